@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import { GateSpec, GradingMode } from './spec.ts';
+import { VerdictKind } from './trace.ts';
+
+/** `audit.json`: the two questions of an audit, answered apart, each figure with its n and interval. */
+
+export const Measure = z.strictObject({
+  point: z.number().nullable().describe('null: it cannot be computed from these rows (say, no wrong verdicts).'),
+  low: z.number().nullable(),
+  high: z.number().nullable(),
+  n: z.int().min(0).describe('Rows that it is computed from.'),
+});
+
+/** A row given to an audit. */
+export const AuditRow = z.strictObject({
+  id: z.string().regex(/^[^:]+$/),
+  prompt_id: z.string(),
+  prompt: z.string(),
+  completion: z.string(),
+  ground_truth: z.string().nullable().default(null),
+  is_correct: z.boolean().nullable().default(null),
+  source: z.string().describe('Where the completion comes from, say step-000060.'),
+});
+
+/** One verdict about one audit row, a line of <stage>/verdicts-<role>-<mode>.jsonl. */
+export const VerdictRow = z.strictObject({
+  row_id: z.string(),
+  key: z.string(),
+  verdict: VerdictKind,
+  score: z.int().min(0).max(9).nullable(),
+  expectation: z.number().min(0).max(9).nullable(),
+  confidence: z.number().min(0).max(1).nullable(),
+  off_digit_mass: z.number().min(0).max(1).nullable(),
+  replayed: z.boolean(),
+  latency_ms: z.number().min(0),
+});
+
+/** What one grading pass over the rows cost. */
+export const GradingPass = z.strictObject({
+  role: z.enum(['judge', 'grader', 'base']),
+  mode: GradingMode,
+  model: z.string(),
+  rows: z.int().min(0),
+  asked: z.int().min(0).describe('Rows that the model was asked about; the rest came from the ledger.'),
+  seconds: z.number().min(0).describe('Wall time of the rows that were asked.'),
+  verdicts_per_s: z.number().min(0).nullable(),
+  prompt_tokens: z.int().min(0),
+  completion_tokens: z.int().min(0),
+});
+
+const Fidelity = z.strictObject({
+  quadratic_weighted_kappa: Measure,
+  exact: Measure,
+  within_1: Measure,
+  confusion: z.array(z.array(z.int()).length(10)).length(10).describe('Rows: judge score; columns: grader score.'),
+});
+
+const TruthOf = z.strictObject({
+  balanced_accuracy: Measure,
+  accuracy: Measure,
+  true_positive_rate: Measure,
+  true_negative_rate: Measure,
+});
+
+const GateResult = z.strictObject({
+  ...GateSpec.shape,
+  value: Measure,
+  verdict: z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']),
+});
+
+export const Audit = z.strictObject({
+  version: z.literal(1),
+  run: z.string(),
+  created_at: z.string(),
+  rows: z.int().min(0),
+  prompts: z.int().min(0),
+  excluded_rows: z.int().min(0).describe('Rows left out because their prompt is in the training traces.'),
+  headline_mode: GradingMode,
+  reference_guided: z.boolean(),
+  threshold: z.number().describe('A score at or above this says "right".'),
+  confidence: z.number(),
+  bootstrap_samples: z.int(),
+  fidelity: Fidelity,
+  fidelity_by_mode: z.record(
+    z.string(),
+    z.strictObject({ quadratic_weighted_kappa: Measure, exact: Measure, within_1: Measure }),
+  ),
+  base_fidelity: z.strictObject({ quadratic_weighted_kappa: Measure, exact: Measure, within_1: Measure }).nullable(),
+  truth: z
+    .strictObject({
+      n_right: z.int().min(0),
+      n_wrong: z.int().min(0),
+      judge: TruthOf.nullable(),
+      grader: TruthOf,
+      base: TruthOf.nullable(),
+      grader_minus_judge: z.strictObject({ balanced_accuracy: Measure }).nullable(),
+    })
+    .nullable(),
+  teacher_wrong: z
+    .strictObject({
+      rows: z.int().min(0),
+      grader_follows_truth: Measure.describe('P(grader right, given judge wrong).'),
+      grader_wrong_given_judge_right: Measure,
+    })
+    .nullable(),
+  coverage: z.strictObject({
+    grader: Measure.describe('Share of rows that the grader scored.'),
+    judge: Measure.nullable(),
+    counts: z.record(z.string(), z.record(z.string(), z.int())).describe('Role, then verdict kind, then rows.'),
+  }),
+  judge_scores: z.array(z.int()).length(10).describe('How often the judge gave each score.'),
+  passes: z.array(GradingPass),
+  speed: z.strictObject({
+    grader_over_judge: z.number().nullable().describe('Verdicts per second, each in the mode it is used in.'),
+    same_mode: z.number().nullable().describe("Verdicts per second, both in the judge's mode."),
+  }),
+  policy: z.strictObject({
+    first: Measure.nullable(),
+    last: Measure.nullable(),
+    gain: Measure.nullable().describe('Verifier accuracy on held-out prompts, last checkpoint minus first.'),
+  }),
+  gates: z.array(GateResult),
+  verdict: z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']),
+});
+
+export type Audit = z.output<typeof Audit>;
+export type AuditRow = z.output<typeof AuditRow>;
+export type Measure = z.output<typeof Measure>;

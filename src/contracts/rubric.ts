@@ -1,0 +1,28 @@
+import { z } from 'zod';
+
+/** What is graded and what each score 0-9 means; a YAML file, one per task or criterion. */
+
+const MessageTemplate = z.strictObject({
+  role: z.enum(['system', 'user']),
+  content: z
+    .string()
+    .describe('Text with {{prompt}}, {{completion}}, {{scores}} and, if reference-guided, {{ground_truth}}.'),
+});
+
+const ModeTemplate = z.strictObject({ messages: z.array(MessageTemplate).min(1) });
+
+export const Rubric = z.strictObject({
+  name: z.string().min(1),
+  description: z.string().default(''),
+  reference_guided: z
+    .boolean()
+    .default(false)
+    .describe('true: the judge is shown the ground truth, and the report says so.'),
+  scores: z.record(z.string().regex(/^[0-9]$/), z.string()).describe('Meaning of each score, 0 to 9.'),
+  modes: z.strictObject({
+    reasoned: ModeTemplate.describe('The reply reasons, then ends in "Score: N".'),
+    single_token: ModeTemplate.describe('The reply is one digit.'),
+  }),
+});
+
+export type Rubric = z.output<typeof Rubric>;

@@ -1,0 +1,139 @@
+import { z } from 'zod';
+import { Spec } from './spec.ts';
+import { StageName } from './trace.ts';
+
+/** What an activity and the child process of a stage say to each other, and what a stage leaves behind. */
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** `epochs/<n>/request.json`: written before the child starts, never changed. */
+export const StageRequest = z.strictObject({
+  stage: z.enum(['grpo', 'sft', 'audit']),
+  run: z.string(),
+  epoch: z.int().min(1),
+  root: z.string().describe('GAVEL_ROOT: paths in the spec resolve under it.'),
+  run_dir: z.string(),
+  resume_from: z.string().nullable().describe('Folder of the checkpoint to go on from, verified; null starts afresh.'),
+  gateway_url: z.url().nullable().describe('Base URL of the gateway, without /v1. Its key is in GAVEL_API_KEY.'),
+  spec: Spec,
+});
+
+/** `epochs/<n>/epoch.json`: created exclusively; its existence is the fence. */
+export const EpochRecord = z.strictObject({
+  stage: StageName,
+  epoch: z.int().min(1),
+  node: z.string(),
+  pid: z.int(),
+  started_at: z.string(),
+  starts_from: z.string().nullable().describe('Name of the checkpoint this epoch goes on from.'),
+  accepted_segments: z
+    .record(z.string(), z.int().min(0))
+    .describe('Bytes of each older ledger segment that count; the rest is void.'),
+});
+
+/** `epochs/<n>/HEAD`: replaced atomically after each commit. */
+export const Head = z.strictObject({ checkpoint: z.string(), step: z.int().min(0), manifest_sha256: Sha256 });
+
+/** `checkpoints/<name>/manifest.json`: written last, so a folder without one was never committed. */
+export const Manifest = z.strictObject({
+  stage: z.enum(['grpo', 'sft', 'audit']),
+  name: z.string(),
+  epoch: z.int().min(1),
+  step: z.int().min(0),
+  parent: z.string().nullable(),
+  files: z.record(z.string(), z.strictObject({ bytes: z.int().min(0), sha256: Sha256 })),
+  rng_sha256: Sha256.nullable(),
+  metrics: z.record(z.string(), z.number().nullable()),
+  created_at: z.string(),
+});
+
+/** One rollout of a committed step, a line of `rollouts.jsonl` in its checkpoint. */
+export const RolloutRecord = z.strictObject({
+  step: z.int().min(1),
+  group: z.int().min(0),
+  rollout: z.int().min(0),
+  prompt_id: z.string(),
+  completion: z.string(),
+  trace_keys: z.array(z.string()).describe('One per vote; every one is in the ledger.'),
+  score: z.number().min(0).max(9).nullable(),
+  verifier: z.number().min(0).max(1).nullable(),
+  reward: z.number().nullable(),
+  advantage: z.number().nullable(),
+});
+
+/** One row of data/{train,eval,audit}.jsonl. */
+export const PromptRow = z.strictObject({
+  id: z.string(),
+  prompt: z.string(),
+  ground_truth: z.string().nullable(),
+  meta: z.record(z.string(), z.unknown()),
+});
+
+/** One JSON line on a child's standard output. Everything else it prints is log. */
+export const ProgressLine = z.discriminatedUnion('event', [
+  z.strictObject({
+    event: z.literal('progress'),
+    phase: z.string().describe('What is being done: load, train, sample, grade, compute.'),
+    step: z.int().min(0),
+    total: z.int().min(0),
+    metrics: z.record(z.string(), z.number().nullable()).default({}),
+  }),
+  z.strictObject({
+    event: z.literal('commit'),
+    checkpoint: z.string(),
+    step: z.int().min(0),
+    metrics: z.record(z.string(), z.number().nullable()).default({}),
+  }),
+  z.strictObject({ event: z.literal('waiting'), for: z.enum(['judge', 'gateway', 'gpu']), seconds: z.number().min(0) }),
+  z.strictObject({ event: z.literal('resumed'), checkpoint: z.string(), step: z.int().min(0) }),
+]);
+
+/** `epochs/<n>/outcome.json`, by rank 0: launchers blur exit codes. */
+export const Outcome = z.strictObject({
+  status: z.enum(['done', 'preempted', 'bad_request', 'judge_away', 'failed']),
+  message: z.string(),
+  field: z.string().nullable().default(null).describe('bad_request: the spec field to mend.'),
+});
+
+/** `<stage>/result.json`: written last; a stage that has one is done. */
+export const StageResult = z.strictObject({
+  stage: z.enum(['grpo', 'sft', 'audit']),
+  epoch: z.int().min(1),
+  step: z.int().min(0),
+  checkpoint: z.string().nullable(),
+  metrics: z.record(z.string(), z.number().nullable()),
+  artifacts: z.record(z.string(), z.string()).describe('Name to path under the run directory.'),
+  finished_at: z.string(),
+});
+
+/** `endpoints/<role>.json`: where a served model is now; replaced atomically. */
+export const Endpoint = z.strictObject({
+  role: z.string(),
+  base_url: z.url().describe('Up to and including /v1.'),
+  model: z.string().describe('The name that the server knows the model by.'),
+  model_digest: z.string().nullable(),
+  pid: z.int().nullable(),
+  host: z.string(),
+  api_key_env: z.string().nullable(),
+  started_at: z.string(),
+});
+
+/** One line of report/metrics.jsonl. Of two lines with the same stage and step, the one of the newer epoch counts. */
+export const MetricLine = z.strictObject({
+  stage: StageName,
+  epoch: z.int().min(1),
+  step: z.int().min(0),
+  at: z.string(),
+  metrics: z.record(z.string(), z.number().nullable()),
+});
+
+export type StageRequest = z.output<typeof StageRequest>;
+export type EpochRecord = z.output<typeof EpochRecord>;
+export type Head = z.output<typeof Head>;
+export type Manifest = z.output<typeof Manifest>;
+export type RolloutRecord = z.output<typeof RolloutRecord>;
+export type ProgressLine = z.output<typeof ProgressLine>;
+export type Outcome = z.output<typeof Outcome>;
+export type StageResult = z.output<typeof StageResult>;
+export type Endpoint = z.output<typeof Endpoint>;
+export type MetricLine = z.output<typeof MetricLine>;

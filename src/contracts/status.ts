@@ -1,0 +1,69 @@
+import { z } from 'zod';
+
+/** What a running stage tells the world: heartbeats of its activities, and the answer of the query `status`. */
+
+const Metrics = z.record(z.string(), z.number().nullable());
+
+export const LiveProcess = z.strictObject({
+  role: z.enum(['worker', 'gateway', 'vllm', 'trainer']),
+  pid: z.int(),
+  host: z.string(),
+  epoch: z.int().nullable(),
+});
+
+/** Heartbeat details of every long activity: the live view, at most a second old. */
+export const Heartbeat = z.strictObject({
+  stage: z.string(),
+  epoch: z.int().nullable(),
+  phase: z.string(),
+  step: z.int(),
+  total: z.int(),
+  metrics: Metrics,
+  waiting: z.strictObject({ for: z.string(), seconds: z.number() }).nullable(),
+  checkpoint: z.string().nullable(),
+  processes: z.array(LiveProcess),
+});
+
+export const Preemption = z.strictObject({
+  at: z.string(),
+  stage: z.string(),
+  what: z.enum(['worker', 'trainer', 'vllm', 'gateway', 'node']),
+  cause: z.string().describe('One redacted line.'),
+  steps_lost: z.int().nullable(),
+  seconds_to_next_commit: z.number().nullable(),
+});
+
+export const StageStatus = z.strictObject({
+  state: z.enum(['pending', 'running', 'waiting', 'paused', 'done', 'failed']),
+  step: z.int(),
+  total: z.int(),
+  metrics: Metrics,
+  checkpoint: z.string().nullable(),
+  attempts: z.int(),
+});
+
+/** Answer of the query `status` of gavelPipeline, and, for its own stage, of each stage workflow. */
+export const RunStatus = z.strictObject({
+  run: z.string(),
+  stage: z.enum(['prepare', 'grpo', 'sft', 'audit', 'report', 'done', 'failed']),
+  stages: z.record(z.string(), StageStatus),
+  preemptions: z.array(Preemption),
+  verdict: z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']).nullable(),
+  report: z.string().nullable().describe('Path of the report under GAVEL_ROOT.'),
+});
+
+/** Argument of the signal `progress`, sent by activities at commits. */
+export const ProgressSignal = z.strictObject({
+  stage: z.string(),
+  step: z.int(),
+  total: z.int(),
+  checkpoint: z.string().nullable(),
+  metrics: Metrics,
+});
+
+export type LiveProcess = z.output<typeof LiveProcess>;
+export type Heartbeat = z.output<typeof Heartbeat>;
+export type Preemption = z.output<typeof Preemption>;
+export type StageStatus = z.output<typeof StageStatus>;
+export type RunStatus = z.output<typeof RunStatus>;
+export type ProgressSignal = z.output<typeof ProgressSignal>;
