@@ -339,6 +339,19 @@ class AuditRow(BaseModel):
     source: Annotated[str, Field(description="Where the completion comes from, say step-000060.")]
 
 
+class ExternalAuditRow(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    id: Annotated[str, Field(pattern="^[^:]+$")]
+    prompt: Annotated[str, Field(min_length=1)]
+    completion: str
+    ground_truth: str | None
+    is_correct: bool | None
+    human_scores: Annotated[list[float] | None, Field(description="Kept for the measures about people.")]
+    source: str | None
+
+
 class Measure(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -675,6 +688,10 @@ class MetricLine(BaseModel):
 
 
 class Fidelity(BaseModel):
+    """
+    null: there are no verdicts of a judge to compare with.
+    """
+
     model_config = ConfigDict(
         extra="forbid",
     )
@@ -813,6 +830,13 @@ class Gate(BaseModel):
     ]
     value: Measure
     verdict: Literal["PASS", "FAIL", "INCONCLUSIVE"]
+    rows_needed: Annotated[
+        int | None,
+        Field(
+            description="INCONCLUSIVE: about how many more rows would settle it; null where no number can be given.",
+            ge=1,
+        ),
+    ]
 
 
 class VerdictRow(BaseModel):
@@ -849,6 +873,38 @@ class GradingPass(BaseModel):
     verdicts_per_s: Annotated[float | None, Field(ge=0.0)]
     prompt_tokens: Annotated[int, Field(ge=0)]
     completion_tokens: Annotated[int, Field(ge=0)]
+
+
+class ExternalAuditRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    run: Annotated[str, Field(description="Name that the audit is kept under.")]
+    rows: Annotated[
+        str,
+        Field(
+            description="Path of a JSONL file of ExternalAuditRow, absolute or under the folder of this request."
+        ),
+    ]
+    gateway_url: Annotated[
+        AnyUrl,
+        Field(description="Base URL of the gateway, without /v1. Its key is in GAVEL_API_KEY."),
+    ]
+    modes: Annotated[list[Literal["reasoned", "single_token"]], Field(max_length=2, min_length=1)]
+    headline_mode: Annotated[
+        Literal["reasoned", "single_token"] | None,
+        Field(description="null: the first of modes."),
+    ]
+    judge_mode: Annotated[
+        Literal["reasoned", "single_token"] | None,
+        Field(description="null: no judge, and so no fidelity."),
+    ]
+    base: Annotated[bool, Field(description="The gateway has a role base to compare with.")]
+    reference_guided: bool
+    bootstrap_samples: Annotated[int, Field(ge=100, le=100000)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)]
+    gates: list[GateSpec]
+    seed: Annotated[int, Field(ge=0)]
 
 
 class JudgeSpec(BaseModel):
@@ -1012,7 +1068,11 @@ class Audit(BaseModel):
     threshold: Annotated[float, Field(description='A score at or above this says "right".')]
     confidence: float
     bootstrap_samples: int
-    fidelity: Fidelity
+    interval_method: Annotated[str, Field(description="How the intervals were made, in words.")]
+    fidelity: Annotated[
+        Fidelity | None,
+        Field(description="null: there are no verdicts of a judge to compare with."),
+    ]
     fidelity_by_mode: dict[str, FidelityByMode]
     base_fidelity: BaseFidelity | None
     truth: Truth | None

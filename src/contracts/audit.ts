@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { GateSpec, GradingMode } from './spec.ts';
+import { AuditSpec, GateSpec, GradingMode } from './spec.ts';
 import { VerdictKind } from './trace.ts';
 
 /** `audit.json`: the two questions of an audit, answered apart, each figure with its n and interval. */
@@ -35,6 +35,33 @@ export const VerdictRow = z.strictObject({
   latency_ms: z.number().min(0),
 });
 
+/** `OUT/request.json` of an audit of any endpoint, whether or not gavel trained it. */
+export const ExternalAuditRequest = z.strictObject({
+  run: z.string().describe('Name that the audit is kept under.'),
+  rows: z.string().describe('Path of a JSONL file of ExternalAuditRow, absolute or under the folder of this request.'),
+  gateway_url: z.url().describe('Base URL of the gateway, without /v1. Its key is in GAVEL_API_KEY.'),
+  modes: z.array(GradingMode).min(1).max(2).default(['single_token']),
+  headline_mode: GradingMode.nullable().default(null).describe('null: the first of modes.'),
+  judge_mode: GradingMode.nullable().default(null).describe('null: no judge, and so no fidelity.'),
+  base: z.boolean().default(false).describe('The gateway has a role base to compare with.'),
+  reference_guided: z.boolean().default(false),
+  bootstrap_samples: AuditSpec.shape.bootstrap_samples,
+  confidence: AuditSpec.shape.confidence,
+  gates: z.array(GateSpec).default([]),
+  seed: z.int().min(0).default(0),
+});
+
+/** A row that a user brings. Rows with the same prompt text belong together, whatever their ids. */
+export const ExternalAuditRow = z.strictObject({
+  id: z.string().regex(/^[^:]+$/),
+  prompt: z.string().min(1),
+  completion: z.string(),
+  ground_truth: z.string().nullable().default(null),
+  is_correct: z.boolean().nullable().default(null),
+  human_scores: z.array(z.number()).nullable().default(null).describe('Kept for the measures about people.'),
+  source: z.string().nullable().default(null),
+});
+
 /** What one grading pass over the rows cost. */
 export const GradingPass = z.strictObject({
   role: z.enum(['judge', 'grader', 'base']),
@@ -66,6 +93,12 @@ const GateResult = z.strictObject({
   ...GateSpec.shape,
   value: Measure,
   verdict: z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']),
+  rows_needed: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('INCONCLUSIVE: about how many more rows would settle it; null where no number can be given.'),
 });
 
 export const Audit = z.strictObject({
@@ -80,7 +113,8 @@ export const Audit = z.strictObject({
   threshold: z.number().describe('A score at or above this says "right".'),
   confidence: z.number(),
   bootstrap_samples: z.int(),
-  fidelity: Fidelity,
+  interval_method: z.string().default('').describe('How the intervals were made, in words.'),
+  fidelity: Fidelity.nullable().describe('null: there are no verdicts of a judge to compare with.'),
   fidelity_by_mode: z.record(
     z.string(),
     z.strictObject({ quadratic_weighted_kappa: Measure, exact: Measure, within_1: Measure }),

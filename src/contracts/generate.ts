@@ -43,6 +43,8 @@ const contracts = {
   AuditRow: audit.AuditRow,
   VerdictRow: audit.VerdictRow,
   GradingPass: audit.GradingPass,
+  ExternalAuditRequest: audit.ExternalAuditRequest,
+  ExternalAuditRow: audit.ExternalAuditRow,
 };
 
 const named = {
