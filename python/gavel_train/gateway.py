@@ -1,0 +1,172 @@
+"""The trainer's side of the gateway: grading calls in the background, in flight while tensors are worked on.
+
+The gateway alone retries the model and waits for a judge that is away; it holds the request open
+meanwhile, so a call has no deadline here. What this side survives is the gateway itself going away:
+it may come back on another port, which `endpoints/gateway-<stage>.json` then names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from gavel_train import progress
+from gavel_train.contracts import Endpoint, Grade, GradeRequest, StageRequest
+from gavel_train.outcome import BadRequest, JudgeAway
+from gavel_train.run_directory import run_dir_of
+
+T = TypeVar("T")
+
+# A loopback connect answers at once; another node's may queue behind thousands of open calls.
+_CONNECT_TIMEOUT_S = 10.0
+# Long enough for a worker to notice a dead gateway, start another and repair its ledger segment.
+GATEWAY_AWAY_LIMIT_S = 600.0
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 2.0
+_WAITING_LINE_EVERY_S = 1.0
+
+
+class GatewayAway(Exception):
+    """The gateway could not be reached for longer than a restart takes."""
+
+
+class GatewayClient:
+    """Sends grading requests from a thread of its own; each answer is a Future of a Grade.
+
+    A Future fails with JudgeAway (the outage limit is over), BadRequest (the gateway refuses the
+    request), or GatewayAway.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        *,
+        concurrency: int,
+        endpoint_file: Path | None = None,
+        away_limit_s: float = GATEWAY_AWAY_LIMIT_S,
+    ) -> None:
+        self.base_url = url.rstrip("/").removesuffix("/v1") + "/v1"
+        self._endpoint_file = endpoint_file
+        self._away_limit_s = away_limit_s
+        self._last_line_at = 0.0
+        self._loop = asyncio.new_event_loop()
+        self._slots = asyncio.Semaphore(concurrency)
+        self._http = httpx.AsyncClient(
+            headers={"authorization": f"Bearer {api_key}"},
+            timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S),
+            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+            trust_env=False,
+        )
+        threading.Thread(target=self._loop.run_forever, name="gavel-gateway", daemon=True).start()
+
+    @classmethod
+    def for_request(cls, request: StageRequest, *, concurrency: int | None = None) -> GatewayClient:
+        """Make the client that a stage's request asks for; the key comes from GAVEL_API_KEY."""
+        if request.gateway_url is None:
+            raise BadRequest("gateway_url", f"stage {request.stage} grades, expected a gateway URL, got null")
+        key = os.environ.get("GAVEL_API_KEY")
+        if not key:
+            raise BadRequest(None, "expected the gateway's key in GAVEL_API_KEY, found none")
+        return cls(
+            str(request.gateway_url),
+            key,
+            concurrency=concurrency or request.spec.judge.concurrency,
+            endpoint_file=run_dir_of(request) / "endpoints" / f"gateway-{request.stage}.json",
+        )
+
+    def submit(self, request: GradeRequest) -> Future[Grade]:
+        """Start one grading call; returns at once."""
+        return self._start(self._grade(request))
+
+    def grade(self, request: GradeRequest) -> Grade:
+        """Grade one completion and wait for its verdict."""
+        return self.submit(request).result()
+
+    def grade_many(self, requests: Sequence[GradeRequest]) -> list[Grade]:
+        """Grade all, as many at once as the client's concurrency allows; the first failure is raised."""
+        return [future.result() for future in [self.submit(request) for request in requests]]
+
+    def close(self) -> None:
+        """End the client's connections and its thread."""
+        self._start(self._http.aclose()).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _grade(self, request: GradeRequest) -> Grade:
+        body = request.model_dump_json()
+        async with self._slots:
+            away_since: float | None = None
+            pause_s = _FIRST_PAUSE_S
+            while True:
+                try:
+                    response = await self._http.post(
+                        f"{self.base_url}/grade", content=body, headers={"content-type": "application/json"}
+                    )
+                    grade = _grade_or_raise(response)
+                    if grade is not None:
+                        return grade
+                    reason = f"HTTP {response.status_code}: {_message(response)}"
+                except httpx.TransportError as error:
+                    reason = f"{type(error).__name__}: {error}"
+                away_since = away_since or time.monotonic()
+                away_s = time.monotonic() - away_since
+                if away_s > self._away_limit_s:
+                    raise GatewayAway(f"{self.base_url}: no answer for {away_s:.0f} s ({reason})")
+                self._say_waiting(away_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                self._reread_endpoint()
+
+    def _say_waiting(self, away_s: float) -> None:
+        # Dozens of calls wait together; one line a second is enough for all of them.
+        now = time.monotonic()
+        if now - self._last_line_at >= _WAITING_LINE_EVERY_S:
+            self._last_line_at = now
+            progress.waiting("gateway", away_s)
+
+    def _reread_endpoint(self) -> None:
+        if self._endpoint_file is None:
+            return
+        try:
+            endpoint = Endpoint.model_validate_json(self._endpoint_file.read_bytes())
+        except (OSError, ValueError):
+            return
+        self.base_url = str(endpoint.base_url).rstrip("/")
+
+
+def _grade_or_raise(response: httpx.Response) -> Grade | None:
+    """Return the grade, raise what is final, or return None for what a restart of the gateway mends."""
+    if response.status_code == 200:
+        return Grade.model_validate_json(response.content)
+    if response.status_code == 503 and _error(response).get("code") == "judge_away":
+        raise JudgeAway(_message(response))
+    if response.status_code == 401:
+        raise GatewayAway("the gateway refuses the key in GAVEL_API_KEY (HTTP 401)")
+    if 400 <= response.status_code < 500:
+        raise BadRequest(
+            None, f"the gateway refuses the request (HTTP {response.status_code}): {_message(response)}"
+        )
+    return None
+
+
+def _error(response: httpx.Response) -> dict[str, Any]:
+    try:
+        error = response.json().get("error")
+    except (ValueError, AttributeError):
+        return {}
+    return error if isinstance(error, dict) else {}
+
+
+def _message(response: httpx.Response) -> str:
+    return str(_error(response).get("message") or response.text[:200])

@@ -1,0 +1,159 @@
+"""The run directory as a stage's process sees it: names, durable writes, the fence, the result.
+
+No locks: taking an epoch is one exclusive create by the worker, and whatever an older epoch writes
+later is void. This process only has to look whether its epoch is still the newest before it publishes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from gavel_train.contracts import PromptRow, StageRequest, StageResult
+
+Row = TypeVar("Row", bound=BaseModel)
+
+
+class Superseded(Exception):
+    """A newer epoch of the stage exists: nothing that this process writes counts any more."""
+
+
+def now() -> str:
+    """Return the time as the contracts write it: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def run_dir_of(request: StageRequest) -> Path:
+    """Return the run's folder; `run_dir` in a request may be relative to the root."""
+    return Path(request.root) / request.run_dir
+
+
+def resolve(root: str | Path, path: str) -> Path:
+    """Resolve a path of the spec: under GAVEL_ROOT unless absolute."""
+    return Path(root) / path
+
+
+def checkpoint_name(step: int, epoch: int) -> str:
+    """Name a checkpoint after its step and the epoch that wrote it."""
+    return f"step-{step:06d}.e{epoch}"
+
+
+def newest_epoch(stage_dir: Path) -> int:
+    """Return the number of the stage's newest epoch, 0 if none was taken."""
+    numbers = [int(p.parent.name) for p in stage_dir.glob("epochs/[0-9]*/epoch.json")]
+    return max(numbers, default=0)
+
+
+def check_newest(stage_dir: Path, epoch: int) -> None:
+    """Raise Superseded if a newer epoch than `epoch` was taken."""
+    newest = newest_epoch(stage_dir)
+    if newest > epoch:
+        raise Superseded(f"{stage_dir}: epoch {epoch} was superseded by epoch {newest}")
+
+
+def fsync_path(path: Path) -> None:
+    """Make a file's content, or a folder's list of names, durable."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_atomically(path: Path, text: str | bytes) -> None:
+    """Replace `path` by a durable file: readers see the old content or the new, never a part."""
+    data = text.encode() if isinstance(text, str) else text
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    fsync_path(path.parent)
+
+
+def write_rows(path: Path, rows: Iterable[BaseModel]) -> None:
+    """Write models as JSON lines, atomically."""
+    write_atomically(path, "".join(row.model_dump_json(by_alias=True) + "\n" for row in rows))
+
+
+def read_rows(path: Path, model: type[Row]) -> list[Row]:
+    """Read JSON lines, naming the file and line of the first bad one."""
+    return [_parse(line, model, path, number) for number, line in _lines(path)]
+
+
+def read_prompts(run_dir: Path, split: str) -> list[PromptRow]:
+    """Read data/<split>.jsonl: train, eval or audit."""
+    return read_rows(run_dir / "data" / f"{split}.jsonl", PromptRow)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def publish_result(
+    request: StageRequest,
+    *,
+    step: int,
+    checkpoint: str | None,
+    metrics: Mapping[str, float | None],
+    artifacts: Mapping[str, Path],
+) -> Path:
+    """Publish `<stage>/result.json`, once and only by the newest epoch; raises Superseded otherwise.
+
+    The link is an exclusive create of a file that is already complete and durable. A result of this
+    very epoch may be there when a process was killed right after publishing: that is a success.
+    """
+    run_dir = run_dir_of(request)
+    stage_dir = run_dir / request.stage
+    result = StageResult(
+        stage=request.stage,
+        epoch=request.epoch,
+        step=step,
+        checkpoint=checkpoint,
+        metrics=dict(metrics),
+        artifacts={name: str(path.relative_to(run_dir)) for name, path in artifacts.items()},
+        finished_at=now(),
+    )
+    own = stage_dir / "epochs" / f"{request.epoch:06d}" / "result.json"
+    write_atomically(own, result.model_dump_json(indent=2) + "\n")
+    check_newest(stage_dir, request.epoch)
+    final = stage_dir / "result.json"
+    try:
+        os.link(own, final)
+    except FileExistsError:
+        found = json.loads(final.read_text())
+        if found.get("epoch") != request.epoch:
+            raise Superseded(f"{final}: published by epoch {found.get('epoch')} already") from None
+    fsync_path(stage_dir)
+    return final
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield number, line
+
+
+def _parse(line: str, model: type[Row], path: Path, number: int) -> Row:
+    try:
+        return model.model_validate_json(line)
+    except ValueError as error:
+        reason = str(error).splitlines()
+        raise ValueError(
+            f"{path}:{number}: expected a {model.__name__}, got {' '.join(reason[:3])}"
+        ) from None
