@@ -1,0 +1,60 @@
+import { open } from 'node:fs/promises';
+import { redact } from '../redact.ts';
+
+/** Enough for the longest traceback; logs of a long run have gigabytes. */
+const tailBytes = 128 * 1024;
+const maxLength = 300;
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colours are escape sequences.
+const colour = /\x1b\[[0-9;]*[A-Za-z]/g;
+/** What vLLM puts before each line: (EngineCore pid=12) ERROR 07-01 12:00:00 [core.py:100] */
+const prefix = /^(\([^)]*pid=\d+\)\s*)?((ERROR|CRITICAL|FATAL|WARNING|INFO)\s+[\d-]+ [\d:.,]+ \[[^\]]*\]\s?)?/;
+const exception = /^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Failure|Timeout|Warning)\b(?::|$)/;
+const command = /^[\w./-]+: error: /;
+const plain = /^(?:fatal|error|critical)\b[: ]/i;
+/** Errors that only say that another one came before them, or that come of being ended. */
+const echo =
+  /See root cause above|ChildFailedError|^KeyboardInterrupt|^SystemExit|Warning\b|^asyncio\.exceptions\.CancelledError|^\S*BrokenPipeError/;
+
+/**
+ * The line of a log that best says why its process ended: the last error, less those that only point to an earlier one; else the
+ * last line. Redacted, at most 300 characters; null where the log is missing or empty.
+ */
+export async function lastError(
+  logPath: string,
+  secrets: readonly (string | undefined)[] = [],
+): Promise<string | null> {
+  const lines = (await tail(logPath))
+    .split('\n')
+    .map((line) => line.replace(colour, '').replace(/\r/g, '').trimEnd())
+    .map((line) => line.replace(prefix, ''))
+    .filter((line) => line.trim() !== '');
+  const at = [exception, command, plain]
+    .map((pattern) => lines.findLastIndex((line) => pattern.test(line) && !echo.test(line)))
+    .find((index) => index >= 0);
+  const line = at === undefined ? lines.at(-1) : whole(lines, at);
+  return line === undefined ? null : shorten(redact(line.trim(), secrets));
+}
+
+/** pydantic and argparse put what matters on the lines after the exception's name. */
+function whole(lines: string[], at: number) {
+  const first = lines[at] ?? '';
+  if (!/validation errors? for \S+$|:$/.test(first)) return first;
+  return [first, ...lines.slice(at + 1, at + 3)].map((line) => line.trim()).join(' ');
+}
+
+const shorten = (line: string) => (line.length > maxLength ? `${line.slice(0, maxLength - 3)}...` : line);
+
+async function tail(path: string) {
+  const file = await open(path, 'r').catch(() => null);
+  if (!file) return '';
+  try {
+    const { size } = await file.stat();
+    const length = Math.min(size, tailBytes);
+    const buffer = Buffer.alloc(length);
+    await file.read(buffer, 0, length, size - length);
+    return buffer.toString('utf8');
+  } finally {
+    await file.close();
+  }
+}

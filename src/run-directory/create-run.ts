@@ -1,0 +1,130 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { access, constants, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { Spec } from '../contracts/spec.ts';
+import { fsyncFolder, orNull, readContractIfAny, writeAtomic } from './files.ts';
+import { type RunPaths, runPaths } from './paths.ts';
+
+/** `run.json`: whose run this is. `first_run_id` stays when Temporal retries or resets the workflow. */
+export const RunOwner = z.strictObject({
+  workflow_id: z.string(),
+  first_run_id: z.string(),
+  spec_digest: z.string(),
+});
+export type RunOwner = z.output<typeof RunOwner>;
+
+export class RunExists extends Error {
+  override name = 'RunExists';
+}
+export class SpecChanged extends Error {
+  override name = 'SpecChanged';
+}
+export class RunDirectoryUnwritable extends Error {
+  override name = 'RunDirectoryUnwritable';
+}
+
+/** sha256 of the spec as JSON with sorted keys: equal specs have equal digests, whatever order they were written in. */
+export const specDigest = (spec: Spec) => createHash('sha256').update(sortedJson(spec)).digest('hex');
+
+function sortedJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    inner && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+/**
+ * Makes the folder of a new run, whole or not at all. Called again by the same owner (an activity's retry) it changes nothing;
+ * with `resume` another owner may go on with a run whose spec is the same.
+ * Throws InvalidRunName, RunExists, SpecChanged (resume only), RunDirectoryUnwritable.
+ */
+export async function createRun(
+  root: string,
+  spec: Spec,
+  owner: { workflow_id: string; run_id: string },
+  { resume = false }: { resume?: boolean } = {},
+): Promise<{ paths: RunPaths; created: boolean; spec_digest: string }> {
+  const paths = runPaths(root, spec.run);
+  const spec_digest = specDigest(spec);
+  const runs = join(root, 'runs');
+  const own = { workflow_id: owner.workflow_id, first_run_id: owner.run_id, spec_digest };
+  if (await accept(paths, own, resume)) return { paths, created: false, spec_digest };
+
+  await mkdir(runs, { recursive: true }).catch((error) => unwritable(runs, error));
+  await access(runs, constants.W_OK | constants.X_OK).catch((error) => unwritable(runs, error));
+  // A sibling, so that one rename publishes all of it; the dot keeps it out of listings.
+  const building = join(runs, `.creating-${spec.run}-${randomUUID()}`);
+  const at = (path: string) => join(building, path.slice(paths.dir.length));
+  try {
+    const stages = ['grpo', 'sft', 'audit'].map(paths.stage);
+    const folders = [paths.data.dir, paths.endpoints, paths.traces, paths.report.dir, paths.logs, paths.quarantine];
+    for (const folder of [...folders, ...stages.flatMap((s) => [s.epochs, s.checkpoints])]) {
+      await mkdir(at(folder), { recursive: true });
+    }
+    await writeAtomic(at(paths.spec), spec);
+    await writeAtomic(at(paths.run_json), own);
+    await rename(building, paths.dir);
+    await fsyncFolder(runs);
+  } catch (error) {
+    await rm(building, { recursive: true, force: true }).catch(() => {});
+    const code = (error as NodeJS.ErrnoException).code;
+    // Somebody made the run between the look and the rename: the look decides again.
+    if (code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOTDIR') {
+      if (await accept(paths, own, resume)) return { paths, created: false, spec_digest };
+    }
+    unwritable(runs, error);
+  }
+  return { paths, created: true, spec_digest };
+}
+
+/** The stored spec of a run; throws where there is no such run. */
+export async function readSpec(paths: RunPaths): Promise<Spec> {
+  const spec = await readContractIfAny(paths.spec, Spec);
+  if (!spec) throw new Error(`There is no run ${paths.run}: ${paths.spec} is not there.`);
+  return spec;
+}
+
+/** Whose run it is; null where there is none. */
+export const readOwner = (paths: RunPaths): Promise<RunOwner | null> => readContractIfAny(paths.run_json, RunOwner);
+
+/** true: the run is there and `own` may use it. false: there is none. */
+async function accept(paths: RunPaths, own: RunOwner, resume: boolean) {
+  const found = await readOwner(paths);
+  if (!found) {
+    const exists = await access(paths.dir).then(() => true, orNull);
+    if (!exists || (await isEmptyFolder(paths.dir))) return false;
+    throw new RunExists(
+      `Expected ${paths.dir} to be free for run ${paths.run}, got something that is no run (it has no run.json). ` +
+        `Move it away, or take another name with --run NAME.`,
+    );
+  }
+  if (found.workflow_id === own.workflow_id && found.first_run_id === own.first_run_id) return true;
+  if (!resume) {
+    throw new RunExists(
+      `Run ${paths.run} exists already: ${paths.dir}. ` +
+        `Take another name with --run NAME, or go on with it: gavel run --resume ${paths.run}.`,
+    );
+  }
+  if (found.spec_digest !== own.spec_digest) {
+    throw new SpecChanged(
+      `Expected the spec that run ${paths.run} was started with (${paths.spec}, digest ${found.spec_digest.slice(0, 12)}), ` +
+        `got digest ${own.spec_digest.slice(0, 12)}. A run's spec never changes: take another name with --run NAME.`,
+    );
+  }
+  return true;
+}
+
+async function isEmptyFolder(path: string) {
+  return (await readdir(path).catch(() => ['?'])).length === 0;
+}
+
+function unwritable(folder: string, error: unknown): never {
+  const { code, message } = error as NodeJS.ErrnoException;
+  throw new RunDirectoryUnwritable(
+    `Expected ${folder} to be a folder that this worker may write, got ${code ?? 'an error'}: ${message}. ` +
+      `Nothing was changed. Mend its owner, mode or free space, or set GAVEL_ROOT.`,
+    { cause: error },
+  );
+}

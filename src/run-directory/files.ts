@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { z } from 'zod';
+
+/** A file whose content is not what its contract says. */
+export class ContractError extends Error {
+  override name = 'ContractError';
+  readonly path: string;
+  readonly field: string | null;
+  constructor(path: string, field: string | null, message: string) {
+    super(message);
+    this.path = path;
+    this.field = field;
+  }
+}
+
+/** Makes the entries of `folder` durable: a rename is on disk only when its folder is. */
+export async function fsyncFolder(folder: string) {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Replaces `path` by `content`: readers see the old file or the new one, and after a power cut too.
+ * Objects are written as indented JSON. Leaves nothing behind where it fails (a full disk, say).
+ */
+export async function writeAtomic(path: string, content: string | Uint8Array | object) {
+  const bytes =
+    typeof content === 'string' || content instanceof Uint8Array ? content : `${JSON.stringify(content, null, 2)}\n`;
+  // In the same folder, because a rename across filesystems is a copy.
+  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(temporary, 'wx');
+    await handle.writeFile(bytes);
+    await handle.sync();
+    await handle.close();
+    handle = undefined;
+    await rename(temporary, path);
+    await fsyncFolder(dirname(path));
+  } catch (error) {
+    await handle?.close().catch(() => {});
+    await rm(temporary, { force: true }).catch(() => {});
+    throw withPath(error, path);
+  }
+}
+
+/** Node's errors about an open file do not name it. */
+function withPath(error: unknown, path: string) {
+  if (error instanceof Error && !error.message.includes(dirname(path))) error.message += ` (writing ${path})`;
+  return error;
+}
+
+/** Appends `line` (an object becomes JSON) and a newline in one write. A torn last line of a writer that died is cut off. */
+export async function appendLine(path: string, line: string | object) {
+  const handle = await open(path, 'a+');
+  try {
+    const { size } = await handle.stat();
+    if (size > 0) {
+      const last = Buffer.alloc(1);
+      await handle.read(last, 0, 1, size - 1);
+      if (last[0] !== 0x0a) await handle.truncate(await completeBytes(path));
+    }
+    await handle.appendFile(`${typeof line === 'string' ? line : JSON.stringify(line)}\n`);
+  } catch (error) {
+    throw withPath(error, path);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Bytes of the complete lines of `path`, i.e. up to and including its last newline; 0 where there is no file. */
+export async function completeBytes(path: string) {
+  const handle = await open(path, 'r').catch(orNull);
+  if (!handle) return 0;
+  try {
+    // Backwards: a segment may hold gigabytes and a torn line is at its end.
+    const chunk = Buffer.alloc(64 * 1024);
+    let end = (await handle.stat()).size;
+    while (end > 0) {
+      const length = Math.min(chunk.length, end);
+      const { bytesRead } = await handle.read(chunk, 0, length, end - length);
+      const newline = chunk.subarray(0, bytesRead).lastIndexOf(0x0a);
+      if (newline >= 0) return end - length + newline + 1;
+      end -= length;
+    }
+    return 0;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** For `.catch`: null where the path is not there, the error otherwise. */
+export function orNull(error: unknown): null {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+  throw error;
+}
+
+/** Reads a JSON file by its contract. Throws ContractError with path, field, expected and found; ENOENT as it is. */
+export async function readContract<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S>> {
+  return parseContract(await readFile(path, 'utf8'), schema, path);
+}
+
+/** As readContract; null where there is no file. */
+export async function readContractIfAny<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S> | null> {
+  const text = await readFile(path, 'utf8').catch(orNull);
+  return text === null ? null : parseContract(text, schema, path);
+}
+
+/** Parses `text` by its contract; `where` (a path, or path:line) is what errors name. */
+export function parseContract<S extends z.ZodType>(text: string, schema: S, where: string): z.output<S> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ContractError(where, null, `Expected ${where} to hold JSON, got: ${(error as Error).message}.`);
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const field = issue?.path.length ? issue.path.join('.') : null;
+  const found = issue?.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | null)?.[key], value);
+  const shown = found === undefined ? 'nothing' : (JSON.stringify(found)?.slice(0, 120) ?? 'nothing');
+  const more = parsed.error.issues.length > 1 ? ` (and ${parsed.error.issues.length - 1} more)` : '';
+  throw new ContractError(where, field, `${where}: ${field ?? 'the file'}: ${issue?.message}; found ${shown}${more}.`);
+}
+
+/**
+ * The lines of a JSON Lines file by their contract, one at a time. A last line without a newline was never finished and is
+ * left out; so is all that comes after `bytes`. Throws ContractError with path:line; a missing file has no lines.
+ */
+export async function* readJsonLines<S extends z.ZodType>(
+  path: string,
+  schema: S,
+  { bytes }: { bytes?: number } = {},
+): AsyncGenerator<z.output<S>> {
+  if (bytes === 0) return;
+  const stream = createReadStream(path, bytes === undefined ? {} : { end: bytes - 1 });
+  let rest: Buffer[] = [];
+  let number = 0;
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      let start = 0;
+      for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, start)) {
+        const line = Buffer.concat([...rest, chunk.subarray(start, end)]).toString('utf8');
+        rest = [];
+        start = end + 1;
+        number += 1;
+        if (line.trim() !== '') yield parseContract(line, schema, `${path}:${number}`);
+      }
+      if (start < chunk.length) rest.push(chunk.subarray(start));
+    }
+  } catch (error) {
+    orNull(error);
+  }
+}

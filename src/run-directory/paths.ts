@@ -1,0 +1,106 @@
+import { isAbsolute, join, resolve } from 'node:path';
+import { RunName } from '../contracts/spec.ts';
+
+/** Names of everything in a run directory. Nothing outside src/run-directory spells an artifact's name. */
+
+export type StagePaths = ReturnType<typeof stagePaths>;
+export type RunPaths = ReturnType<typeof runPaths>;
+
+/** An error about the name of a run. */
+export class InvalidRunName extends Error {
+  override name = 'InvalidRunName';
+}
+
+/** Six digits, so that names sort as numbers do. */
+export const sixDigits = (n: number) => String(n).padStart(6, '0');
+
+/** Folder name of the checkpoint that epoch `epoch` commits at `step`. */
+export const checkpointName = (step: number, epoch: number) => `step-${sixDigits(step)}.e${epoch}`;
+
+/** Step and epoch of a checkpoint's name, or null if `name` is none. */
+export function parseCheckpointName(name: string) {
+  const match = /^step-(\d{6,})\.e(\d+)$/.exec(name);
+  return match ? { step: Number(match[1]), epoch: Number(match[2]) } : null;
+}
+
+/** Stage, epoch (null: the stage has none) and number of a ledger segment's file name, or null if `name` is none. */
+export function parseSegmentName(name: string) {
+  const match = /^([a-z]+)(?:-e(\d+))?-(\d+)\.jsonl$/.exec(name);
+  return match ? { stage: match[1] ?? '', epoch: match[2] ? Number(match[2]) : null, number: Number(match[3]) } : null;
+}
+
+/** File name of a ledger segment; `epoch` null for `serve` and external audits. */
+export const segmentName = (stage: string, epoch: number | null, number: number) =>
+  `${stage}${epoch === null ? '' : `-e${epoch}`}-${sixDigits(number)}.jsonl`;
+
+function stagePaths(runDir: string, name: string) {
+  const dir = join(runDir, name);
+  const epoch = (n: number) => {
+    const epochDir = join(dir, 'epochs', sixDigits(n));
+    return {
+      dir: epochDir,
+      record: join(epochDir, 'epoch.json'),
+      request: join(epochDir, 'request.json'),
+      outcome: join(epochDir, 'outcome.json'),
+      head: join(epochDir, 'HEAD'),
+    };
+  };
+  const checkpoints = join(dir, 'checkpoints');
+  return {
+    name,
+    dir,
+    epochs: join(dir, 'epochs'),
+    epoch,
+    checkpoints,
+    checkpoint: (checkpoint: string) => join(checkpoints, checkpoint),
+    result: join(dir, 'result.json'),
+  };
+}
+
+/**
+ * Every path of the run `run` under `root` (GAVEL_ROOT). Nothing needs to exist.
+ * Throws InvalidRunName for a name that could climb out of `runs/`.
+ */
+export function runPaths(root: string, run: string) {
+  if (!RunName.safeParse(run).success) {
+    throw new InvalidRunName(`Expected a run name (${RunName.description}), got ${JSON.stringify(run)}.`);
+  }
+  const dir = join(root, 'runs', run);
+  const report = join(dir, 'report');
+  const data = join(dir, 'data');
+  const grader = join(dir, 'grader');
+  return {
+    root,
+    run,
+    dir,
+    spec: join(dir, 'spec.json'),
+    run_json: join(dir, 'run.json'),
+    data: {
+      dir: data,
+      train: join(data, 'train.jsonl'),
+      eval: join(data, 'eval.jsonl'),
+      audit: join(data, 'audit.jsonl'),
+      outcome: join(data, 'outcome.json'),
+    },
+    endpoints: join(dir, 'endpoints'),
+    endpoint: (role: string) => join(dir, 'endpoints', `${role}.json`),
+    traces: join(dir, 'traces'),
+    segment: (stage: string, epoch: number | null, n: number) => join(dir, 'traces', segmentName(stage, epoch, n)),
+    stage: (name: string) => stagePaths(dir, name),
+    grader,
+    merged: join(grader, 'merged'),
+    report: {
+      dir: report,
+      html: join(report, 'report.html'),
+      audit: join(report, 'audit.json'),
+      metrics: join(report, 'metrics.jsonl'),
+      preemptions: join(report, 'preemptions.jsonl'),
+    },
+    logs: join(dir, 'logs'),
+    log: (name: string) => join(dir, 'logs', `${name}.log`),
+    quarantine: join(dir, 'quarantine'),
+  };
+}
+
+/** A path from the spec: absolute as it is, relative under `root` (GAVEL_ROOT). */
+export const resolveUnder = (root: string, path: string) => (isAbsolute(path) ? path : resolve(root, path));
