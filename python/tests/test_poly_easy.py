@@ -1,8 +1,9 @@
-"""The poly_easy task: splits that are disjoint and reproducible, a verifier that is exact and never raises."""
+"""The poly_easy task: disjoint and reproducible splits, a verifier that is exact and never raises."""
 
 from pathlib import Path
 
 import pytest
+
 from gavel_train.tasks.poly_easy import make_splits, verify
 from gavel_train.tasks.poly_easy_problems import DEFAULT_KINDS, Problem, polynomial
 

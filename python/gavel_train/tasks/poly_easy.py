@@ -1,6 +1,6 @@
 """Task `poly_easy`: procedural easy polynomial problems with an exact verifier.
 
-Kinds: evaluate, add, expand, differentiate, integer roots. The default ranges are those that the demo models know.
+Kinds: evaluate, add, expand, differentiate, integer roots. The demo models know the default ranges.
 """
 
 import difflib
@@ -23,9 +23,9 @@ _TRIES_PER_ROW = 200
 def make_splits(params: dict, sizes: dict[str, int], seed: int, root: Path) -> dict[str, list[dict]]:
     """Draw the splits `train`, `eval` and `audit`, with no prompt in two places.
 
-    `params`: `kinds` (kind -> weight) and the ranges `lead`, `coefficient`, `constant`, `x`, `slope`, `root`, each
-    `[low, high]`, inclusive; 0 is never drawn. `sizes`: rows per split. `root` is unused: nothing is read.
-    Raises ValueError naming the parameter that is unknown or out of range, or the split that cannot be filled.
+    `params`: `kinds` (kind -> weight) and the ranges `lead`, `coefficient`, `constant`, `x`, `slope`, `root`,
+    each `[low, high]`, inclusive; 0 is never drawn. `sizes`: rows per split. `root`: unused, nothing is read.
+    Raises ValueError naming the param that is unknown or out of range, or the split that cannot be filled.
     """
     kinds, ranges = _kinds(params), _ranges(params)
     unknown = set(sizes) - set(SPLITS)
@@ -54,8 +54,8 @@ def _fill(
             rows.append(_row(split, len(rows), problem))
     if len(rows) < size:
         raise ValueError(
-            f"Split {split!r} cannot be filled: {size} distinct prompts wanted, {len(rows)} found beyond those of "
-            "earlier splits; widen the ranges in params or ask for fewer rows"
+            f"Split {split!r} cannot be filled: {size} distinct prompts wanted, {len(rows)} found beyond "
+            "those of earlier splits; widen the ranges in params or ask for fewer rows"
         )
     return rows
 

@@ -43,7 +43,7 @@ class Problem:
 
 
 def polynomial(*coefficients: int) -> str:
-    """Write coefficients, highest power first, as text such as `2x^2-3x+1`; every coefficient is shown, 1 and 0 too."""
+    """Write coefficients, highest power first, as `2x^2-3x+1`; 1 and 0 are shown like any other."""
     powers = [""] if len(coefficients) == 1 else ["", "x", "x^2", "x^3"][len(coefficients) - 1 :: -1]
     first, *rest = coefficients
     return f"{first}{powers[0]}" + "".join(f"{c:+d}{p}" for c, p in zip(rest, powers[1:], strict=True))

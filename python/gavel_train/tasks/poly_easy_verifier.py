@@ -27,8 +27,8 @@ _HUGE_POWER = re.compile(
 def verify(completion: str, ground_truth: str) -> bool:
     """Say whether the completion's final answer equals the ground truth as a polynomial in x.
 
-    The final answer is the last `\\boxed{...}`, else what follows the last "Answer", "So" or "=", else the whole text.
-    Anything that cannot be read as arithmetic in x is wrong; nothing raises.
+    The final answer is the last `\\boxed{...}`, else what follows the last "Answer", "So" or "=", else the
+    whole text. Anything that cannot be read as arithmetic in x is wrong; nothing raises.
     """
     return _equal(final_answer(completion), ground_truth.strip())
 
@@ -69,6 +69,6 @@ def _read(text: str) -> sympy.Expr | None:
         return None
     try:
         expression = parse_expr(text, local_dict={"x": _X}, transformations=_TRANSFORMATIONS)
-    except Exception:  # noqa: BLE001  the parser passes on whatever Python's own parser and evaluator raise on junk
+    except Exception:
         return None
     return expression if isinstance(expression, sympy.Expr) else None
