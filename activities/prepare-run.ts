@@ -1,0 +1,33 @@
+import type { Spec } from '../src/contracts/spec.ts';
+import { readSpec } from '../src/run-directory/create-run.ts';
+import { runPaths } from '../src/run-directory/paths.ts';
+import { prepareRunDirectory } from '../src/stage/prepare.ts';
+import { registeredSearchAttributes } from '../src/temporal/search-attributes.ts';
+import { channels, type Dependencies } from './dependencies.ts';
+
+export interface PrepareRunInput {
+  spec: Spec;
+  owner: { workflow_id: string; run_id: string };
+  resume: boolean;
+}
+
+export interface PreparedRun {
+  spec_digest: string;
+  /** gavel's search attributes that this server knows. */
+  search_attributes: string[];
+}
+
+/** Checks all that a spec names, makes the run directory and its prompts; bad input leaves nothing behind. */
+export const prepareRun = (dependencies: Dependencies) =>
+  async function prepareRun({ spec, owner, resume }: PrepareRunInput): Promise<PreparedRun> {
+    const { signal, beat } = channels(dependencies, spec.run);
+    const spec_digest = await prepareRunDirectory({ config: dependencies.config, spec, owner, resume, signal, beat });
+    return { spec_digest, search_attributes: await registeredSearchAttributes(dependencies.client) };
+  };
+
+/** Reads what a stage needs to know when it is started alone. */
+export const readRun = (dependencies: Dependencies) =>
+  async function readRun({ run }: { run: string }): Promise<{ spec: Spec; search_attributes: string[] }> {
+    const spec = await readSpec(runPaths(dependencies.config.root, run));
+    return { spec, search_attributes: await registeredSearchAttributes(dependencies.client) };
+  };

@@ -1,0 +1,35 @@
+import { readSpec } from '../src/run-directory/create-run.ts';
+import { runPaths } from '../src/run-directory/paths.ts';
+import { judgeGateway, judgeSecrets } from '../src/stage/gateway-settings.ts';
+import { runStage } from '../src/stage/run-stage.ts';
+import { channels, type Dependencies } from './dependencies.ts';
+
+export interface StageActivityInput {
+  run: string;
+  gpus: string[];
+}
+
+/** What a workflow keeps of a stage: scalars and names. */
+export interface StageSummary {
+  epoch: number;
+  step: number;
+  checkpoint: string | null;
+  metrics: Record<string, number | null>;
+}
+
+/** Trains the policy under the judge, samples the audit's rows and has the judge grade them. */
+export const trainGrpo = (dependencies: Dependencies) =>
+  async function trainGrpo({ run, gpus }: StageActivityInput): Promise<StageSummary> {
+    const { config } = dependencies;
+    const spec = await readSpec(runPaths(config.root, run));
+    const secrets = judgeSecrets(spec);
+    const gateway = judgeGateway.bind(null, spec);
+    return summary(
+      await runStage({ ...channels(dependencies, run), config, spec, stage: 'grpo', gpus, gateway, secrets }),
+    );
+  };
+
+/** Keeps paths, rows and times out of Temporal's history. */
+export function summary({ epoch, step, checkpoint, metrics }: StageSummary): StageSummary {
+  return { epoch, step, checkpoint, metrics };
+}

@@ -1,0 +1,37 @@
+import { Audit } from '../src/contracts/audit.ts';
+import type { Preemption } from '../src/contracts/status.ts';
+import { writeReport as render } from '../src/report/write-report.ts';
+import { readContractIfAny } from '../src/run-directory/files.ts';
+import { runPaths } from '../src/run-directory/paths.ts';
+import { ledgerTotals } from '../src/stage/ledger-totals.ts';
+import type { Dependencies } from './dependencies.ts';
+
+export interface WriteReportInput {
+  run: string;
+  preemptions: Preemption[];
+}
+
+/** What the pipeline's workflow returns. */
+export interface PipelineResult {
+  run: string;
+  verdict: 'PASS' | 'FAIL' | 'INCONCLUSIVE' | null;
+  /** Path under GAVEL_ROOT. */
+  report: string;
+  policy_gain: number | null;
+  quadratic_weighted_kappa: number | null;
+}
+
+/** Writes report.html from what the run directory holds. */
+export const writeReport = ({ config }: Dependencies) =>
+  async function writeReport({ run, preemptions }: WriteReportInput): Promise<PipelineResult> {
+    const paths = runPaths(config.root, run);
+    await render(paths.dir, { preemptions, ledger: await ledgerTotals(paths) });
+    const audit = await readContractIfAny(paths.report.audit, Audit);
+    return {
+      run,
+      verdict: audit?.verdict ?? null,
+      report: `runs/${run}/report/report.html`,
+      policy_gain: audit?.policy.gain?.point ?? null,
+      quadratic_weighted_kappa: audit?.fidelity?.quadratic_weighted_kappa.point ?? null,
+    };
+  };

@@ -1,0 +1,81 @@
+import { hostname } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Everything that gavel reads from its environment, read here and nowhere else. */
+export interface Config {
+  /** Folder of the program: sources, `.venv`, `node_modules`. */
+  package_root: string;
+  /** Folder that holds `runs/` and that paths in a spec resolve under. */
+  root: string;
+  /** This machine's name among the workers. */
+  node: string;
+  /** Python interpreter of the trainers and of vLLM. */
+  python: string;
+  /** Temporal CLI: the dev server. */
+  temporal_cli: string;
+  /** Node binary that runs this process; children run under the same. */
+  node_binary: string;
+  /** GPU ids given instead of asking the driver; null asks. */
+  gpus: string[] | null;
+  cuda_visible_devices: string | null;
+  /** Key of a gateway that a person starts; null lets gavel make one. */
+  api_key: string | null;
+  debug: boolean;
+  color: boolean;
+}
+
+/** Name of the file that says "this folder is a GAVEL_ROOT": a worker without it (wrong mount) does not poll. */
+export const MARKER = '.gavel-root';
+
+/** Task queue that every worker polls. */
+export const TASK_QUEUE = 'gavel';
+
+/** Task queue of one node: work that must run where a lease or a child process is. */
+export const nodeQueue = (node: string): string => `gavel-node-${node}`;
+
+/** Reads the configuration; never fails, since whether a value will do is only known where it is used. */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const package_root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
+  const bin = join(package_root, '.venv/bin');
+  return {
+    package_root,
+    root: resolve(env.GAVEL_ROOT || package_root),
+    node: env.GAVEL_NODE || hostname(),
+    python: env.GAVEL_PYTHON || join(bin, 'python'),
+    temporal_cli: env.GAVEL_TEMPORAL_CLI || join(bin, 'temporal'),
+    node_binary: process.execPath,
+    gpus: env.GAVEL_GPUS === undefined ? null : env.GAVEL_GPUS.split(',').filter(Boolean),
+    cuda_visible_devices: env.CUDA_VISIBLE_DEVICES ?? null,
+    api_key: env.GAVEL_API_KEY || null,
+    debug: env.GAVEL_DEBUG === '1',
+    color: !env.NO_COLOR && process.stdout.isTTY === true && env.TERM !== 'dumb',
+  };
+}
+
+/** Value of the variable that a spec names as the holder of a judge's key; null where it is unset or empty. */
+export function secretFrom(name: string, env: NodeJS.ProcessEnv = process.env): string | null {
+  return env[name] || null;
+}
+
+/** Environment that every Python child gets on top of its own variables; `offline` where all its models are folders. */
+export function pythonEnv(
+  config: Config,
+  offline: boolean,
+  env: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  const pythonPath = [join(config.package_root, 'python'), env.PYTHONPATH].filter(Boolean).join(delimiter);
+  return {
+    GAVEL_ROOT: config.root,
+    PYTHONPATH: pythonPath,
+    PYTHONUNBUFFERED: '1',
+    TOKENIZERS_PARALLELISM: 'false',
+    // A model that lies in a folder must not wait for a hub to answer.
+    ...(offline || env.HF_HUB_OFFLINE ? { HF_HUB_OFFLINE: env.HF_HUB_OFFLINE ?? '1' } : {}),
+    ...(env.HF_HOME ? { HF_HOME: env.HF_HOME } : {}),
+    ...(env.HF_TOKEN ? { HF_TOKEN: env.HF_TOKEN } : {}),
+    HF_HUB_DISABLE_TELEMETRY: '1',
+    VLLM_NO_USAGE_STATS: '1',
+    DO_NOT_TRACK: '1',
+  };
+}

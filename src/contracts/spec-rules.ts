@@ -1,0 +1,110 @@
+import type { SpecProblem } from './check-spec.ts';
+import type { Spec } from './spec.ts';
+
+/** Rules between fields, which JSON Schema cannot say. */
+
+type Rule = (spec: Spec) => SpecProblem | null;
+
+const rule = (field: string, broken: (spec: Spec) => string | null | false): Rule => {
+  return (spec) => {
+    const message = broken(spec);
+    return message ? { field, message } : null;
+  };
+};
+
+const rules: Rule[] = [
+  rule('run', ({ run }) => run.includes('..') && 'expected a name without "..", since it becomes a folder'),
+  rule(
+    'task.path',
+    ({ task }) => task.name === 'jsonl' && task.path === null && 'missing; expected the JSONL file of the task',
+  ),
+  rule(
+    'judge.base_url',
+    ({ judge }) =>
+      judge.engine === 'openai' &&
+      judge.base_url === null &&
+      'missing; engine openai needs the URL, up to and including /v1',
+  ),
+  rule(
+    'judge.base_url',
+    ({ judge }) =>
+      judge.engine === 'vllm' &&
+      judge.base_url !== null &&
+      'expected null: engine vllm is served by gavel. For a server of your own set judge.engine to openai',
+  ),
+  rule(
+    'judge.api_key_env',
+    ({ judge }) =>
+      judge.engine === 'vllm' && judge.api_key_env !== null && 'expected null: a judge that gavel serves needs no key',
+  ),
+  rule('grpo.micro_batch_size', ({ grpo }) => {
+    const batch = (grpo.prompts_per_step * grpo.num_generations) / grpo.processes;
+    const micro = grpo.micro_batch_size;
+    return (
+      micro !== null &&
+      batch % micro !== 0 &&
+      `expected a divisor of prompts_per_step * num_generations / processes = ${batch}; found ${micro}`
+    );
+  }),
+  rule('grpo.processes', ({ grpo }) => {
+    const batch = grpo.prompts_per_step * grpo.num_generations;
+    return (
+      batch % grpo.processes !== 0 &&
+      `expected a divisor of prompts_per_step * num_generations = ${batch}; found ${grpo.processes}`
+    );
+  }),
+  rule(
+    'grpo.prompts_per_step',
+    ({ grpo, task }) =>
+      grpo.prompts_per_step > task.train_prompts &&
+      `expected at most task.train_prompts = ${task.train_prompts}; found ${grpo.prompts_per_step}`,
+  ),
+  rule(
+    'placement.trainer_gpus',
+    ({ placement, grpo }) =>
+      placement.trainer_gpus > 0 &&
+      placement.trainer_gpus < grpo.processes &&
+      `expected at least grpo.processes = ${grpo.processes}; found ${placement.trainer_gpus}`,
+  ),
+  rule('placement.judge_gpus', ({ placement, judge }) => {
+    const wanted = judge.vllm.tensor_parallel_size * judge.vllm.data_parallel_size;
+    return (
+      judge.engine === 'vllm' &&
+      placement.judge_gpus > 0 &&
+      placement.judge_gpus !== wanted &&
+      `expected judge.vllm.tensor_parallel_size * data_parallel_size = ${wanted}; found ${placement.judge_gpus}`
+    );
+  }),
+  rule(
+    'placement.judge_gpus',
+    ({ placement, judge }) =>
+      judge.engine === 'openai' &&
+      placement.judge_gpus > 0 &&
+      `expected 0: engine openai runs elsewhere; found ${placement.judge_gpus}`,
+  ),
+  rule(
+    'audit.headline_mode',
+    ({ audit }) =>
+      !audit.grader_modes.includes(audit.headline_mode) &&
+      `expected one of audit.grader_modes (${audit.grader_modes.join(', ')}); found ${audit.headline_mode}`,
+  ),
+  rule('audit.grader_modes', ({ audit, sft }) => {
+    const untaught = audit.grader_modes.filter((mode) => !sft.modes.includes(mode));
+    return (
+      untaught.length > 0 &&
+      `expected modes that sft.modes teaches (${sft.modes.join(', ')}); found ${untaught.join(', ')}`
+    );
+  }),
+  rule(
+    'judge.votes',
+    ({ judge }) =>
+      judge.votes > 1 &&
+      judge.sampling.temperature === 0 &&
+      'expected 1: at judge.sampling.temperature 0 all votes are the same',
+  ),
+];
+
+/** Problems between fields of a spec whose single fields are in order. */
+export function crossFieldProblems(spec: Spec): SpecProblem[] {
+  return rules.map((check) => check(spec)).filter((problem) => problem !== null);
+}

@@ -1,0 +1,43 @@
+import type { PlacementSpec, Spec } from '../contracts/spec.ts';
+
+/** Arguments for `python` that run one stage, and the variables that place it. */
+export interface TrainerCommand {
+  args: string[];
+  env: Record<string, string>;
+}
+
+/** Ranks that a stage runs as; the audit computes in one process. */
+export function ranksOf(stage: 'grpo' | 'sft' | 'audit', spec: Spec): number {
+  return stage === 'audit' ? 1 : spec[stage].processes;
+}
+
+/** GPUs that a stage needs, its model servers included. */
+export function gpusOf(stage: 'grpo' | 'sft' | 'audit', placement: PlacementSpec, hasBase = true): number {
+  if (stage === 'grpo') return placement.judge_gpus + placement.trainer_gpus;
+  if (stage === 'sft') return placement.trainer_gpus;
+  return placement.grader_gpus * (hasBase ? 2 : 1);
+}
+
+/** `python -m gavel_train.<stage> EPOCH_DIR`, through `accelerate launch` where there is more than one rank. */
+export function trainerCommand(
+  stage: 'grpo' | 'sft' | 'audit',
+  spec: Spec,
+  epochDir: string,
+  gpus: string[],
+): TrainerCommand {
+  const ranks = ranksOf(stage, spec);
+  const module = ['-m', `gavel_train.${stage}`, epochDir];
+  const env = trainerEnv(gpus);
+  if (ranks === 1) return { args: module, env };
+  const dtype = stage === 'audit' ? 'float32' : spec[stage].dtype;
+  const launch = ['-m', 'accelerate.commands.launch', '--num_processes', String(ranks), '--num_machines', '1'];
+  launch.push(gpus.length > 0 ? '--multi_gpu' : '--cpu', '--mixed_precision', dtype === 'bfloat16' ? 'bf16' : 'no');
+  launch.push('--dynamo_backend', 'no', '--main_process_port', '0');
+  return { args: [...launch, ...(stage === 'grpo' ? spec.grpo.accelerate_args : []), ...module], env };
+}
+
+function trainerEnv(gpus: string[]): Record<string, string> {
+  if (gpus.length > 0) return { CUDA_VISIBLE_DEVICES: gpus.join(',') };
+  // One thread: the same sums in the same order, so that a resumed run ends in the same bytes.
+  return { CUDA_VISIBLE_DEVICES: '', OMP_NUM_THREADS: '1', MKL_NUM_THREADS: '1', ACCELERATE_USE_CPU: 'true' };
+}

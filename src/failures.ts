@@ -1,0 +1,61 @@
+import { ApplicationFailure } from '@temporalio/common';
+
+/**
+ * Every failure that crosses from an activity into a workflow, and whether it may be retried: here and nowhere else.
+ * Messages are one redacted line; they stay in Temporal history for good.
+ */
+
+export interface Problem {
+  field: string;
+  message: string;
+}
+
+export type FailureType =
+  | 'InvalidSpec'
+  | 'RunExists'
+  | 'UnwritableRunDirectory'
+  | 'ModelDidNotStart'
+  | 'ModelServerDied'
+  | 'TrainerDied'
+  | 'TrainerPreempted'
+  | 'JudgeAway'
+  | 'JudgeMisconfigured'
+  | 'DiskFull'
+  | 'NoProgress'
+  | 'NotEnoughGpus';
+
+const retryable: Record<FailureType, boolean> = {
+  InvalidSpec: false,
+  RunExists: false,
+  UnwritableRunDirectory: false,
+  // A server that never answered will not answer at the next attempt either, unless a person changes something.
+  ModelDidNotStart: false,
+  ModelServerDied: true,
+  TrainerDied: true,
+  TrainerPreempted: true,
+  // The gateway has already waited as long as the spec allows; the run is resumable by hand.
+  JudgeAway: false,
+  JudgeMisconfigured: false,
+  // Somebody or something may free space; the last good checkpoint is untouched.
+  DiskFull: true,
+  NoProgress: false,
+  NotEnoughGpus: false,
+};
+
+/** A typed failure; `details` are scalars and paths only, never rollouts, log tails or secrets. */
+export function failure(type: FailureType, message: string, details: Record<string, unknown> = {}): ApplicationFailure {
+  return ApplicationFailure.create({ type, message, nonRetryable: !retryable[type], details: [details] });
+}
+
+/** One failure for all problems of a spec: the message names the first field, the details hold them all. */
+export function invalidSpec(problems: Problem[]): ApplicationFailure {
+  const [first] = problems;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+  return failure('InvalidSpec', `${first?.field || 'spec'}: ${first?.message ?? 'invalid'}${more}`, { problems });
+}
+
+/** First line of any thrown thing, without a stack. */
+export function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split('\n', 1)[0] ?? '';
+}

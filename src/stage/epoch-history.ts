@@ -1,0 +1,67 @@
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { MetricLine, type Outcome } from '../contracts/stage.ts';
+import type { Preemption } from '../contracts/status.ts';
+import { readEpoch, readHead } from '../run-directory/epochs.ts';
+import { readJsonLines } from '../run-directory/files.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
+import { readOutcome } from '../run-directory/result.ts';
+
+/** What the earlier attempts at a stage left behind, read from their folders. */
+
+export interface PastEpoch {
+  epoch: number;
+  /** null: its worker was killed, or is a zombie. */
+  outcome: Outcome | null;
+  committed: boolean;
+}
+
+/** All epochs of a stage before `taken`, oldest first. */
+export async function readPastEpochs(paths: RunPaths, stage: string, taken: number): Promise<PastEpoch[]> {
+  const past: PastEpoch[] = [];
+  for (let epoch = 1; epoch < taken; epoch += 1) {
+    const outcome = await readOutcome(paths, stage, epoch).catch(() => null);
+    past.push({ epoch, outcome, committed: (await readHead(paths, stage, epoch)) !== null });
+  }
+  return past;
+}
+
+/** Attempts in a row, newest last, that ended by error without a commit; preemptions neither count nor break the row. */
+export function errorsWithoutProgress(past: PastEpoch[]): PastEpoch[] {
+  const row: PastEpoch[] = [];
+  for (const epoch of [...past].reverse()) {
+    if (epoch.committed) break;
+    if (epoch.outcome?.status === 'failed') row.unshift(epoch);
+  }
+  return row;
+}
+
+/** The preemption that ended the newest past epoch, or null where it ended by error or was done. */
+export async function preemptionOf(
+  paths: RunPaths,
+  stage: string,
+  last: PastEpoch,
+  resumedStep: number,
+): Promise<Preemption | null> {
+  if (last.outcome && last.outcome.status !== 'preempted') return null;
+  const newest = await newestMetric(paths, stage, last.epoch);
+  const started = (await readEpoch(paths, stage, last.epoch))?.started_at ?? new Date().toISOString();
+  const ended = last.outcome && (await stat(paths.stage(stage).epoch(last.epoch).outcome)).mtime.toISOString();
+  return {
+    at: ended ?? newest?.at ?? started,
+    stage,
+    what: last.outcome ? 'trainer' : 'worker',
+    cause: last.outcome?.message ?? 'the worker ended without a word (killed, or its node went away)',
+    steps_lost: Math.max(0, (newest?.step ?? resumedStep) - resumedStep),
+    seconds_to_next_commit: null,
+  };
+}
+
+async function newestMetric(paths: RunPaths, stage: string, epoch: number): Promise<MetricLine | null> {
+  if (!existsSync(paths.report.metrics)) return null;
+  let newest: MetricLine | null = null;
+  for await (const line of readJsonLines(paths.report.metrics, MetricLine)) {
+    if (line.stage === stage && line.epoch === epoch) newest = line;
+  }
+  return newest;
+}

@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../config.ts';
+import type { GatewayConfig } from '../contracts/gateway.ts';
+import { failure } from '../failures.ts';
+import { type Child, lastError, startChild } from '../process.ts';
+import { publishEndpoint } from '../run-directory/endpoints.ts';
+import { writeAtomic } from '../run-directory/files.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
+import type { LiveView } from './live-view.ts';
+import type { Losses } from './losses.ts';
+
+/** The gateway beside a trainer: a child process that is started again when it dies. */
+
+export interface GatewayChildOptions {
+  config: Config;
+  gateway: GatewayConfig;
+  paths: RunPaths;
+  stage: string;
+  /** Folder of the epoch: the gateway's configuration is written there. */
+  dir: string;
+  logPath: string;
+  tag: string;
+  /** Environment variables that hold the keys of judges. */
+  secrets: Record<string, string>;
+  live: LiveView;
+  losses: Losses;
+}
+
+export interface GatewayChild {
+  url: string;
+  /** Key of this gateway; handed to the trainer through its environment, never written down. */
+  key: string;
+  stop(): Promise<void>;
+}
+
+// A gateway that cannot be started this many times in a row has a fault that another start will not mend.
+const MAX_FAILED_STARTS = 5;
+const START_TIMEOUT_MS = 30_000;
+// Sealing a segment takes milliseconds; a hung gateway must not hold up the stage.
+const STOP_GRACE_MS = 2000;
+
+/** Starts the gateway and resolves once it listens. Throws ModelServerDied where it does not. */
+export async function startGatewayChild(options: GatewayChildOptions): Promise<GatewayChild> {
+  const key = randomBytes(24).toString('base64url');
+  let stopped = false;
+  let current = await launch(options, key, options.gateway.port);
+  // Started again on the same port, so that a trainer that tries again finds it.
+  const port = Number(new URL(current.url).port);
+
+  const watch = async (): Promise<void> => {
+    for (;;) {
+      const { code, signal } = await current.child.exited;
+      await current.child.stop(0);
+      if (stopped) return;
+      options.live.ended('gateway');
+      const cause = `the gateway ended with ${signal ?? `exit code ${code}`}`;
+      const at = new Date().toISOString();
+      await options.losses.report({
+        at,
+        stage: options.stage,
+        what: 'gateway',
+        cause,
+        steps_lost: 0,
+        seconds_to_next_commit: null,
+      });
+      for (let failed = 0; !stopped; failed += 1) {
+        try {
+          current = await launch(options, key, port);
+          break;
+        } catch (error) {
+          if (failed >= MAX_FAILED_STARTS) return console.error((error as Error).message);
+          // The dying one may still hold the port.
+          await sleep(500);
+        }
+      }
+    }
+  };
+  const watching = watch();
+  return {
+    url: current.url,
+    key,
+    async stop() {
+      stopped = true;
+      await current.child.stop(STOP_GRACE_MS);
+      await watching;
+    },
+  };
+}
+
+async function launch(options: GatewayChildOptions, key: string, port: number): Promise<{ child: Child; url: string }> {
+  const { config, paths, stage, live, logPath } = options;
+  const path = join(options.dir, 'gateway.json');
+  await writeAtomic(path, { ...options.gateway, port });
+  const listening = Promise.withResolvers<string>();
+  const child = startChild({
+    name: 'gateway',
+    command: config.node_binary,
+    args: [join(config.package_root, 'src/gateway/main.ts'), path],
+    cwd: config.package_root,
+    env: { GAVEL_API_KEY: key, ...options.secrets },
+    logPath,
+    tag: `${options.tag}/gateway`,
+    onEvent: (event) => {
+      if (event.event === 'listening') listening.resolve(String(event.url));
+      if (event.event === 'waiting')
+        live.update({ waiting: { for: String(event.for), seconds: Number(event.seconds) } });
+      if (event.event === 'recovered') live.update({ waiting: null });
+    },
+  });
+  const timer = setTimeout(() => listening.reject(new Error('it did not listen within 30 s')), START_TIMEOUT_MS);
+  void child.exited.then(({ code, signal }) =>
+    listening.reject(new Error(`it ended with ${signal ?? `exit code ${code}`}`)),
+  );
+  try {
+    const url = await listening.promise;
+    live.running('gateway', child.pid);
+    await publishEndpoint(paths, `gateway-${stage}`, {
+      role: 'gateway',
+      base_url: `${url}/v1`,
+      model: 'gateway',
+      model_digest: null,
+      pid: child.pid,
+      host: hostname(),
+      api_key_env: 'GAVEL_API_KEY',
+      started_at: new Date().toISOString(),
+    });
+    return { child, url };
+  } catch (error) {
+    await child.stop(0);
+    const reason = (await lastError(logPath)) ?? (error as Error).message;
+    throw failure('ModelServerDied', `The gateway did not start: ${reason}. Log: ${logPath}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}

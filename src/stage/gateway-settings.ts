@@ -1,0 +1,87 @@
+import type { z } from 'zod';
+import { secretFrom } from '../config.ts';
+import { GatewayConfig } from '../contracts/gateway.ts';
+import type { Spec } from '../contracts/spec.ts';
+import { failure } from '../failures.ts';
+import { type RunPaths, resolveUnder } from '../run-directory/paths.ts';
+
+/** What the gateway beside a stage grades with. */
+
+const LOOPBACK = '127.0.0.1';
+
+type Settings = z.input<typeof GatewayConfig>;
+type Role = NonNullable<Settings['roles']['judge']>;
+
+/** Gateway of GRPO: the judge, wherever it is served. */
+export function judgeGateway(spec: Spec, paths: RunPaths, epoch: number): GatewayConfig {
+  return GatewayConfig.parse({
+    ...common(spec, paths, 'grpo', epoch),
+    roles: { judge: judgeRole(spec, paths) },
+  } satisfies Settings);
+}
+
+/** Gateway of the audit: grader and base; the judge's verdicts are in the ledger already. */
+export function auditGateway(spec: Spec, paths: RunPaths, epoch: number): GatewayConfig {
+  const grader = servedRole(spec, paths, 'grader');
+  const base = servedRole(spec, paths, 'base');
+  const roles = spec.audit.base ? { grader, base } : { grader };
+  return GatewayConfig.parse({ ...common(spec, paths, 'audit', epoch), roles } satisfies Settings);
+}
+
+function common(spec: Spec, paths: RunPaths, stage: 'grpo' | 'audit', epoch: number): Omit<Settings, 'roles'> {
+  return {
+    run: spec.run,
+    run_dir: paths.dir,
+    stage,
+    epoch,
+    host: LOOPBACK,
+    port: 0,
+    rubric: resolveUnder(paths.root, spec.judge.rubric),
+    record_chat: false,
+  };
+}
+
+function judgeRole({ judge }: Spec, paths: RunPaths): Role {
+  const served = judge.engine === 'vllm';
+  return {
+    endpoint_file: served ? paths.endpoint('judge') : null,
+    base_url: served ? null : judge.base_url,
+    model: served ? null : judge.model,
+    model_digest: null,
+    api_key_env: judge.api_key_env,
+    mode: judge.mode,
+    sampling: judge.sampling,
+    concurrency: judge.concurrency,
+    timeout_s: judge.timeout_s,
+    outage_limit_s: judge.outage_limit_s,
+  };
+}
+
+function servedRole({ judge, audit }: Spec, paths: RunPaths, role: string): Role {
+  return {
+    endpoint_file: paths.endpoint(role),
+    base_url: null,
+    model: null,
+    model_digest: null,
+    api_key_env: null,
+    mode: audit.headline_mode,
+    // Greedy: an audit measures the grader, not its sampling noise.
+    sampling: { ...judge.sampling, temperature: 0 },
+    concurrency: judge.concurrency,
+    timeout_s: judge.timeout_s,
+    outage_limit_s: judge.outage_limit_s,
+  };
+}
+
+/** The judge's key by the name of its variable; throws InvalidSpec where the worker's environment lacks it. */
+export function judgeSecrets({ judge }: Spec): Record<string, string> {
+  if (judge.api_key_env === null) return {};
+  const secret = secretFrom(judge.api_key_env);
+  if (secret === null) {
+    throw failure(
+      'InvalidSpec',
+      `judge.api_key_env: the worker's environment has no ${judge.api_key_env}; set it and start the worker again`,
+    );
+  }
+  return { [judge.api_key_env]: secret };
+}

@@ -1,0 +1,172 @@
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Config, pythonEnv } from '../config.ts';
+import type { VllmSpec } from '../contracts/spec.ts';
+import type { Heartbeat, Preemption } from '../contracts/status.ts';
+import { vllmCommand } from '../engines/vllm.ts';
+import { failure } from '../failures.ts';
+import { freePort } from '../ports.ts';
+import { type Child, lastError, startChild } from '../process.ts';
+import { publishEndpoint, withdrawEndpoint } from '../run-directory/endpoints.ts';
+import { appendLine } from '../run-directory/files.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
+import { locateModel, modelArgument, modelDigest, servedName } from '../spec/models.ts';
+import { LiveView } from './live-view.ts';
+
+/** One vLLM, from its start to its end. */
+
+export interface ModelServerRun {
+  config: Config;
+  paths: RunPaths;
+  run: string;
+  stage: string;
+  role: 'judge' | 'grader' | 'base';
+  model: string;
+  vllm: VllmSpec;
+  gpus: string[];
+  start_timeout_s: number;
+  /** Number of this attempt, from 1: later ones follow a death. */
+  attempt: number;
+  signal: AbortSignal;
+  beat: (beat: Heartbeat) => void;
+  onPreemption: (preemption: Preemption) => void;
+}
+
+const HOST = '127.0.0.1';
+// Requests in flight are asked again by the gateway, so there is nothing that a long goodbye would save.
+const STOP_GRACE_MS = 1000;
+// Often enough that a dead server is found within a second or two, rare enough to cost nothing.
+const POLL_MS = 500;
+// vLLM's main process answers while its engine hangs or is gone: that many failed health checks in a row mean dead.
+const HEALTH_INTERVAL_MS = 2000;
+const MAX_FAILED_HEALTH_CHECKS = 5;
+
+/** Serves until the signal aborts (then throws its reason); throws ModelDidNotStart or ModelServerDied. */
+export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
+  const { paths, role, live, stopBeating } = { ...server, ...view(server) };
+  const location = locateModel(server.config.root, server.model);
+  if (location === null) {
+    throw failure('InvalidSpec', `${role}: no model at ${server.model} (no config.json there, and it is no hub name)`);
+  }
+  let child: Child | null = null;
+  try {
+    const port = await freePort(HOST);
+    const logPath = paths.log(`vllm-${role}-${server.attempt}`);
+    const name = servedName(location, role, server.run);
+    child = start(server, modelArgument(location), name, port, logPath, location.kind === 'folder');
+    live.running('vllm', child.pid);
+    const digest = await modelDigest(location);
+    await untilHealthy(server, child, port, logPath);
+    await publishEndpoint(paths, role, {
+      role,
+      base_url: `http://${HOST}:${port}/v1`,
+      model: name,
+      model_digest: digest,
+      pid: child.pid,
+      host: hostname(),
+      api_key_env: null,
+      started_at: new Date().toISOString(),
+    });
+    live.update({ phase: 'serve' });
+    const cause = await untilGone(server, child, port);
+    server.signal.throwIfAborted();
+    await reportDeath(server, cause);
+    throw failure('ModelServerDied', `vLLM of the ${role}: ${cause}. Log: ${logPath}`, { log: logPath });
+  } finally {
+    stopBeating();
+    if (child) {
+      await withdrawEndpoint(paths, role, { pid: child.pid, host: hostname() });
+      await child.stop(STOP_GRACE_MS);
+    }
+  }
+}
+
+function view(server: ModelServerRun) {
+  const live = new LiveView(server.stage, null, server.beat);
+  live.update({ phase: `load ${server.role}` });
+  return { live, stopBeating: live.keepBeating() };
+}
+
+function start(
+  server: ModelServerRun,
+  model: string,
+  served_name: string,
+  port: number,
+  logPath: string,
+  offline: boolean,
+): Child {
+  const { config, role, vllm, gpus, run, stage } = server;
+  const { args, env } = vllmCommand({ model, served_name, host: HOST, port, vllm, gpus });
+  const tag = `${run}/${stage}/vllm-${role}`;
+  const command = {
+    name: 'vllm',
+    command: config.python,
+    args,
+    cwd: config.root,
+    env: { ...pythonEnv(config, offline), ...env },
+  };
+  return startChild({ ...command, logPath, tag, onEvent: () => undefined });
+}
+
+async function untilHealthy(server: ModelServerRun, child: Child, port: number, logPath: string): Promise<void> {
+  const deadline = Date.now() + server.start_timeout_s * 1000;
+  let ended: string | null = null;
+  void child.exited.then(({ code, signal }) => {
+    ended = signal ?? `exit code ${code}`;
+  });
+  while (!(await isHealthy(port))) {
+    server.signal.throwIfAborted();
+    const late = Date.now() > deadline;
+    if (ended === null && !late) {
+      await sleep(POLL_MS);
+      continue;
+    }
+    const how =
+      ended === null ? `did not answer within ${server.start_timeout_s} s` : `ended with ${ended} while starting`;
+    const reason = (await lastError(logPath)) ?? 'its log says nothing';
+    // Killed from outside, it is worth another try; ended by itself, it will end so again.
+    const type = ended !== null && /^SIG/.test(ended) ? 'ModelServerDied' : 'ModelDidNotStart';
+    throw failure(type, `vLLM of the ${server.role} ${how}: ${reason}. Log: ${logPath}`, { log: logPath });
+  }
+}
+
+/** Resolves with the cause once the server is dead or the signal aborts. */
+async function untilGone(server: ModelServerRun, child: Child, port: number): Promise<string> {
+  let cause: string | null = null;
+  void child.exited.then(({ code, signal }) => {
+    cause = `ended with ${signal ?? `exit code ${code}`}`;
+  });
+  let failed = 0;
+  let nextCheck = Date.now() + HEALTH_INTERVAL_MS;
+  while (cause === null && !server.signal.aborted) {
+    await sleep(POLL_MS);
+    if (Date.now() < nextCheck) continue;
+    failed = (await isHealthy(port)) ? 0 : failed + 1;
+    nextCheck = Date.now() + HEALTH_INTERVAL_MS;
+    if (failed >= MAX_FAILED_HEALTH_CHECKS) cause ??= `failed ${failed} health checks in a row`;
+  }
+  return cause ?? 'was told to end';
+}
+
+async function isHealthy(port: number): Promise<boolean> {
+  try {
+    // A busy server on two cores may take seconds to answer.
+    const response = await fetch(`http://${HOST}:${port}/health`, { signal: AbortSignal.timeout(5000) });
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+async function reportDeath({ paths, stage, role, onPreemption }: ModelServerRun, cause: string): Promise<void> {
+  const preemption: Preemption = {
+    at: new Date().toISOString(),
+    stage,
+    what: 'vllm',
+    cause: `vLLM of the ${role} ${cause}`,
+    steps_lost: 0,
+    seconds_to_next_commit: null,
+  };
+  onPreemption(preemption);
+  await appendLine(paths.report.preemptions, preemption);
+}

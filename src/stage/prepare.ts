@@ -1,0 +1,77 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { type Config, pythonEnv } from '../config.ts';
+import type { Spec } from '../contracts/spec.ts';
+import { Outcome } from '../contracts/stage.ts';
+import type { Heartbeat } from '../contracts/status.ts';
+import { failure, invalidSpec } from '../failures.ts';
+import { lastError, startChild } from '../process.ts';
+import { createRun } from '../run-directory/create-run.ts';
+import { readContractIfAny } from '../run-directory/files.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
+import { missingFiles } from '../spec/check-files.ts';
+import { LiveView } from './live-view.ts';
+
+export interface Prepare {
+  config: Config;
+  spec: Spec;
+  owner: { workflow_id: string; run_id: string };
+  resume: boolean;
+  signal: AbortSignal;
+  beat: (beat: Heartbeat) => void;
+}
+
+/**
+ * Makes the run directory and its prompts; returns the spec's digest.
+ * Throws InvalidSpec, RunExists, UnwritableRunDirectory; a run that was made here and cannot be used is taken away again.
+ */
+export async function prepareRunDirectory(prepare: Prepare): Promise<string> {
+  const { config, spec, owner, resume } = prepare;
+  const problems = missingFiles(config.root, spec);
+  if (problems.length > 0) throw invalidSpec(problems);
+  const { paths, created, spec_digest } = await createRun(config.root, spec, owner, { resume }).catch(typed);
+  if ([paths.data.train, paths.data.eval, paths.data.audit].every(existsSync)) return spec_digest;
+  try {
+    await makePrompts(prepare, paths);
+  } catch (error) {
+    if (created) await rm(paths.dir, { recursive: true, force: true });
+    throw error;
+  }
+  return spec_digest;
+}
+
+function typed(error: unknown): never {
+  if (!(error instanceof Error)) throw error;
+  if (error.name === 'RunExists' || error.name === 'SpecChanged') throw failure('RunExists', error.message);
+  if (error.name === 'RunDirectoryUnwritable') throw failure('UnwritableRunDirectory', error.message);
+  throw error;
+}
+
+async function makePrompts({ config, spec, signal, beat }: Prepare, paths: RunPaths): Promise<void> {
+  const live = new LiveView('prepare', null, beat);
+  const stopBeating = live.keepBeating();
+  const logPath = paths.log('prepare');
+  try {
+    const child = startChild({
+      name: 'prepare',
+      command: config.python,
+      args: ['-m', 'gavel_train.prepare', paths.dir],
+      cwd: config.root,
+      env: pythonEnv(config, spec.task.path !== null),
+      logPath,
+      tag: `${spec.run}/prepare`,
+    });
+    signal.addEventListener('abort', () => void child.stop(0), { once: true });
+    const { code, signal: killed } = await child.exited;
+    signal.throwIfAborted();
+    if (code === 0) return;
+    const outcome = await readContractIfAny(paths.data.outcome, Outcome);
+    if (outcome?.status === 'bad_request') {
+      throw invalidSpec([{ field: outcome.field ?? 'task', message: outcome.message }]);
+    }
+    const reason = outcome?.message ?? (await lastError(logPath)) ?? `it ended with ${killed ?? `exit code ${code}`}`;
+    throw failure('TrainerDied', `The prompts could not be made: ${reason}`);
+  } finally {
+    stopBeating();
+  }
+}

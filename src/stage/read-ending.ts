@@ -1,0 +1,48 @@
+import type { Outcome, StageResult } from '../contracts/stage.ts';
+import { failure, invalidSpec } from '../failures.ts';
+import { lastError } from '../process.ts';
+import { writeAtomic } from '../run-directory/files.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
+import { readOutcome, readResult } from '../run-directory/result.ts';
+
+export interface Ending {
+  paths: RunPaths;
+  stage: string;
+  epoch: number;
+  logPath: string;
+  code: number | null;
+  signal: string | null;
+}
+
+/** Reads how an attempt ended: its result, or a thrown failure of the type that says whether to try again. */
+export async function readEnding(ending: Ending): Promise<StageResult> {
+  const { paths, stage, epoch, logPath, code, signal } = ending;
+  const outcome = await readOutcome(paths, stage, epoch).catch(() => null);
+  if (outcome?.status === 'done') {
+    const result = await readResult(paths, stage);
+    if (result) return result;
+  }
+  if (outcome?.status === 'bad_request') {
+    throw invalidSpec([{ field: outcome.field ?? stage, message: outcome.message }]);
+  }
+  if (outcome?.status === 'judge_away') {
+    throw failure('JudgeAway', `${outcome.message}. When it is back: \`gavel run --resume ${paths.run}\``);
+  }
+  const how = signal ?? `exit code ${code}`;
+  // 128 + n is how a shell or a launcher reports a signal.
+  const killed = signal !== null || (code !== null && code > 128);
+  if (outcome?.status === 'preempted' || (outcome === null && killed)) {
+    const message = outcome?.message ?? `the trainer ended with ${how}`;
+    await record(ending, { status: 'preempted', message, field: null });
+    throw failure('TrainerPreempted', `${stage}: ${message}`, { log: logPath });
+  }
+  const message = outcome?.message ?? (await lastError(logPath)) ?? `the trainer ended with ${how}`;
+  await record(ending, { status: 'failed', message, field: null });
+  const full = /No space left|ENOSPC/.test(message);
+  throw failure(full ? 'DiskFull' : 'TrainerDied', `${stage}: ${message}. Log: ${logPath}`, { log: logPath });
+}
+
+async function record({ paths, stage, epoch }: Ending, outcome: Outcome): Promise<void> {
+  // On a full disk this fails too; a missing outcome then reads as a preemption, which costs no error budget.
+  await writeAtomic(paths.stage(stage).epoch(epoch).outcome, outcome).catch(() => undefined);
+}

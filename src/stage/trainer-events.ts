@@ -1,0 +1,54 @@
+import { ProgressLine } from '../contracts/stage.ts';
+import type { ProgressSignal } from '../contracts/status.ts';
+import { appendLine } from '../run-directory/files.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
+import type { LiveView } from './live-view.ts';
+import type { Losses } from './losses.ts';
+
+export interface TrainerEventsOptions {
+  paths: RunPaths;
+  stage: string;
+  epoch: number;
+  live: LiveView;
+  losses: Losses;
+  onCommit: (progress: ProgressSignal) => void;
+}
+
+/** Turns a trainer's progress lines into heartbeats, metrics.jsonl and signals. */
+export function trainerEvents({ paths, stage, epoch, live, losses, onCommit }: TrainerEventsOptions) {
+  // One after the other: lines of metrics.jsonl keep the order of the steps.
+  let writes: Promise<unknown> = Promise.resolve();
+  // Figures of a report are not worth a stage: where they cannot be written (a full disk), training goes on.
+  const write = (job: () => Promise<unknown>) => {
+    writes = writes
+      .then(job)
+      .catch((error) => console.error(`metrics of ${stage} not written: ${(error as Error).message}`));
+  };
+
+  const take = (event: unknown): void => {
+    const parsed = ProgressLine.safeParse(event);
+    if (!parsed.success) return;
+    const line = parsed.data;
+    if (line.event === 'waiting') {
+      live.update({ waiting: { for: line.for, seconds: line.seconds } });
+      return;
+    }
+    if (line.event === 'resumed') {
+      live.update({ checkpoint: line.checkpoint, step: line.step });
+      return;
+    }
+    const metrics = { ...live.beat.metrics, ...line.metrics };
+    if (line.event === 'progress') {
+      const { phase, step, total } = line;
+      live.update({ phase, step, total, metrics, waiting: null });
+      if (phase !== 'train' || Object.keys(line.metrics).length === 0) return;
+      const at = new Date().toISOString();
+      write(() => appendLine(paths.report.metrics, { stage, epoch, step, at, metrics: line.metrics }));
+      return;
+    }
+    live.update({ checkpoint: line.checkpoint, metrics });
+    write(() => losses.committed());
+    onCommit({ stage, step: line.step, total: live.beat.total, checkpoint: line.checkpoint, metrics });
+  };
+  return { take, settled: () => writes };
+}

@@ -1,0 +1,69 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { createActivities } from '../activities/index.ts';
+import { type Config, MARKER, nodeQueue, TASK_QUEUE } from './config.ts';
+
+/** The composition root: one process that polls for workflows, for activities, or for both. */
+
+export interface WorkerRoles {
+  workflows: boolean;
+  activities: boolean;
+}
+
+/** A worker that must not start; the message says what to do. */
+export class WorkerRefused extends Error {
+  override name = 'WorkerRefused';
+}
+
+/** Polls until SIGINT or SIGTERM. Throws WorkerRefused where GAVEL_ROOT is not what it should be. */
+export async function runWorker(
+  config: Config,
+  roles: WorkerRoles,
+  onReady: () => void = () => undefined,
+): Promise<void> {
+  if (!existsSync(join(config.root, MARKER))) {
+    throw new WorkerRefused(
+      `Expected ${config.root} to hold the file ${MARKER}, found none. A wrong mount? ` +
+        `Set GAVEL_ROOT, or, for a new root, create it: touch ${join(config.root, MARKER)}`,
+    );
+  }
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'] });
+  const connection = await NativeConnection.connect(connectionOptions);
+  try {
+    const client = new Client({ connection, namespace });
+    const activities = createActivities({ config, client, namespace });
+    const common: WorkerOptions = {
+      connection,
+      namespace,
+      taskQueue: TASK_QUEUE,
+      identity: `${config.node}:${process.pid}`,
+      // A cancellation reaches a child within a third of a second, and a status is at most a second old.
+      maxHeartbeatThrottleInterval: '1s',
+      defaultHeartbeatThrottleInterval: '1s',
+      // The delay before activities are told to end: none, since a preempted node has 30 s in all.
+      shutdownGraceTime: 0,
+      shutdownForceTime: '28s',
+    };
+    const workflowsPath = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
+    const workers = [
+      await Worker.create({
+        ...common,
+        ...(roles.workflows && { workflowsPath }),
+        ...(roles.activities && { activities }),
+      }),
+    ];
+    if (roles.activities) {
+      workers.push(await Worker.create({ ...common, activities, taskQueue: nodeQueue(config.node) }));
+    }
+    const running = workers.map((worker) => worker.run());
+    onReady();
+    await Promise.all(running);
+  } finally {
+    await connection.close();
+  }
+}

@@ -1,0 +1,47 @@
+import { ActivityCancellationType, proxyActivities, type RetryPolicy } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+
+/** How each activity is called: every timeout has its reason here. */
+
+// Attempts stay unlimited: preemption must never use up an error budget. What must not be retried says so itself
+// (src/failures.ts), and a stage that makes no progress ends itself with NoProgress.
+const retry: RetryPolicy = { initialInterval: '1s', backoffCoefficient: 1.5, maximumInterval: '10s' };
+
+/** Short work on any worker: reading, preparing, reporting. */
+export const shared = proxyActivities<Activities>({
+  // Making the data of a large task takes minutes; longer than this it is stuck.
+  startToCloseTimeout: '30 minutes',
+  heartbeatTimeout: '30s',
+  retry,
+});
+
+/** Waiting for GPUs may take days; the heartbeat tells a waiting worker from a dead one. */
+export const reserve = (node_heartbeat_s: number, summary: string) =>
+  proxyActivities<Activities>({
+    startToCloseTimeout: '30 days',
+    heartbeatTimeout: node_heartbeat_s * 1000,
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    summary,
+    retry,
+  });
+
+export interface OnNode {
+  task_queue: string;
+  heartbeat_timeout_s: number;
+  summary: string;
+}
+
+/** Long work on one node: a training, a server. */
+export const longRunning = ({ task_queue, heartbeat_timeout_s, summary }: OnNode) =>
+  proxyActivities<Activities>({
+    taskQueue: task_queue,
+    // No training is meant to run longer than a month; the heartbeat is what finds a dead one.
+    startToCloseTimeout: '30 days',
+    heartbeatTimeout: heartbeat_timeout_s * 1000,
+    // A node that does not take the work up within a minute is gone: reserve again, maybe elsewhere.
+    scheduleToStartTimeout: '60s',
+    // The default returns while the trainer still runs.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    summary,
+    retry,
+  });

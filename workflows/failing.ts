@@ -1,0 +1,27 @@
+import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, isCancellation } from '@temporalio/workflow';
+import type { StatusBoard } from './status.ts';
+
+/** Does a workflow's work; a failure is shown on the board and thrown as its cause, so that the first line says what failed. */
+export async function failing<T>(board: StatusBoard, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    board.fail();
+    // A cancelled workflow must end as cancelled, not as failed.
+    if (isCancellation(error)) throw error;
+    throw causeOf(error);
+  }
+}
+
+/** "Activity task failed" says nothing; the typed failure inside does. */
+function causeOf(error: unknown): unknown {
+  let cause = error;
+  while (cause instanceof ActivityFailure || cause instanceof ChildWorkflowFailure) cause = cause.cause;
+  if (cause === error || !(cause instanceof ApplicationFailure)) return error;
+  return ApplicationFailure.create({
+    message: cause.message,
+    type: cause.type ?? null,
+    details: cause.details ?? [],
+    nonRetryable: true,
+  });
+}

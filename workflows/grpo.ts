@@ -1,0 +1,42 @@
+import type { StageSummary } from '../activities/train-grpo.ts';
+import { longRunning } from './activity-options.ts';
+import { failing } from './failing.ts';
+import { type ModelServerInput, withServers } from './model-server.ts';
+import { onNode } from './on-node.ts';
+import { resolveStageInput, type StageInput } from './stage-input.ts';
+import { StatusBoard } from './status.ts';
+
+/** GRPO: the judge is served, the policy trained, and the audit's rows sampled and graded by the judge. */
+export async function grpo(input: StageInput): Promise<StageSummary> {
+  const board = new StatusBoard(input.run, ['grpo']);
+  return failing(board, async () => {
+    const { run, spec, search_attributes } = await resolveStageInput(input);
+    board.useSearchAttributes(search_attributes);
+    board.begin('grpo');
+    const { judge, placement, limits } = spec;
+    const { heartbeat_timeout_s } = limits;
+    const gpus = placement.judge_gpus + placement.trainer_gpus;
+    const summary = await onNode({ run, stage: 'grpo', gpus, heartbeat_timeout_s }, async (node) => {
+      const server: ModelServerInput = {
+        run,
+        stage: 'grpo',
+        role: 'judge',
+        model: judge.model,
+        vllm: judge.vllm,
+        gpus: node.gpus.slice(0, placement.judge_gpus),
+        start_timeout_s: limits.model_start_timeout_s,
+        task_queue: node.task_queue,
+        heartbeat_timeout_s,
+      };
+      return withServers(judge.engine === 'vllm' ? [server] : [], () =>
+        longRunning({
+          task_queue: node.task_queue,
+          heartbeat_timeout_s,
+          summary: `GRPO: ${spec.grpo.steps} steps of ${spec.grpo.prompts_per_step} prompts x ${spec.grpo.num_generations} completions`,
+        }).trainGrpo({ run, gpus: node.gpus.slice(placement.judge_gpus) }),
+      );
+    });
+    board.end('grpo', summary.metrics);
+    return summary;
+  });
+}

@@ -1,0 +1,39 @@
+import { ActivityFailure, CancellationScope, TimeoutFailure, workflowInfo } from '@temporalio/workflow';
+import type { Reservation } from '../activities/reserve-node.ts';
+import { reserve, shared } from './activity-options.ts';
+
+export interface NodeRequest {
+  run: string;
+  stage: string;
+  /** GPUs needed at once, servers included. */
+  gpus: number;
+  heartbeat_timeout_s: number;
+}
+
+/** Reserves a node, does the work there and gives the node back; starts over elsewhere when the node is gone. */
+export async function onNode<T>(request: NodeRequest, work: (node: Reservation) => Promise<T>): Promise<T> {
+  const owner = workflowInfo().workflowId;
+  for (;;) {
+    const summary =
+      request.gpus > 0 ? `Reserve ${request.gpus} GPUs for ${request.stage}` : `Find a node for ${request.stage}`;
+    const node = await reserve(request.heartbeat_timeout_s, summary).reserveNode({
+      run: request.run,
+      stage: request.stage,
+      gpus: request.gpus,
+      owner,
+    });
+    try {
+      return await work(node);
+    } catch (error) {
+      if (!nodeIsGone(error)) throw error;
+    } finally {
+      await CancellationScope.nonCancellable(() => shared.releaseNode({ node: node.node, owner }));
+    }
+  }
+}
+
+/** True where nobody polled the node's own queue in time; Temporal does not retry that by itself. */
+function nodeIsGone(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START';
+}

@@ -1,0 +1,54 @@
+import { ChildWorkflowCancellationType, executeChild, ParentClosePolicy, workflowInfo } from '@temporalio/workflow';
+import type { PipelineResult } from '../activities/write-report.ts';
+import { checkSpec } from '../src/contracts/check-spec.ts';
+import { invalidSpec } from '../src/failures.ts';
+import { shared } from './activity-options.ts';
+import { audit } from './audit.ts';
+import { failing } from './failing.ts';
+import { grpo } from './grpo.ts';
+import { sft } from './sft.ts';
+import { StatusBoard } from './status.ts';
+
+export interface PipelineOptions {
+  /** true goes on with a run directory that an earlier workflow left. */
+  resume?: boolean;
+}
+
+const stages = [
+  ['grpo', grpo, 'GRPO: train the policy under the judge'],
+  ['sft', sft, 'SFT: distil the grader'],
+  ['audit', audit, 'Audit: grader against judge and truth'],
+] as const;
+
+/** The whole road: prepare, GRPO, SFT, Audit, report. The argument is a spec; see docs/spec.md. */
+export async function gavelPipeline(input: unknown, options: PipelineOptions = {}): Promise<PipelineResult> {
+  // A ZodError thrown here would fail the workflow task, which Temporal retries for ever.
+  const { spec, problems } = checkSpec(input);
+  if (spec === null) throw invalidSpec(problems);
+  const { run } = spec;
+  const { workflowId, firstExecutionRunId } = workflowInfo();
+  const board = new StatusBoard(
+    run,
+    stages.map(([name]) => name),
+  );
+  return failing(board, async () => {
+    const owner = { workflow_id: workflowId, run_id: firstExecutionRunId };
+    const { search_attributes } = await shared.prepareRun({ spec, owner, resume: options.resume ?? false });
+    board.useSearchAttributes(search_attributes);
+    for (const [name, workflow, staticSummary] of stages) {
+      board.begin(name);
+      const { metrics } = await executeChild(workflow, {
+        workflowId: `gavel/${run}/${name}`,
+        args: [{ run, spec, search_attributes }],
+        staticSummary,
+        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+      });
+      board.end(name, metrics);
+    }
+    board.begin('report');
+    const result = await shared.writeReport({ run, preemptions: board.status.preemptions });
+    board.finish({ verdict: result.verdict, report: result.report });
+    return result;
+  });
+}

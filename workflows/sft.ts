@@ -1,0 +1,28 @@
+import type { StageSummary } from '../activities/train-grpo.ts';
+import { longRunning } from './activity-options.ts';
+import { failing } from './failing.ts';
+import { onNode } from './on-node.ts';
+import { resolveStageInput, type StageInput } from './stage-input.ts';
+import { StatusBoard } from './status.ts';
+
+/** SFT: the data set is built from the ledger and the grader trained on it. */
+export async function sft(input: StageInput): Promise<StageSummary> {
+  const board = new StatusBoard(input.run, ['sft']);
+  return failing(board, async () => {
+    const { run, spec, search_attributes } = await resolveStageInput(input);
+    board.useSearchAttributes(search_attributes);
+    board.begin('sft');
+    const { heartbeat_timeout_s } = spec.limits;
+    const summary = await onNode(
+      { run, stage: 'sft', gpus: spec.placement.trainer_gpus, heartbeat_timeout_s },
+      (node) =>
+        longRunning({
+          task_queue: node.task_queue,
+          heartbeat_timeout_s,
+          summary: `SFT: LoRA of rank ${spec.sft.lora.r} on the judge's traces`,
+        }).trainSft({ run, gpus: node.gpus }),
+    );
+    board.end('sft', summary.metrics);
+    return summary;
+  });
+}

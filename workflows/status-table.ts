@@ -1,0 +1,73 @@
+import type { Preemption, RunStatus, StageStatus } from '../src/contracts/status.ts';
+
+/** Current details of a workflow in the Web UI: Markdown that a stranger can follow. */
+export function statusTable(status: RunStatus): string {
+  const rows = Object.entries(status.stages).map(([name, stage]) => stageRow(name, stage));
+  return [
+    headline(status),
+    '',
+    '| Stage | State | Step | Figures | Last checkpoint |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+    ...losses(status.preemptions),
+  ].join('\n');
+}
+
+const doing: Record<RunStatus['stage'], string> = {
+  prepare: 'preparing: spec, models and prompts are checked',
+  grpo: 'GRPO: the judge rewards the policy; every trace is kept',
+  sft: 'SFT: the grader is distilled from the traces',
+  audit: 'Audit: the grader against the judge and against the truth',
+  report: 'writing the report',
+  done: 'done',
+  failed: 'failed',
+};
+
+function headline({ run, stage, verdict, report }: RunStatus): string {
+  const result = [verdict && `audit **${verdict}**`, report && `report \`${report}\``].filter(Boolean).join(', ');
+  return `**${run}**: ${doing[stage]}${result ? ` (${result})` : ''}`;
+}
+
+const names: Record<string, string> = { grpo: 'GRPO', sft: 'SFT', audit: 'Audit' };
+
+function stageRow(name: string, { state, step, total, metrics, checkpoint }: StageStatus): string {
+  const steps = total > 0 ? `${step} / ${total}` : '';
+  return `| ${names[name] ?? name} | ${state} | ${steps} | ${figures(metrics)} | ${checkpoint ?? ''} |`;
+}
+
+const shown: [string, string, (value: number) => string][] = [
+  ['reward', 'reward', (value) => value.toFixed(2)],
+  ['verifier_accuracy', 'verifier accuracy', percent],
+  ['judge_score', 'judge score', (value) => value.toFixed(1)],
+  ['loss', 'loss', (value) => value.toFixed(3)],
+  ['eval_first', 'held-out accuracy before', percent],
+  ['eval_last', 'after', percent],
+  ['quadratic_weighted_kappa', 'kappa with the judge', (value) => value.toFixed(2)],
+];
+
+function figures(metrics: Record<string, number | null>): string {
+  return shown
+    .filter(([key]) => typeof metrics[key] === 'number')
+    .map(([key, label, format]) => `${label} ${format(metrics[key] as number)}`)
+    .join(', ');
+}
+
+function percent(value: number): string {
+  return `${(100 * value).toFixed(0)}%`;
+}
+
+function losses(preemptions: Preemption[]): string[] {
+  if (preemptions.length === 0) return ['', 'No preemptions.'];
+  const rows = preemptions.slice(-20).map(({ at, stage, what, cause, steps_lost, seconds_to_next_commit }) => {
+    const back = seconds_to_next_commit === null ? '' : `${seconds_to_next_commit.toFixed(0)} s`;
+    return `| ${at} | ${stage} | ${what} | ${cause} | ${steps_lost ?? ''} | ${back} |`;
+  });
+  return [
+    '',
+    `Preemptions: ${preemptions.length}`,
+    '',
+    '| When | Stage | What | Cause | Steps lost | To the next commit |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...rows,
+  ];
+}

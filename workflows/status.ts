@@ -1,0 +1,102 @@
+import { setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
+import type { Preemption, ProgressSignal, RunStatus, StageStatus } from '../src/contracts/status.ts';
+import { lossesQuery, preemptedSignal, progressSignal, statusQuery } from './messages.ts';
+import { statusTable } from './status-table.ts';
+
+/** What a workflow knows about its run, shown to people: query answers, current details, search attributes. */
+export class StatusBoard {
+  readonly status: RunStatus;
+  private registered = new Set<string>();
+
+  constructor(run: string, stages: string[]) {
+    const pending = (): StageStatus => ({
+      state: 'pending',
+      step: 0,
+      total: 0,
+      metrics: {},
+      checkpoint: null,
+      attempts: 0,
+    });
+    this.status = {
+      run,
+      stage: 'prepare',
+      stages: Object.fromEntries(stages.map((stage) => [stage, pending()])),
+      preemptions: [],
+      verdict: null,
+      report: null,
+    };
+    setHandler(statusQuery, () => this.status);
+    setHandler(lossesQuery, () => this.status.preemptions);
+    setHandler(progressSignal, (progress) => this.progress(progress));
+    setHandler(preemptedSignal, (preemption) => this.preempted(preemption));
+    this.show();
+  }
+
+  /** Names of the search attributes that the server knows; one that it lacks would retry the workflow task for ever. */
+  useSearchAttributes(names: string[]): void {
+    this.registered = new Set(names);
+    this.show();
+  }
+
+  begin(stage: RunStatus['stage']): void {
+    this.status.stage = stage;
+    const entry = this.status.stages[stage];
+    if (entry) entry.state = 'running';
+    this.show();
+  }
+
+  end(stage: string, metrics: Record<string, number | null> = {}): void {
+    const entry = this.status.stages[stage];
+    if (entry) {
+      entry.state = 'done';
+      entry.step = Math.max(entry.step, entry.total);
+      entry.metrics = { ...entry.metrics, ...metrics };
+    }
+    this.show();
+  }
+
+  finish(result: Partial<Pick<RunStatus, 'verdict' | 'report'>>): void {
+    Object.assign(this.status, result);
+    this.status.stage = 'done';
+    this.show();
+  }
+
+  fail(): void {
+    const entry = this.status.stages[this.status.stage];
+    if (entry) entry.state = 'failed';
+    this.status.stage = 'failed';
+    this.show();
+  }
+
+  private progress({ stage, step, total, checkpoint, metrics }: ProgressSignal): void {
+    const entry = this.status.stages[stage];
+    if (!entry || entry.state === 'done') return;
+    Object.assign(entry, { step, total, checkpoint, metrics: { ...entry.metrics, ...metrics } });
+    this.show();
+  }
+
+  private preempted(preemption: Preemption): void {
+    // The same preemption is told twice: when the next attempt starts, and when it first commits.
+    const same = this.status.preemptions.findIndex((p) => p.at === preemption.at && p.what === preemption.what);
+    if (same >= 0) this.status.preemptions[same] = preemption;
+    else this.status.preemptions.push(preemption);
+    this.show();
+  }
+
+  private show(): void {
+    setCurrentDetails(statusTable(this.status));
+    const { stage, stages, preemptions } = this.status;
+    const current = stages[stage];
+    const attributes = [
+      { key: { name: 'GavelStage', type: 'KEYWORD' as const }, value: stage },
+      { key: { name: 'GavelPreemptions', type: 'INT' as const }, value: preemptions.length },
+      ...(current ? [{ key: { name: 'GavelStep', type: 'INT' as const }, value: current.step }] : []),
+      ...double('GavelReward', stages.grpo?.metrics.reward),
+      ...double('GavelAgreement', stages.audit?.metrics.quadratic_weighted_kappa),
+    ].filter(({ key }) => this.registered.has(key.name));
+    if (attributes.length > 0) upsertSearchAttributes(attributes);
+  }
+}
+
+const double = (name: string, value: number | null | undefined) =>
+  typeof value === 'number' ? [{ key: { name, type: 'DOUBLE' as const }, value }] : [];
