@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gavel_train.contracts import EpochRecord, Trace
+from gavel_train.run_directory import newest_epoch
 
 _SEGMENT = re.compile(r"(?P<stage>[a-z]+)(?:-e(?P<epoch>\d+))?-(?P<number>\d+)\.jsonl")
 
@@ -31,12 +32,6 @@ class Segment:
     accepted_bytes: int | None
 
 
-def newest_epoch(run_dir: Path, stage: str) -> Path | None:
-    """Folder of the newest epoch of a stage; None: the stage never had one."""
-    epochs = [path for path in (run_dir / stage / "epochs").glob("*") if path.name.isdigit()]
-    return max(epochs, key=lambda path: int(path.name), default=None)
-
-
 def segments(run_dir: Path, stage: str | None = None) -> list[Segment]:
     """The segments that count, oldest first."""
     found = []
@@ -51,14 +46,15 @@ def segments(run_dir: Path, stage: str | None = None) -> list[Segment]:
     return sorted(found, key=lambda segment: (segment.stage, segment.epoch or 0, segment.number))
 
 
-def _accepted(run_dir: Path, segment: Segment) -> int | None | bool:
+def _accepted(run_dir: Path, segment: Segment) -> int | bool | None:
     """Bytes that count, None for all complete lines, False for a segment of an epoch that never was."""
-    newest = newest_epoch(run_dir, segment.stage)
-    if newest is None or segment.epoch is None or segment.epoch == int(newest.name):
+    newest = newest_epoch(run_dir / segment.stage)
+    if newest == 0 or segment.epoch is None or segment.epoch == newest:
         return None
-    if segment.epoch > int(newest.name):
+    if segment.epoch > newest:
         return False
-    record = EpochRecord.model_validate_json((newest / "epoch.json").read_bytes())
+    path = run_dir / segment.stage / "epochs" / f"{newest:06d}" / "epoch.json"
+    record = EpochRecord.model_validate_json(path.read_bytes())
     return record.accepted_segments.get(segment.path.name, 0)
 
 
@@ -70,13 +66,17 @@ def read_traces(
     mode: str | None = None,
     verdict: str | None = None,
 ) -> Iterator[Trace]:
-    """Stream the traces that count, in segment order; each filter left at None lets everything through.
+    """Stream the traces that count, in segment order, each key once; a filter left at None lets everything through.
 
     Raises LedgerError with file and line where a complete line is not a trace.
     """
     wanted = {"role": role, "mode": mode, "verdict": verdict}
+    seen: set[str] = set()
     for segment in segments(run_dir, stage):
         for trace in _read(segment):
+            if trace.key in seen:
+                continue
+            seen.add(trace.key)
             if all(value is None or getattr(trace, name) == value for name, value in wanted.items()):
                 yield trace
 

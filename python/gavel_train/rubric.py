@@ -10,33 +10,40 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from gavel_train.contracts import Rubric
+from gavel_train.contracts import Message, Rubric
+from gavel_train.outcome import BadRequest
 
-_PLACEHOLDER = re.compile(r"\{\{(prompt|completion|scores|ground_truth)\}\}")
-
-
-class RubricError(Exception):
-    """A rubric file that cannot be used."""
+FIELD = "judge.rubric"
+# As the gateway has it, so that both render the same bytes.
+_PLACEHOLDER = re.compile(r"\{\{\s*([\w-]+)\s*\}\}", re.ASCII)
 
 
 def load_rubric(path: Path) -> Rubric:
-    """Read a YAML rubric; raises RubricError naming the file and the field."""
+    """Read a YAML rubric; raises BadRequest naming the file and the field."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RubricError(f"Expected a rubric file at {path}, found none.") from None
+        raise BadRequest(FIELD, f"Expected a rubric file at {path}, found none.") from None
     except yaml.YAMLError as error:
-        raise RubricError(f"{path}: expected YAML, got: {' '.join(str(error).split())}") from error
+        raise BadRequest(FIELD, f"{path}: expected YAML, got: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise RubricError(f"{path}: expected a mapping, got {type(content).__name__}.")
+        raise BadRequest(FIELD, f"{path}: expected a mapping, got {type(content).__name__}.")
     try:
         rubric = Rubric.model_validate(_with_defaults(content))
     except ValidationError as error:
         first = error.errors()[0]
-        raise RubricError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
-    if "{{ground_truth}}" in path.read_text(encoding="utf-8") and not rubric.reference_guided:
-        raise RubricError(f"{path}: uses {{{{ground_truth}}}}, so reference_guided must be true.")
+        raise BadRequest(FIELD, f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
+    used = {name for message in _all_messages(rubric) for name in _PLACEHOLDER.findall(message.content)}
+    unknown = used - {"prompt", "completion", "scores", "ground_truth"}
+    if unknown:
+        raise BadRequest(FIELD, f"{path}: expected a known name in {{{{ }}}}, got {', '.join(sorted(unknown))}.")
+    if "ground_truth" in used and not rubric.reference_guided:
+        raise BadRequest(FIELD, f"{path}: uses {{{{ground_truth}}}}, so reference_guided must be true.")
     return rubric
+
+
+def _all_messages(rubric: Rubric) -> list[Message]:
+    return [*rubric.modes.reasoned.messages, *rubric.modes.single_token.messages]
 
 
 def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:

@@ -65,4 +65,3 @@ def overall(gates: Sequence[Gate]) -> Verdict:
     if "FAIL" in verdicts:
         return "FAIL"
     return "PASS" if verdicts == {"PASS"} else "INCONCLUSIVE"
-

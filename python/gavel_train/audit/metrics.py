@@ -60,7 +60,9 @@ def share(prompt_ids: Sequence[str], hits: npt.ArrayLike, among: npt.ArrayLike |
     return Statistic(sums_PK, lambda s: _ratio(s[..., 0], s[..., 1]), int(among_N.sum()), is_share=True)
 
 
-def quadratic_weighted_kappa(prompt_ids: Sequence[str], judge: npt.ArrayLike, grader: npt.ArrayLike) -> Statistic:
+def quadratic_weighted_kappa(
+    prompt_ids: Sequence[str], judge: npt.ArrayLike, grader: npt.ArrayLike
+) -> Statistic:
     """Cohen's kappa with squared distances between scores 0-9 (Cohen 1968); undefined where chance leaves none.
 
     Equals sklearn's cohen_kappa_score(judge, grader, labels=range(10), weights="quadratic").
