@@ -1,0 +1,85 @@
+import { BadRequestError } from 'openai';
+import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
+import type { GatewayRole } from '../contracts/gateway.ts';
+import type { GradingMode } from '../contracts/spec.ts';
+import type { Message, Trace } from '../contracts/trace.ts';
+import { digitTokens } from './digit-tokens.ts';
+import type { TokenLogprob } from './digits.ts';
+import type { Live, Upstream } from './upstream.ts';
+import type { Reply } from './verdict.ts';
+
+/** As many as OpenAI and vLLM give by default: enough to hold all ten digits where a digit is likely at all. */
+const TOP_LOGPROBS = 20;
+
+export interface Answer {
+  reply: Reply;
+  usage: Trace['usage'];
+  latency_ms: number;
+}
+
+/** Parameters that decide the reply, and so are part of the call's key. One token is asked for greedily: its distribution is what counts, and does not depend on temperature. */
+export function samplingOf(
+  { sampling, extra_body }: GatewayRole,
+  mode: GradingMode,
+): Record<string, unknown> & { temperature: number; max_tokens: number } {
+  if (mode === 'single_token') return { temperature: 0, top_p: 1, max_tokens: 1, extra_body };
+  return { ...sampling, extra_body };
+}
+
+/** Asks a model for one grading reply. Waits through outages; throws what Upstream.call throws. */
+export async function ask(upstream: Upstream, mode: GradingMode, messages: Message[]): Promise<Answer> {
+  const { extra_body, ...sampling } = samplingOf(upstream.config, mode);
+  const { value, latency_ms } = await upstream.call(sampling.max_tokens, async (live, signal) => {
+    const body = { model: live.endpoint.model, messages, ...sampling, ...(extra_body as object) };
+    const allowed = mode === 'single_token' ? await digitTokens(live.endpoint, signal) : null;
+    return send(live, { ...body, ...(allowed ? { allowed_token_ids: allowed } : {}) } as Body, signal);
+  });
+  const usage = value.usage
+    ? { prompt_tokens: value.usage.prompt_tokens, completion_tokens: value.usage.completion_tokens }
+    : null;
+  upstream.stats.asked++;
+  upstream.stats.prompt_tokens += usage?.prompt_tokens ?? 0;
+  upstream.stats.completion_tokens += usage?.completion_tokens ?? 0;
+  return { reply: replyOf(value), usage, latency_ms };
+}
+
+type Body = ChatCompletionCreateParamsNonStreaming;
+
+/** Servers that said no to log-probabilities; verdicts from them have a score and no distribution. */
+const without_logprobs = new Set<string>();
+
+async function send(live: Live, body: Body, signal: AbortSignal): Promise<ChatCompletion> {
+  const { client, endpoint } = live;
+  const server = `${endpoint.base_url} ${endpoint.model}`;
+  const full = { ...body, logprobs: true, top_logprobs: TOP_LOGPROBS };
+  let completion: ChatCompletion;
+  try {
+    completion = await client.chat.completions.create(without_logprobs.has(server) ? body : full, { signal });
+  } catch (error) {
+    if (!(error instanceof BadRequestError) || !/logprobs/i.test(error.message) || without_logprobs.has(server))
+      throw error;
+    completion = await client.chat.completions.create(body, { signal });
+    without_logprobs.add(server);
+  }
+  // Something other than a model answered, a proxy's page perhaps: the model is away.
+  if (typeof completion?.choices?.[0]?.message !== 'object') {
+    throw new Error(`Expected a chat completion, got ${JSON.stringify(completion)?.slice(0, 120)}`);
+  }
+  return completion;
+}
+
+function replyOf(completion: ChatCompletion): Reply {
+  const choice = completion.choices[0] as ChatCompletion.Choice;
+  const message = choice.message as ChatCompletion.Choice['message'] & {
+    reasoning_content?: string;
+    reasoning?: string;
+  };
+  return {
+    content: message.content ?? '',
+    // vLLM renamed the field; other servers have kept the old name.
+    reasoning_content: message.reasoning_content ?? message.reasoning ?? null,
+    refusal: message.refusal ?? null,
+    finish_reason: choice.finish_reason,
+    logprobs: (choice.logprobs?.content as TokenLogprob[] | null | undefined) ?? null,
+  };
+}

@@ -1,0 +1,121 @@
+import { APIConnectionError, APIError } from 'openai';
+import type { ChatCompletionCreateParams } from 'openai/resources/chat/completions';
+import type { ChatRecorder } from './chat-record.ts';
+import { NotPublished } from './endpoint.ts';
+import { badRequest, GatewayError, judgeMisconfigured } from './errors.ts';
+import { redact } from './redact.ts';
+import type { Live, Upstream } from './upstream.ts';
+import { retryAfter } from './upstream-errors.ts';
+
+export type ChatBody = ChatCompletionCreateParams & Record<string, unknown>;
+
+/**
+ * Hands one chat completion on to a model and its answer back, streamed or whole, as it comes. Each is tried once (twice
+ * where the model has moved): OpenAI clients retry by themselves, and a person who waits wants to hear that the model is away.
+ */
+export function chat(
+  upstream: Upstream,
+  body: ChatBody,
+  client: AbortSignal,
+  record: ChatRecorder | null,
+): Promise<Response> {
+  const gone = new AbortController();
+  const onGone = () => gone.abort();
+  client.addEventListener('abort', onGone);
+  upstream.stats.calls++;
+  // The place under the concurrency limit is held until the last byte; the response starts before that.
+  return new Promise((resolve, reject) => {
+    upstream
+      .once(async (live) => {
+        const response = await reach(upstream, live, body, gone);
+        const finished = record ? record.follow(body, live.endpoint, response) : null;
+        const { stream, ended } = relay(response, gone, finished?.feed ?? null, finished?.end ?? null);
+        const headers = { 'content-type': response.headers.get('content-type') ?? 'application/json' };
+        resolve(new Response(stream, { status: response.status, headers }));
+        await ended;
+        upstream.stats.asked++;
+      })
+      .catch((error) => reject(error instanceof NotPublished ? away(upstream, error.message) : error))
+      .finally(() => client.removeEventListener('abort', onGone));
+  });
+}
+
+async function reach(upstream: Upstream, live: Live, body: ChatBody, gone: AbortController): Promise<Response> {
+  for (let place = live, first = true; ; first = false) {
+    const { client, endpoint } = place;
+    const late = setTimeout(() => {
+      gone.abort(new Error(`No answer within ${upstream.config.timeout_s} s.`));
+    }, upstream.config.timeout_s * 1000);
+    try {
+      return await client.chat.completions
+        .create({ ...body, model: endpoint.model } as ChatCompletionCreateParams, { signal: gone.signal })
+        .asResponse();
+    } catch (error) {
+      if (first && error instanceof APIConnectionError && upstream.moved(endpoint)) {
+        place = upstream.place();
+        continue;
+      }
+      throw translate(upstream, gone.signal.aborted ? gone.signal.reason : error, endpoint.api_key);
+    } finally {
+      clearTimeout(late);
+    }
+  }
+}
+
+/** The client's own faults keep their status; those of the model server are not the client's. */
+function translate(upstream: Upstream, error: unknown, secret: string | null): Error {
+  if (error instanceof GatewayError) return error;
+  if (!(error instanceof APIError) || error.status === undefined) {
+    return away(upstream, redact(error instanceof Error ? error.message : String(error), [secret]));
+  }
+  const message = redact(error.message.replace(/^\d{3} /, ''), [secret]);
+  const retry_after_s = retryAfter(error.headers);
+  if (error.status === 429) return new GatewayError(429, error.code ?? 'rate_limited', message, retry_after_s);
+  if (error.status >= 500) return away(upstream, message, retry_after_s);
+  if (error.status === 400 || error.status === 413 || error.status === 422)
+    return badRequest(message, error.code ?? undefined);
+  return judgeMisconfigured(`The ${upstream.role} cannot be used as configured: HTTP ${error.status}: ${message}`);
+}
+
+const away = (upstream: Upstream, message: string, retry_after_s: number | null = 1): GatewayError =>
+  new GatewayError(503, 'model_away', `The ${upstream.role} does not answer: ${message}`, retry_after_s ?? 1);
+
+/** Passes bytes on, showing each to `feed`; `end` runs before the last of the response is out. A client that leaves ends the call. */
+function relay(
+  response: Response,
+  gone: AbortController,
+  feed: ((bytes: Uint8Array) => void) | null,
+  end: (() => Promise<void>) | null,
+): { stream: ReadableStream<Uint8Array>; ended: Promise<void> } {
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  let finish = (): void => {};
+  const ended = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (value) {
+          feed?.(value);
+          controller.enqueue(value);
+        }
+        if (!done) return;
+        await end?.();
+        controller.close();
+        finish();
+      } catch (error) {
+        controller.error(error);
+        finish();
+      }
+    },
+    async cancel() {
+      gone.abort();
+      finish();
+      await reader.cancel().catch(() => {});
+    },
+  });
+  // A client that has left may never read again, so nothing would be pulled.
+  gone.signal.addEventListener('abort', finish, { once: true });
+  return { stream, ended };
+}

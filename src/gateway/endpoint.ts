@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { secretFrom } from '../config.ts';
+import type { GatewayRole } from '../contracts/gateway.ts';
+import { Endpoint as EndpointFile } from '../contracts/stage.ts';
+import { judgeMisconfigured } from './errors.ts';
+import type { Identity } from './key.ts';
+
+/** Where a role's model is at this moment, and who it is. */
+export interface Endpoint extends Identity {
+  base_url: string;
+  api_key: string | null;
+}
+
+/** Nothing is published at the moment: the model is starting, or was moved. Passes by itself. */
+export class NotPublished extends Error {
+  override name = 'NotPublished';
+}
+
+/** Reads a role's place from its file or its configuration. Throws NotPublished or judge_misconfigured. */
+export function readEndpoint(role: string, config: GatewayRole): Endpoint {
+  if (config.endpoint_file === null) {
+    if (config.base_url === null || config.model === null) {
+      throw judgeMisconfigured(`roles.${role}: Expected endpoint_file, or base_url and model, got neither.`);
+    }
+    const { base_url, model, model_digest, api_key_env } = config;
+    return { base_url, model, model_digest, api_key: keyOf(role, api_key_env) };
+  }
+  const path = config.endpoint_file;
+  let parsed: EndpointFile;
+  try {
+    // Replaced atomically, so what is there is whole.
+    parsed = EndpointFile.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new NotPublished(`Expected the place of the ${role} in ${path}, got ${code ?? 'no valid endpoint'}.`);
+  }
+  const model_digest = config.model_digest ?? parsed.model_digest;
+  if (parsed.model_digest !== null && parsed.model_digest !== model_digest) {
+    throw judgeMisconfigured(`${path}: Expected model digest ${model_digest}, got ${parsed.model_digest}.`);
+  }
+  return {
+    base_url: parsed.base_url,
+    model: config.model ?? parsed.model,
+    model_digest,
+    api_key: keyOf(role, config.api_key_env ?? parsed.api_key_env),
+  };
+}
+
+function keyOf(role: string, api_key_env: string | null): string | null {
+  if (api_key_env === null) return null;
+  const key = secretFrom(api_key_env);
+  if (key === null) throw judgeMisconfigured(`Expected the ${role}'s key in the variable ${api_key_env}, got nothing.`);
+  return key;
+}

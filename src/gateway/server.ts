@@ -1,0 +1,194 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Server } from 'node:http';
+import { serve } from '@hono/node-server';
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import {
+  GatewayConfig,
+  type GatewayConfigInput,
+  type GatewayEvent,
+  type GatewayRole,
+  type RoleStats,
+} from '../contracts/gateway.ts';
+import { GradeRequest } from '../contracts/trace.ts';
+import { type ChatBody, chat } from './chat.ts';
+import { ChatRecorder } from './chat-record.ts';
+import { NotPublished } from './endpoint.ts';
+import { badRequest, GatewayError } from './errors.ts';
+import { Grader } from './grade.ts';
+import { Ledger } from './ledger.ts';
+import { findModel, listModels } from './models.ts';
+import { redact } from './redact.ts';
+import { loadRubric } from './rubric.ts';
+import { type Role, Upstream } from './upstream.ts';
+
+/** Several times the longest context of today's judges as text; more is a mistake or an attack. */
+const BODY_BYTES = 8 << 20;
+
+/** Longer than clients keep idle connections, so that they are never the side surprised by a close. */
+const KEEP_ALIVE_MS = 120_000;
+
+export interface Gateway {
+  /** Without /v1. */
+  url: string;
+  port: number;
+  stats(): Record<string, RoleStats>;
+  /** Ends open connections, seals the segment. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a gateway in this process. `key` is what clients must send as a bearer token; `emit` hears what it announces.
+ * Throws RubricError, ZodError, GatewayError (a role that cannot work), or an Error that names the port.
+ */
+export async function startGateway(
+  input: GatewayConfigInput,
+  key: string,
+  emit: (event: GatewayEvent) => void = () => {},
+): Promise<Gateway> {
+  if (key === '') throw new Error('Expected a key in GAVEL_API_KEY, got nothing: a gateway never runs without one.');
+  const config = GatewayConfig.parse(input);
+  const rubric = config.rubric === null ? null : loadRubric(config.rubric);
+  const upstreams = startUpstreams(config, emit);
+  const { run, stage, epoch, run_dir } = config;
+  const ledger = await Ledger.open({ run_dir, stage, epoch });
+  const grader = new Grader({ run, stage }, rubric, ledger, upstreams);
+  const recorders = new Map<Upstream, ChatRecorder>();
+  if (config.record_chat) {
+    for (const upstream of Object.values(upstreams))
+      recorders.set(upstream, new ChatRecorder({ run, stage }, ledger, upstream));
+  }
+  const stats = () => statsOf(upstreams);
+  const app = routes({ key, grader, upstreams, recorders, stats });
+  const server = await listen(app, config);
+  const { port } = server.address() as { port: number };
+  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  emit({ event: 'listening', url });
+
+  let closing: Promise<void> | null = null;
+  const close = async (): Promise<void> => {
+    // Clients see a cut connection, which they answer by looking for the next gateway; an error reply would be final.
+    server.close();
+    server.closeAllConnections();
+    for (const upstream of Object.values(upstreams)) upstream.close();
+    await ledger.close();
+  };
+  return {
+    url,
+    port,
+    stats,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+type Upstreams = Partial<Record<Role, Upstream>>;
+
+function startUpstreams(config: GatewayConfig, emit: (event: GatewayEvent) => void): Upstreams {
+  const upstreams: Upstreams = {};
+  for (const [role, settings] of Object.entries(config.roles) as [Role, GatewayRole | undefined][]) {
+    if (!settings) continue;
+    const upstream = new Upstream(role, settings, emit);
+    try {
+      upstream.place();
+    } catch (error) {
+      // A model may still be starting; a wrong setting never mends itself.
+      if (!(error instanceof NotPublished)) throw error;
+    }
+    upstreams[role] = upstream;
+  }
+  return upstreams;
+}
+
+interface Parts {
+  key: string;
+  grader: Grader;
+  upstreams: Upstreams;
+  recorders: Map<Upstream, ChatRecorder>;
+  stats: () => Record<string, RoleStats>;
+}
+
+function routes({ key, grader, upstreams, recorders, stats }: Parts): Hono {
+  const app = new Hono();
+  const expected = digest(`Bearer ${key}`);
+  app.get('/healthz', (c) => c.json({ status: 'ok' }));
+  app.use('/v1/*', async (c, next) => {
+    // Digests have equal length whatever was sent, so the comparison takes the same time.
+    if (!timingSafeEqual(digest(c.req.header('authorization') ?? ''), expected)) {
+      throw new GatewayError(
+        401,
+        'invalid_api_key',
+        'Expected "Authorization: Bearer <key>" with this gateway\'s key.',
+      );
+    }
+    await next();
+  });
+  const tooBig = () =>
+    new GatewayError(413, 'body_too_large', `Expected a body of at most ${BODY_BYTES} bytes.`).toResponse();
+  app.use('/v1/*', bodyLimit({ maxSize: BODY_BYTES, onError: tooBig }));
+
+  app.post('/v1/grade', async (c) => {
+    const parsed = GradeRequest.safeParse(await jsonBody(c));
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0];
+      throw badRequest(`${issue?.path.join('.') || 'body'}: ${issue?.message}`);
+    }
+    return c.json(await grader.grade(parsed.data));
+  });
+  app.post('/v1/chat/completions', async (c) => {
+    const body = (await jsonBody(c)) as ChatBody;
+    if (!Array.isArray(body?.messages)) throw badRequest('messages: Expected a list of messages, got none.');
+    const upstream = findModel(upstreams, body.model);
+    return chat(upstream, body, c.req.raw.signal, recorders.get(upstream) ?? null);
+  });
+  app.get('/v1/models', (c) => c.json({ object: 'list', data: listModels(upstreams) }));
+  app.get('/v1/models/:id{.+}', (c) => {
+    const id = c.req.param('id');
+    findModel(upstreams, id);
+    return c.json(listModels(upstreams).find((model) => model.id === id));
+  });
+  app.get('/v1/stats', (c) => c.json({ roles: stats() }));
+  app.notFound((c) =>
+    new GatewayError(404, 'not_found', `Expected a path of this API, got ${c.req.path}.`).toResponse(),
+  );
+  app.onError((error) => {
+    if (error instanceof GatewayError) return error.toResponse();
+    console.error(redact(error.stack ?? error.message));
+    return new GatewayError(500, 'internal', redact(`The gateway failed: ${error.message}`)).toResponse();
+  });
+  return app;
+}
+
+async function jsonBody(c: Context): Promise<unknown> {
+  try {
+    return await c.req.json();
+  } catch {
+    throw badRequest('body: Expected JSON, got something else.');
+  }
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+function statsOf(upstreams: Upstreams): Record<string, RoleStats> {
+  const entries = Object.values(upstreams).map(({ role, stats, outage }) => {
+    return [role, { ...stats, waiting: outage.waiting, waiting_s: Math.round(outage.total_s * 10) / 10 }];
+  });
+  return Object.fromEntries(entries);
+}
+
+function listen(app: Hono, { host, port }: GatewayConfig): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch: app.fetch, hostname: host, port }, () => resolve(server)) as Server;
+    server.keepAliveTimeout = KEEP_ALIVE_MS;
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE';
+      reject(
+        taken
+          ? new Error(`Expected port ${port} on ${host} to be free, got one in use. Choose another, or 0 for any.`)
+          : error,
+      );
+    });
+  });
+}

@@ -1,0 +1,68 @@
+import { APIError } from 'openai';
+import { NotPublished } from './endpoint.ts';
+import { GatewayError } from './errors.ts';
+import { redact } from './redact.ts';
+
+/** What a failed call to a model means. */
+export type Fault =
+  /** The server is away, busy or broken; asking later may help. */
+  | { kind: 'away'; message: string; retry_after_s: number | null }
+  /** This one request cannot be answered, and no later one like it. */
+  | { kind: 'rejected'; message: string; refused: boolean; status: number }
+  /** Nothing will be answered until a person changes something. */
+  | { kind: 'misconfigured'; message: string };
+
+const TOO_LONG =
+  /context.?(?:length|window|size)|maximum.{0,20}(?:length|tokens)|too long|too many tokens|string_above_max/i;
+const CONTENT_FILTER = /content.?(?:filter|policy|management)|responsibleai/i;
+
+/** Sorts anything that a call to a model server threw. GatewayErrors pass through: they are decided already. */
+export function faultOf(error: unknown, secrets: readonly (string | null)[], max_tokens: number | null): Fault {
+  if (error instanceof GatewayError) throw error;
+  const text = redact(describe(error), secrets);
+  if (!(error instanceof APIError) || error.status === undefined) {
+    return { kind: 'away', message: text, retry_after_s: null };
+  }
+  const { status } = error;
+  const message = `HTTP ${status}: ${text}`;
+  if (status >= 500 || status === 408 || status === 409 || status === 425 || status === 429) {
+    // Answers that say the account is empty come as 429 too, but no waiting refills it.
+    if (error.code === 'insufficient_quota') return { kind: 'misconfigured', message };
+    return { kind: 'away', message, retry_after_s: retryAfter(error.headers) };
+  }
+  if (status === 400 || status === 413 || status === 422) {
+    const about = `${error.code ?? ''} ${error.type ?? ''} ${error.message}`;
+    if (CONTENT_FILTER.test(about)) return { kind: 'rejected', message, refused: true, status };
+    // A context that the reply alone would fill is a wrong setting, not a long completion.
+    const context = Number(/maximum context length is (\d+)/i.exec(about)?.[1] ?? Number.POSITIVE_INFINITY);
+    const hopeless = max_tokens !== null && max_tokens >= context;
+    if (status === 413 || (TOO_LONG.test(about) && !hopeless))
+      return { kind: 'rejected', message, refused: false, status };
+  }
+  return { kind: 'misconfigured', message };
+}
+
+function describe(error: unknown): string {
+  if (error instanceof NotPublished) return error.message;
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof APIError && error.status !== undefined) {
+    return error.message.replace(new RegExp(`^${error.status} `), '');
+  }
+  // fetch says "fetch failed" and keeps what happened in the innermost cause.
+  let inner: unknown = error;
+  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause;
+  const { code, message } = inner as NodeJS.ErrnoException;
+  return code && !message.includes(code) ? `${code} ${message}` : message;
+}
+
+/** Seconds that a server asks to be left alone; both forms of Retry-After, and OpenAI's milliseconds. */
+export function retryAfter(headers: Headers | undefined): number | null {
+  const ms = Number.parseFloat(headers?.get('retry-after-ms') ?? '');
+  if (Number.isFinite(ms)) return Math.max(0, ms / 1000);
+  const value = headers?.get('retry-after');
+  if (!value) return null;
+  const seconds = Number(value);
+  if (Number.isFinite(seconds)) return Math.max(0, seconds);
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? null : Math.max(0, (date - Date.now()) / 1000);
+}

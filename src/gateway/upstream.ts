@@ -1,0 +1,214 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import OpenAI from 'openai';
+import type { GatewayEvent, GatewayRole, RoleStats } from '../contracts/gateway.ts';
+import type { GradingRole } from '../contracts/trace.ts';
+import { type Endpoint, readEndpoint } from './endpoint.ts';
+import { GatewayError, judgeAway, judgeMisconfigured } from './errors.ts';
+import type { Identity } from './key.ts';
+import { Limiter } from './limiter.ts';
+import { Outage } from './outage.ts';
+import { type Fault, faultOf } from './upstream-errors.ts';
+
+export type Role = (typeof GradingRole.options)[number];
+
+/** First and longest pause between attempts. A restarted model is noticed within 2 s, and 64 callers make 60 refused connections a second at most. */
+const BACKOFF_MS = { first: 100, longest: 2_000 };
+
+/** One request that this model will never answer; a verdict can say so. */
+export class Rejected extends Error {
+  override name = 'Rejected';
+  readonly refused: boolean;
+  readonly status: number;
+
+  constructor(fault: Extract<Fault, { kind: 'rejected' }>) {
+    super(fault.message);
+    this.refused = fault.refused;
+    this.status = fault.status;
+  }
+}
+
+export interface Live {
+  endpoint: Endpoint;
+  client: OpenAI;
+}
+
+/** One role's model server: limits, retries and waits, so that nobody else has to. */
+export class Upstream {
+  readonly role: Role;
+  readonly config: GatewayRole;
+  readonly outage: Outage;
+  readonly stats: RoleStats;
+  #limiter: Limiter;
+  #live: Live | null = null;
+  #identity: Identity | null = null;
+  #closing = new AbortController();
+
+  constructor(role: Role, config: GatewayRole, emit: (event: GatewayEvent) => void) {
+    this.role = role;
+    this.config = config;
+    this.outage = new Outage(role, emit);
+    this.#limiter = new Limiter(config.concurrency);
+    const zero = { calls: 0, asked: 0, replayed: 0, reused: 0, in_flight: 0, waiting: 0, waiting_s: 0 };
+    this.stats = { ...zero, prompt_tokens: 0, completion_tokens: 0 };
+  }
+
+  /** Who answers. Fixed once known: the keys of a run must not depend on which server was up. Waits until a place is published. */
+  async identity(): Promise<Identity> {
+    return this.#identity ?? (await this.#patiently(null, async ({ endpoint }) => endpoint));
+  }
+
+  /** The same if it is known without waiting. */
+  identityNow(): Identity | null {
+    try {
+      return this.#identity ?? this.place().endpoint;
+    } catch {
+      return null;
+    }
+  }
+
+  /**
+   * Runs `ask` until it is answered: through refused connections, timeouts, 429 and 5xx, reading anew where the model is.
+   * Returns the answer and the milliseconds of the attempt that succeeded. Throws Rejected, or GatewayError judge_away or judge_misconfigured.
+   */
+  call<T>(
+    max_tokens: number,
+    ask: (live: Live, signal: AbortSignal) => Promise<T>,
+  ): Promise<{ value: T; latency_ms: number }> {
+    return this.#limiter.run(async () => {
+      this.stats.in_flight++;
+      try {
+        let latency_ms = 0;
+        const value = await this.#patiently(max_tokens, async (live, signal) => {
+          const started = performance.now();
+          const answer = await ask(live, signal);
+          latency_ms = performance.now() - started;
+          return answer;
+        });
+        return { value, latency_ms };
+      } finally {
+        this.stats.in_flight--;
+      }
+    });
+  }
+
+  /** One attempt under the concurrency limit, for callers that have retries of their own. */
+  once<T>(ask: (live: Live) => Promise<T>): Promise<T> {
+    return this.#limiter.run(async () => {
+      this.stats.in_flight++;
+      try {
+        return await ask(this.place());
+      } finally {
+        this.stats.in_flight--;
+      }
+    });
+  }
+
+  /** Forgets where the model was; true if it is elsewhere now. */
+  moved(from: Endpoint): boolean {
+    this.#live = null;
+    try {
+      return this.place().endpoint.base_url !== from.base_url;
+    } catch {
+      return false;
+    }
+  }
+
+  close(): void {
+    this.outage.stop();
+    this.#closing.abort(new GatewayError(503, 'gateway_closing', 'The gateway is shutting down.'));
+  }
+
+  place(): Live {
+    if (this.#live) return this.#live;
+    const endpoint = readEndpoint(this.role, this.config);
+    const { model, model_digest } = endpoint;
+    this.#identity ??= { model, model_digest };
+    if (this.#identity.model !== model || this.#identity.model_digest !== model_digest) {
+      const [was, is] = [this.#identity, endpoint].map((who) => `${who.model} (${who.model_digest ?? 'no digest'})`);
+      throw judgeMisconfigured(
+        `Expected the ${this.role} to stay ${was}, got ${is}: start a new gateway to change models.`,
+      );
+    }
+    // This class retries and times out; a second layer inside the client would multiply both.
+    const client = new OpenAI({
+      baseURL: endpoint.base_url,
+      apiKey: endpoint.api_key ?? 'none',
+      maxRetries: 0,
+      timeout: 2 ** 31 - 1,
+      organization: null,
+      project: null,
+      logLevel: 'off',
+    });
+    this.#live = { endpoint, client };
+    return this.#live;
+  }
+
+  async #patiently<T>(max_tokens: number | null, ask: (live: Live, signal: AbortSignal) => Promise<T>): Promise<T> {
+    let first_failure: number | null = null;
+    for (let attempt = 0; ; attempt++) {
+      this.#closing.signal.throwIfAborted();
+      const started = performance.now();
+      let live: Live | null = null;
+      try {
+        live = this.place();
+        const answer = await this.#timed(ask, live);
+        this.outage.answered();
+        return answer;
+      } catch (error) {
+        this.#closing.signal.throwIfAborted();
+        const fault = faultOf(error, [live?.endpoint.api_key ?? null], max_tokens);
+        if (fault.kind === 'rejected') throw new Rejected(fault);
+        const moved = live === null || this.moved(live.endpoint);
+        if (fault.kind === 'misconfigured' && !moved) {
+          const where = `${live?.endpoint.base_url} (model "${live?.endpoint.model}")`;
+          throw judgeMisconfigured(`The ${this.role} at ${where} cannot be used as configured: ${fault.message}`);
+        }
+        first_failure ??= started;
+        this.outage.failed(started, fault.message);
+        await this.#pause(attempt, fault, first_failure);
+      }
+    }
+  }
+
+  /** Gives an attempt its deadline: body included, which the client's own timeout leaves out. */
+  async #timed<T>(ask: (live: Live, signal: AbortSignal) => Promise<T>, live: Live): Promise<T> {
+    const { timeout_s } = this.config;
+    const attempt = new AbortController();
+    const late = new Error(`No answer within ${timeout_s} s.`);
+    const onClose = () => attempt.abort(this.#closing.signal.reason);
+    this.#closing.signal.addEventListener('abort', onClose);
+    const timer = setTimeout(() => attempt.abort(late), timeout_s * 1000);
+    try {
+      return await ask(live, attempt.signal);
+    } catch (error) {
+      throw attempt.signal.aborted ? attempt.signal.reason : error;
+    } finally {
+      clearTimeout(timer);
+      this.#closing.signal.removeEventListener('abort', onClose);
+    }
+  }
+
+  async #pause(attempt: number, fault: Fault, first_failure: number): Promise<void> {
+    const limit_ms = this.config.outage_limit_s * 1000;
+    const left_ms = limit_ms - Math.max(performance.now() - first_failure, this.outage.away_ms);
+    const ceiling = Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** attempt);
+    // Jitter keeps callers that failed together from coming back together.
+    let pause_ms = ceiling * (0.5 + Math.random() / 2);
+    if (fault.kind === 'away' && fault.retry_after_s !== null) {
+      pause_ms = fault.retry_after_s * 1000 + Math.random() * BACKOFF_MS.first;
+    }
+    if (left_ms <= 0) {
+      throw judgeAway(
+        `The ${this.role} has not answered for ${this.config.outage_limit_s} s (outage_limit_s). Last: ${fault.message}`,
+      );
+    }
+    this.outage.waiting++;
+    try {
+      await sleep(Math.min(pause_ms, left_ms), undefined, { signal: this.#closing.signal });
+    } catch {
+      this.#closing.signal.throwIfAborted();
+    } finally {
+      this.outage.waiting--;
+    }
+  }
+}

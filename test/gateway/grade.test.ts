@@ -1,0 +1,194 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { Trace } from '../../src/contracts/trace.ts';
+import { gatewayWith, graded, KEY, QUESTION, tracesOf } from './start.ts';
+
+const onDisk = (run_dir: string): string[] => {
+  const name = readdirSync(join(run_dir, 'traces')).find((file) => file.endsWith('.jsonl')) as string;
+  return readFileSync(join(run_dir, 'traces', name), 'utf8')
+    .trimEnd()
+    .split('\n');
+};
+
+test('gives a score, its expectation over the digits, its confidence and the mass outside the digits', async () => {
+  const { gateway, judge } = await graded();
+  const grade = await gateway.grade();
+  expect(grade).toMatchObject({ verdict: 'scored', score: 7, reasoning: 'Fine.', replayed: false });
+  expect(grade.expectation).toBeCloseTo((0.8 * 7 + 0.1 * 6) / 0.9, 3);
+  expect(grade.confidence).toBeCloseTo(0.8 / 0.9, 3);
+  expect(grade.off_digit_mass).toBeCloseTo(0.1, 3);
+  expect(judge.chats[0]?.body).toMatchObject({ model: 'tiny', logprobs: true, top_logprobs: 20, max_tokens: 512 });
+});
+
+test('has the trace on disk, whole and valid, before its verdict is out', async () => {
+  const { gateway, run_dir } = await graded();
+  const grade = await gateway.grade();
+  const [line] = onDisk(run_dir);
+  const trace = Trace.parse(JSON.parse(line as string));
+  expect(trace).toMatchObject({
+    ...QUESTION,
+    key: grade.key,
+    run: 'test',
+    stage: 'serve',
+    role: 'judge',
+    mode: 'reasoned',
+  });
+  expect(trace).toMatchObject({
+    reply: 'Fine. Score: 7',
+    model_digest: 'd1',
+    usage: { prompt_tokens: 10 },
+    reused_from: null,
+  });
+});
+
+test('does not send the ground truth to a judge whose rubric is not reference-guided', async () => {
+  const { gateway, judge } = await graded();
+  await gateway.grade();
+  expect(JSON.stringify(judge.asked)).not.toContain('secret truth');
+});
+
+test('answers a call that it has answered before from the ledger, after a restart too', async () => {
+  const { gateway, judge, config, run_dir } = await graded();
+  const first = await gateway.grade();
+  expect(await gateway.grade()).toEqual({ ...first, replayed: true });
+  await gateway.close();
+  const second = await gatewayWith(config);
+  expect(await second.grade()).toEqual({ ...first, replayed: true });
+  expect(judge.chats).toHaveLength(1);
+  expect(await tracesOf(run_dir)).toHaveLength(1);
+});
+
+test('asks once and records once when 200 clients send the same call at once', async () => {
+  const { gateway, judge, run_dir } = await graded(() => ({ text: 'Score: 3', delay_ms: 50 }));
+  const grades = await Promise.all(Array.from({ length: 200 }, () => gateway.grade()));
+  expect(new Set(grades.map(({ key, score }) => `${key} ${score}`)).size).toBe(1);
+  expect(grades.filter(({ replayed }) => !replayed)).toHaveLength(1);
+  expect(judge.chats).toHaveLength(1);
+  expect(await tracesOf(run_dir)).toHaveLength(1);
+});
+
+test('records every key once under many different and repeated calls', async () => {
+  const { gateway, judge, run_dir } = await graded(undefined, { sampling: { temperature: 1 } });
+  const calls = Array.from({ length: 300 }, (_, n) => gateway.grade({ occasion: `grpo:1:0:${n % 100}:0` }));
+  await Promise.all(calls);
+  const keys = (await tracesOf(run_dir)).map(({ key }) => key);
+  expect(keys).toHaveLength(100);
+  expect(new Set(keys).size).toBe(100);
+  expect(judge.chats).toHaveLength(100);
+});
+
+test('reuses the reply to identical text at temperature 0 under a key of its own', async () => {
+  const { gateway, judge, run_dir, config } = await graded();
+  const first = await gateway.grade();
+  const second = await gateway.grade({ occasion: 'grpo:1:2:4:0' });
+  expect(second).toMatchObject({ score: 7, replayed: true });
+  expect(second.key).not.toBe(first.key);
+  await gateway.close();
+  const later = await (await gatewayWith(config)).grade({ occasion: 'audit:row1:0' });
+  expect(later).toMatchObject({ score: 7, replayed: true });
+  expect(judge.chats).toHaveLength(1);
+  const traces = await tracesOf(run_dir);
+  expect(traces.map(({ reused_from }) => reused_from)).toEqual(expect.arrayContaining([null, first.key, first.key]));
+  expect(traces.find(({ key }) => key === second.key)?.usage).toBeNull();
+});
+
+test('asks anew about identical text for a retest, at a temperature above 0, and under other sampling parameters', async () => {
+  const { gateway, judge, config } = await graded();
+  await gateway.grade();
+  await gateway.grade({ occasion: 'retest:row1:1' });
+  expect(judge.chats).toHaveLength(2);
+  await gateway.close();
+  const { judge: role } = config.roles;
+  const longer = await gatewayWith({ ...config, roles: { judge: { ...role, sampling: { max_tokens: 99 } } } });
+  expect((await longer.grade()).replayed).toBe(false);
+  const warm = await gatewayWith({ ...config, roles: { judge: { ...role, sampling: { temperature: 0.7 } } } });
+  await warm.grade();
+  await warm.grade({ occasion: 'grpo:1:2:4:0' });
+  expect(judge.chats).toHaveLength(5);
+});
+
+test('constrains the one token of single_token mode to the digits where the server is vLLM', async () => {
+  const { gateway, judge } = await graded(() => ({ text: '4', finish_reason: 'length' }));
+  judge.vllm = true;
+  const grade = await gateway.grade({ mode: 'single_token' });
+  expect(grade).toMatchObject({ verdict: 'scored', score: 4, reasoning: null });
+  expect(grade.off_digit_mass).toBeCloseTo(0.1, 3);
+  const sent = judge.chats[0]?.body;
+  expect(sent).toMatchObject({ max_tokens: 1, temperature: 0, logprobs: true });
+  expect(sent.allowed_token_ids).toEqual([100, 101, 102, 103, 104, 105, 106, 107, 108, 109]);
+});
+
+test("sends no field that is not OpenAI's to another server, and reads the digit all the same", async () => {
+  const { gateway, judge } = await graded(() => ({ text: '4', logprobs: false }));
+  const grade = await gateway.grade({ mode: 'single_token' });
+  expect(grade).toMatchObject({ score: 4, expectation: null, confidence: null, off_digit_mass: null });
+  const fields = Object.keys(judge.chats[0]?.body).sort();
+  expect(fields).toEqual(['logprobs', 'max_tokens', 'messages', 'model', 'temperature', 'top_logprobs', 'top_p']);
+});
+
+test('does without log-probabilities where the server refuses them', async () => {
+  const { gateway } = await graded(({ body }) =>
+    body.logprobs ? { status: 400, body: { error: { message: 'logprobs are not supported' } } } : { text: 'Score: 2' },
+  );
+  expect(await gateway.grade()).toMatchObject({ verdict: 'scored', score: 2, expectation: null });
+});
+
+test('calls nonsense unparseable and never 0', async () => {
+  const { gateway } = await graded(() => ({ text: 'the moon is made of cheese' }));
+  expect(await gateway.grade()).toMatchObject({ verdict: 'unparseable', score: null, expectation: null });
+});
+
+test('records a completion that is too long for the judge as unparseable, with the reason', async () => {
+  const message = "This model's maximum context length is 4096 tokens. However, your request has 9000 input tokens.";
+  const { gateway } = await graded(() => ({ status: 400, body: { error: { message } } }));
+  const grade = await gateway.grade();
+  expect(grade).toMatchObject({ verdict: 'unparseable', score: null });
+  expect(grade.reasoning).toContain('maximum context length is 4096');
+});
+
+test.each([
+  ['the judge refuses its key', 401, 'Incorrect API key provided: sk-abcdef1234567890'],
+  ['the judge does not know the model', 404, 'The model `tiny` does not exist.'],
+  ['max_tokens alone fills the context', 400, "This model's maximum context length is 512 tokens."],
+  ['the judge does not understand a parameter', 400, 'top_p: extra fields not permitted'],
+])('fails at once, with 502 judge_misconfigured, when %s', async (_, status, message) => {
+  const { gateway, judge } = await graded(() => ({ status, body: { error: { message } } }));
+  const error = await gateway.grade().catch((thrown) => thrown);
+  expect(error).toMatchObject({ status: 502, code: 'judge_misconfigured' });
+  expect(error.message).toContain(`HTTP ${status}`);
+  expect(error.message).not.toContain('sk-abcdef');
+  expect(judge.chats).toHaveLength(1);
+});
+
+test.each([
+  [{ occasion: 'lunch' }, 'occasion'],
+  [{ score: 3 }, 'body'],
+  [{ role: 'grader' }, 'role'],
+])('answers 400 and names the field for %j', async (change, field) => {
+  const { gateway } = await graded();
+  const response = await gateway.post('/v1/grade', { ...QUESTION, ...change });
+  expect(response.status).toBe(400);
+  expect((await response.json()).error.message).toContain(field);
+});
+
+test('answers 401 without its key, with a wrong one, and 200 on /healthz without any', async () => {
+  const { gateway } = await graded();
+  expect((await gateway.post('/v1/grade', QUESTION, null)).status).toBe(401);
+  expect((await gateway.post('/v1/grade', QUESTION, `${KEY}x`)).status).toBe(401);
+  expect((await fetch(`${gateway.url}/v1/stats`)).status).toBe(401);
+  expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200);
+});
+
+test('refuses a body that is too large', async () => {
+  const { gateway } = await graded();
+  const response = await gateway.post('/v1/grade', { ...QUESTION, completion: 'x'.repeat(9 << 20) });
+  expect(response.status).toBe(413);
+});
+
+test('counts calls, replays and tokens per role', async () => {
+  const { gateway } = await graded();
+  await gateway.grade();
+  await gateway.grade();
+  expect(gateway.stats().judge).toMatchObject({ calls: 2, asked: 1, replayed: 1, in_flight: 0, prompt_tokens: 10 });
+});

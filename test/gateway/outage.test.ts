@@ -1,0 +1,140 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { configFor, fakeJudge, gatewayWith, graded, runDirectory, tracesOf } from './start.ts';
+
+function publish(run_dir: string, base_url: string, more: object = {}): string {
+  mkdirSync(join(run_dir, 'endpoints'), { recursive: true });
+  const path = join(run_dir, 'endpoints/judge.json');
+  const place = { role: 'judge', base_url, model: 'tiny', model_digest: 'd1', pid: 1, host: 'h', api_key_env: null };
+  writeFileSync(`${path}.part`, JSON.stringify({ ...place, started_at: '2026-01-01T00:00:00Z', ...more }));
+  renameSync(`${path}.part`, path);
+  return path;
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+test('waits through an outage, says so, and finds the judge on its new port', async () => {
+  const first = await fakeJudge();
+  const run_dir = runDirectory();
+  const endpoint_file = publish(run_dir, first.url);
+  const gateway = await gatewayWith(configFor(run_dir, { endpoint_file }));
+  await gateway.grade();
+  await first.stop();
+  const waiting = Promise.all([1, 2, 3].map((n) => gateway.grade({ completion: `${n}`, occasion: `grpo:2:0:${n}:0` })));
+  await pause(1500);
+  const second = await fakeJudge(() => ({ text: 'Score: 5' }));
+  expect(second.port).not.toBe(first.port);
+  publish(run_dir, second.url);
+  expect((await waiting).map(({ score }) => score)).toEqual([5, 5, 5]);
+  expect(gateway.events).toContainEqual(expect.objectContaining({ event: 'waiting', for: 'judge' }));
+  expect(gateway.events.at(-1)).toMatchObject({ event: 'recovered', for: 'judge' });
+  expect(gateway.stats().judge?.waiting_s).toBeGreaterThan(1);
+  expect(await tracesOf(run_dir)).toHaveLength(4);
+});
+
+test('waits for a judge that is not published yet', async () => {
+  const judge = await fakeJudge();
+  const run_dir = runDirectory();
+  const gateway = await gatewayWith(configFor(run_dir, { endpoint_file: join(run_dir, 'endpoints/judge.json') }));
+  const waiting = gateway.grade();
+  await pause(300);
+  publish(run_dir, judge.url);
+  expect(await waiting).toMatchObject({ score: 7 });
+});
+
+test.each([
+  ['does not answer at all', { hang: true }],
+  ['cuts its connections', { cut: true }],
+  ['is broken', { status: 500 }],
+  ['sends a web page', { raw: '<html>Bad gateway</html>' }],
+  ['sends JSON that is no chat completion', { raw: '{"hello": 1}' }],
+] as const)(
+  'gives up with 503 judge_away, and no verdict, once a judge that %s has been away too long',
+  async (_, behaviour) => {
+    const { gateway, run_dir } = await graded(() => behaviour, { timeout_s: 0.4, outage_limit_s: 1 });
+    const error = await gateway.grade().catch((thrown) => thrown);
+    expect(error).toMatchObject({ status: 503, code: 'judge_away' });
+    expect(error.message).toContain('outage_limit_s');
+    expect(await tracesOf(run_dir)).toEqual([]);
+  },
+);
+
+test('asks again after timeouts, 500s and cut connections until there is a verdict', async () => {
+  const faults = [{ status: 500 }, { cut: true }, { hang: true }, { status: 503 }] as const;
+  const { gateway } = await graded((_, n) => faults[n - 1] ?? { text: 'Score: 8' }, { timeout_s: 0.4 });
+  expect(await gateway.grade()).toMatchObject({ score: 8, replayed: false });
+});
+
+test('waits as long as Retry-After says after a 429', async () => {
+  const { gateway, judge } = await graded((_, n) =>
+    n === 1 ? { status: 429, headers: { 'retry-after': '1' } } : { text: 'Score: 8' },
+  );
+  const started = performance.now();
+  expect(await gateway.grade()).toMatchObject({ score: 8 });
+  expect(performance.now() - started).toBeGreaterThan(990);
+  expect(judge.chats).toHaveLength(2);
+});
+
+test('does not take a lone slow call for an outage while others are answered', async () => {
+  const { gateway } = await graded(
+    ({ body }) => (JSON.stringify(body).includes('poison') ? { status: 500 } : { text: 'Score: 8' }),
+    { outage_limit_s: 1 },
+  );
+  const poisoned = gateway.grade({ completion: 'poison' }).catch((thrown) => thrown);
+  for (let n = 0; n < 6; n++) {
+    expect(await gateway.grade({ occasion: `grpo:1:0:${n}:0`, completion: `${n}` })).toMatchObject({ score: 8 });
+    await pause(250);
+  }
+  expect(await poisoned).toMatchObject({ status: 503, code: 'judge_away' });
+});
+
+test('never has more calls in flight than its limit', async () => {
+  let now = 0;
+  let most = 0;
+  const { gateway } = await graded(
+    () => {
+      now++;
+      most = Math.max(most, now);
+      setTimeout(() => now--, 20);
+      return { text: 'Score: 1', delay_ms: 20 };
+    },
+    { concurrency: 4, sampling: { temperature: 1 } },
+  );
+  await Promise.all(Array.from({ length: 40 }, (_, n) => gateway.grade({ occasion: `grpo:1:0:${n}:0` })));
+  expect(most).toBeGreaterThan(2);
+  expect(most).toBeLessThanOrEqual(5);
+});
+
+test('refuses a judge that came back as another model', async () => {
+  const judge = await fakeJudge();
+  const run_dir = runDirectory();
+  const endpoint_file = publish(run_dir, judge.url);
+  const gateway = await gatewayWith(configFor(run_dir, { endpoint_file }));
+  await gateway.grade();
+  judge.behave = () => {
+    publish(run_dir, judge.url, { model_digest: 'd2' });
+    return { status: 500 };
+  };
+  const error = await gateway.grade({ completion: 'other' }).catch((thrown) => thrown);
+  expect(error).toMatchObject({ status: 502, code: 'judge_misconfigured' });
+  expect(error.message).toMatch(/d1.*d2/);
+});
+
+test('keeps the key of the judge out of errors and ledger', async () => {
+  process.env.TEST_JUDGE_KEY = 'sk-very-secret-key-123';
+  try {
+    const told = (asked: { authorization: string | undefined }, n: number) =>
+      n === 1 ? { text: 'Score: 1' } : { status: 401, body: { error: { message: `Bad key ${asked.authorization}` } } };
+    const { gateway, judge, run_dir } = await graded(told, { api_key_env: 'TEST_JUDGE_KEY' });
+    await gateway.grade();
+    expect(judge.chats[0]?.authorization).toBe('Bearer sk-very-secret-key-123');
+    const error = await gateway.grade({ completion: 'other' }).catch((thrown) => thrown);
+    expect(error.code).toBe('judge_misconfigured');
+    expect(error.message).not.toContain('very-secret');
+    await gateway.close();
+    expect(readFileSync(join(run_dir, 'traces/serve-e0-000001.jsonl'), 'utf8')).not.toContain('very-secret');
+  } finally {
+    delete process.env.TEST_JUDGE_KEY;
+  }
+});
