@@ -1,0 +1,168 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { z } from 'zod';
+import { Audit } from '../contracts/audit.ts';
+import { Spec } from '../contracts/spec.ts';
+import { MetricLine, StageResult } from '../contracts/stage.ts';
+import type { Preemption } from '../contracts/status.ts';
+import { Preemption as PreemptionLine } from '../contracts/status.ts';
+import { specDigest } from '../run-directory/create-run.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
+
+const reasonSuffix = '.reason.json';
+
+/** What the ledger's traces of judge calls add up to. */
+export interface LedgerTotals {
+  calls: number;
+  replayed: number;
+  prompt_tokens: number;
+  completion_tokens: number;
+  /** Time spent in calls, summed over calls; calls run side by side, so it exceeds the wall time. */
+  seconds: number;
+}
+
+/** What the run directory does not hold. `null`: not known. */
+export interface ReportExtras {
+  preemptions: Preemption[] | null;
+  ledger: LedgerTotals | null;
+  /** One line on why the run failed; null where it did not. */
+  failure: string | null;
+}
+
+/** Something in quarantine/, and why it was put there if that was written down. */
+export interface SetAside {
+  name: string;
+  reason: string | null;
+}
+
+export interface ReportData extends ReportExtras {
+  /** `audit`: no run stands behind it, so there is no training to tell of. */
+  kind: 'run' | 'audit';
+  run: string;
+  spec: Spec | null;
+  spec_digest: string | null;
+  audit: Audit | null;
+  /** One line a stage and step, the newest epoch's, in order of step. */
+  metrics: MetricLine[];
+  stages: StageResult[];
+  quarantine: SetAside[];
+  /** Files that are there but could not be read, one sentence each. */
+  problems: string[];
+}
+
+/** Reads what a run directory holds for its report. A missing or broken part is left null and said in `problems`. */
+export async function readRun(paths: RunPaths, extras: ReportExtras): Promise<ReportData> {
+  const problems: string[] = [];
+  const read = <T>(path: string, schema: z.ZodType<T>) => readContract(path, schema, problems);
+  const names = ['grpo', 'sft', 'audit'];
+  const stages = await Promise.all(names.map((name) => read(paths.stage(name).result, StageResult)));
+  const spec = await read(paths.spec, Spec);
+  return {
+    ...extras,
+    kind: 'run',
+    preemptions: extras.preemptions ?? (await readPreemptions(paths.report.preemptions)),
+    run: paths.run,
+    spec,
+    spec_digest: spec === null ? null : specDigest(spec),
+    audit: await read(paths.report.audit, Audit),
+    metrics: newestLines(await readText(paths.report.metrics), problems),
+    stages: stages.filter((stage) => stage !== null),
+    quarantine: await readQuarantine(paths.quarantine),
+    problems,
+  };
+}
+
+/** Reads an audit that no run stands behind: of any endpoint, whether or not gavel trained it. */
+export async function readAudit(path: string): Promise<ReportData> {
+  const problems: string[] = [];
+  const audit = await readContract(path, Audit, problems);
+  const absent = { preemptions: null, ledger: null, failure: null, spec: null, spec_digest: null };
+  return {
+    ...absent,
+    kind: 'audit',
+    run: audit?.run ?? basename(path),
+    audit,
+    metrics: [],
+    stages: [],
+    quarantine: [],
+    problems,
+  };
+}
+
+async function readQuarantine(folder: string): Promise<SetAside[]> {
+  const names = await readdir(folder).catch(() => []);
+  const reasonOf = async (name: string) => {
+    const text = await readText(join(folder, `${name}${reasonSuffix}`));
+    return /"reason"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(text ?? '')?.[1] ?? null;
+  };
+  const kept = names.filter((name) => !name.endsWith(reasonSuffix)).sort();
+  return Promise.all(
+    kept.map(async (name) => {
+      const reason = await reasonOf(name);
+      return { name, reason: reason === null ? null : (JSON.parse(reason) as string) };
+    }),
+  );
+}
+
+async function readText(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+async function readContract<T>(path: string, schema: z.ZodType<T>, problems: string[]) {
+  const text = await readText(path);
+  const name = basename(path);
+  if (text === null) return null;
+  try {
+    const parsed = schema.safeParse(JSON.parse(text));
+    if (parsed.success) return parsed.data;
+    const issue = parsed.error.issues[0];
+    problems.push(
+      `Expected ${name} to meet its contract, got at ${issue?.path.join('.') || 'its top'}: ${issue?.message}.`,
+    );
+  } catch (error) {
+    problems.push(`Expected ${name} to be JSON, got: ${(error as Error).message}.`);
+  }
+  return null;
+}
+
+/** The same interruption is written again once work is committed after it; the later line knows more. */
+async function readPreemptions(path: string): Promise<Preemption[] | null> {
+  const text = await readText(path);
+  if (text === null) return null;
+  const latest = new Map<string, Preemption>();
+  for (const line of text.split('\n')) {
+    const preemption = parseLine(line, PreemptionLine);
+    if (preemption) latest.set(`${preemption.stage} ${preemption.what} ${preemption.at}`, preemption);
+  }
+  return [...latest.values()];
+}
+
+/** Of two lines with the same stage and step the newer epoch counts: the older one's step was done again. */
+export function newestLines(text: string | null, problems: string[] = []): MetricLine[] {
+  const newest = new Map<string, MetricLine>();
+  let unread = 0;
+  for (const line of (text ?? '').split('\n').filter((line) => line.trim() !== '')) {
+    const parsed = parseLine(line, MetricLine);
+    if (parsed === null) {
+      unread += 1;
+      continue;
+    }
+    const key = `${parsed.stage}:${parsed.step}`;
+    if ((newest.get(key)?.epoch ?? 0) <= parsed.epoch) newest.set(key, parsed);
+  }
+  if (unread > 0) problems.push(`${unread} line(s) of report/metrics.jsonl could not be read and were left out.`);
+  return [...newest.values()].sort((a, b) => a.step - b.step);
+}
+
+function parseLine<T>(line: string, schema: z.ZodType<T>): T | null {
+  try {
+    return schema.parse(JSON.parse(line));
+  } catch {
+    return null;
+  }
+}

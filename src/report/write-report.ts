@@ -1,0 +1,20 @@
+import { writeAtomic } from '../run-directory/files.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
+import { page } from './page.ts';
+import { type ReportExtras, readAudit, readRun } from './read-run.ts';
+
+/**
+ * Writes the report of a run from what its run directory holds now, replacing an older one in one step.
+ * Missing parts (no audit yet, no ground truth, no preemptions known) are named in the report, not errors.
+ */
+export async function writeReport(paths: RunPaths, extras: Partial<ReportExtras> = {}): Promise<{ html: string }> {
+  const data = await readRun(paths, { preemptions: null, ledger: null, failure: null, ...extras });
+  await writeAtomic(paths.report.html, await page(data));
+  return { html: paths.report.html };
+}
+
+/** Writes the report of an audit that no run stands behind (`gavel audit`). */
+export async function writeAuditReport(files: { audit: string; html: string }): Promise<{ html: string }> {
+  await writeAtomic(files.html, await page(await readAudit(files.audit)));
+  return { html: files.html };
+}

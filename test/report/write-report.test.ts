@@ -1,0 +1,161 @@
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { newestLines } from '../../src/report/read-run.ts';
+import { writeAuditReport, writeReport } from '../../src/report/write-report.ts';
+import { audit, ledger, metrics, preemptions, resolvedSpec, runDirectory, stages } from './run-fixture.ts';
+
+// A report is a dozen drawings; on a busy machine they take seconds.
+vi.setConfig({ testTimeout: 60_000 });
+
+const full = { audit, metrics, stages, spec: resolvedSpec };
+
+async function report(files: Parameters<typeof runDirectory>[0], extras: Parameters<typeof writeReport>[1] = {}) {
+  const { html } = await writeReport(await runDirectory(files), extras);
+  const text = await readFile(html, 'utf8');
+  return { text, plain: text.replaceAll(/<style>.*?<\/style>|<svg.*?<\/svg>|<[^>]*>/gs, ' ').replaceAll(/\s+/g, ' ') };
+}
+
+describe('the report of a finished run', async () => {
+  const { text, plain } = await report({ ...full, quarantine: ['step-000030.e1'] }, { preemptions, ledger });
+
+  it('opens with the verdict and what it means', () => {
+    expect(text).toContain('<title>PASS: demo (gavel report)</title>');
+    expect(plain).toContain('The grader can stand in for the judge on this task');
+    expect(plain).toContain('3 of 3 gates cleared.');
+  });
+
+  it('fetches nothing and runs no script', () => {
+    expect(text).not.toMatch(/<script|<link|<img|<iframe|@import|url\(/i);
+    expect(text.match(/(?:src|href)="(?!#)[^"]*"/g)).toBeNull();
+    expect(text).toContain(`content="default-src 'none'; style-src 'unsafe-inline'"`);
+  });
+
+  it('names and describes every drawing for a reader who cannot see it', () => {
+    const drawings = text.match(/<svg viewBox[^>]*>(?:<title[^>]*>[^<]+<\/title><desc[^>]*>[^<]+<\/desc>)?/g) ?? [];
+    expect(drawings.length).toBeGreaterThanOrEqual(10);
+    for (const drawing of drawings) expect(drawing).toMatch(/role="img".*<title.*<desc/);
+    const ids = [...text.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('draws no value that could not be computed', () => {
+    expect(text).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
+  it('shows the policy before and after with the interval of the gain', () => {
+    expect(plain).toContain('answered 45.5% right before training and 72.0% after: +26.5 points');
+    expect(plain).toContain('+19.1 to +33.9 points');
+  });
+
+  it('sets grader, judge and base side by side against the truth', () => {
+    expect(plain).toMatch(/grader 88\.4% \(85\.8% to 91\.0%\).*judge 90\.5%.*base 50\.8%/);
+    expect(plain).toContain('The judge is wrong about the truth of 61 answers (9.2%)');
+  });
+
+  it('tells what was interrupted, what was lost and what was set aside', () => {
+    expect(plain).toContain('3 interruptions; 7 training steps had to be done again');
+    expect(plain).toContain('killed by signal 9');
+    expect(plain).toContain('step-000030.e1 : Expected model.safetensors to be 3252224 bytes, got 1048576.');
+  });
+
+  it('counts the cost and gives the spec to run again', () => {
+    expect(plain).toContain('calls paid for 4,420');
+    expect(plain).toContain('rubric: examples/rubrics/poly-easy.yaml');
+  });
+});
+
+describe('a report with parts missing', () => {
+  it('says of a failed run why there is no verdict and shows the training that there was', async () => {
+    const { plain, text } = await report(
+      { metrics: metrics.slice(0, 20), spec: resolvedSpec },
+      { failure: 'judge away for 1800 s' },
+    );
+    expect(plain).toContain('NO VERDICT');
+    expect(plain).toContain('The run failed: judge away for 1800 s');
+    expect(plain).toContain('Not measured: the run has no audit');
+    expect(text).toContain('Reward, judge score and verifier accuracy over training steps');
+  });
+
+  it('says that truth is not measured where no ground truth is known', async () => {
+    const policy = { first: null, last: null, gain: null };
+    const { plain } = await report({ ...full, audit: { ...audit, truth: null, teacher_wrong: null, policy } });
+    expect(plain).toContain('rows have no ground truth, so only agreement with the judge is known');
+    expect(plain).toContain('this task has none');
+  });
+
+  it('does without base, speeds and intervals', async () => {
+    const bare = { point: 0.8, low: null, high: null, n: 12 };
+    const { plain, text } = await report({
+      ...full,
+      audit: {
+        ...audit,
+        base_fidelity: null,
+        passes: [],
+        speed: { grader_over_judge: null, same_mode: null },
+        gates: [{ ...audit.gates[0], value: bare, verdict: 'INCONCLUSIVE' }],
+        fidelity_by_mode: { single_token: { quadratic_weighted_kappa: bare, exact: bare, within_1: bare } },
+        verdict: 'INCONCLUSIVE',
+      },
+    });
+    expect(plain).toContain('too few problems for an interval');
+    expect(plain).toContain('needs timed verdicts of both grader and judge');
+    expect(text).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
+  it('is written for a run directory that holds nothing yet', async () => {
+    const { plain } = await report({});
+    expect(plain).toContain('The audit has not been made yet');
+    expect(plain).toContain('spec.json is missing or unreadable');
+  });
+
+  it('says which file does not meet its contract', async () => {
+    const { plain } = await report({ ...full, audit: { ...audit, rows: -1 } });
+    expect(plain).toContain('Expected audit.json to meet its contract, got at rows');
+  });
+});
+
+it('leaves training, interruptions and spec out of an audit that no run stands behind', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'gavel-audit-'));
+  const files = { audit: join(folder, 'audit.json'), html: join(folder, 'report.html') };
+  await writeFile(files.audit, JSON.stringify({ ...audit, fidelity: null, fidelity_by_mode: {}, base_fidelity: null }));
+  await writeAuditReport(files);
+  const text = await readFile(files.html, 'utf8');
+  expect(text).toContain('gavel audit report');
+  expect(text).toContain('there are no verdicts of a judge to compare with');
+  expect(text).not.toMatch(/Did the policy learn|Was the run interrupted|How is this made again/);
+});
+
+it('escapes markup that models, specs and errors may hold', async () => {
+  const hostile = '<img src=x onerror=alert(1)>';
+  const passes = audit.passes.map((pass) => ({ ...pass, model: hostile }));
+  const spec = { ...resolvedSpec, policy: { model: hostile } };
+  const { text } = await report(
+    { ...full, audit: { ...audit, run: hostile, passes }, spec, quarantine: [] },
+    { failure: hostile, preemptions: preemptions.map((one) => ({ ...one, cause: hostile, stage: hostile })) },
+  );
+  expect(text).not.toContain('<img');
+  expect(text).toContain('&lt;img src=x onerror=alert(1)&gt;');
+});
+
+it('keeps of two lines about one step the one of the newer epoch', () => {
+  const line = (epoch: number, step: number, reward: number) =>
+    JSON.stringify({ stage: 'grpo', epoch, step, at: 't', metrics: { reward } });
+  const problems: string[] = [];
+  const lines = newestLines([line(2, 2, 0.9), line(1, 1, 0.1), line(1, 2, 0.2), '{"torn'].join('\n'), problems);
+  expect(lines.map(({ step, metrics }) => [step, metrics.reward])).toEqual([
+    [1, 0.1],
+    [2, 0.9],
+  ]);
+  expect(problems).toEqual(['1 line(s) of report/metrics.jsonl could not be read and were left out.']);
+});
+
+it('warns of reward hacking where the judge is pleased while the truth falls', async () => {
+  const hacked = metrics.map((line) => ({
+    ...line,
+    metrics: { ...line.metrics, verifier_accuracy: 0.8 - line.step / 200 },
+  }));
+  expect((await report({ ...full, metrics: hacked })).plain).toContain('a sign of reward hacking.');
+  expect((await report(full)).plain).not.toContain('a sign of reward hacking.');
+});
