@@ -28,7 +28,7 @@ const nvidiaSmi: Query = async (fields) => {
 
 /**
  * The GPUs that this node may use, by UUID, in the order of `visible` (CUDA_VISIBLE_DEVICES: indexes in bus order, or UUIDs;
- * undefined allows all). `injected` (GAVEL_GPUS, comma-separated ids) stands in for nvidia-smi: such GPUs are always idle.
+ * null allows all). `injected` (the ids in GAVEL_GPUS) stands in for nvidia-smi: such GPUs are always idle.
  * No driver, no GPUs: an empty list.
  */
 export async function listGpus({
@@ -36,13 +36,12 @@ export async function listGpus({
   injected,
   query = nvidiaSmi,
 }: {
-  visible?: string | undefined;
-  injected?: string | undefined;
+  visible?: string | null;
+  injected?: readonly string[] | null;
   query?: Query;
 } = {}): Promise<Gpu[]> {
-  if (injected !== undefined) {
-    const ids = injected.split(',').map((id) => id.trim());
-    return ids.filter(Boolean).map((uuid, index) => ({ uuid, index, name: 'given', memory_mib: 0, used_by: null }));
+  if (injected) {
+    return injected.map((uuid, index) => ({ uuid, index, name: 'given', memory_mib: 0, used_by: null }));
   }
   const [cards, processes] = await Promise.all([
     query('--query-gpu=uuid,index,name,memory.total,memory.used'),
@@ -70,8 +69,8 @@ const rows = (csv: string) =>
     .map((line) => line.split(',').map((cell) => cell.trim()));
 
 /** What CUDA itself makes of the variable: in its order, a prefix of a UUID will do, and it stops at the first unknown entry. */
-function within(gpus: Gpu[], visible: string | undefined) {
-  if (visible === undefined) return gpus;
+function within(gpus: Gpu[], visible: string | null | undefined) {
+  if (visible === undefined || visible === null) return gpus;
   const allowed: Gpu[] = [];
   for (const entry of visible.split(',').map((part) => part.trim())) {
     const found = /^\d+$/.test(entry)

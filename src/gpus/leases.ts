@@ -76,9 +76,14 @@ export async function leaseGpus({ root, node, count, owner, gpus, isAlive }: Lea
   return { leased: taken, why: null };
 }
 
-/** Gives back all that `owner` holds or waits for on `node`. */
-export async function releaseGpus({ root, node, owner }: { root: string; node: string; owner: string }) {
-  const folder = leaseFolder(root, node);
+/** Gives back all that `owner` holds or waits for on `node`; on every node where that is left out. */
+export async function releaseGpus({ root, node, owner }: { root: string; node?: string; owner: string }) {
+  const nodes = (await readdir(join(root, '.gavel', 'leases')).catch(orNull)) ?? [];
+  const folders = node === undefined ? nodes.map((name) => join(root, '.gavel', 'leases', name)) : [leaseFolder(root, node)];
+  for (const folder of folders) await release(folder, owner);
+}
+
+async function release(folder: string, owner: string) {
   for (const lease of await readLeases(folder)) {
     if (lease.owner === owner) await rm(join(folder, leaseName(lease.uuid)), { force: true });
   }

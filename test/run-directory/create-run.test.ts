@@ -1,0 +1,129 @@
+import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { createRun, readSpec, specDigest } from '../../src/run-directory/create-run.ts';
+import { InvalidRunName, resolveUnder, runPaths } from '../../src/run-directory/paths.ts';
+import { aFolder, aSpec, owner } from './a-run.ts';
+
+test('makes the whole folder with the spec and its owner', async () => {
+  const root = await aFolder();
+  const { paths, created, spec_digest } = await createRun(root, aSpec(), owner);
+  expect(created).toBe(true);
+  expect(await readSpec(paths)).toEqual(aSpec());
+  expect(JSON.parse(await readFile(paths.run_json, 'utf8'))).toEqual({
+    workflow_id: 'gavel/first',
+    first_run_id: 'a-run-id',
+    spec_digest,
+  });
+  expect(await readdir(join(root, 'runs'))).toEqual(['first']);
+  expect((await readdir(paths.dir)).sort()).toEqual(
+    [
+      'audit',
+      'data',
+      'endpoints',
+      'grpo',
+      'logs',
+      'quarantine',
+      'report',
+      'run.json',
+      'sft',
+      'spec.json',
+      'traces',
+    ].sort(),
+  );
+});
+
+test("changes nothing when the same owner's activity is retried", async () => {
+  const root = await aFolder();
+  const { paths } = await createRun(root, aSpec(), owner);
+  await writeFile(paths.data.train, 'kept');
+  expect(await createRun(root, aSpec(), owner)).toMatchObject({ created: false });
+  expect(await readFile(paths.data.train, 'utf8')).toBe('kept');
+});
+
+test('refuses a run that exists, naming its path and both ways out', async () => {
+  const root = await aFolder();
+  const { paths } = await createRun(root, aSpec(), owner);
+  const again = createRun(root, aSpec(), { ...owner, run_id: 'another' });
+  await expect(again).rejects.toThrow(expect.objectContaining({ name: 'RunExists' }));
+  await expect(again).rejects.toThrow(
+    `${paths.dir}. Take another name with --run NAME, or go on with it: gavel run --resume first`,
+  );
+});
+
+test('one of ten who race for a name gets it', async () => {
+  const root = await aFolder();
+  const results = await Promise.allSettled(
+    Array.from({ length: 10 }, (_, n) => createRun(root, aSpec(), { ...owner, run_id: `${n}` })),
+  );
+  expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  for (const result of results) if (result.status === 'rejected') expect(result.reason.name).toBe('RunExists');
+  expect(await readdir(join(root, 'runs'))).toEqual(['first']);
+});
+
+test('resumes a run for another owner only with the same spec', async () => {
+  const root = await aFolder();
+  await createRun(root, aSpec(), owner);
+  const other = { ...owner, run_id: 'another' };
+  expect(await createRun(root, aSpec(), other, { resume: true })).toMatchObject({ created: false });
+  await expect(createRun(root, aSpec('first', 7), other, { resume: true })).rejects.toThrow(
+    expect.objectContaining({ name: 'SpecChanged' }),
+  );
+});
+
+test.each(['../x', 'a/b', '/etc', '..', '', 'Upper', `${'x'.repeat(64)}`])('refuses the run name %j', async (run) => {
+  const root = await aFolder();
+  await expect(createRun(root, { ...aSpec(), run }, owner)).rejects.toThrow(InvalidRunName);
+  expect(await readdir(root)).toEqual([]);
+});
+
+test('leaves nothing behind when the run folder cannot be written', async () => {
+  const root = await aFolder();
+  const runs = join(root, 'runs');
+  await writeFile(runs, 'a file in the way');
+  await expect(createRun(root, aSpec(), owner)).rejects.toThrow(/Expected .*runs to be a folder .* got EEXIST/);
+  expect(await readFile(runs, 'utf8')).toBe('a file in the way');
+  expect(await readdir(root)).toEqual(['runs']);
+});
+
+test.skipIf(process.getuid?.() === 0)('refuses a folder whose mode forbids writing', async () => {
+  const root = await aFolder();
+  await mkdir(join(root, 'runs'), { mode: 0o555 });
+  await expect(createRun(root, aSpec(), owner)).rejects.toThrow(
+    expect.objectContaining({ name: 'RunDirectoryUnwritable' }),
+  );
+  await chmod(join(root, 'runs'), 0o755);
+  expect(await readdir(join(root, 'runs'))).toEqual([]);
+});
+
+test('refuses a filesystem on which nothing can be made', async () => {
+  const root = await aFolder();
+  // Nothing can be made in /proc, not even by root.
+  const linked = join(root, 'linked');
+  await mkdir(linked);
+  await symlink('/proc/self', join(linked, 'runs'));
+  await expect(createRun(linked, aSpec(), owner)).rejects.toThrow(
+    expect.objectContaining({ name: 'RunDirectoryUnwritable' }),
+  );
+});
+
+test('never touches a folder that is no run', async () => {
+  const root = await aFolder();
+  const { dir } = runPaths(root, 'first');
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, 'thesis.txt'), 'mine');
+  await expect(createRun(root, aSpec(), owner)).rejects.toThrow(/something that is no run/);
+  expect(await readdir(dir)).toEqual(['thesis.txt']);
+});
+
+test('equal specs have equal digests, whatever the order of their keys', () => {
+  const spec = aSpec();
+  const turned = Object.fromEntries(Object.entries(spec).reverse()) as typeof spec;
+  expect(specDigest(turned)).toBe(specDigest(spec));
+  expect(specDigest(aSpec('first', 1))).not.toBe(specDigest(spec));
+});
+
+test('paths of the spec resolve under the root unless they are absolute', () => {
+  expect(resolveUnder('/root', 'models/judge')).toBe('/root/models/judge');
+  expect(resolveUnder('/root', '/data/x')).toBe('/data/x');
+});

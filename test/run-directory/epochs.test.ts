@@ -1,0 +1,167 @@
+import { appendFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { EpochRecord } from '../../src/contracts/stage.ts';
+import { EpochSuperseded, newestEpoch, takeEpoch } from '../../src/run-directory/epochs.ts';
+import { readContract } from '../../src/run-directory/files.ts';
+import { aRun, commit } from './a-run.ts';
+
+const holder = { node: 'a', pid: 1 };
+const take = (paths: Awaited<ReturnType<typeof aRun>>) => takeEpoch(paths, 'grpo', holder);
+
+test('takes the next epoch exactly once under twenty racing takers', async () => {
+  const paths = await aRun();
+  const settled = await Promise.allSettled(Array.from({ length: 20 }, () => take(paths)));
+  const won = settled.filter((result) => result.status === 'fulfilled').map((result) => result.value.epoch);
+  const lost = settled.filter((result) => result.status === 'rejected');
+  expect(new Set(won).size).toBe(won.length);
+  expect(won).toContain(20);
+  expect(await newestEpoch(paths, 'grpo')).toBe(20);
+  for (const result of lost) expect(result.reason).toBeInstanceOf(EpochSuperseded);
+  expect(await readdir(paths.stage('grpo').epochs)).toHaveLength(20);
+});
+
+test('starts afresh where nothing was committed', async () => {
+  const paths = await aRun();
+  expect(await newestEpoch(paths, 'grpo')).toBeNull();
+  expect(await take(paths)).toMatchObject({ epoch: 1, resume_from: null, quarantined: [] });
+  expect(await take(paths)).toMatchObject({ epoch: 2, resume_from: null });
+});
+
+test('goes on from the HEAD of the epoch before it, and through epochs that committed nothing', async () => {
+  const paths = await aRun();
+  await take(paths);
+  const name = await commit(paths, { epoch: 1, step: 10 });
+  expect((await take(paths)).resume_from).toEqual({ name, step: 10, folder: paths.stage('grpo').checkpoint(name) });
+  expect((await take(paths)).resume_from?.name).toBe(name);
+  const record = await readContract(paths.stage('grpo').epoch(3).record, EpochRecord);
+  expect(record).toMatchObject({ stage: 'grpo', epoch: 3, node: 'a', pid: 1, starts_from: name });
+});
+
+test('what a zombie commits after its epoch was superseded is void', async () => {
+  const paths = await aRun();
+  await take(paths);
+  const first = await commit(paths, { epoch: 1, step: 10 });
+  await take(paths);
+  await commit(paths, { epoch: 1, step: 20, parent: first });
+  expect((await take(paths)).resume_from?.name).toBe(first);
+});
+
+test('a checkpoint that HEAD does not name yet was not committed', async () => {
+  const paths = await aRun();
+  await take(paths);
+  const first = await commit(paths, { epoch: 1, step: 10 });
+  await commit(paths, { epoch: 1, step: 20, parent: first, head: false });
+  expect((await take(paths)).resume_from?.name).toBe(first);
+});
+
+test('falls back to the parent of a checkpoint whose file was truncated and quarantines it', async () => {
+  const paths = await aRun();
+  await take(paths);
+  const parent = await commit(paths, { epoch: 1, step: 10 });
+  const broken = await commit(paths, { epoch: 1, step: 20, parent });
+  const folder = paths.stage('grpo').checkpoint(broken);
+  await truncate(join(folder, 'adapter.safetensors'), 7);
+
+  const taken = await take(paths);
+  expect(taken.resume_from).toMatchObject({ name: parent, step: 10 });
+  expect(taken.quarantined).toHaveLength(1);
+  expect(taken.quarantined[0]?.reason).toMatch(/adapter\.safetensors: expected \d+ bytes, got 7/);
+  const moved = taken.quarantined[0]?.moved_to ?? '';
+  expect(await readdir(moved)).toContain('manifest.json');
+  expect(JSON.parse(await readFile(`${moved}.reason.json`, 'utf8')).from).toBe(folder);
+  expect(await readdir(paths.stage('grpo').checkpoints)).toEqual([parent]);
+  // The next epoch starts from what this one recorded; the broken one is not asked for again.
+  expect((await take(paths)).quarantined).toEqual([]);
+});
+
+test('finds one flipped bit', async () => {
+  const paths = await aRun();
+  await take(paths);
+  const parent = await commit(paths, { epoch: 1, step: 10 });
+  const file = join(
+    paths.stage('grpo').checkpoint(await commit(paths, { epoch: 1, step: 20, parent })),
+    'adapter.safetensors',
+  );
+  const bytes = await readFile(file);
+  bytes[100] = (bytes[100] ?? 0) ^ 1;
+  await writeFile(file, bytes);
+  const taken = await take(paths);
+  expect(taken.resume_from?.name).toBe(parent);
+  expect(taken.quarantined[0]?.reason).toContain('sha256');
+});
+
+test('falls back across epochs when every checkpoint of the newest is damaged', async () => {
+  const paths = await aRun();
+  await take(paths);
+  const old = await commit(paths, { epoch: 1, step: 10 });
+  await take(paths);
+  const middle = await commit(paths, { epoch: 2, step: 20, parent: old });
+  const newest = await commit(paths, { epoch: 2, step: 30, parent: middle });
+  // Without its manifest nobody knows the parent: the checkpoints of its epoch are looked through.
+  await rm(join(paths.stage('grpo').checkpoint(newest), 'manifest.json'));
+  await writeFile(join(paths.stage('grpo').checkpoint(middle), 'manifest.json'), '{"stage": "gr');
+  const taken = await take(paths);
+  expect(taken.resume_from?.name).toBe(old);
+  expect(taken.quarantined.map(({ name }) => name)).toEqual([newest, middle]);
+});
+
+test('starts afresh when not one checkpoint is whole', async () => {
+  const paths = await aRun();
+  await take(paths);
+  const name = await commit(paths, { epoch: 1, step: 10 });
+  await rm(join(paths.stage('grpo').checkpoint(name), 'adapter.safetensors'));
+  expect(await take(paths)).toMatchObject({ resume_from: null, quarantined: [{ name }] });
+});
+
+test('a manifest other than the one that HEAD signed is broken, however well it fits its files', async () => {
+  const paths = await aRun();
+  await take(paths);
+  const parent = await commit(paths, { epoch: 1, step: 10 });
+  const name = await commit(paths, { epoch: 1, step: 20, parent });
+  await appendFile(join(paths.stage('grpo').checkpoint(name), 'manifest.json'), '\n');
+  const taken = await take(paths);
+  expect(taken.resume_from?.name).toBe(parent);
+  expect(taken.quarantined[0]?.reason).toContain('as HEAD says');
+});
+
+test('finds the last commit by its manifests where HEAD itself is damaged', async () => {
+  const paths = await aRun();
+  await take(paths);
+  const parent = await commit(paths, { epoch: 1, step: 10 });
+  const name = await commit(paths, { epoch: 1, step: 20, parent });
+  await writeFile(paths.stage('grpo').epoch(1).head, '');
+  expect((await take(paths)).resume_from?.name).toBe(name);
+});
+
+test('a taker that died before it wrote its record does not break the chain', async () => {
+  const paths = await aRun();
+  await take(paths);
+  const name = await commit(paths, { epoch: 1, step: 10 });
+  const dead = await take(paths);
+  await rm(join(dead.dir, 'epoch.json'));
+  expect(await take(paths)).toMatchObject({ epoch: 3, resume_from: { name } });
+});
+
+test('accepts the complete lines of older segments and never again what was once void', async () => {
+  const paths = await aRun();
+  const accepted = async (epoch: number) =>
+    (await readContract(paths.stage('grpo').epoch(epoch).record, EpochRecord)).accepted_segments;
+  await take(paths);
+  const first = paths.segment('grpo', 1, 1);
+  await writeFile(first, '{"a":1}\n{"b":2}\n{"torn":');
+  await writeFile(paths.segment('sft', 1, 1), '{"other":"stage"}\n');
+  await writeFile(paths.segment('serve', null, 1), '{"no":"epoch"}\n');
+  await take(paths);
+  expect(await accepted(2)).toEqual({ 'grpo-e1-000001.jsonl': 16 });
+  // The zombie of epoch 1 goes on writing, in its segment and in a new one.
+  await appendFile(first, '3}\n{"late":1}\n');
+  await writeFile(paths.segment('grpo', 1, 2), '{"late":2}\n');
+  await writeFile(paths.segment('grpo', 2, 1), '{"c":3}\n');
+  await take(paths);
+  expect(await accepted(3)).toEqual({
+    'grpo-e1-000001.jsonl': 16,
+    'grpo-e1-000002.jsonl': 0,
+    'grpo-e2-000001.jsonl': 8,
+  });
+});

@@ -1,0 +1,106 @@
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { Endpoint } from '../../src/contracts/stage.ts';
+import { publishEndpoint, readEndpoint, withdrawEndpoint } from '../../src/run-directory/endpoints.ts';
+import { appendLine, completeBytes, readContract, readJsonLines, writeAtomic } from '../../src/run-directory/files.ts';
+import { readResult } from '../../src/run-directory/result.ts';
+import { aFolder, aRun } from './a-run.ts';
+
+const Line = z.strictObject({ n: z.int() });
+const endpoint: Endpoint = {
+  role: 'judge',
+  base_url: 'http://127.0.0.1:8000/v1',
+  model: 'judge',
+  model_digest: null,
+  pid: 12,
+  host: 'a',
+  api_key_env: null,
+  started_at: '2030-01-01T00:00:00Z',
+};
+
+async function all<T>(lines: AsyncIterable<T>) {
+  const list: T[] = [];
+  for await (const line of lines) list.push(line);
+  return list;
+}
+
+test('a reader sees the old content or the new one while a file is replaced again and again', async () => {
+  const path = join(await aFolder(), 'file');
+  const contents = ['a', 'b'].map((letter) => letter.repeat(300_000));
+  await writeAtomic(path, contents[0] ?? '');
+  let writing = true;
+  const writer = (async () => {
+    for (let n = 0; n < 20; n += 1) await writeAtomic(path, contents[n % 2] ?? '');
+    writing = false;
+  })();
+  while (writing) expect(contents).toContain(await readFile(path, 'utf8'));
+  await writer;
+});
+
+test('a write that fails leaves the old file and no temporary one', async () => {
+  const folder = await aFolder();
+  await mkdir(join(folder, 'taken'));
+  await expect(writeAtomic(join(folder, 'taken'), 'x')).rejects.toThrow(join(folder, 'taken'));
+  expect(await readdir(folder)).toEqual(['taken']);
+});
+
+test('a full disk is named with the path and leaves nothing', async () => {
+  const folder = await aFolder();
+  await symlink('/dev/full', join(folder, 'full'));
+  await expect(appendLine(join(folder, 'full'), { n: 1 })).rejects.toThrow(
+    expect.objectContaining({ code: 'ENOSPC', message: expect.stringContaining(join(folder, 'full')) }),
+  );
+});
+
+test('a broken contract names path, field, expected and found', async () => {
+  const path = join(await aFolder(), 'endpoint.json');
+  await writeFile(path, JSON.stringify({ ...endpoint, pid: 'twelve' }));
+  await expect(readContract(path, Endpoint)).rejects.toThrow(
+    `${path}: pid: Invalid input: expected number, received string; found "twelve".`,
+  );
+  await writeFile(path, '{"role": ');
+  await expect(readContract(path, Endpoint)).rejects.toThrow(`Expected ${path} to hold JSON, got:`);
+});
+
+test('streams lines across chunks, leaves out the torn last one and stops at a byte', async () => {
+  const path = join(await aFolder(), 'lines.jsonl');
+  const lines = Array.from({ length: 20_000 }, (_, n) => `{"n":${n}}\n`).join('');
+  await writeFile(path, `${lines}{"n":`);
+  expect(await completeBytes(path)).toBe(lines.length);
+  const read = await all(readJsonLines(path, Line));
+  expect(read.map(({ n }) => n)).toEqual(Array.from({ length: 20_000 }, (_, n) => n));
+  expect(await all(readJsonLines(path, Line, { bytes: 16 }))).toEqual([{ n: 0 }, { n: 1 }]);
+  expect(await all(readJsonLines(path, Line, { bytes: 0 }))).toEqual([]);
+  expect(await all(readJsonLines(`${path}.not`, Line))).toEqual([]);
+});
+
+test('a bad line in the middle is named by its number', async () => {
+  const path = join(await aFolder(), 'lines.jsonl');
+  await writeFile(path, '{"n":1}\n{"n":"x"}\n');
+  await expect(all(readJsonLines(path, Line))).rejects.toThrow(`${path}:2: n: `);
+});
+
+test('appending cuts off the torn line of a writer that died', async () => {
+  const path = join(await aFolder(), 'metrics.jsonl');
+  await appendLine(path, { n: 1 });
+  await writeFile(path, '{"n":1}\n{"n":2');
+  await appendLine(path, { n: 3 });
+  expect(await readFile(path, 'utf8')).toBe('{"n":1}\n{"n":3}\n');
+});
+
+test('an endpoint is published, replaced and withdrawn only by the one that it names', async () => {
+  const paths = await aRun();
+  expect(await readEndpoint(paths, 'judge')).toBeNull();
+  await publishEndpoint(paths, 'judge', endpoint);
+  await publishEndpoint(paths, 'judge', { ...endpoint, pid: 13 });
+  await withdrawEndpoint(paths, 'judge', endpoint);
+  expect((await readEndpoint(paths, 'judge'))?.pid).toBe(13);
+  await withdrawEndpoint(paths, 'judge', { pid: 13, host: 'a' });
+  expect(await readEndpoint(paths, 'judge')).toBeNull();
+});
+
+test('a stage without a result is not done', async () => {
+  expect(await readResult(await aRun(), 'grpo')).toBeNull();
+});
