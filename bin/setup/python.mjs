@@ -1,0 +1,179 @@
+// The Python virtual environment: torch by itself, then everything else from the lock file of this machine's engine.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { phase, say } from './screen.mjs';
+import { root, runTool, SetupError } from './tool.mjs';
+
+const venv = join(root, '.venv');
+const python = join(venv, 'bin/python');
+const stampPath = join(venv, '.gavel-stamp');
+const downloads = join(root, '.gavel/pip');
+const CANDIDATES = ['python3.13', 'python3.12', 'python3.11', 'python3', 'python'];
+
+const lockOf = (engine) => join(root, `python/requirements-${engine}.lock`);
+
+function wantedStamp(engine) {
+  const text = readFileSync(lockOf(engine), 'utf8');
+  // The torch wheel differs by machine, so no hash fits it and it is not in the lock; a lock may name another version.
+  const torch = /^# torch==(\S+)/m.exec(text)?.[1] ?? '2.13.0';
+  return { engine, torch, lock_sha256: createHash('sha256').update(text).digest('hex') };
+}
+
+function readStamp() {
+  try {
+    return JSON.parse(readFileSync(stampPath, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+/** Whether .venv is what the lock file of its engine says. */
+export function hasPython() {
+  const stamp = readStamp();
+  if (!stamp || !existsSync(python) || !existsSync(lockOf(stamp.engine))) return false;
+  const asked = process.env.GAVEL_ENGINE;
+  if (asked && asked !== stamp.engine && existsSync(lockOf(asked))) return false;
+  const wanted = wantedStamp(stamp.engine);
+  return wanted.lock_sha256 === stamp.lock_sha256 && wanted.torch === stamp.torch;
+}
+
+function chooseEngine() {
+  const asked = process.env.GAVEL_ENGINE;
+  if (asked && asked !== 'cpu' && asked !== 'cuda') {
+    throw new SetupError(`Expected GAVEL_ENGINE to be cpu or cuda, got ${asked}.`);
+  }
+  const gpu = asked ? asked === 'cuda' : spawnSync('nvidia-smi', ['-L'], { encoding: 'utf8' }).stdout?.includes('GPU');
+  if (!gpu) return 'cpu';
+  if (existsSync(lockOf('cuda'))) return 'cuda';
+  say('  A GPU is here, but python/requirements-cuda.lock is missing: installing the CPU engine.');
+  return 'cpu';
+}
+
+function findPython() {
+  const seen = [];
+  for (const name of CANDIDATES) {
+    const probe = 'import sys; print("%d.%d" % sys.version_info[:2]); import venv, ensurepip';
+    const { status, stdout } = spawnSync(name, ['-c', probe], { encoding: 'utf8' });
+    const version = stdout?.trim();
+    if (!version) continue;
+    const [major, minor] = version.split('.').map(Number);
+    if (major !== 3 || minor < 11) seen.push(`${name} is ${version}`);
+    else if (status !== 0) seen.push(`${name} ${version} lacks the module venv`);
+    else return { name, version };
+  }
+  throw new SetupError(
+    `Expected Python 3.11 or later with venv, found ${seen.length > 0 ? seen.join('; ') : 'no Python at all'}.`,
+    {
+      mend: 'install Python 3.11 or later (Debian, Ubuntu: `apt install python3 python3-venv`), then `npm run setup`.',
+    },
+  );
+}
+
+/** A virtual environment whose interpreter and pip answer; one that an interruption left half made is made again. */
+async function makeVenv(lock) {
+  const works = spawnSync(python, ['-c', 'import sys, pip; assert sys.version_info >= (3, 11)']).status === 0;
+  if (works) return;
+  const found = findPython();
+  await runTool(found.name, ['-m', 'venv', '--clear', venv], {
+    what: 'Making the Python environment .venv',
+    mend: 'see that the folder is writable and that the disk has room, then run `npm run setup` again.',
+    onStart: lock.add,
+  });
+}
+
+const LIST = `
+import json, importlib.metadata as m
+print(json.dumps({d.metadata["Name"].lower().replace("_", "-").replace(".", "-"): d.version for d in m.distributions()}))`;
+
+/** Names and versions of what .venv holds. */
+function installed() {
+  const { stdout } = spawnSync(python, ['-c', LIST], { encoding: 'utf8' });
+  return JSON.parse(stdout || '{}');
+}
+
+/** Pins of the lock that hold on every machine; those with a marker are pip's to judge. */
+function pins(engine) {
+  const lines = readFileSync(lockOf(engine), 'utf8').matchAll(/^([A-Za-z0-9._-]+)==([^\s;]+)\s*(;)?/gm);
+  return [...lines].map(([, name, version, marker]) => ({
+    name: name.toLowerCase().replace(/[_.]/g, '-'),
+    version,
+    always: marker === undefined,
+  }));
+}
+
+const distributions = () => {
+  const lib = join(venv, 'lib');
+  const version = readdirSync(lib).find((name) => name.startsWith('python'));
+  return readdirSync(join(lib, version, 'site-packages')).filter((name) => name.endsWith('.dist-info')).length;
+};
+
+/** Bytes that pip has fetched so far: it prints nothing on the way when its output is not a terminal. */
+function fetchedBytes() {
+  let sum = 0;
+  try {
+    for (const folder of readdirSync(downloads)) {
+      for (const file of readdirSync(join(downloads, folder))) {
+        sum += statSync(join(downloads, folder, file), { throwIfNoEntry: false })?.size ?? 0;
+      }
+    }
+  } catch {}
+  return sum;
+}
+
+/** Runs pip, counting each package twice: when it is fetched and when it is installed. */
+async function pip(label, args, { total, what, lock }) {
+  const bar = phase(label);
+  let fetched = 0;
+  const before = distributions();
+  rmSync(downloads, { recursive: true, force: true });
+  mkdirSync(downloads, { recursive: true });
+  const count = () => {
+    const arrived = Math.max(0, distributions() - before);
+    const bytes = fetchedBytes();
+    const size = bytes > 1e6 ? `${Math.round(bytes / 1e6)} MB fetched` : '';
+    bar.update({ done: Math.min(total, fetched + arrived), total, detail: arrived > 0 ? 'installing' : size });
+  };
+  const timer = setInterval(count, 500);
+  try {
+    await runTool(python, ['-m', 'pip', 'install', '--progress-bar', 'off', ...args], {
+      what,
+      mend: 'check the connection to the Python package index and the room on the disk, then run `npm run setup` again; it goes on where it stopped.',
+      onLine: (line) => {
+        if (/^(Collecting|Requirement already satisfied)/.test(line)) fetched += 1;
+      },
+      onStart: lock.add,
+      // pip unpacks gigabytes; the disk of the clone has room for them where a small /tmp may not.
+      env: { TMPDIR: downloads },
+    });
+    bar.done(`${distributions()} in .venv`);
+  } catch (error) {
+    bar.fail();
+    throw error;
+  } finally {
+    clearInterval(timer);
+    rmSync(downloads, { recursive: true, force: true });
+  }
+}
+
+/** Makes .venv what the lock says; packages that are there already are kept. */
+export async function installPython(lock) {
+  const engine = chooseEngine();
+  await makeVenv(lock);
+  const stamp = wantedStamp(engine);
+  const list = pins(engine);
+  const have = installed();
+  const torch = have.torch?.split('+')[0] === stamp.torch;
+  if (!torch) {
+    // torch brings about ten packages of its own, a dozen more with CUDA; each counts twice.
+    await pip('torch', [`torch==${stamp.torch}`], { total: 2 * 11, what: 'Installing torch', lock });
+  }
+  if (!list.every(({ name, version, always }) => !always || have[name] === version)) {
+    const always = list.filter((pin) => pin.always);
+    const total = 2 * always.length - always.filter(({ name, version }) => have[name] === version).length;
+    const args = ['--no-deps', '--require-hashes', '-r', lockOf(engine)];
+    await pip('Python packages', args, { total, what: 'Installing the Python packages', lock });
+  }
+  writeFileSync(stampPath, JSON.stringify(stamp));
+}

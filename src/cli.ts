@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { EXIT, exitHelp } from './cli/exit.ts';
+import { printError } from './cli/print-error.ts';
+
+interface CommandEntry {
+  name: string;
+  args: string;
+  summary: string;
+  load: () => Promise<{ define: (program: Command) => void }>;
+}
+
+/** All commands. Only the one that is called is loaded: the Temporal client and the gateway take a second each. */
+const COMMANDS: CommandEntry[] = [
+  {
+    name: 'demo',
+    args: '',
+    summary: 'the whole road on tiny models, on this machine, in minutes',
+    load: () => import('./cli/demo.ts'),
+  },
+  {
+    name: 'up',
+    args: '',
+    summary: 'Temporal server (SQLite, Web UI) and worker, in the foreground',
+    load: () => import('./cli/up.ts'),
+  },
+  {
+    name: 'down',
+    args: '',
+    summary: 'end what `gavel up` or `gavel demo --stay` runs',
+    load: () => import('./cli/down.ts'),
+  },
+  { name: 'worker', args: '', summary: 'a worker that polls a Temporal server', load: () => import('./cli/worker.ts') },
+  { name: 'run', args: '<spec>', summary: 'start a run', load: () => import('./cli/run.ts') },
+  { name: 'watch', args: '<run>', summary: 'follow a run until it is over', load: () => import('./cli/watch.ts') },
+  {
+    name: 'status',
+    args: '[run]',
+    summary: 'stage, step, figures and live processes of a run',
+    load: () => import('./cli/status.ts'),
+  },
+  { name: 'report', args: '<run>', summary: "path of a run's report", load: () => import('./cli/report.ts') },
+  {
+    name: 'traces',
+    args: '<run>',
+    summary: 'read the ledger: every grading call of a run',
+    load: () => import('./cli/traces.ts'),
+  },
+  {
+    name: 'export',
+    args: '<run>',
+    summary: 'traces and prompts for other trainers',
+    load: () => import('./cli/export.ts'),
+  },
+  {
+    name: 'audit',
+    args: '',
+    summary: 'audit any OpenAI-compatible grader on your own rows',
+    load: () => import('./cli/audit.ts'),
+  },
+  {
+    name: 'serve',
+    args: '<run>',
+    summary: 'serve the grader behind the gateway, OpenAI-compatible',
+    load: () => import('./cli/serve.ts'),
+  },
+  {
+    name: 'doctor',
+    args: '',
+    summary: 'what is installed, what is missing, and the command that mends it',
+    load: () => import('./cli/doctor.ts'),
+  },
+];
+
+const HINT = `
+Start with \`gavel demo\`, or \`gavel up\` in one terminal and \`gavel run examples/poly-easy.yaml --watch\` in another.`;
+
+/** The command `gavel`; what `called` names is complete, the others are there to be listed and suggested. */
+export async function program(called: string | undefined): Promise<Command> {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const gavel = new Command('gavel')
+    .description(
+      'Reinforcement learning graded by an LLM judge, distilled into a small, audited grader. Durable on Temporal.',
+    )
+    .version(version)
+    .addHelpText('after', exitHelp)
+    .addHelpText('after', HINT)
+    .showHelpAfterError('Run `gavel --help` for the commands, `gavel COMMAND --help` for one.')
+    .exitOverride();
+  for (const { name, args, summary, load } of COMMANDS) {
+    if (name === called) (await load()).define(gavel);
+    else gavel.command(`${name} ${args}`).summary(summary);
+  }
+  return gavel;
+}
+
+async function main(): Promise<void> {
+  // A reader that has seen enough (`gavel traces RUN | head`) closes the pipe; that is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  const [first, second] = process.argv.slice(2);
+  try {
+    await (await program(first === 'help' ? second : first)).parseAsync();
+  } catch (error) {
+    // commander has printed its own message.
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    else process.exitCode = printError(error);
+  }
+}
+
+if (import.meta.main) {
+  await main();
+  // Handles of the gRPC client would keep a finished command alive.
+  process.exit();
+}

@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { type Config, loadConfig } from '../config.ts';
+import { Audit, ExternalAuditRequest } from '../contracts/audit.ts';
+import { GradingMode } from '../contracts/spec.ts';
+import { loadRubric } from '../gateway/rubric.ts';
+import { startGateway } from '../gateway/server.ts';
+import { readContract, writeAtomic } from '../run-directory/files.ts';
+import { paintVerdict } from './colors.ts';
+import { CliError, EXIT, exitOfVerdict } from './exit.ts';
+import { runPython } from './python.ts';
+import { measureText, type Row, table } from './summary.ts';
+
+interface AuditOptions {
+  endpoint: string;
+  model: string;
+  data: string;
+  out: string;
+  rubric: string;
+  mode: GradingMode;
+  judgeEndpoint?: string;
+  judgeModel?: string;
+  judgeMode: GradingMode;
+  apiKeyEnv?: string;
+  judgeApiKeyEnv?: string;
+  concurrency: string;
+}
+
+export function define(program: Command): void {
+  program
+    .command('audit')
+    .description(
+      'Has a grader, and a judge if there is one, grade rows {id, prompt, completion, ground_truth? | is_correct?} and measures\nfidelity to the judge and agreement with the truth. Exits with 0 for PASS, 3 for FAIL, 4 for INCONCLUSIVE.',
+    )
+    .requiredOption('--endpoint <url>', "the grader's URL, up to and including /v1")
+    .requiredOption('--model <name>', "the grader's name there")
+    .requiredOption('--data <rows>', 'JSON Lines file of rows')
+    .requiredOption('--out <dir>', 'folder for audit.json, verdicts and traces; used again, it pays for nothing twice')
+    .requiredOption('--rubric <file>', 'rubric that both grade by (YAML)')
+    .addOption(new Option('--mode <mode>', "the grader's mode").choices(GradingMode.options).default('single_token'))
+    .option('--judge-endpoint <url>', "the judge's URL: needed for fidelity")
+    .option('--judge-model <name>', "the judge's name there")
+    .addOption(new Option('--judge-mode <mode>', "the judge's mode").choices(GradingMode.options).default('reasoned'))
+    .option('--api-key-env <name>', "variable that holds the grader's key")
+    .option('--judge-api-key-env <name>', "variable that holds the judge's key")
+    .option('--concurrency <n>', 'calls in flight at once', '32')
+    .action(async (options: AuditOptions) => {
+      process.exitCode = await audit(loadConfig(), options);
+    });
+}
+
+async function audit(config: Config, options: AuditOptions): Promise<number> {
+  const out = resolve(options.out);
+  const data = resolve(options.data);
+  if (!existsSync(data)) throw new CliError(`Expected rows at ${data}, found no such file.`, { code: EXIT.usage });
+  if (Boolean(options.judgeEndpoint) !== Boolean(options.judgeModel)) {
+    throw new CliError('Expected --judge-endpoint and --judge-model together, got one of them.', { code: EXIT.usage });
+  }
+  const rubric = loadRubric(resolve(options.rubric));
+  await mkdir(out, { recursive: true });
+  const key = randomBytes(24).toString('base64url');
+  const gateway = await startGateway(gatewayConfig(out, options), key, (event) => {
+    if (event.event === 'waiting')
+      console.error(`Waiting for the ${event.for} (${event.seconds.toFixed(0)} s): ${event.reason}`);
+  });
+  try {
+    const request = ExternalAuditRequest.parse({
+      run: 'external',
+      rows: data,
+      gateway_url: gateway.url,
+      modes: [options.mode],
+      judge_mode: options.judgeEndpoint ? options.judgeMode : null,
+      reference_guided: rubric.rubric.reference_guided,
+    });
+    await writeAtomic(join(out, 'request.json'), request);
+    const code = await runPython(config, ['-m', 'gavel_train.audit.external', out], { GAVEL_API_KEY: key });
+    if (code !== 0) return code === EXIT.usage ? EXIT.usage : EXIT.failed;
+  } finally {
+    await gateway.close();
+  }
+  const path = join(out, 'audit.json');
+  const result = await readContract(path, Audit);
+  console.log(`\n${table(rowsOf(result))}\n\nDetails  ${path}`);
+  return exitOfVerdict(result.verdict);
+}
+
+function gatewayConfig(run_dir: string, options: AuditOptions) {
+  const shared = {
+    concurrency: Number(options.concurrency),
+    sampling: { temperature: 0 },
+    // A person waits: ten minutes without an answer are an answer.
+    outage_limit_s: 600,
+  };
+  const { judgeEndpoint, judgeModel } = options;
+  const grader = {
+    ...shared,
+    base_url: options.endpoint,
+    model: options.model,
+    mode: options.mode,
+    api_key_env: options.apiKeyEnv ?? null,
+  };
+  const judge = judgeEndpoint
+    ? {
+        ...shared,
+        base_url: judgeEndpoint,
+        model: judgeModel ?? null,
+        mode: options.judgeMode,
+        api_key_env: options.judgeApiKeyEnv ?? null,
+      }
+    : undefined;
+  return {
+    run: 'external',
+    run_dir,
+    stage: 'audit' as const,
+    epoch: null,
+    rubric: resolve(options.rubric),
+    roles: judge ? { grader, judge } : { grader },
+  };
+}
+
+const percent = (value: number) => `${(100 * value).toFixed(1)}%`;
+
+function rowsOf(audit: Audit): Row[] {
+  const { fidelity, truth, coverage } = audit;
+  return [
+    ['Rows', `${audit.rows} (${audit.prompts} prompts)`],
+    ['Agrees with the judge (QWK)', measureText(fidelity?.quadratic_weighted_kappa, (value) => value.toFixed(3))],
+    ['Against truth', measureText(truth?.grader.balanced_accuracy, percent)],
+    ['Judge against truth', measureText(truth?.judge?.balanced_accuracy, percent)],
+    ['Scored', measureText(coverage.grader, percent)],
+    ...audit.gates.map(
+      (gate): Row => [`Gate ${gate.measure}`, `${paintVerdict(gate.verdict)} (at least ${gate.at_least})`],
+    ),
+    ['Audit', paintVerdict(audit.verdict)],
+  ];
+}

@@ -1,0 +1,144 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { type Config, loadConfig } from '../config.ts';
+import type { Spec } from '../contracts/spec.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
+import { loadSpec } from '../spec/load-spec.ts';
+import { paint } from './colors.ts';
+import { connect, type Server } from './connect.ts';
+import { type BorrowedUp, borrowUp } from './demo-up.ts';
+import { CliError, EXIT } from './exit.ts';
+import { pathsOf } from './follow-run.ts';
+import { startRun } from './run.ts';
+import type { RunView } from './run-view.ts';
+import { type Stopping, stopping } from './stopping.ts';
+import { judgeCost, readAudit, summaryRows, table } from './summary.ts';
+import { workflowIdOf } from './view-from-server.ts';
+import { watchRun } from './watch-run.ts';
+
+interface DemoOptions {
+  run?: string;
+  stay?: boolean;
+}
+
+export function define(program: Command): void {
+  program
+    .command('demo')
+    .description(
+      'Sets up what is missing, starts a Temporal server and a worker, trains a tiny policy under a tiny judge (GRPO), distils a grader (SFT) and audits it.\nExits with 0 when the run came to its end, whatever the audit says.',
+    )
+    .option('--run <name>', 'name of the run (default: demo-<date>-<time>)')
+    .option('--stay', 'leave server and worker running')
+    .action(async ({ run, stay }: DemoOptions) => {
+      process.exitCode = await demo(loadConfig(), { run: run ?? defaultName(new Date()), stay: stay ?? false });
+    });
+}
+
+/** demo-20250131-235959, local time. */
+export function defaultName(now: Date): string {
+  const two = (n: number) => String(n).padStart(2, '0');
+  const date = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
+  return `demo-${date}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+}
+
+async function demo(config: Config, { run, stay }: { run: string; stay: boolean }): Promise<number> {
+  const began = Date.now();
+  const paths = pathsOf(config, run);
+  const spec = loadSpec(join(config.package_root, 'examples/poly-easy.yaml'), { run });
+  const stop = stopping();
+  console.log(
+    `${paint.bold(`gavel demo ${run}`)}: a policy learns easy polynomials, a judge grades it, a grader learns from the judge.`,
+  );
+  const up = await borrowUp(config, { stay, stop });
+  let kept = false;
+  try {
+    if (stop.asked) return EXIT.interrupted;
+    // The server of this demo, whatever other server the environment names.
+    process.env.TEMPORAL_ADDRESS = up.state.address;
+    const server = await connect(config);
+    try {
+      const code = await runOn(config, server, { spec, paths, up, stop, began });
+      kept = code !== EXIT.interrupted && (stay || !up.own);
+      return code;
+    } finally {
+      await server.close();
+    }
+  } finally {
+    if (kept) sayHowToStop(up);
+    else await up.end();
+  }
+}
+
+interface Run {
+  spec: Spec;
+  paths: RunPaths;
+  up: BorrowedUp;
+  stop: Stopping;
+  began: number;
+}
+
+async function runOn(config: Config, server: Server, { spec, paths, up, stop, began }: Run): Promise<number> {
+  if (up.own) await endLeftovers(server);
+  const { workflow_id } = await startRun(server, spec);
+  const ui = `${up.state.ui}/namespaces/${server.namespace}/workflows/${encodeURIComponent(workflow_id)}`;
+  console.log(`Web UI: ${ui}\n`);
+  const watching = watchRun(config, spec.run, () => stop.asked);
+  const view = await Promise.race([watching, stop.promise.then(() => null), up.died]);
+  if (!view || stop.asked) {
+    await watching.catch(() => null);
+    console.log('\nStopping (Ctrl-C again ends at once) ...');
+    await cancelRun(server, spec.run);
+    return EXIT.interrupted;
+  }
+  return tell(view, paths, ui, (Date.now() - began) / 1000);
+}
+
+async function tell(view: RunView, paths: RunPaths, ui: string, seconds: number): Promise<number> {
+  if (view.state !== 'completed') {
+    throw new CliError(
+      `The run ${view.run} ${view.state}: ${view.failure ?? 'no reason is known'}.\nLogs: ${paths.logs}\nWeb UI: ${ui}`,
+    );
+  }
+  const audit = await readAudit(paths);
+  if (!audit) throw new CliError(`Expected ${paths.report.audit}, got no such file.`);
+  console.log(`\n${table(summaryRows(audit, await judgeCost(paths), seconds))}\n`);
+  console.log(`Report  ${paths.report.html}\nWeb UI  ${ui}`);
+  return EXIT.ok;
+}
+
+function sayHowToStop({ state, own }: BorrowedUp): void {
+  console.log(
+    own
+      ? `Server and worker go on (pid ${state.pid}). End them with \`npx gavel down\`.`
+      : `Server and worker were up before and go on.`,
+  );
+}
+
+/** Cancels a run and waits until its stages have let go; what does not in time is terminated. */
+async function cancelRun(server: Server, run: string): Promise<void> {
+  const handle = server.client.workflow.getHandle(workflowIdOf(run));
+  try {
+    await handle.cancel();
+    // A trainer that is asked to stop needs a few seconds for its checkpoint.
+    await server.connection.withDeadline(Date.now() + 15_000, () => handle.result());
+  } catch {
+    await terminate(server, `WorkflowId STARTS_WITH "${workflowIdOf(run)}"`);
+  }
+}
+
+/** A demo that was killed leaves its workflow in the database; a new worker would take it up beside this one. */
+async function endLeftovers(server: Server): Promise<void> {
+  await terminate(server, `WorkflowId STARTS_WITH "${workflowIdOf('demo-')}"`);
+}
+
+async function terminate(server: Server, which: string): Promise<void> {
+  try {
+    for await (const { workflowId } of server.client.workflow.list({
+      query: `ExecutionStatus = "Running" AND ${which}`,
+    })) {
+      await server.client.workflow.getHandle(workflowId).terminate('gavel demo was stopped');
+    }
+  } catch {
+    // Already closed, or the server is gone: both are what was wanted.
+  }
+}

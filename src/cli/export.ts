@@ -1,0 +1,37 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { loadConfig } from '../config.ts';
+import { CliError, EXIT } from './exit.ts';
+import { pathsOf } from './follow-run.ts';
+import { runPython } from './python.ts';
+
+export function define(program: Command): void {
+  program
+    .command('export')
+    .argument('<run>', 'name of a run')
+    .description(
+      'Writes what a run gathered: verl (parquet of prompts), sft (chat examples of the judge), openai (fine-tuning JSONL).',
+    )
+    .addOption(new Option('--format <format>', 'what for').choices(['verl', 'sft', 'openai']).makeOptionMandatory())
+    .requiredOption('--out <file>', 'file to write')
+    .action(async (run: string, { format, out }: { format: string; out: string }) => {
+      const config = loadConfig();
+      const paths = pathsOf(config, run);
+      if (!existsSync(paths.dir)) {
+        throw new CliError(`Expected a run named ${run} in ${paths.root}/runs, got none.`, {
+          hint: 'List runs with `gavel status`.',
+        });
+      }
+      const code = await runPython(config, [
+        '-m',
+        'gavel_train.export',
+        paths.dir,
+        '--format',
+        format,
+        '--out',
+        resolve(out),
+      ]);
+      process.exitCode = code === 0 || code === EXIT.usage ? code : EXIT.failed;
+    });
+}

@@ -1,0 +1,78 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { Command } from 'commander';
+import { loadConfig, TASK_QUEUE } from '../config.ts';
+import type { Spec } from '../contracts/spec.ts';
+import { specDigest } from '../run-directory/create-run.ts';
+import { loadSpec } from '../spec/load-spec.ts';
+import { connect, pollers, type Server } from './connect.ts';
+import { CliError } from './exit.ts';
+import { readUp } from './up-state.ts';
+import { workflowIdOf } from './view-from-server.ts';
+import { watchToEnd } from './watch.ts';
+
+interface RunOptions {
+  run?: string;
+  watch?: boolean;
+  resume?: boolean;
+  json?: boolean;
+}
+
+export function define(program: Command): void {
+  program
+    .command('run')
+    .argument('<spec>', 'YAML or JSON file; see examples/')
+    .description('Checks a spec and starts the workflow gavelPipeline with it. The run goes on without this command.')
+    .option('--run <name>', 'name of the run, instead of the one in the spec')
+    .option('--watch', 'show its progress until it is over')
+    .option('--detach', 'return at once (the default)')
+    .option('--resume', 'go on with the run directory of an earlier run of the same spec')
+    .option('--json', 'print what was started as JSON')
+    .action(async (path: string, { run, watch, resume, json }: RunOptions) => {
+      const config = loadConfig();
+      const spec = loadSpec(path, run === undefined ? {} : { run });
+      const server = await connect(config);
+      const started = await startRun(server, spec, { resume: resume ?? false });
+      const polled = await pollers(server, TASK_QUEUE);
+      await server.close();
+      if (json) console.log(JSON.stringify({ run: spec.run, ...started, address: server.address }));
+      else {
+        console.log(`Started run ${spec.run} (workflow ${started.workflow_id}).`);
+        const ui = readUp(config)?.ui;
+        if (ui)
+          console.log(
+            `Web UI: ${ui}/namespaces/${server.namespace}/workflows/${encodeURIComponent(started.workflow_id)}`,
+          );
+      }
+      if (polled === 0)
+        console.error(`No worker polls the task queue ${TASK_QUEUE}: start \`gavel up\` or \`gavel worker\`.`);
+      if (watch) process.exitCode = await watchToEnd(config, spec.run);
+      else if (!json) console.log(`Follow it with \`gavel watch ${spec.run}\`.`);
+    });
+}
+
+/** Starts the pipeline. A run that exists is refused, unless it failed and `resume` is set. */
+export async function startRun(
+  server: Server,
+  spec: Spec,
+  { resume = false } = {},
+): Promise<{ workflow_id: string; first_run_id: string }> {
+  const workflow_id = workflowIdOf(spec.run);
+  try {
+    const handle = await server.client.workflow.start('gavelPipeline', {
+      workflowId: workflow_id,
+      taskQueue: TASK_QUEUE,
+      args: resume ? [spec, { resume: true }] : [spec],
+      workflowIdReusePolicy: resume ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'REJECT_DUPLICATE',
+      staticSummary: `${spec.task.name}: GRPO of ${spec.policy.model}, graded by ${spec.judge.model}`,
+      memo: { spec_digest: specDigest(spec) },
+    });
+    return { workflow_id, first_run_id: handle.firstExecutionRunId };
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    throw new CliError(`Expected a new run, got one that exists: ${spec.run} (workflow ${workflow_id}).`, {
+      hint: resume
+        ? `It runs or is done: \`gavel status ${spec.run}\`.`
+        : `See it with \`gavel status ${spec.run}\`, choose another name with --run NAME, or go on with a failed one with --resume.`,
+    });
+  }
+}

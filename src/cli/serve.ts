@@ -1,0 +1,175 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { type Config, loadConfig } from '../config.ts';
+import type { Spec } from '../contracts/spec.ts';
+import { startGateway } from '../gateway/server.ts';
+import { listGpus } from '../gpus.ts';
+import { readSpec } from '../run-directory/create-run.ts';
+import { type RunPaths, resolveUnder } from '../run-directory/paths.ts';
+import { serveUntilAborted } from '../stage/model-server.ts';
+import { CliError, EXIT } from './exit.ts';
+import { pathsOf } from './follow-run.ts';
+import { needPort, parsePort } from './port.ts';
+import { type Stopping, stopping } from './stopping.ts';
+import { readAudit } from './summary.ts';
+
+interface ServeOptions {
+  host: string;
+  port: number;
+  role: string;
+  record?: boolean;
+  overrideAudit?: boolean;
+}
+
+export function define(program: Command): void {
+  program
+    .command('serve')
+    .argument('<run>', 'name of a run whose grader is trained')
+    .description(
+      "Serves a run's grader with vLLM, behind the gateway: /v1/chat/completions, /v1/models, /v1/grade.\nThe key is GAVEL_API_KEY, or one that is made and printed once. Runs until Ctrl-C.",
+    )
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <port>', 'port to listen on', parsePort, 8400)
+    .option('--role <role>', 'what to serve', 'grader')
+    .option('--record', 'keep chat completions as traces too')
+    .option('--override-audit', 'serve a grader whose audit did not PASS')
+    .action((run: string, options: ServeOptions) => serve(loadConfig(), run, options));
+}
+
+async function serve(config: Config, run: string, options: ServeOptions): Promise<void> {
+  if (options.role !== 'grader')
+    throw new CliError(`Expected --role grader, got ${options.role}.`, { code: EXIT.usage });
+  const paths = pathsOf(config, run);
+  if (!existsSync(paths.merged)) {
+    throw new CliError(`Expected a trained grader at ${paths.merged}, found none.`, {
+      hint: `See how far the run is: \`gavel status ${run}\`.`,
+    });
+  }
+  await checkAudit(paths, options.overrideAudit ?? false);
+  await needPort(options.port, '--port', options.host);
+  const spec = await readSpec(paths);
+  const stop = stopping();
+  const ending = new AbortController();
+  void stop.promise.then(() => ending.abort());
+  const model = keepModel(config, spec, paths, ending.signal);
+  // What a failed start of the model says is worth more than anything after it.
+  model.catch(() => ending.abort());
+  const key = config.api_key ?? `gavel-${randomBytes(24).toString('base64url')}`;
+  const gateway = await startGateway(gatewayConfig(spec, paths, options), key, (event) => {
+    if (event.event === 'waiting' && event.seconds > 1) console.error(`Waiting for the ${event.for}: ${event.reason}`);
+    if (event.event === 'recovered') console.error(`The ${event.for} is back after ${event.seconds.toFixed(0)} s.`);
+  });
+  try {
+    console.log(`Loading the grader of ${run} ...`);
+    const name = await modelName(gateway.url, key, stop, model);
+    if (name !== null) console.log(usage(gateway.url, name, config.api_key === null ? key : null));
+    await model;
+  } finally {
+    await gateway.close();
+  }
+  process.exitCode = EXIT.ok;
+}
+
+async function checkAudit(paths: RunPaths, override: boolean): Promise<void> {
+  const verdict = (await readAudit(paths))?.verdict ?? 'missing';
+  if (verdict === 'PASS') return;
+  if (!override) {
+    throw new CliError(`Expected a grader whose audit is PASS, got ${verdict} (${paths.report.html}).`, {
+      hint: 'Serve it all the same with --override-audit.',
+      code: verdict === 'INCONCLUSIVE' ? EXIT.audit_inconclusive : EXIT.audit_fail,
+    });
+  }
+  console.error(`Warning: the audit of this grader is ${verdict}, not PASS; it is served because of --override-audit.`);
+}
+
+/** Keeps vLLM up until the signal; a server that dies is started again, one that does not start is an error. */
+async function keepModel(config: Config, spec: Spec, paths: RunPaths, signal: AbortSignal): Promise<void> {
+  const free = (await listGpus({ visible: config.cuda_visible_devices, injected: config.gpus })).filter(
+    (gpu) => gpu.used_by === null,
+  );
+  const wanted = spec.placement.grader_gpus;
+  if (free.length < wanted)
+    throw new CliError(`Expected ${wanted} free GPUs (placement.grader_gpus), found ${free.length}.`);
+  for (let attempt = 1; !signal.aborted; attempt += 1) {
+    try {
+      await serveUntilAborted({
+        config,
+        paths,
+        run: spec.run,
+        stage: 'serve',
+        role: 'grader',
+        model: paths.merged,
+        vllm: {
+          ...spec.judge.vllm,
+          dtype: spec.sft.dtype,
+          tensor_parallel_size: Math.max(1, wanted),
+          data_parallel_size: 1,
+        },
+        gpus: free.slice(0, wanted).map(({ uuid }) => uuid),
+        start_timeout_s: spec.limits.model_start_timeout_s,
+        attempt,
+        signal,
+        beat: () => {},
+        onPreemption: ({ cause }) => console.error(`${cause}; starting it again.`),
+      });
+    } catch (error) {
+      if (signal.aborted) return;
+      const died = (error as { type?: string }).type === 'ModelServerDied';
+      if (!died) throw new CliError((error as Error).message);
+    }
+  }
+}
+
+function gatewayConfig(spec: Spec, paths: RunPaths, { host, port, record }: ServeOptions) {
+  const { judge, audit } = spec;
+  return {
+    run: spec.run,
+    run_dir: paths.dir,
+    stage: 'serve' as const,
+    epoch: null,
+    host,
+    port,
+    rubric: resolveUnder(paths.root, judge.rubric),
+    record_chat: record ?? false,
+    roles: {
+      grader: {
+        endpoint_file: paths.endpoint('grader'),
+        mode: audit.headline_mode,
+        sampling: { ...judge.sampling, temperature: 0 },
+        concurrency: judge.concurrency,
+        timeout_s: judge.timeout_s,
+        // A client of a served model would rather be told than wait for half an hour.
+        outage_limit_s: 60,
+      },
+    },
+  };
+}
+
+/** Name that the gateway serves the model under, once it does; null where the wait was ended. */
+async function modelName(url: string, key: string, stop: Stopping, model: Promise<void>): Promise<string | null> {
+  let ended = false;
+  model.finally(() => (ended = true)).catch(() => {});
+  while (!stop.asked && !ended) {
+    const response = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
+    const { data } = (await response.json()) as { data: { id: string }[] };
+    if (data[0]) return data[0].id;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  return null;
+}
+
+function usage(url: string, model: string, newKey: string | null): string {
+  return `
+Serving ${model} at ${url}/v1
+${newKey === null ? 'Key: the one in GAVEL_API_KEY' : `Key (shown once): ${newKey}`}
+
+  curl ${url}/v1/grade -H "Authorization: Bearer $GAVEL_API_KEY" -H 'Content-Type: application/json' \\
+    -d '{"role": "grader", "occasion": "call:1", "prompt": "PROMPT", "completion": "ANSWER"}'
+
+  from openai import OpenAI
+  client = OpenAI(base_url="${url}/v1", api_key=os.environ["GAVEL_API_KEY"])
+  client.chat.completions.create(model="${model}", messages=[{"role": "user", "content": "..."}])
+
+Ctrl-C ends it.`;
+}
