@@ -14,7 +14,7 @@ const command = /^[\w./-]+: error: /;
 const plain = /^(?:fatal|error|critical)\b[: ]/i;
 /** Errors that only say that another one came before them, or that come of being ended. */
 const echo =
-  /See root cause above|ChildFailedError|^KeyboardInterrupt|^SystemExit|Warning\b|^asyncio\.exceptions\.CancelledError|^\S*BrokenPipeError/;
+  /See root cause above|EngineDeadError|ChildFailedError|^KeyboardInterrupt|^SystemExit|Warning\b|^asyncio\.exceptions\.CancelledError|^\S*BrokenPipeError/;
 
 /**
  * The line of a log that best says why its process ended: the last error, less those that only point to an earlier one; else the
