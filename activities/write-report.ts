@@ -25,7 +25,7 @@ export interface PipelineResult {
 export const writeReport = ({ config }: Dependencies) =>
   async function writeReport({ run, preemptions }: WriteReportInput): Promise<PipelineResult> {
     const paths = runPaths(config.root, run);
-    await render(paths.dir, { preemptions, ledger: await ledgerTotals(paths) });
+    await render(paths, { preemptions, ledger: await ledgerTotals(paths) });
     const audit = await readContractIfAny(paths.report.audit, Audit);
     return {
       run,

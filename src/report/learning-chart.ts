@@ -21,7 +21,7 @@ export const curves: Curve[] = [
     name: 'Judge score, as a share of 9',
     color: ink.judge,
     dash: [6, 3],
-    value: (m) => (m.score == null ? null : m.score / 9),
+    value: (m) => (m.judge_score == null ? null : m.judge_score / 9),
   },
   { name: 'Reward', color: ink.reward, dash: [2, 3], value: (m) => m.reward ?? null },
 ];

@@ -11,9 +11,11 @@ import type { RunPaths } from '../run-directory/paths.ts';
 
 const reasonSuffix = '.reason.json';
 
-/** What the ledger's traces of judge calls add up to. */
+/** What the ledger's traces of the judge add up to. */
 export interface LedgerTotals {
+  /** Verdicts of the judge that count. */
   calls: number;
+  /** Of these, the ones that share the reply to identical text: nothing was paid. */
   replayed: number;
   prompt_tokens: number;
   completion_tokens: number;

@@ -61,7 +61,7 @@ describe('the report of a finished run', async () => {
   });
 
   it('counts the cost and gives the spec to run again', () => {
-    expect(plain).toContain('calls paid for 4,420');
+    expect(plain).toContain('calls paid for 3,972');
     expect(plain).toContain('rubric: examples/rubrics/poly-easy.yaml');
   });
 });

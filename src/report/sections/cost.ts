@@ -51,7 +51,8 @@ const each = (tokens: number, calls: number) => (calls === 0 ? '–' : fixed(tok
 function paid(ledger: LedgerTotals | null): Html {
   const heading = html`<h3>Calls to the judge in the whole run</h3>`;
   if (ledger === null) return html`${heading}${notMeasured('the ledger was not read for this report.')}`;
-  const perCall = (total: number) => (ledger.calls === 0 ? '–' : fixed(total / ledger.calls, 1));
+  const paidFor = ledger.calls - ledger.replayed;
+  const perCall = (total: number) => (paidFor === 0 ? '–' : fixed(total / paidFor, 1));
   return html`${heading}${table(
     'Cost, from the ledger',
     [
@@ -60,14 +61,15 @@ function paid(ledger: LedgerTotals | null): Html {
       { head: 'per call', cell: ([, , per]) => per, numeric: true },
     ],
     [
-      ['calls paid for', count(ledger.calls), ''],
-      [word('replayed', 'verdicts replayed from the ledger'), count(ledger.replayed), ''],
+      ['verdicts of the judge', count(ledger.calls), ''],
+      ['of these, identical text whose reply was used again', count(ledger.replayed), ''],
+      ['calls paid for', count(paidFor), ''],
       ['tokens read', count(ledger.prompt_tokens), perCall(ledger.prompt_tokens)],
       ['tokens written', count(ledger.completion_tokens), perCall(ledger.completion_tokens)],
       [
         'time in calls (they run side by side)',
         duration(ledger.seconds),
-        ledger.calls === 0 ? '–' : duration(ledger.seconds / ledger.calls),
+        paidFor === 0 ? '–' : duration(ledger.seconds / paidFor),
       ],
     ],
   )}`;
