@@ -12,7 +12,7 @@ export interface Dependencies {
 
 /** Sends a signal to the stage's workflow and to the pipeline above it; one that is not there is nobody to tell. */
 function tell({ client }: Dependencies, run: string, signal: string, argument: unknown): void {
-  const own = Context.current().info.workflowExecution.workflowId;
+  const own = Context.current().info.workflowExecution?.workflowId ?? '';
   for (const id of new Set([own, `gavel/${run}`])) {
     client.workflow
       .getHandle(id)

@@ -1,5 +1,6 @@
 import { ActivityCancellationType, proxyActivities, type RetryPolicy } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
+import type { LimitsSpec } from '../src/contracts/spec.ts';
 
 /** How each activity is called: every timeout has its reason here. */
 
@@ -16,10 +17,10 @@ export const shared = proxyActivities<Activities>({
 });
 
 /** Waiting for GPUs may take days; the heartbeat tells a waiting worker from a dead one. */
-export const reserve = (node_heartbeat_s: number, summary: string) =>
+export const reserve = (limits: LimitsSpec, summary: string) =>
   proxyActivities<Activities>({
     startToCloseTimeout: '30 days',
-    heartbeatTimeout: node_heartbeat_s * 1000,
+    heartbeatTimeout: limits.heartbeat_timeout_s * 1000,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary,
     retry,
@@ -27,19 +28,19 @@ export const reserve = (node_heartbeat_s: number, summary: string) =>
 
 export interface OnNode {
   task_queue: string;
-  heartbeat_timeout_s: number;
+  limits: LimitsSpec;
   summary: string;
 }
 
 /** Long work on one node: a training, a server. */
-export const longRunning = ({ task_queue, heartbeat_timeout_s, summary }: OnNode) =>
+export const longRunning = ({ task_queue, limits, summary }: OnNode) =>
   proxyActivities<Activities>({
     taskQueue: task_queue,
     // No training is meant to run longer than a month; the heartbeat is what finds a dead one.
     startToCloseTimeout: '30 days',
-    heartbeatTimeout: heartbeat_timeout_s * 1000,
-    // A node that does not take the work up within a minute is gone: reserve again, maybe elsewhere.
-    scheduleToStartTimeout: '60s',
+    heartbeatTimeout: limits.heartbeat_timeout_s * 1000,
+    // A node that does not take the work up in time is gone: reserve again, maybe elsewhere.
+    scheduleToStartTimeout: limits.node_timeout_s * 1000,
     // The default returns while the trainer still runs.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary,

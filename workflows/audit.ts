@@ -13,40 +13,37 @@ export async function audit(input: StageInput): Promise<StageSummary> {
     const { run, spec, search_attributes } = await resolveStageInput(input);
     board.useSearchAttributes(search_attributes);
     board.begin('audit');
-    const { heartbeat_timeout_s, model_start_timeout_s } = spec.limits;
+    const { limits } = spec;
     const perModel = spec.placement.grader_gpus;
     const roles = spec.audit.base ? (['grader', 'base'] as const) : (['grader'] as const);
-    const summary = await onNode(
-      { run, stage: 'audit', gpus: perModel * roles.length, heartbeat_timeout_s },
-      (node) => {
-        const servers = roles.map(
-          (role, index): ModelServerInput => ({
-            run,
-            stage: 'audit',
-            role,
-            // The grader is served merged: an adapter beside its base is ten times slower on a CPU.
-            model: role === 'grader' ? `runs/${run}/grader/merged` : spec.sft.base_model,
-            vllm: {
-              ...spec.judge.vllm,
-              dtype: spec.sft.dtype,
-              tensor_parallel_size: Math.max(1, perModel),
-              data_parallel_size: 1,
-            },
-            gpus: node.gpus.slice(index * perModel, (index + 1) * perModel),
-            start_timeout_s: model_start_timeout_s,
-            task_queue: node.task_queue,
-            heartbeat_timeout_s,
-          }),
-        );
-        return withServers(servers, () =>
-          longRunning({
-            task_queue: node.task_queue,
-            heartbeat_timeout_s,
-            summary: `Audit: ${roles.join(' and ')} against the judge and the truth`,
-          }).auditGrader({ run, gpus: [] }),
-        );
-      },
-    );
+    const summary = await onNode({ run, stage: 'audit', gpus: perModel * roles.length, limits }, (node) => {
+      const servers = roles.map(
+        (role, index): ModelServerInput => ({
+          run,
+          stage: 'audit',
+          role,
+          // The grader is served merged: an adapter beside its base is ten times slower on a CPU.
+          model: role === 'grader' ? `runs/${run}/grader/merged` : spec.sft.base_model,
+          vllm: {
+            ...spec.judge.vllm,
+            dtype: spec.sft.dtype,
+            tensor_parallel_size: Math.max(1, perModel),
+            data_parallel_size: 1,
+          },
+          gpus: node.gpus.slice(index * perModel, (index + 1) * perModel),
+          start_timeout_s: limits.model_start_timeout_s,
+          task_queue: node.task_queue,
+          limits,
+        }),
+      );
+      return withServers(servers, () =>
+        longRunning({
+          task_queue: node.task_queue,
+          limits,
+          summary: `Audit: ${roles.join(' and ')} against the judge and the truth`,
+        }).auditGrader({ run, gpus: [] }),
+      );
+    });
     board.end('audit', summary.metrics);
     return summary;
   });

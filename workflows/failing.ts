@@ -20,7 +20,7 @@ function causeOf(error: unknown): unknown {
   if (cause === error || !(cause instanceof ApplicationFailure)) return error;
   return ApplicationFailure.create({
     message: cause.message,
-    type: cause.type ?? null,
+    ...(cause.type && { type: cause.type }),
     details: cause.details ?? [],
     nonRetryable: true,
   });

@@ -14,9 +14,8 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
     board.useSearchAttributes(search_attributes);
     board.begin('grpo');
     const { judge, placement, limits } = spec;
-    const { heartbeat_timeout_s } = limits;
     const gpus = placement.judge_gpus + placement.trainer_gpus;
-    const summary = await onNode({ run, stage: 'grpo', gpus, heartbeat_timeout_s }, async (node) => {
+    const summary = await onNode({ run, stage: 'grpo', gpus, limits }, async (node) => {
       const server: ModelServerInput = {
         run,
         stage: 'grpo',
@@ -26,12 +25,12 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
         gpus: node.gpus.slice(0, placement.judge_gpus),
         start_timeout_s: limits.model_start_timeout_s,
         task_queue: node.task_queue,
-        heartbeat_timeout_s,
+        limits,
       };
       return withServers(judge.engine === 'vllm' ? [server] : [], () =>
         longRunning({
           task_queue: node.task_queue,
-          heartbeat_timeout_s,
+          limits,
           summary: `GRPO: ${spec.grpo.steps} steps of ${spec.grpo.prompts_per_step} prompts x ${spec.grpo.num_generations} completions`,
         }).trainGrpo({ run, gpus: node.gpus.slice(placement.judge_gpus) }),
       );

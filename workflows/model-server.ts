@@ -7,19 +7,20 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ServeModelInput } from '../activities/serve-model.ts';
+import type { LimitsSpec } from '../src/contracts/spec.ts';
 import { longRunning } from './activity-options.ts';
 
 export interface ModelServerInput extends ServeModelInput {
   task_queue: string;
-  heartbeat_timeout_s: number;
+  limits: LimitsSpec;
 }
 
 /** Keeps one vLLM alive until cancelled. */
 export async function modelServer(input: ModelServerInput): Promise<void> {
-  const { task_queue, heartbeat_timeout_s, ...server } = input;
+  const { task_queue, limits, ...server } = input;
   const summary = `vLLM serves the ${input.role}: ${input.model}`;
   setCurrentDetails(`${summary}. It runs until its stage is done, and is started again when it dies.`);
-  await longRunning({ task_queue, heartbeat_timeout_s, summary }).serveModel(server);
+  await longRunning({ task_queue, limits, summary }).serveModel(server);
 }
 
 /** Does the work while the servers run; a server that cannot be kept alive ends the work with its failure. */

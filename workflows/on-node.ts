@@ -1,5 +1,6 @@
 import { ActivityFailure, CancellationScope, TimeoutFailure, workflowInfo } from '@temporalio/workflow';
 import type { Reservation } from '../activities/reserve-node.ts';
+import type { LimitsSpec } from '../src/contracts/spec.ts';
 import { reserve, shared } from './activity-options.ts';
 
 export interface NodeRequest {
@@ -7,7 +8,7 @@ export interface NodeRequest {
   stage: string;
   /** GPUs needed at once, servers included. */
   gpus: number;
-  heartbeat_timeout_s: number;
+  limits: LimitsSpec;
 }
 
 /** Reserves a node, does the work there and gives the node back; starts over elsewhere when the node is gone. */
@@ -16,7 +17,7 @@ export async function onNode<T>(request: NodeRequest, work: (node: Reservation) 
   for (;;) {
     const summary =
       request.gpus > 0 ? `Reserve ${request.gpus} GPUs for ${request.stage}` : `Find a node for ${request.stage}`;
-    const node = await reserve(request.heartbeat_timeout_s, summary).reserveNode({
+    const node = await reserve(request.limits, summary).reserveNode({
       run: request.run,
       stage: request.stage,
       gpus: request.gpus,

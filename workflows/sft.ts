@@ -12,15 +12,13 @@ export async function sft(input: StageInput): Promise<StageSummary> {
     const { run, spec, search_attributes } = await resolveStageInput(input);
     board.useSearchAttributes(search_attributes);
     board.begin('sft');
-    const { heartbeat_timeout_s } = spec.limits;
-    const summary = await onNode(
-      { run, stage: 'sft', gpus: spec.placement.trainer_gpus, heartbeat_timeout_s },
-      (node) =>
-        longRunning({
-          task_queue: node.task_queue,
-          heartbeat_timeout_s,
-          summary: `SFT: LoRA of rank ${spec.sft.lora.r} on the judge's traces`,
-        }).trainSft({ run, gpus: node.gpus }),
+    const { limits } = spec;
+    const summary = await onNode({ run, stage: 'sft', gpus: spec.placement.trainer_gpus, limits }, (node) =>
+      longRunning({
+        task_queue: node.task_queue,
+        limits,
+        summary: `SFT: LoRA of rank ${spec.sft.lora.r} on the judge's traces`,
+      }).trainSft({ run, gpus: node.gpus }),
     );
     board.end('sft', summary.metrics);
     return summary;

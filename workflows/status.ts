@@ -25,10 +25,16 @@ export class StatusBoard {
       verdict: null,
       report: null,
     };
-    setHandler(statusQuery, () => this.status);
-    setHandler(lossesQuery, () => this.status.preemptions);
-    setHandler(progressSignal, (progress) => this.progress(progress));
-    setHandler(preemptedSignal, (preemption) => this.preempted(preemption));
+    setHandler(statusQuery, () => this.status, {
+      description: 'Stage, step, last figures and preemptions of the run.',
+    });
+    setHandler(lossesQuery, () => this.status.preemptions, { description: 'Every preemption and what it cost.' });
+    setHandler(progressSignal, (progress) => this.progress(progress), {
+      description: 'Sent by activities at commits.',
+    });
+    setHandler(preemptedSignal, (preemption) => this.preempted(preemption), {
+      description: 'Sent by the attempt that goes on after a preemption.',
+    });
     this.show();
   }
 

@@ -525,6 +525,13 @@ class LimitsSpec(BaseModel):
     heartbeat_timeout_s: Annotated[
         float, Field(description="Silence after which a worker counts as gone.", ge=2.0)
     ]
+    node_timeout_s: Annotated[
+        float,
+        Field(
+            description="How long work waits for its node to take it up before another node is asked.",
+            gt=0.0,
+        ),
+    ]
     model_start_timeout_s: Annotated[
         float, Field(description="Longest wait for a served model to answer.", gt=0.0)
     ]

@@ -174,6 +174,11 @@ export const PlacementSpec = z.strictObject({
 
 export const LimitsSpec = z.strictObject({
   heartbeat_timeout_s: z.number().min(2).default(10).describe('Silence after which a worker counts as gone.'),
+  node_timeout_s: z
+    .number()
+    .gt(0)
+    .default(60)
+    .describe('How long work waits for its node to take it up before another node is asked.'),
   model_start_timeout_s: z.number().gt(0).default(600).describe('Longest wait for a served model to answer.'),
   max_errors_without_progress: posInt('Attempts that end by error without a commit before NoProgress.').default(3),
 });
@@ -195,4 +200,5 @@ export type SpecInput = z.input<typeof Spec>;
 export type JudgeSpec = z.output<typeof JudgeSpec>;
 export type VllmSpec = z.output<typeof VllmSpec>;
 export type GradingMode = z.output<typeof GradingMode>;
+export type LimitsSpec = z.output<typeof LimitsSpec>;
 export type PlacementSpec = z.output<typeof PlacementSpec>;

@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { bundleWorkflowCode, Worker, type WorkflowBundle } from '@temporalio/worker';
+import type { Activities } from '../../activities/index.ts';
+import type { StageSummary } from '../../activities/train-grpo.ts';
+
+/** The time-skipping server, a worker with activities of the test's own, and the workflows as they are. */
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+let bundle: WorkflowBundle | undefined;
+
+export async function startEnvironment(): Promise<TestWorkflowEnvironment> {
+  const path = join(root, '.venv/bin/temporal-test-server');
+  if (!existsSync(path)) throw new Error(`Expected the test server at ${path}; run npm run setup.`);
+  return TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } });
+}
+
+/** Runs `work` beside a worker whose activities are `activities`, each under its own name. */
+export async function withWorker<T>(
+  environment: TestWorkflowEnvironment,
+  activities: Partial<Record<keyof Activities, (...args: never[]) => Promise<unknown>>>,
+  work: () => Promise<T>,
+): Promise<T> {
+  bundle ??= await bundleWorkflowCode({ workflowsPath: join(root, 'workflows/index.ts'), logger: quiet });
+  const common = {
+    connection: environment.nativeConnection,
+    activities,
+    maxHeartbeatThrottleInterval: '100ms',
+    defaultHeartbeatThrottleInterval: '100ms',
+  } as const;
+  const main = await Worker.create({ ...common, taskQueue: 'gavel', workflowBundle: bundle });
+  const node = await Worker.create({ ...common, taskQueue: 'gavel-node-a' });
+  return main.runUntil(() => node.runUntil(work));
+}
+
+const silent = () => undefined;
+const quiet = { log: silent, trace: silent, debug: silent, info: silent, warn: silent, error: silent };
+
+export const summary = (metrics: Record<string, number> = {}): StageSummary => ({
+  epoch: 1,
+  step: 2,
+  checkpoint: 'step-000002.e1',
+  metrics,
+});
+
+export const spec = {
+  run: 'a-run',
+  task: { name: 'poly_easy' },
+  policy: { model: 'models/policy' },
+  judge: { model: 'models/judge', rubric: 'rubric.yaml' },
+  sft: { base_model: 'models/base' },
+};

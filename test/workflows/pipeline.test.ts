@@ -1,0 +1,147 @@
+import { Context } from '@temporalio/activity';
+import { WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { failure } from '../../src/failures.ts';
+import { spec, startEnvironment, summary, withWorker } from './environment.ts';
+
+let environment: TestWorkflowEnvironment;
+beforeAll(async () => {
+  environment = await startEnvironment();
+}, 60_000);
+afterAll(() => environment?.teardown());
+
+const place = { node: 'a', task_queue: 'gavel-node-a', gpus: [] };
+
+/** Beats like a long activity: a cancellation comes with the answer to a heartbeat. */
+async function untilCancelled(): Promise<never> {
+  const context = Context.current();
+  const beating = setInterval(() => context.heartbeat(), 100);
+  return context.cancelled.finally(() => clearInterval(beating));
+}
+
+/** Activities of a run in which all goes well; each call is noted. */
+function activities(calls: string[]) {
+  const noted =
+    <T>(name: string, result: T) =>
+    async () => {
+      calls.push(name);
+      return result;
+    };
+  return {
+    prepareRun: noted('prepareRun', { spec_digest: 'd', search_attributes: [] }),
+    reserveNode: noted('reserveNode', place),
+    releaseNode: noted('releaseNode', undefined),
+    serveModel: async ({ role }: { role: string }) => {
+      calls.push(`serve ${role}`);
+      await untilCancelled().finally(() => calls.push(`stop ${role}`));
+    },
+    trainGrpo: noted('trainGrpo', summary({ reward: 0.5 })),
+    trainSft: noted('trainSft', summary()),
+    auditGrader: noted('auditGrader', summary({ quadratic_weighted_kappa: 0.8 })),
+    writeReport: noted('writeReport', {
+      run: 'a-run',
+      verdict: 'PASS',
+      report: 'runs/a-run/report/report.html',
+      policy_gain: 0.2,
+      quadratic_weighted_kappa: 0.8,
+    }),
+  };
+}
+
+const start = (run: string, input: unknown) =>
+  environment.client.workflow.execute('gavelPipeline', {
+    taskQueue: 'gavel',
+    workflowId: `gavel/${run}`,
+    args: [input],
+  });
+
+async function failureOf(work: Promise<unknown>): Promise<ApplicationFailure> {
+  const error = await work.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  if (error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure) return error.cause;
+  throw new Error(`expected a workflow that fails with an ApplicationFailure, got ${error}`);
+}
+
+describe('gavelPipeline', { timeout: 60_000 }, () => {
+  it('prepares, trains, distils, audits and reports, in that order, and gives every node back', async () => {
+    const calls: string[] = [];
+    const result = await withWorker(environment, activities(calls), () => start('a-run', spec));
+    expect(result).toMatchObject({ verdict: 'PASS', report: 'runs/a-run/report/report.html' });
+    const order = calls.filter((name) => /^(prepare|train|audit|write)/.test(name));
+    expect(order).toEqual(['prepareRun', 'trainGrpo', 'trainSft', 'auditGrader', 'writeReport']);
+    expect(calls.filter((name) => name === 'releaseNode').length).toBe(3);
+  });
+
+  it('fails at once and names the field of a bad spec', async () => {
+    const calls: string[] = [];
+    const bad = { ...spec, run: 'bad', grpo: { stepz: 3 } };
+    const cause = await withWorker(environment, activities(calls), () => failureOf(start('bad', bad)));
+    expect(cause.type).toBe('InvalidSpec');
+    expect(cause.nonRetryable).toBe(true);
+    expect(cause.message).toContain('grpo.stepz');
+    expect(calls).toEqual([]);
+  });
+
+  it('fails with the typed failure of an activity, not with "Activity task failed"', async () => {
+    const broken = {
+      ...activities([]),
+      trainSft: async () => {
+        throw failure('NoProgress', '3 attempts at sft ended by error without a commit');
+      },
+    };
+    const cause = await withWorker(environment, broken, () => failureOf(start('b-run', { ...spec, run: 'b-run' })));
+    expect(cause.type).toBe('NoProgress');
+    expect(cause.message).toContain('3 attempts');
+  });
+
+  it('ends the training when its judge cannot be started', async () => {
+    const calls: string[] = [];
+    const broken = {
+      ...activities(calls),
+      serveModel: async () => {
+        throw failure('ModelDidNotStart', 'vLLM of the judge ended with exit code 1 while starting: no space');
+      },
+      trainGrpo: async () => {
+        await untilCancelled().finally(() => calls.push('training ended'));
+      },
+    };
+    const cause = await withWorker(environment, broken, () => failureOf(start('c-run', { ...spec, run: 'c-run' })));
+    expect(cause.type).toBe('ModelDidNotStart');
+    expect(calls).toContain('training ended');
+  });
+
+  it('reserves again when the reserved node takes no work', async () => {
+    const calls: string[] = [];
+    let first = true;
+    const moved = {
+      ...activities(calls),
+      reserveNode: async () => {
+        calls.push('reserveNode');
+        const gone = first && calls.includes('trainGrpo');
+        if (gone) first = false;
+        return gone ? { ...place, node: 'gone', task_queue: 'gavel-node-gone' } : place;
+      },
+    };
+    // The time that a schedule-to-start timeout takes is real time on the test server.
+    const limits = { node_timeout_s: 2 };
+    await withWorker(environment, moved, () => start('d-run', { ...spec, run: 'd-run', limits }));
+    expect(calls.filter((name) => name === 'reserveNode').length).toBe(4);
+    expect(calls.filter((name) => name === 'releaseNode').length).toBe(4);
+  });
+
+  it('answers the query status with stages, figures and verdict', async () => {
+    const status = await withWorker(environment, activities([]), async () => {
+      await start('e-run', { ...spec, run: 'e-run' });
+      return environment.client.workflow.getHandle('gavel/e-run').query('status');
+    });
+    expect(status).toMatchObject({
+      stage: 'done',
+      verdict: 'PASS',
+      stages: { grpo: { state: 'done', metrics: { reward: 0.5 } } },
+    });
+  });
+});
