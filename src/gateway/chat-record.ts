@@ -14,6 +14,14 @@ interface Heard {
   usage: Trace['usage'];
 }
 
+/** Hears a response as its bytes pass. */
+export interface Listener {
+  /** true once the answer is complete: clients stop reading at its last event, so it must not go out before `end` returns. */
+  feed(bytes: Uint8Array): boolean;
+  /** Returns when the trace is on disk; a second call does nothing more. */
+  end(): Promise<void>;
+}
+
 /** Keeps chat completions as traces. A chat is its own occasion; its verdict is the score in the reply, if there is one. */
 export class ChatRecorder {
   readonly #place: { run: string; stage: StageName };
@@ -26,23 +34,32 @@ export class ChatRecorder {
     this.#upstream = upstream;
   }
 
-  /** Listens to a response as its bytes pass; `end` returns when the trace is on disk. Of several choices the first is kept. */
-  follow(body: ChatBody, who: { model: string; model_digest: string | null }, response: Response) {
+  /** Of several choices the first is kept. */
+  follow(body: ChatBody, who: { model: string; model_digest: string | null }, response: Response): Listener {
     const started = performance.now();
     const heard: Heard = { content: '', finish_reason: null, usage: null };
     const decoder = new TextDecoder();
     const streamed = response.headers.get('content-type')?.includes('text/event-stream') ?? false;
-    const parser = createParser({ onEvent: ({ data }) => hear(heard, data) });
+    let complete = false;
     let whole = '';
+    let recorded: Promise<void> | null = null;
+    const parser = createParser({
+      onEvent: ({ data }) => {
+        if (data === '[DONE]') complete = true;
+        else hear(heard, data);
+      },
+    });
     return {
-      feed: (bytes: Uint8Array): void => {
+      feed: (bytes) => {
         const text = decoder.decode(bytes, { stream: true });
         if (streamed) parser.feed(text);
         else whole += text;
+        return complete;
       },
-      end: async (): Promise<void> => {
-        if (!streamed) hear(heard, whole);
-        await this.#ledger.append(this.#trace(body, who, heard, performance.now() - started));
+      end: () => {
+        if (!streamed && !recorded) hear(heard, whole);
+        recorded ??= this.#ledger.append(this.#trace(body, who, heard, performance.now() - started));
+        return recorded;
       },
     };
   }
@@ -81,7 +98,6 @@ export class ChatRecorder {
 }
 
 function hear(heard: Heard, data: string): void {
-  if (data === '[DONE]') return;
   let chunk: { choices?: Choice[]; usage?: { prompt_tokens: number; completion_tokens: number } | null };
   try {
     chunk = JSON.parse(data);

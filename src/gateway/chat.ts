@@ -1,9 +1,9 @@
 import { APIConnectionError, APIError } from 'openai';
 import type { ChatCompletionCreateParams } from 'openai/resources/chat/completions';
-import type { ChatRecorder } from './chat-record.ts';
+import type { ChatRecorder, Listener } from './chat-record.ts';
 import { NotPublished } from './endpoint.ts';
+import { errorLine } from './error-line.ts';
 import { badRequest, GatewayError, judgeMisconfigured } from './errors.ts';
-import { redact } from './redact.ts';
 import type { Live, Upstream } from './upstream.ts';
 import { retryAfter } from './upstream-errors.ts';
 
@@ -28,8 +28,8 @@ export function chat(
     upstream
       .once(async (live) => {
         const response = await reach(upstream, live, body, gone);
-        const finished = record ? record.follow(body, live.endpoint, response) : null;
-        const { stream, ended } = relay(response, gone, finished?.feed ?? null, finished?.end ?? null);
+        const listener = record ? record.follow(body, live.endpoint, response) : null;
+        const { stream, ended } = relay(response, gone, listener);
         const headers = { 'content-type': response.headers.get('content-type') ?? 'application/json' };
         resolve(new Response(stream, { status: response.status, headers }));
         await ended;
@@ -66,9 +66,9 @@ async function reach(upstream: Upstream, live: Live, body: ChatBody, gone: Abort
 function translate(upstream: Upstream, error: unknown, secret: string | null): Error {
   if (error instanceof GatewayError) return error;
   if (!(error instanceof APIError) || error.status === undefined) {
-    return away(upstream, redact(error instanceof Error ? error.message : String(error), [secret]));
+    return away(upstream, errorLine(error instanceof Error ? error.message : String(error), [secret]));
   }
-  const message = redact(error.message.replace(/^\d{3} /, ''), [secret]);
+  const message = errorLine(error.message.replace(/^\d{3} /, ''), [secret]);
   const retry_after_s = retryAfter(error.headers);
   if (error.status === 429) return new GatewayError(429, error.code ?? 'rate_limited', message, retry_after_s);
   if (error.status >= 500) return away(upstream, message, retry_after_s);
@@ -80,12 +80,11 @@ function translate(upstream: Upstream, error: unknown, secret: string | null): E
 const away = (upstream: Upstream, message: string, retry_after_s: number | null = 1): GatewayError =>
   new GatewayError(503, 'model_away', `The ${upstream.role} does not answer: ${message}`, retry_after_s ?? 1);
 
-/** Passes bytes on, showing each to `feed`; `end` runs before the last of the response is out. A client that leaves ends the call. */
+/** Passes bytes on, showing them to `listener` first. A client that leaves ends the call. */
 function relay(
   response: Response,
   gone: AbortController,
-  feed: ((bytes: Uint8Array) => void) | null,
-  end: (() => Promise<void>) | null,
+  listener: Listener | null,
 ): { stream: ReadableStream<Uint8Array>; ended: Promise<void> } {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   let finish = (): void => {};
@@ -96,12 +95,9 @@ function relay(
     async pull(controller) {
       try {
         const { done, value } = await reader.read();
-        if (value) {
-          feed?.(value);
-          controller.enqueue(value);
-        }
+        if (done || listener?.feed(value)) await listener?.end();
+        if (value) controller.enqueue(value);
         if (!done) return;
-        await end?.();
         controller.close();
         finish();
       } catch (error) {

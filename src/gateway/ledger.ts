@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { truncate } from 'node:fs/promises';
+import { stat, truncate } from 'node:fs/promises';
 import type { StageName, Trace } from '../contracts/trace.ts';
+import { completeBytes } from '../run-directory/files.ts';
 import { LedgerIndex } from './ledger-index.ts';
 import { SegmentWriter } from './segment-writer.ts';
-import { listSegments, sealPath, wholeLines } from './segments.ts';
+import { listSegments, sealPath } from './segments.ts';
 
 export interface LedgerPlace {
   run_dir: string;
@@ -46,10 +47,10 @@ export class Ledger {
   static async open(place: LedgerPlace): Promise<Ledger> {
     const index = new LedgerIndex();
     let next_n = 1;
-    for (const segment of listSegments(place.run_dir)) {
-      if (segment.stage === place.stage && segment.epoch === (place.epoch ?? 0)) {
+    for (const segment of await listSegments(place.run_dir)) {
+      if (segment.stage === place.stage && segment.epoch === place.epoch) {
         next_n = Math.max(next_n, segment.n + 1);
-        if (!existsSync(sealPath(segment.path))) await repair(segment.path, segment.bytes);
+        if (!existsSync(sealPath(segment.path))) await repair(segment.path);
       }
       await index.load(segment);
     }
@@ -130,7 +131,7 @@ export class Ledger {
 }
 
 /** Cuts off a last line that was torn when its writer was killed: its verdict was never returned. */
-async function repair(path: string, bytes: number): Promise<void> {
-  const whole = wholeLines(path, bytes);
-  if (whole < bytes) await truncate(path, whole);
+async function repair(path: string): Promise<void> {
+  const whole = await completeBytes(path);
+  if (whole < (await stat(path)).size) await truncate(path, whole);
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { loadConfig } from '../config.ts';
 import { GatewayConfig, type GatewayEvent } from '../contracts/gateway.ts';
-import { redact } from './redact.ts';
+import { errorLine } from './error-line.ts';
 import { startGateway } from './server.ts';
 
 const emit = (event: GatewayEvent): void => {
@@ -32,7 +32,7 @@ try {
   process.stdin.on('end', stop).on('error', stop).resume();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
 } catch (error) {
-  const message = redact(error instanceof Error ? error.message : String(error));
+  const message = errorLine(error instanceof Error ? error.message : String(error));
   emit({ event: 'failed', message });
   console.error(message);
   process.exit(1);

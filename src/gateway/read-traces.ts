@@ -25,7 +25,7 @@ export async function* readTraces(run_dir: string, filter: TraceFilter = {}): As
   const seen = new Set<string>();
   let left = filter.limit ?? Number.POSITIVE_INFINITY;
   if (left <= 0) return;
-  for (const segment of listSegments(run_dir)) {
+  for (const segment of await listSegments(run_dir)) {
     if (filter.stage !== undefined && segment.stage !== filter.stage) continue;
     for await (const lines of segmentLines(segment)) {
       for (const line of lines) {

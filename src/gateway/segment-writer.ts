@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { StageName } from '../contracts/trace.ts';
-import { type Seal, sealPath, segmentName, tracesFolder } from './segments.ts';
+import { fsyncFolder, writeAtomic } from '../run-directory/files.ts';
+import { parseSegmentName, segmentName } from '../run-directory/paths.ts';
+import { type Seal, sealPath, tracesFolder } from './segments.ts';
 
 /** The one segment that this process writes. Lines are there for good once `write` returns. */
 export class SegmentWriter {
@@ -25,7 +27,7 @@ export class SegmentWriter {
       const path = join(folder, segmentName(stage, epoch, n));
       try {
         const writer = new SegmentWriter(path, await open(path, 'ax'));
-        await syncFolder(folder);
+        await fsyncFolder(folder);
         return writer;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -38,7 +40,7 @@ export class SegmentWriter {
   }
 
   get n(): number {
-    return Number(/(\d{6})\.jsonl$/.exec(this.path)?.[1]);
+    return parseSegmentName(basename(this.path))?.number ?? 0;
   }
 
   /** Appends `lines` and waits for the disk; returns where they start. After a failed write (disk full) the file is as before. */
@@ -63,18 +65,6 @@ export class SegmentWriter {
   async seal(): Promise<void> {
     await this.#file.close();
     const seal: Seal = { bytes: this.#bytes, sha256: this.#sha256.digest('hex'), keys: this.#keys };
-    const path = sealPath(this.path);
-    const file = await open(`${path}.part`, 'w');
-    await file.writeFile(`${JSON.stringify(seal)}\n`);
-    await file.sync();
-    await file.close();
-    await rename(`${path}.part`, path);
-    await syncFolder(dirname(path));
+    await writeAtomic(sealPath(this.path), seal);
   }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  await handle.sync();
-  await handle.close();
 }

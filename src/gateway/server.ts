@@ -14,11 +14,11 @@ import { GradeRequest } from '../contracts/trace.ts';
 import { type ChatBody, chat } from './chat.ts';
 import { ChatRecorder } from './chat-record.ts';
 import { NotPublished } from './endpoint.ts';
+import { errorLine } from './error-line.ts';
 import { badRequest, GatewayError } from './errors.ts';
 import { Grader } from './grade.ts';
 import { Ledger } from './ledger.ts';
 import { findModel, listModels } from './models.ts';
-import { redact } from './redact.ts';
 import { loadRubric } from './rubric.ts';
 import { type Role, Upstream } from './upstream.ts';
 
@@ -155,8 +155,8 @@ function routes({ key, grader, upstreams, recorders, stats }: Parts): Hono {
   );
   app.onError((error) => {
     if (error instanceof GatewayError) return error.toResponse();
-    console.error(redact(error.stack ?? error.message));
-    return new GatewayError(500, 'internal', redact(`The gateway failed: ${error.message}`)).toResponse();
+    console.error(errorLine(error.stack ?? error.message));
+    return new GatewayError(500, 'internal', errorLine(`The gateway failed: ${error.message}`)).toResponse();
   });
   return app;
 }

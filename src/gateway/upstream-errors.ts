@@ -1,7 +1,7 @@
 import { APIError } from 'openai';
 import { NotPublished } from './endpoint.ts';
+import { errorLine } from './error-line.ts';
 import { GatewayError } from './errors.ts';
-import { redact } from './redact.ts';
 
 /** What a failed call to a model means. */
 export type Fault =
@@ -19,7 +19,7 @@ const CONTENT_FILTER = /content.?(?:filter|policy|management)|responsibleai/i;
 /** Sorts anything that a call to a model server threw. GatewayErrors pass through: they are decided already. */
 export function faultOf(error: unknown, secrets: readonly (string | null)[], max_tokens: number | null): Fault {
   if (error instanceof GatewayError) throw error;
-  const text = redact(describe(error), secrets);
+  const text = errorLine(describe(error), secrets);
   if (!(error instanceof APIError) || error.status === undefined) {
     return { kind: 'away', message: text, retry_after_s: null };
   }

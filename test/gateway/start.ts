@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import type { GatewayConfigInput, GatewayEvent } from '../../src/contracts/gateway.ts';
 import type { Grade, GradeRequest, Trace } from '../../src/contracts/trace.ts';
-import { readTraces } from '../../src/gateway/read-traces.ts';
+import { readTraces, type TraceFilter } from '../../src/gateway/read-traces.ts';
 import { type Gateway, startGateway } from '../../src/gateway/server.ts';
 import { type Asked, type Behaviour, FakeJudge } from './fake-judge.ts';
 
@@ -73,7 +73,8 @@ export async function gatewayWith(config: GatewayConfigInput): Promise<Started> 
   };
   const grade = async (request: Partial<GradeRequest> = {}): Promise<Grade> => {
     const response = await post('/v1/grade', { ...QUESTION, ...request });
-    const answer = await response.json();
+    // biome-ignore lint/suspicious/noExplicitAny: a grade or an error
+    const answer = (await response.json()) as any;
     if (!response.ok)
       throw Object.assign(new Error(answer.error.message), { status: response.status, code: answer.error.code });
     return answer as Grade;
@@ -91,6 +92,11 @@ export async function graded(behave?: (asked: Asked, n: number) => Behaviour, ju
   return { judge: server, run_dir, config, gateway: await gatewayWith(config) };
 }
 
-export async function tracesOf(run_dir: string): Promise<Trace[]> {
-  return Array.fromAsync(readTraces(run_dir));
+export const tracesOf = (run_dir: string, filter?: TraceFilter): Promise<Trace[]> =>
+  collect(readTraces(run_dir, filter));
+
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
 }
