@@ -16,7 +16,13 @@ class Policy(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    model: Annotated[str, Field(min_length=1)]
+    model: Annotated[
+        str,
+        Field(
+            description="Model folder under GAVEL_ROOT, absolute path, or hub name.",
+            min_length=1,
+        ),
+    ]
 
 
 class Message(BaseModel):
@@ -396,7 +402,7 @@ class TaskSpec(BaseModel):
         int,
         Field(description="Held-out prompts whose completions the audit grades.", ge=1),
     ]
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(description="Same seed, same prompts and splits.", ge=0)]
 
 
 class LoraSpec(BaseModel):
@@ -405,19 +411,39 @@ class LoraSpec(BaseModel):
     )
     r: Annotated[int, Field(description="Rank.", ge=1)]
     alpha: Annotated[int, Field(description="Scale; the update is multiplied by alpha / r.", ge=1)]
-    dropout: Annotated[float, Field(ge=0.0, le=0.9)]
-    target_modules: Literal["all-linear"] | list[str]
+    dropout: Annotated[
+        float,
+        Field(
+            description="Share of the adapter inputs dropped in training; never in rollouts.",
+            ge=0.0,
+            le=0.9,
+        ),
+    ]
+    target_modules: Annotated[
+        Literal["all-linear"] | list[str],
+        Field(description="Layers that get an adapter."),
+    ]
 
 
 class VllmSpec(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        Field(description="Precision of the weights; auto takes that of the checkpoint."),
+    ]
     max_model_len: Annotated[int | None, Field(description="Context length, tokens.", ge=1)]
     tensor_parallel_size: Annotated[int, Field(description="GPUs that share one copy of the model.", ge=1)]
     data_parallel_size: Annotated[int, Field(description="Copies of the model.", ge=1)]
-    gpu_memory_utilization: Annotated[float | None, Field(gt=0.0, le=1.0)]
+    gpu_memory_utilization: Annotated[
+        float | None,
+        Field(
+            description="Share of a GPU's memory that vLLM may take; null leaves it to vLLM.",
+            gt=0.0,
+            le=1.0,
+        ),
+    ]
     extra_args: Annotated[list[str], Field(description="Flags handed to vLLM as they are.")]
 
 
@@ -425,8 +451,11 @@ class SamplingSpec(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    temperature: Annotated[float, Field(ge=0.0, le=2.0)]
-    top_p: Annotated[float, Field(gt=0.0, le=1.0)]
+    temperature: Annotated[float, Field(description="0 always takes the likeliest token.", ge=0.0, le=2.0)]
+    top_p: Annotated[
+        float,
+        Field(description="Share of probability that is sampled from.", gt=0.0, le=1.0),
+    ]
     max_tokens: Annotated[int, Field(description="Longest reply, tokens.", ge=1)]
 
 
@@ -438,8 +467,22 @@ class GrpoSpec(BaseModel):
     prompts_per_step: Annotated[int, Field(description="Distinct prompts in one step.", ge=1)]
     num_generations: Annotated[int, Field(description="Completions per prompt: the group.", ge=2)]
     max_completion_tokens: Annotated[int, Field(description="Longest completion, tokens.", ge=1)]
-    temperature: Annotated[float, Field(gt=0.0, le=2.0)]
-    learning_rate: Annotated[float, Field(gt=0.0, lt=1.0)]
+    temperature: Annotated[
+        float,
+        Field(
+            description="Of sampled completions; a group of like completions teaches nothing.",
+            gt=0.0,
+            le=2.0,
+        ),
+    ]
+    learning_rate: Annotated[
+        float,
+        Field(
+            description="Constant; a decaying rate would make a step depend on how many follow.",
+            gt=0.0,
+            lt=1.0,
+        ),
+    ]
     beta: Annotated[
         float,
         Field(description="Weight of the KL term against the initial policy.", ge=0.0),
@@ -468,9 +511,20 @@ class GrpoSpec(BaseModel):
             ge=1,
         ),
     ]
-    gradient_checkpointing: bool
-    rollout: Literal["cached", "transformers", "vllm_colocate", "vllm_server"]
-    dtype: Literal["float32", "bfloat16"]
+    gradient_checkpointing: Annotated[
+        bool,
+        Field(description="Recompute activations in the backward pass to save memory."),
+    ]
+    rollout: Annotated[
+        Literal["cached", "transformers", "vllm_colocate", "vllm_server"],
+        Field(
+            description="How completions are sampled; the vllm ones need a GPU and a vLLM that TRL supports."
+        ),
+    ]
+    dtype: Annotated[
+        Literal["float32", "bfloat16"],
+        Field(description="bfloat16 trains in mixed precision."),
+    ]
     save_every: Annotated[int, Field(description="Steps between checkpoints.", ge=1)]
     keep_checkpoints: Annotated[
         int,
@@ -484,7 +538,7 @@ class GrpoSpec(BaseModel):
         Field(description="Ranks; more than one goes through accelerate launch.", ge=1),
     ]
     accelerate_args: Annotated[list[str], Field(description="Flags handed to accelerate launch as they are.")]
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(description="Same seed and same verdicts, same weights.", ge=0)]
 
 
 class GateSpec(BaseModel):
@@ -513,8 +567,14 @@ class PlacementSpec(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    judge_gpus: Annotated[int, Field(ge=0)]
-    trainer_gpus: Annotated[int, Field(ge=0)]
+    judge_gpus: Annotated[
+        int,
+        Field(
+            description="For the judge's vLLM: tensor_parallel_size x data_parallel_size.",
+            ge=0,
+        ),
+    ]
+    trainer_gpus: Annotated[int, Field(description="For training, one for each process.", ge=0)]
     grader_gpus: Annotated[int, Field(description="For each model that the audit serves.", ge=0)]
 
 
@@ -908,8 +968,11 @@ class ExternalAuditRequest(BaseModel):
     ]
     base: Annotated[bool, Field(description="The gateway has a role base to compare with.")]
     reference_guided: bool
-    bootstrap_samples: Annotated[int, Field(ge=100, le=100000)]
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)]
+    bootstrap_samples: Annotated[
+        int,
+        Field(description="Resamples of prompts for each interval.", ge=100, le=100000),
+    ]
+    confidence: Annotated[float, Field(description="Of each interval.", gt=0.5, lt=1.0)]
     gates: list[GateSpec]
     seed: Annotated[int, Field(ge=0)]
 
@@ -941,7 +1004,10 @@ class JudgeSpec(BaseModel):
         ),
     ]
     rubric: Annotated[str, Field(description="Rubric file (YAML).", min_length=1)]
-    mode: Literal["reasoned", "single_token"]
+    mode: Annotated[
+        Literal["reasoned", "single_token"],
+        Field(description="reasoned: reasoning, then the score; single_token: one digit."),
+    ]
     votes: Annotated[
         int,
         Field(description="Verdicts per completion; the score is their mean.", ge=1, le=16),
@@ -966,9 +1032,12 @@ class SftSpec(BaseModel):
     base_model: Annotated[str, Field(description="What the grader is trained from.", min_length=1)]
     lora: LoraSpec
     qlora: Annotated[bool, Field(description="4-bit base weights; needs a GPU and bitsandbytes.")]
-    modes: Annotated[list[Literal["reasoned", "single_token"]], Field(max_length=2, min_length=1)]
-    epochs: Annotated[float, Field(gt=0.0)]
-    learning_rate: Annotated[float, Field(gt=0.0, lt=1.0)]
+    modes: Annotated[
+        list[Literal["reasoned", "single_token"]],
+        Field(description="What the grader learns to do.", max_length=2, min_length=1),
+    ]
+    epochs: Annotated[float, Field(description="Passes over the examples; may be a fraction.", gt=0.0)]
+    learning_rate: Annotated[float, Field(description="Of the adapter.", gt=0.0, lt=1.0)]
     batch_size: Annotated[int, Field(description="Examples per optimizer step.", ge=1)]
     max_examples: Annotated[int | None, Field(description="Traces used at most; null uses all.", ge=1)]
     max_length: Annotated[int, Field(description="Longest example, tokens.", ge=1)]
@@ -980,13 +1049,16 @@ class SftSpec(BaseModel):
         float,
         Field(description="Share of prompts kept out to measure loss.", gt=0.0, lt=0.5),
     ]
-    dtype: Literal["float32", "bfloat16"]
+    dtype: Annotated[
+        Literal["float32", "bfloat16"],
+        Field(description="bfloat16 trains in mixed precision."),
+    ]
     save_every: Annotated[int, Field(description="Steps between checkpoints.", ge=1)]
     processes: Annotated[
         int,
         Field(description="Ranks; more than one goes through accelerate launch.", ge=1),
     ]
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(description="Same seed and same traces, same weights.", ge=0)]
 
 
 class AuditSpec(BaseModel):
@@ -1000,17 +1072,33 @@ class AuditSpec(BaseModel):
             ge=1,
         ),
     ]
-    temperature: Annotated[float, Field(ge=0.0, le=2.0)]
-    grader_modes: Annotated[list[Literal["reasoned", "single_token"]], Field(max_length=2, min_length=1)]
+    temperature: Annotated[
+        float,
+        Field(description="Of the sampled completions that are graded.", ge=0.0, le=2.0),
+    ]
+    grader_modes: Annotated[
+        list[Literal["reasoned", "single_token"]],
+        Field(
+            description="Modes that the grader is measured in.",
+            max_length=2,
+            min_length=1,
+        ),
+    ]
     headline_mode: Annotated[
         Literal["reasoned", "single_token"],
         Field(description="The mode that the measures and gates are about."),
     ]
     base: Annotated[bool, Field(description="Grade with the untrained base model too.")]
-    bootstrap_samples: Annotated[int, Field(ge=100, le=100000)]
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)]
-    gates: list[GateSpec]
-    seed: Annotated[int, Field(ge=0)]
+    bootstrap_samples: Annotated[
+        int,
+        Field(description="Resamples of prompts for each interval.", ge=100, le=100000),
+    ]
+    confidence: Annotated[float, Field(description="Of each interval.", gt=0.5, lt=1.0)]
+    gates: Annotated[
+        list[GateSpec],
+        Field(description="Bounds that decide the verdict; an empty list decides nothing."),
+    ]
+    seed: Annotated[int, Field(description="Of the bootstrap.", ge=0)]
 
 
 class Spec(BaseModel):

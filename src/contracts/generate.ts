@@ -1,5 +1,5 @@
 /**
- * Writes the JSON Schema of every contract to `schema/` and, from it, the Python models.
+ * Writes the JSON Schema of every contract to `schema/`, from it the Python models, and the page docs/spec.md.
  * Run by `npm run contracts`; with --check it writes nothing and exits 1 where a committed file is stale.
  */
 import { execFileSync } from 'node:child_process';
@@ -11,13 +11,18 @@ import { z } from 'zod';
 import * as audit from './audit.ts';
 import * as rubric from './rubric.ts';
 import * as spec from './spec.ts';
+import { specPage } from './spec-page.ts';
 import * as stage from './stage.ts';
 import * as status from './status.ts';
 import * as trace from './trace.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const python = join(root, '.venv/bin');
-const target = { schema: 'src/contracts/schema/contracts.json', models: 'python/gavel_train/contracts.py' };
+const target = {
+  schema: 'src/contracts/schema/contracts.json',
+  models: 'python/gavel_train/contracts.py',
+  page: 'docs/spec.md',
+};
 
 const contracts = {
   Spec: spec.Spec,
@@ -134,7 +139,7 @@ function pythonModels(schema: string): string {
 }
 
 const schema = jsonSchema();
-const files = { [target.schema]: schema, [target.models]: pythonModels(schema) };
+const files = { [target.schema]: schema, [target.models]: pythonModels(schema), [target.page]: specPage() };
 const stale: string[] = [];
 for (const [path, text] of Object.entries(files)) {
   const absolute = join(root, path);

@@ -28,28 +28,45 @@ export const TaskSpec = z.strictObject({
   train_prompts: posInt('Prompts that GRPO trains on.').default(1024),
   eval_prompts: posInt('Held-out prompts that measure the policy before and after.').default(200),
   audit_prompts: posInt('Held-out prompts whose completions the audit grades.').default(100),
-  seed: z.int().min(0).default(0),
+  seed: z.int().min(0).default(0).describe('Same seed, same prompts and splits.'),
 });
 
 export const LoraSpec = z.strictObject({
   r: posInt('Rank.').default(16),
   alpha: posInt('Scale; the update is multiplied by alpha / r.').default(32),
-  dropout: z.number().min(0).max(0.9).default(0),
-  target_modules: z.union([z.literal('all-linear'), z.array(z.string())]).default('all-linear'),
+  dropout: z
+    .number()
+    .min(0)
+    .max(0.9)
+    .default(0)
+    .describe('Share of the adapter inputs dropped in training; never in rollouts.'),
+  target_modules: z
+    .union([z.literal('all-linear'), z.array(z.string())])
+    .default('all-linear')
+    .describe('Layers that get an adapter.'),
 });
 
 export const VllmSpec = z.strictObject({
-  dtype: z.enum(['auto', 'float32', 'bfloat16', 'float16']).default('auto'),
+  dtype: z
+    .enum(['auto', 'float32', 'bfloat16', 'float16'])
+    .default('auto')
+    .describe('Precision of the weights; auto takes that of the checkpoint.'),
   max_model_len: posInt('Context length, tokens.').nullable().default(null),
   tensor_parallel_size: posInt('GPUs that share one copy of the model.').default(1),
   data_parallel_size: posInt('Copies of the model.').default(1),
-  gpu_memory_utilization: z.number().gt(0).max(1).nullable().default(null),
+  gpu_memory_utilization: z
+    .number()
+    .gt(0)
+    .max(1)
+    .nullable()
+    .default(null)
+    .describe("Share of a GPU's memory that vLLM may take; null leaves it to vLLM."),
   extra_args: z.array(z.string()).default([]).describe('Flags handed to vLLM as they are.'),
 });
 
 export const SamplingSpec = z.strictObject({
-  temperature: z.number().min(0).max(2).default(0),
-  top_p: z.number().gt(0).max(1).default(1),
+  temperature: z.number().min(0).max(2).default(0).describe('0 always takes the likeliest token.'),
+  top_p: z.number().gt(0).max(1).default(1).describe('Share of probability that is sampled from.'),
   max_tokens: posInt('Longest reply, tokens.').default(512),
 });
 
@@ -69,7 +86,7 @@ export const JudgeSpec = z.strictObject({
     .default(null)
     .describe('engine openai: name of the environment variable that holds the key. Never the key.'),
   rubric: z.string().min(1).describe('Rubric file (YAML).'),
-  mode: GradingMode.default('reasoned'),
+  mode: GradingMode.default('reasoned').describe('reasoned: reasoning, then the score; single_token: one digit.'),
   votes: z.int().min(1).max(16).default(1).describe('Verdicts per completion; the score is their mean.'),
   sampling: SamplingSpec.prefault({}),
   concurrency: z.int().min(1).max(4096).default(64).describe('Grading calls in flight at once.'),
@@ -87,8 +104,18 @@ export const GrpoSpec = z.strictObject({
   prompts_per_step: posInt('Distinct prompts in one step.').default(8),
   num_generations: z.int().min(2).default(8).describe('Completions per prompt: the group.'),
   max_completion_tokens: posInt('Longest completion, tokens.').default(64),
-  temperature: z.number().gt(0).max(2).default(1),
-  learning_rate: z.number().gt(0).lt(1).default(1e-6),
+  temperature: z
+    .number()
+    .gt(0)
+    .max(2)
+    .default(1)
+    .describe('Of sampled completions; a group of like completions teaches nothing.'),
+  learning_rate: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .default(1e-6)
+    .describe('Constant; a decaying rate would make a step depend on how many follow.'),
   beta: z.number().min(0).default(0).describe('Weight of the KL term against the initial policy.'),
   verifier_weight: z
     .number()
@@ -104,23 +131,34 @@ export const GrpoSpec = z.strictObject({
     .describe('A verdict less confident than this gives no reward.'),
   lora: LoraSpec.nullable().default(null).describe('null trains all weights.'),
   micro_batch_size: posInt('Completions in one forward and backward pass of one rank.').nullable().default(null),
-  gradient_checkpointing: z.boolean().default(true),
-  rollout: z.enum(['cached', 'transformers', 'vllm_colocate', 'vllm_server']).default('cached'),
-  dtype: z.enum(['float32', 'bfloat16']).default('float32'),
+  gradient_checkpointing: z
+    .boolean()
+    .default(true)
+    .describe('Recompute activations in the backward pass to save memory.'),
+  rollout: z
+    .enum(['cached', 'transformers', 'vllm_colocate', 'vllm_server'])
+    .default('cached')
+    .describe('How completions are sampled; the vllm ones need a GPU and a vLLM that TRL supports.'),
+  dtype: z.enum(['float32', 'bfloat16']).default('float32').describe('bfloat16 trains in mixed precision.'),
   save_every: posInt('Steps between checkpoints.').default(10),
   keep_checkpoints: posInt('Newest checkpoints kept, besides first, middle, last and best.').default(3),
   processes: posInt('Ranks; more than one goes through accelerate launch.').default(1),
   accelerate_args: z.array(z.string()).default([]).describe('Flags handed to accelerate launch as they are.'),
-  seed: z.int().min(0).default(0),
+  seed: z.int().min(0).default(0).describe('Same seed and same verdicts, same weights.'),
 });
 
 export const SftSpec = z.strictObject({
   base_model: z.string().min(1).describe('What the grader is trained from.'),
   lora: LoraSpec.prefault({}),
   qlora: z.boolean().default(false).describe('4-bit base weights; needs a GPU and bitsandbytes.'),
-  modes: z.array(GradingMode).min(1).max(2).default(['reasoned', 'single_token']),
-  epochs: z.number().gt(0).default(2),
-  learning_rate: z.number().gt(0).lt(1).default(2e-4),
+  modes: z
+    .array(GradingMode)
+    .min(1)
+    .max(2)
+    .default(['reasoned', 'single_token'])
+    .describe('What the grader learns to do.'),
+  epochs: z.number().gt(0).default(2).describe('Passes over the examples; may be a fraction.'),
+  learning_rate: z.number().gt(0).lt(1).default(2e-4).describe('Of the adapter.'),
   batch_size: posInt('Examples per optimizer step.').default(32),
   max_examples: posInt('Traces used at most; null uses all.').nullable().default(null),
   max_length: posInt('Longest example, tokens.').default(2048),
@@ -129,10 +167,10 @@ export const SftSpec = z.strictObject({
     .default('none')
     .describe('oversample: rare scores are repeated; weight: their loss counts more.'),
   holdout: z.number().gt(0).lt(0.5).default(0.1).describe('Share of prompts kept out to measure loss.'),
-  dtype: z.enum(['float32', 'bfloat16']).default('float32'),
+  dtype: z.enum(['float32', 'bfloat16']).default('float32').describe('bfloat16 trains in mixed precision.'),
   save_every: posInt('Steps between checkpoints.').default(50),
   processes: posInt('Ranks; more than one goes through accelerate launch.').default(1),
-  seed: z.int().min(0).default(0),
+  seed: z.int().min(0).default(0).describe('Same seed and same traces, same weights.'),
 });
 
 export const GateSpec = z.strictObject({
@@ -152,23 +190,31 @@ export const GateSpec = z.strictObject({
 
 export const AuditSpec = z.strictObject({
   completions_per_prompt: posInt('Samples from each of the three checkpoints for each audit prompt.').default(2),
-  temperature: z.number().min(0).max(2).default(1),
-  grader_modes: z.array(GradingMode).min(1).max(2).default(['single_token', 'reasoned']),
+  temperature: z.number().min(0).max(2).default(1).describe('Of the sampled completions that are graded.'),
+  grader_modes: z
+    .array(GradingMode)
+    .min(1)
+    .max(2)
+    .default(['single_token', 'reasoned'])
+    .describe('Modes that the grader is measured in.'),
   headline_mode: GradingMode.default('single_token').describe('The mode that the measures and gates are about.'),
   base: z.boolean().default(true).describe('Grade with the untrained base model too.'),
-  bootstrap_samples: z.int().min(100).max(100_000).default(2000),
-  confidence: z.number().gt(0.5).lt(1).default(0.95),
-  gates: z.array(GateSpec).default([
-    { measure: 'fidelity.quadratic_weighted_kappa', at_least: 0.6 },
-    { measure: 'truth.grader_minus_judge.balanced_accuracy', at_least: -0.05 },
-    { measure: 'coverage.grader', at_least: 0.95 },
-  ]),
-  seed: z.int().min(0).default(0),
+  bootstrap_samples: z.int().min(100).max(100_000).default(2000).describe('Resamples of prompts for each interval.'),
+  confidence: z.number().gt(0.5).lt(1).default(0.95).describe('Of each interval.'),
+  gates: z
+    .array(GateSpec)
+    .default([
+      { measure: 'fidelity.quadratic_weighted_kappa', at_least: 0.6 },
+      { measure: 'truth.grader_minus_judge.balanced_accuracy', at_least: -0.05 },
+      { measure: 'coverage.grader', at_least: 0.95 },
+    ])
+    .describe('Bounds that decide the verdict; an empty list decides nothing.'),
+  seed: z.int().min(0).default(0).describe('Of the bootstrap.'),
 });
 
 export const PlacementSpec = z.strictObject({
-  judge_gpus: z.int().min(0).default(0),
-  trainer_gpus: z.int().min(0).default(0),
+  judge_gpus: z.int().min(0).default(0).describe("For the judge's vLLM: tensor_parallel_size x data_parallel_size."),
+  trainer_gpus: z.int().min(0).default(0).describe('For training, one for each process.'),
   grader_gpus: z.int().min(0).default(0).describe('For each model that the audit serves.'),
 });
 
@@ -186,7 +232,9 @@ export const LimitsSpec = z.strictObject({
 export const Spec = z.strictObject({
   run: RunName.describe('Name of the run and of its folder.'),
   task: TaskSpec,
-  policy: z.strictObject({ model: z.string().min(1) }),
+  policy: z.strictObject({
+    model: z.string().min(1).describe('Model folder under GAVEL_ROOT, absolute path, or hub name.'),
+  }),
   judge: JudgeSpec,
   grpo: GrpoSpec.prefault({}),
   sft: SftSpec,
