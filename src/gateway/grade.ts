@@ -21,7 +21,7 @@ export class Grader {
   readonly #rubric: LoadedRubric | null;
   readonly #ledger: Ledger;
   readonly #upstreams: Partial<Record<Role, Upstream>>;
-  /** Calls under way, by key; and, where a reply may be reused, by key without the occasion. */
+  /** Calls under way, by key; and, where a reply may be reused, by role and text. */
   readonly #calls = new Map<string, Promise<Trace>>();
   readonly #texts = new Map<string, Promise<Trace>>();
 
@@ -41,9 +41,10 @@ export class Grader {
     const call = await this.#prepare(request);
     const { upstream, key } = call;
     upstream.stats.calls++;
-    if (this.#ledger.has(key)) {
+    const kept = this.#ledger.find(key);
+    if (kept) {
       upstream.stats.replayed++;
-      return gradeOf((await this.#ledger.find(key)) as Trace, true);
+      return gradeOf(kept, true);
     }
     const same = this.#calls.get(key);
     if (same) {
@@ -85,9 +86,9 @@ export class Grader {
     // At temperature 0 the same text gives the same reply. A retest asks whether it really does, so it is never spared.
     if (call.sampling.temperature > 0 || call.request.occasion.startsWith('retest:')) return this.#ask(call);
     const text = textDigest(call.question);
-    const earlier = await this.#sameText(call, text);
+    const earlier = this.#sameText(call, text);
     if (earlier) return this.#reuse(call, earlier);
-    const flight = keyOf(call.question, call.sampling, '');
+    const flight = `${call.question.mode} ${call.upstream.role} ${text}`;
     const running = this.#texts.get(flight);
     if (running) return this.#reuse(call, await running);
     const asked = this.#ask(call).finally(() => this.#texts.delete(flight));
@@ -95,9 +96,9 @@ export class Grader {
     return asked;
   }
 
-  async #sameText({ question, sampling }: Call, text: string): Promise<Trace | null> {
+  #sameText({ question, sampling }: Call, text: string): Trace | null {
     const key = this.#ledger.keyOfText(text);
-    const trace = key === null ? null : await this.#ledger.find(key);
+    const trace = key === null ? null : this.#ledger.find(key);
     // Only with the same sampling parameters does its occasion lead to its key.
     return trace && keyOf(question, sampling, trace.occasion) === trace.key ? trace : null;
   }

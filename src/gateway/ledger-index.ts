@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
 import type { Trace } from '../contracts/trace.ts';
 import { textDigest } from './key.ts';
 import { parseLine, segmentLines } from './segment-lines.ts';
@@ -14,7 +14,7 @@ interface Place {
 export class LedgerIndex {
   #places = new Map<string, Place>();
   #texts = new Map<string, string>();
-  #files = new Map<string, Promise<FileHandle>>();
+  #files = new Map<string, number>();
 
   get size(): number {
     return this.#places.size;
@@ -41,16 +41,14 @@ export class LedgerIndex {
     }
   }
 
-  async find(key: string): Promise<Trace | null> {
+  /** Reads in place: a trace is a few kilobytes that were written lately, and the round through a thread costs more than they do. */
+  find(key: string): Trace | null {
     const place = this.#places.get(key);
     if (!place) return null;
-    let file = this.#files.get(place.path);
-    if (!file) {
-      file = open(place.path, 'r');
-      this.#files.set(place.path, file);
-    }
+    const file = this.#files.get(place.path) ?? openSync(place.path, 'r');
+    this.#files.set(place.path, file);
     const bytes = Buffer.allocUnsafe(place.length);
-    await (await file).read(bytes, 0, place.length, place.offset);
+    readSync(file, bytes, 0, place.length, place.offset);
     return parseLine<Trace>({ bytes, offset: place.offset }, place.path);
   }
 
@@ -59,8 +57,8 @@ export class LedgerIndex {
     return this.#texts.get(digest) ?? null;
   }
 
-  async close(): Promise<void> {
-    for (const file of this.#files.values()) await (await file).close();
+  close(): void {
+    for (const file of this.#files.values()) closeSync(file);
     this.#files.clear();
   }
 }

@@ -61,7 +61,7 @@ export class Ledger {
     return this.#index.size;
   }
 
-  find(key: string): Promise<Trace | null> {
+  find(key: string): Trace | null {
     return this.#index.find(key);
   }
 
@@ -93,7 +93,7 @@ export class Ledger {
     await this.#writing;
     await this.#writer?.seal();
     this.#writer = null;
-    await this.#index.close();
+    this.#index.close();
   }
 
   async #drain(): Promise<void> {

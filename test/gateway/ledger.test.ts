@@ -58,8 +58,8 @@ test('has a trace on disk when its append returns, and finds it by key after reo
   await ledger.append(trace(2));
   await ledger.close();
   const again = await grpo(run_dir, 1);
-  expect(await again.find(trace(2).key)).toEqual(trace(2));
-  expect(await again.find('0'.repeat(64))).toBeNull();
+  expect(again.find(trace(2).key)).toEqual(trace(2));
+  expect(again.find('0'.repeat(64))).toBeNull();
   await again.close();
 });
 
@@ -159,8 +159,8 @@ test('reads lines longer than a chunk, and multi-byte characters across chunks',
   await ledger.append(trace(2));
   await ledger.close();
   const again = await grpo(run_dir, 1);
-  expect(await again.find(long.key)).toEqual(long);
-  expect(await again.find(trace(2).key)).toEqual(trace(2));
+  expect(again.find(long.key)).toEqual(long);
+  expect(again.find(trace(2).key)).toEqual(trace(2));
   await again.close();
 });
 
