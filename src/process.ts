@@ -97,7 +97,7 @@ export function startChild(options: ChildOptions): Child {
     const { code, signal } = await leader;
     const seconds = (performance.now() - started) / 1000;
     // Ranks have sessions of their own and may still be saving after their launcher has gone.
-    while (Date.now() < deadline && (await look()).length > 0) await sleep(50);
+    while (Date.now() < deadline && look().length > 0) await sleep(50);
     try {
       await killUntilGone(look);
       // Its pipe is closed now that no descendant holds it.

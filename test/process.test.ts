@@ -11,6 +11,8 @@ import { type Child, reapTagged, startChild } from '../src/process.ts';
 
 const children = fileURLToPath(new URL('fixtures/children', import.meta.url));
 const python = fileURLToPath(new URL('../.venv/bin/python', import.meta.url));
+/** Above the tags of this file's children and of nobody else's. */
+const ours = `process-test-${process.pid}`;
 type Event = { event: string; [key: string]: unknown };
 
 /** Starts a fixture under a tag of its own; its end is the test's. */
@@ -24,7 +26,7 @@ async function start(file: string, args: string[] = [], env: Record<string, stri
     cwd: folder,
     env,
     logPath: join(folder, 'logs', 'child.log'),
-    tag: `test/${folder.slice(-6)}`,
+    tag: `${ours}/${folder.slice(-6)}`,
     onEvent: (event) => events.push(event),
   });
   onTestFinished(async () => {
@@ -35,7 +37,7 @@ async function start(file: string, args: string[] = [], env: Record<string, stri
     await vi.waitFor(() => expect(events.map((one) => one.event)).toContain(event), { timeout: 10_000, interval: 10 });
     return events.find((one) => one.event === event) as Event;
   };
-  return { child, events, seen, tag: `test/${folder.slice(-6)}` };
+  return { child, events, seen, tag: `${ours}/${folder.slice(-6)}` };
 }
 
 /** Not there, or only as a zombie that nobody has waited for (its parent, here, may be a container's lax init). */
@@ -187,7 +189,7 @@ linux('kills a grandchild in a session of its own by its tag', async () => {
   const { child, seen, tag } = await start('family.mjs', ['wait']);
   const { grandchild } = await seen('ready');
   expect(await reapTagged(`${tag}-other`)).toBe(0);
-  expect(await reapTagged('test')).toBeGreaterThanOrEqual(2);
+  expect(await reapTagged(ours)).toBeGreaterThanOrEqual(2);
   expect(isGone(grandchild)).toBe(true);
   expect((await child.exited).signal).toBe('SIGKILL');
 });

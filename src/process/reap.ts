@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TAG } from './environment.ts';
 
@@ -12,61 +12,62 @@ interface Stat {
   zombie: boolean;
 }
 
-async function readStat(pid: number): Promise<Stat | null> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
-  if (text === null) return null;
-  // The command's name is in parentheses and may hold anything, so fields are counted from the last one.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const [state, parent, group, session] = fields;
-  // X: dead, Z: dead and not yet waited for. Neither runs, and no signal reaches them.
-  return {
-    pid,
-    parent: Number(parent),
-    group: Number(group),
-    session: Number(session),
-    zombie: /[XZ]/.test(state ?? ''),
-  };
+// Read synchronously: /proc answers from memory in microseconds, while a trip through the thread pool takes milliseconds on a
+// busy machine, times every process there is.
+function read(path: string) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // It has ended, or is another user's.
+    return null;
+  }
 }
 
-async function pids() {
-  return (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
+function readStat(pid: number): Stat | null {
+  const text = read(`/proc/${pid}/stat`);
+  if (text === null) return null;
+  // The command's name is in parentheses and may hold anything, so fields are counted from the last one.
+  const [state, parent, group, session] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  // X: dead, Z: dead and not yet waited for. Neither runs, and no signal reaches them.
+  const zombie = /[XZ]/.test(state ?? '');
+  return { pid, parent: Number(parent), group: Number(group), session: Number(session), zombie };
+}
+
+function pids() {
+  const names = existsSync('/proc/self/stat') ? readdirSync('/proc') : [];
+  return names.filter((name) => /^\d+$/.test(name)).map(Number);
 }
 
 /** The environment that a process was started with, as NAME=value; empty where it may not be read. */
-async function environmentOf(pid: number) {
-  return ((await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')) ?? '').split('\0');
-}
+const environmentOf = (pid: number) => (read(`/proc/${pid}/environ`) ?? '').split('\0');
 
 /** This process and those that it descends from: nothing here ever ends them, whatever tag they carry. */
-async function ownLine() {
+function ownLine() {
   const line = new Set<number>();
-  for (let pid = process.pid; pid > 0 && !line.has(pid); pid = (await readStat(pid))?.parent ?? 0) line.add(pid);
+  for (let pid = process.pid; pid > 0 && !line.has(pid); pid = readStat(pid)?.parent ?? 0) line.add(pid);
   return line;
 }
 
 /** Living processes for which `belongs` says so. */
-async function find(belongs: (stat: Stat, environment: () => Promise<string[]>) => boolean | Promise<boolean>) {
-  const own = await ownLine();
-  const found: number[] = [];
-  for (const pid of await pids()) {
-    if (own.has(pid)) continue;
-    const stat = await readStat(pid);
-    if (stat && !stat.zombie && (await belongs(stat, () => environmentOf(pid)))) found.push(pid);
-  }
-  return found;
+function find(belongs: (stat: Stat) => boolean) {
+  const own = ownLine();
+  return pids().filter((pid) => {
+    const stat = own.has(pid) ? null : readStat(pid);
+    return stat !== null && !stat.zombie && belongs(stat);
+  });
 }
 
 /** Processes whose environment holds `variable` with exactly `value`, or in the session or group `leader`. */
 export const findDescendants = (leader: number, variable: string, value: string) =>
   find(
-    async ({ group, session }, environment) =>
-      group === leader || session === leader || (await environment()).includes(`${variable}=${value}`),
+    ({ pid, group, session }) =>
+      group === leader || session === leader || environmentOf(pid).includes(`${variable}=${value}`),
   );
 
 /** Processes with the tag `tag` or one below it: `my-run/grpo` finds those of `my-run/grpo/e3`. */
 export const findTagged = (tag: string) =>
-  find(async (_stat, environment) =>
-    (await environment()).some((entry) => entry === `${TAG}=${tag}` || entry.startsWith(`${TAG}=${tag}/`)),
+  find(({ pid }) =>
+    environmentOf(pid).some((entry) => entry === `${TAG}=${tag}` || entry.startsWith(`${TAG}=${tag}/`)),
   );
 
 /** Sends a signal; a process that is gone already is no error. */
@@ -85,11 +86,11 @@ export function send(pid: number, signal: NodeJS.Signals) {
  * Returns how many were killed. A process in uninterruptible sleep (a dead disk, a wedged driver) cannot be ended by
  * anybody: after `patience_ms` this throws and names it.
  */
-export async function killUntilGone(look: () => Promise<number[]>, patience_ms = 10_000): Promise<number> {
+export async function killUntilGone(look: () => number[], patience_ms = 10_000): Promise<number> {
   const killed = new Set<number>();
   const until = Date.now() + patience_ms;
   for (;;) {
-    const left = await look();
+    const left = look();
     if (left.length === 0) return killed.size;
     for (const pid of left) {
       send(pid, 'SIGKILL');
