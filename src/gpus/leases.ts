@@ -79,7 +79,8 @@ export async function leaseGpus({ root, node, count, owner, gpus, isAlive }: Lea
 /** Gives back all that `owner` holds or waits for on `node`; on every node where that is left out. */
 export async function releaseGpus({ root, node, owner }: { root: string; node?: string; owner: string }) {
   const nodes = (await readdir(join(root, '.gavel', 'leases')).catch(orNull)) ?? [];
-  const folders = node === undefined ? nodes.map((name) => join(root, '.gavel', 'leases', name)) : [leaseFolder(root, node)];
+  const folders =
+    node === undefined ? nodes.map((name) => join(root, '.gavel', 'leases', name)) : [leaseFolder(root, node)];
   for (const folder of folders) await release(folder, owner);
 }
 
