@@ -104,7 +104,7 @@ async function accept(paths: RunPaths, own: RunOwner, resume: boolean) {
   if (!resume) {
     throw new RunExists(
       `Run ${paths.run} exists already: ${paths.dir}. ` +
-        `Take another name with --run NAME, or go on with it: gavel run --resume ${paths.run}.`,
+        `Take another name with --run NAME, or go on with it: gavel run runs/${paths.run}/spec.json --resume.`,
     );
   }
   if (found.spec_digest !== own.spec_digest) {

@@ -26,7 +26,10 @@ export async function readEnding(ending: Ending): Promise<StageResult> {
     throw invalidSpec([{ field: outcome.field ?? stage, message: outcome.message }]);
   }
   if (outcome?.status === 'judge_away') {
-    throw failure('JudgeAway', `${outcome.message}. When it is back: \`gavel run --resume ${paths.run}\``);
+    throw failure(
+      'JudgeAway',
+      `${outcome.message}. When it is back: \`gavel run runs/${paths.run}/spec.json --resume\``,
+    );
   }
   const how = signal ?? `exit code ${code}`;
   // 128 + n is how a shell or a launcher reports a signal.

@@ -124,7 +124,7 @@ function refuseWithoutProgress({ stage, spec }: StageRun, paths: RunPaths, past:
   throw failure(
     'NoProgress',
     `${errors.length} attempts at ${stage} ended by error without a commit. Last: ${last?.outcome?.message ?? 'unknown'}. ` +
-      `Log: ${paths.log(`${stage}-e${last?.epoch}`)}. Mend the cause, then \`gavel run --resume ${spec.run}\`.`,
+      `Log: ${paths.log(`${stage}-e${last?.epoch}`)}. Mend the cause, then \`gavel run runs/${spec.run}/spec.json --resume\`.`,
   );
 }
 

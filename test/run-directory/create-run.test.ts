@@ -47,7 +47,7 @@ test('refuses a run that exists, naming its path and both ways out', async () =>
   const again = createRun(root, aSpec(), { ...owner, run_id: 'another' });
   await expect(again).rejects.toThrow(expect.objectContaining({ name: 'RunExists' }));
   await expect(again).rejects.toThrow(
-    `${paths.dir}. Take another name with --run NAME, or go on with it: gavel run --resume first`,
+    `${paths.dir}. Take another name with --run NAME, or go on with it: gavel run runs/first/spec.json --resume`,
   );
 });
 

@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { freePort } from '../../src/ports.ts';
+
+/** A GAVEL_ROOT of the test's own with the shipped models and examples in it, and the real `gavel` run on it. */
+
+const package_root = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface Sandbox {
+  root: string;
+  address: string;
+  gavel(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }>;
+  /** Starts `gavel` in the background; its output is collected. */
+  start(...args: string[]): { process: ChildProcess; output: () => string };
+  temporal(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }>;
+  /** Process ids of everything that belongs to this root and still runs. */
+  leftovers(): number[];
+  close(): void;
+}
+
+export async function openSandbox(): Promise<Sandbox> {
+  const root = mkdtempSync(join(tmpdir(), 'gavel-e2e-'));
+  writeFileSync(join(root, '.gavel-root'), '');
+  for (const folder of ['models', 'examples']) symlinkSync(join(package_root, folder), join(root, folder));
+  const address = `127.0.0.1:${await freePort()}`;
+  const env = { ...process.env, GAVEL_ROOT: root, TEMPORAL_ADDRESS: address, NO_COLOR: '1', GAVEL_API_KEY: 'e2e-key' };
+  const cli = join(package_root, 'src/cli.ts');
+  const temporal = join(package_root, '.venv/bin/temporal');
+  const run = async (command: string, args: string[]) => {
+    const { exitCode, stdout, stderr } = await execa(command, args, { env, cwd: root, reject: false, stdin: 'ignore' });
+    return { code: exitCode ?? -1, stdout, stderr };
+  };
+  return {
+    root,
+    address,
+    gavel: (...args) => run(process.execPath, ['--no-warnings', cli, ...args]),
+    temporal: (...args) => run(temporal, ['--address', address, ...args]),
+    start: (...args) => {
+      const child = spawn(process.execPath, ['--no-warnings', cli, ...args], {
+        env,
+        cwd: root,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      let text = '';
+      child.stdout.on('data', (chunk) => (text += chunk));
+      child.stderr.on('data', (chunk) => (text += chunk));
+      return { process: child, output: () => text };
+    },
+    leftovers: () => processesOf(root),
+    close: () => rmSync(root, { recursive: true, force: true }),
+  };
+}
+
+function processesOf(root: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`GAVEL_ROOT=${root}`);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+/** Asks until the answer is there; throws what it waited for, and the last that it saw, when time is up. */
+export async function until<T>(
+  what: string,
+  seconds: number,
+  ask: () => Promise<T | null | undefined | false>,
+): Promise<T> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer;
+    if (Date.now() > deadline) throw new Error(`waited ${seconds} s for ${what}`);
+    await sleep(500);
+  }
+}
