@@ -12,7 +12,6 @@ export const style = `
 :root { color-scheme: light dark; ${light} }
 @media (prefers-color-scheme: dark) { :root { ${dark} } }
 * { box-sizing: border-box; }
-html { scroll-behavior: smooth; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
 main { max-width: 56rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0; letter-spacing: 0.01em; }
@@ -67,7 +66,7 @@ summary { cursor: pointer; color: var(--link); }
 .glossary { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 0.7rem 2rem; font-size: 0.9rem; margin: 0; }
 .glossary dt { font-weight: 650; }
 .glossary dd { margin: 0; color: var(--soft); }
-.glossary :target, .glossary div:target { background: var(--inconclusive); outline: 6px solid var(--inconclusive); }
+.glossary div:target { background: var(--inconclusive); outline: 6px solid var(--inconclusive); }
 @media (max-width: 40rem) {
   .wide { display: none; }
   .narrow { display: block; }
@@ -80,6 +79,7 @@ summary { cursor: pointer; color: var(--link); }
   :root { color-scheme: light; ${light} }
   body { font-size: 11pt; }
   main { max-width: none; padding: 0; }
+  .tiles { grid-template-columns: repeat(4, 1fr); }
   section { break-inside: auto; margin-top: 1.4rem; }
   figure, table, .verdict, .tiles { break-inside: avoid; }
   h2, h3, figcaption { break-after: avoid; }
