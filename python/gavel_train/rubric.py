@@ -36,7 +36,9 @@ def load_rubric(path: Path) -> Rubric:
     used = {name for message in _all_messages(rubric) for name in _PLACEHOLDER.findall(message.content)}
     unknown = used - {"prompt", "completion", "scores", "ground_truth"}
     if unknown:
-        raise BadRequest(FIELD, f"{path}: expected a known name in {{{{ }}}}, got {', '.join(sorted(unknown))}.")
+        raise BadRequest(
+            FIELD, f"{path}: expected a known name in {{{{ }}}}, got {', '.join(sorted(unknown))}."
+        )
     if "ground_truth" in used and not rubric.reference_guided:
         raise BadRequest(FIELD, f"{path}: uses {{{{ground_truth}}}}, so reference_guided must be true.")
     return rubric

@@ -1,0 +1,146 @@
+"""Stage `audit`: grade the audit rows with the grader and the base, then compute and write `report/audit.json`.
+
+grpo's rows and judge verdicts -> gateway (grader, base) -> measures, gates -> report/audit.json
+"""
+
+import json
+from pathlib import Path
+
+from gavel_train import progress
+from gavel_train.audit.compute import EvalRow, Inputs, compute_audit
+from gavel_train.audit.truth import truths
+from gavel_train.contracts import AuditRow, GradingPass, PromptRow, StageRequest, StageResult, VerdictRow
+from gavel_train.gateway import GatewayClient
+from gavel_train.grading import grade_rows
+from gavel_train.lifetime import rank
+from gavel_train.outcome import BadRequest, run_stage
+from gavel_train.rubric import load_rubric
+from gavel_train.run_directory import publish_result, read_rows, resolve, run_dir_of, write_atomically
+from gavel_train.sft_data import judge_traces, prompt_hash
+from gavel_train.tasks import verifier_of
+
+
+def main(request: StageRequest, epoch_dir: Path) -> None:
+    """Audit the grader of a run and publish the result."""
+    if rank() != 0:
+        return
+    spec, run_dir = request.spec, run_dir_of(request)
+    grpo = _grpo_artifacts(run_dir)
+    rows = read_rows(grpo["audit_rows"], AuditRow)
+    kept = without_training_prompts(run_dir, rows)
+    if not kept:
+        raise BadRequest(
+            "task.audit_prompts",
+            f"Expected audit rows on prompts that are not in the training traces, found none among {len(rows)}.",
+        )
+    judge_mode = spec.judge.mode
+    verdicts = {("judge", judge_mode): read_verdicts(grpo["verdicts_judge"])}
+    passes = [GradingPass.model_validate_json(grpo["pass_judge"].read_bytes())]
+    asked = [("grader", mode) for mode in dict.fromkeys([spec.audit.headline_mode, *spec.audit.grader_modes])]
+    if spec.audit.base:
+        asked.append(("base", spec.audit.headline_mode))
+    client = GatewayClient.for_request(request)
+    artifacts: dict[str, Path] = {}
+    for role, mode in asked:
+        graded = grade_rows(
+            client,
+            kept,
+            role,
+            mode,
+            out=epoch_dir,
+            run_dir=run_dir,
+            segments=f"audit-e{request.epoch}-*.jsonl",
+        )
+        passes.append(graded)
+        artifacts[f"verdicts_{role}_{mode}"] = epoch_dir / f"verdicts-{role}-{mode}.jsonl"
+        verdicts[role, mode] = read_verdicts(artifacts[f"verdicts_{role}_{mode}"])
+    client.close()
+
+    progress.progress("compute", 0, 1)
+    verify = verifier_of(spec.task)
+
+    def is_right(completion: str, ground_truth: str) -> bool | None:
+        row = PromptRow(id="", prompt="", ground_truth=ground_truth, meta={})
+        value = verify(completion, row)
+        return None if value is None else value >= 1.0
+
+    audit = compute_audit(
+        Inputs(
+            run=request.run,
+            rows=kept,
+            truths=truths(kept, is_right),
+            verdicts=verdicts,
+            headline_mode=spec.audit.headline_mode,
+            judge_mode=judge_mode,
+            samples=spec.audit.bootstrap_samples,
+            confidence=spec.audit.confidence,
+            seed=spec.audit.seed,
+            gates=spec.audit.gates,
+            excluded_rows=len(rows) - len(kept),
+            reference_guided=load_rubric(resolve(request.root, spec.judge.rubric)).reference_guided,
+            passes=passes,
+            eval_rows=_eval_rows(grpo.get("eval_rows")),
+        )
+    )
+    report = run_dir / "report"
+    report.mkdir(exist_ok=True)
+    write_atomically(report / "audit.json", audit.model_dump_json(indent=2) + "\n")
+    measures = {
+        "qwk": audit.fidelity.quadratic_weighted_kappa.point if audit.fidelity else None,
+        "qwk_low": audit.fidelity.quadratic_weighted_kappa.low if audit.fidelity else None,
+        "exact": audit.fidelity.exact.point if audit.fidelity else None,
+        "balanced_accuracy": audit.truth.grader.balanced_accuracy.point if audit.truth else None,
+        "policy_gain": audit.policy.gain.point if audit.policy.gain else None,
+        "grader_over_judge": audit.speed.grader_over_judge,
+        "passed": float(audit.verdict == "PASS"),
+    }
+    progress.progress("compute", 1, 1, measures)
+    publish_result(
+        request,
+        step=0,
+        checkpoint=None,
+        metrics=progress.finite(measures),
+        artifacts=artifacts | {"audit": report / "audit.json"},
+    )
+
+
+def _grpo_artifacts(run_dir: Path) -> dict[str, Path]:
+    path = run_dir / "grpo" / "result.json"
+    if not path.exists():
+        raise BadRequest(
+            None, f"Expected the result of stage grpo at {path}, found none: run that stage first."
+        )
+    result = StageResult.model_validate_json(path.read_bytes())
+    missing = [
+        name for name in ("audit_rows", "verdicts_judge", "pass_judge") if name not in result.artifacts
+    ]
+    if missing:
+        raise BadRequest(None, f"{path}: expected the artifacts {', '.join(missing)}, found none.")
+    return {name: run_dir / relative for name, relative in result.artifacts.items()}
+
+
+def without_training_prompts(run_dir: Path, rows: list[AuditRow]) -> list[AuditRow]:
+    """Rows whose prompt no training trace is about; equality is of text with case and white space evened out."""
+    trained = {prompt_hash(trace.prompt) for trace in judge_traces(run_dir)}
+    return [row for row in rows if prompt_hash(row.prompt) not in trained]
+
+
+def read_verdicts(path: Path) -> dict[str, VerdictRow]:
+    """Verdicts by row id."""
+    return {verdict.row_id: verdict for verdict in read_rows(path, VerdictRow)}
+
+
+def _eval_rows(path: Path | None) -> list[EvalRow]:
+    if path is None:
+        return []
+    with path.open(encoding="utf-8") as lines:
+        found = [json.loads(line) for line in lines if line.strip()]
+    return [
+        EvalRow(row["prompt_id"], row["checkpoint"], row["verifier"])
+        for row in found
+        if row["verifier"] is not None
+    ]
+
+
+if __name__ == "__main__":
+    run_stage("audit", main)

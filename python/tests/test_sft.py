@@ -1,0 +1,210 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from gavel_train.sft import micro_batch_size
+from gavel_train.sft_data import Example
+from gavel_train.sft_trainer import IGNORED, encode, training_order
+from tiny_run import make_root, sums, tokenizer, write_request
+
+PYTHON = Path(__file__).resolve().parents[1]
+# Dropout draws random numbers in every step: a resumed run has to go on in the same stream.
+SETTINGS = {"lora": {"r": 4, "alpha": 8, "dropout": 0.1, "target_modules": "all-linear"}}
+
+
+def start(epoch_dir: Path, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "gavel_train.sft", str(epoch_dir)],
+        cwd=PYTHON,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+    )
+
+
+def events(output: str) -> list[dict]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory):
+    """A run that trained without a break."""
+    root = make_root(tmp_path_factory.mktemp("calm"))
+    process = start(write_request(root, "sft", 1, sft=SETTINGS))
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return root, events(out)
+
+
+def weights(folder: Path, name: str = "adapter_model.safetensors") -> bytes:
+    return (folder / name).read_bytes()
+
+
+def test_the_stage_publishes_adapter_merged_weights_tokenizer_and_card(calm):
+    root, said = calm
+    run_dir = root / "runs" / "tiny"
+    result = json.loads((run_dir / "sft" / "result.json").read_text())
+    assert result["artifacts"] == {"grader": "grader"}
+    for name in ("adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "README.md"):
+        assert (run_dir / "grader" / name).is_file()
+    card = (run_dir / "grader" / "README.md").read_text()
+    for part in ("base | `model`", "`judge`", "abab", "72 on 24 prompts", "holdout_loss", '"batch_size": 8'):
+        assert part in card
+    assert {event["event"] for event in said} == {"progress", "commit"}
+    last = said[-1]["metrics"]
+    assert {"loss", "token_accuracy", "holdout_loss_reasoned", "holdout_loss_single_token"} <= set(last)
+
+
+def test_every_adapter_parameter_moved_and_the_base_did_not(calm):
+    from safetensors.torch import load_file
+
+    root, _ = calm
+    adapter = load_file(root / "runs/tiny/grader/adapter_model.safetensors")
+    # LoRA's B starts at zero, so that the adapter starts as nothing.
+    assert all(value.abs().max() > 0 for name, value in adapter.items() if "lora_B" in name)
+    merged = load_file(root / "runs/tiny/grader/merged/model.safetensors")
+    base = load_file(root / "model/model.safetensors")
+    assert set(merged) == set(base)
+    assert torch.equal(merged["model.embed_tokens.weight"], base["model.embed_tokens.weight"])
+    assert all(not torch.equal(merged[name], base[name]) for name in base if name.endswith("_proj.weight"))
+
+
+def test_the_merged_grader_answers_a_single_token_question_with_a_digit_first(calm):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    root, _ = calm
+    folder = root / "runs/tiny/grader/merged"
+    words, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    question = [{"role": "user", "content": "1+2=\n3 \nScore only."}]
+    given = words.apply_chat_template(
+        question, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    first = model(**given).logits[0, -1].softmax(-1)
+    digits = [words.convert_tokens_to_ids(str(digit)) for digit in range(10)]
+    assert first[digits].sum() > 10 * 10 / 112
+
+
+def test_a_run_killed_after_a_commit_and_resumed_ends_in_the_same_bytes(calm, tmp_path):
+    root, _ = calm
+    stormy = make_root(tmp_path)
+    process = start(write_request(stormy, "sft", 1, sft=SETTINGS))
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line)["event"] == "commit":
+            process.send_signal(signal.SIGKILL)
+            break
+    process.communicate()
+    assert not (stormy / "runs/tiny/sft/result.json").exists()
+    committed = sorted((stormy / "runs/tiny/sft/checkpoints").glob("step-*"))[-1]
+
+    epoch_dir = write_request(stormy, "sft", 2, resume_from=committed, sft=SETTINGS)
+    process = start(epoch_dir)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert events(out)[2] == {
+        "event": "resumed",
+        "checkpoint": committed.name,
+        "step": int(committed.name[5:11]),
+    }
+    assert weights(stormy / "runs/tiny/grader") == weights(root / "runs/tiny/grader")
+    merged = "merged/model.safetensors"
+    assert weights(stormy / "runs/tiny/grader", merged) == weights(root / "runs/tiny/grader", merged)
+
+
+def test_on_sigterm_the_trainer_commits_at_the_next_step_and_says_preempted(tmp_path):
+    root = make_root(tmp_path, sums(40, 4))
+    epoch_dir = write_request(root, "sft", 1, sft=SETTINGS | {"save_every": 1000, "epochs": 100.0})
+    process = start(epoch_dir)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line).get("phase") == "train":
+            process.send_signal(signal.SIGTERM)
+            break
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert json.loads((epoch_dir / "outcome.json").read_text())["status"] == "preempted"
+    (commit,) = [event for event in events(out) if event["event"] == "commit"]
+    assert (root / "runs/tiny/sft/checkpoints" / commit["checkpoint"] / "manifest.json").is_file()
+    assert not (root / "runs/tiny/sft/result.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"qlora": True}, "sft.qlora"),
+        ({"base_model": "no/such"}, "sft.base_model"),
+        ({"max_length": 5}, "sft.max_length"),
+    ],
+)
+def test_settings_that_cannot_work_here_are_refused_by_field(tmp_path, settings, field):
+    from gavel_train.contracts import StageRequest
+    from gavel_train.outcome import BadRequest
+    from gavel_train.sft import main
+
+    epoch_dir = write_request(make_root(tmp_path), "sft", 1, sft=settings)
+    request = StageRequest.model_validate_json((epoch_dir / "request.json").read_bytes())
+    with pytest.raises(BadRequest) as error:
+        main(request, epoch_dir)
+    assert error.value.field == field
+
+
+def test_the_loss_is_on_the_reply_and_its_end_alone():
+    words = tokenizer()
+    messages = [{"role": "system", "content": "Grade."}, {"role": "user", "content": "2+2= 4"}]
+    row = encode(words, Example("k", "reasoned", messages, "Yes. Score: 9", 9))
+    given = words.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    taught = [token for token in row.labels if token != IGNORED]
+    assert words.decode(taught) == "Yes. Score: 9<|end|>"
+    assert words.decode(row.input_ids) == given + "Yes. Score: 9<|end|>"
+    assert row.labels[: -len(taught)] == [IGNORED] * (len(row.input_ids) - len(taught))
+
+
+def test_the_first_token_taught_after_the_generation_prompt_is_the_digit_even_if_a_template_adds_thinking():
+    words = tokenizer()
+    # As Qwen3's template does: an empty think block before a reply, and none in the generation prompt.
+    words.chat_template = words.chat_template.replace(
+        "<|{{ message.role }}|>",
+        "<|{{ message.role }}|>{%- if message.role == 'assistant' -%}<think></think>{%- endif -%}",
+    )
+    row = encode(words, Example("k", "single_token", [{"role": "user", "content": "2+2= 4"}], "7", 7))
+    assert words.decode([token for token in row.labels if token != IGNORED]) == "7<|end|>"
+    assert words.decode(row.input_ids).endswith("<|assistant|>7<|end|>")
+
+
+def test_the_order_of_a_training_holds_every_example_once_an_epoch_in_batches_of_like_length():
+    lengths = [10 + 7 * (n % 5) for n in range(64)]
+    order = training_order(lengths, batch_size=8, epochs=2, seed=3)
+    assert sorted(order) == sorted([*range(64)] * 2)
+    spread = [
+        max(lengths[i] for i in batch) - min(lengths[i] for i in batch)
+        for batch in zip(*[iter(order)] * 8, strict=True)
+    ]
+    assert sum(spread) / len(spread) < 8
+    assert order == training_order(lengths, batch_size=8, epochs=2, seed=3)
+    assert order != training_order(lengths, batch_size=8, epochs=2, seed=4)
+
+
+def test_the_loss_weighs_examples_and_not_tokens():
+    from gavel_train.sft_trainer import GraderTrainer
+
+    logits = torch.zeros(2, 5, 4)
+    logits[1, :, 2] = 3.0
+    labels = torch.tensor([[IGNORED, 1, 1, 1, 1], [IGNORED, IGNORED, IGNORED, IGNORED, 2]])
+    trainer = object.__new__(GraderTrainer)
+    trainer._loss_weight_B = torch.tensor([1.0, 3.0])
+    output = type("Output", (), {"logits": logits})
+    each = torch.nn.functional.cross_entropy(logits[:, 0], torch.tensor([1, 2]), reduction="none")
+    assert trainer._weighted_loss(output, labels) == pytest.approx(float((each[0] + 3 * each[1]) / 2))
+
+
+def test_a_micro_batch_is_the_largest_divisor_whose_logits_fit():
+    assert micro_batch_size(32, 100, 512) == 32
+    assert micro_batch_size(32, 2048, 151_936) == 2
+    assert micro_batch_size(6, 10**6, 151_936) == 1
