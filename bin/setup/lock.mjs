@@ -1,4 +1,5 @@
 // One set-up at a time: a second one waits for the first, and a dead one's lock is taken over.
+import { randomUUID } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,14 +36,16 @@ function read(path) {
 /** Takes the lock, waiting while its holder, or a tool that a killed holder left behind, lives. */
 export async function takeLock(path, { onWait }) {
   mkdirSync(dirname(path), { recursive: true });
-  const draft = `${path}.${process.pid}`;
+  const draft = `${path}.${randomUUID()}`;
   const hold = (holders) => writeFileSync(draft, JSON.stringify(holders));
   const mine = [identity(process.pid)];
   hold(mine);
   let told = false;
   for (;;) {
     try {
+      // Unlike creating and writing, linking never shows anybody an empty lock.
       linkSync(draft, path);
+      rmSync(draft);
       break;
     } catch (error) {
       if (error.code !== 'EEXIST') throw error;
@@ -65,7 +68,6 @@ export async function takeLock(path, { onWait }) {
       renameSync(draft, path);
     },
     release() {
-      rmSync(draft, { force: true });
       rmSync(path, { force: true });
     },
   };

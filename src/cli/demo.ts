@@ -94,7 +94,7 @@ async function runOn(config: Config, server: Server, { spec, paths, up, stop, be
 }
 
 async function tell(view: RunView, paths: RunPaths, ui: string, seconds: number): Promise<number> {
-  if (view.state !== 'completed') {
+  if (view.state !== 'done') {
     throw new CliError(
       `The run ${view.run} ${view.state}: ${view.failure ?? 'no reason is known'}.\nLogs: ${paths.logs}\nWeb UI: ${ui}`,
     );

@@ -40,7 +40,7 @@ export async function lookAtRun(config: Config, run: string, server: Server | nu
       hint: 'List runs with `gavel status`.',
     });
   }
-  if (!known && onDisk) view.state = view.stage === 'done' ? 'completed' : 'unknown';
+  if (!known && onDisk) view.state = view.stage === 'done' ? 'done' : 'unknown';
   addOwnWorker(config, view);
   return view;
 }

@@ -21,7 +21,7 @@ export interface StageView {
   waiting: { for: string; seconds: number } | null;
 }
 
-export type RunState = 'running' | 'completed' | 'failed' | 'cancelled' | 'terminated' | 'unknown';
+export type RunState = 'running' | 'done' | 'failed' | 'cancelled' | 'terminated' | 'unknown';
 
 export interface RunView {
   run: string;

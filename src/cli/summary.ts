@@ -64,8 +64,10 @@ export function summaryRows(audit: Audit, cost: JudgeCost, seconds: number): Row
   ];
 }
 
-export const duration = (seconds: number): string =>
-  seconds < 60 ? `${seconds.toFixed(0)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
 
 /** Rows as text, the labels padded to one width. */
 export function table(rows: Row[]): string {

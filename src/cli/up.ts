@@ -124,15 +124,26 @@ function keepAlive(
   return { first, over };
 }
 
-/** What the worker says of its own workings: in the log, not on the terminal. */
-const quiet = /\[(INFO|DEBUG|TRACE)\]/;
-
 function startWorker(config: Config, { address }: UpState, onReady: () => void): Child {
+  const isNews = newsFilter();
   return startChild({
     command: config.node_binary,
     args: ['--no-warnings', cli, 'worker', '--supervised'],
     env: { ...process.env, TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'default' },
     log: join(config.root, '.gavel/logs/worker.log'),
-    onLine: (line) => (/^Worker .* polls /.test(line) ? onReady() : quiet.test(line) || console.log(line)),
+    onLine: (line) => {
+      if (/^Worker .* polls /.test(line)) onReady();
+      else if (isNews(line)) console.log(line);
+    },
   });
+}
+
+/** Keeps what the worker's SDK says of its own workings, over several lines at times, in the log and off the terminal. */
+function newsFilter(): (line: string) => boolean {
+  let level = '';
+  return (line) => {
+    level = /^\S+Z \[([A-Z]+)\]/.exec(line)?.[1] ?? level;
+    // The queue of a node is for activities alone.
+    return !['INFO', 'DEBUG', 'TRACE'].includes(level) && !line.includes('No workflows registered');
+  };
 }

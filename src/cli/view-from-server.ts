@@ -13,7 +13,7 @@ const DEADLINE_MS = 4000;
 const states: Record<string, RunState> = {
   RUNNING: 'running',
   CONTINUED_AS_NEW: 'running',
-  COMPLETED: 'completed',
+  COMPLETED: 'done',
   FAILED: 'failed',
   CANCELLED: 'cancelled',
   TERMINATED: 'terminated',

@@ -25,5 +25,5 @@ export async function watchToEnd(config: Config, run: string): Promise<number> {
     return EXIT.interrupted;
   }
   console.log(`\n${statusText(view)}`);
-  return view.state === 'completed' ? exitOfVerdict(view.verdict) : EXIT.failed;
+  return view.state === 'done' ? exitOfVerdict(view.verdict) : EXIT.failed;
 }

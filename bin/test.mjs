@@ -1,0 +1,100 @@
+#!/usr/bin/env node
+// `npm test`: set-up, generated files, lint, types, tests of both languages, and one run from end to end.
+// Stops at the first failure. --fast leaves the end-to-end run out, --keep-going goes on after a failure.
+import { spawn } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { node24 } from './node24.mjs';
+import { root } from './setup/tool.mjs';
+import { ensureSetup } from './setup.mjs';
+import { fromPytest, fromVitest } from './test/counts.mjs';
+
+const options = new Set(process.argv.slice(2));
+for (const option of options) {
+  if (option !== '--fast' && option !== '--keep-going') {
+    console.error(`Expected --fast or --keep-going, got ${option}.`);
+    process.exit(2);
+  }
+}
+
+const began = Date.now();
+await ensureSetup();
+
+const reports = join(root, '.gavel/test');
+rmSync(reports, { recursive: true, force: true });
+mkdirSync(reports, { recursive: true });
+
+const node = node24();
+const module = (path) => [node, join(root, 'node_modules', path)];
+const venv = (name) => join(root, '.venv/bin', name);
+const vitest = (name) => {
+  const report = join(reports, `${name}.json`);
+  const run = ['run', '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  return { command: [...module('vitest/vitest.mjs'), ...run], count: () => fromVitest(report) };
+};
+const junit = join(reports, 'pytest.xml');
+// pyproject.toml, and with it the settings of pytest, is in python/.
+const pytest = {
+  command: [venv('pytest'), `--junitxml=${junit}`],
+  cwd: join(root, 'python'),
+  count: () => fromPytest(junit),
+};
+
+const steps = [
+  { name: 'contracts are fresh', command: [node, '--no-warnings', 'src/contracts/generate.ts', '--check'] },
+  { name: 'biome', command: [...module('@biomejs/biome/bin/biome'), 'check', '.'] },
+  { name: 'tsc', command: [...module('typescript/bin/tsc'), '-p', '.'] },
+  { name: 'ruff check', command: [venv('ruff'), 'check', 'python', 'models'] },
+  { name: 'ruff format', command: [venv('ruff'), 'format', '--check', 'python', 'models'] },
+  { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
+  { name: 'TypeScript tests', ...vitest('unit') },
+  { name: 'Python tests', ...pytest },
+  ...(options.has('--fast') ? [] : [{ name: 'end to end', ...vitest('e2e') }]),
+];
+
+let running = null;
+let stopped = false;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    stopped = true;
+    running?.kill(signal);
+  });
+}
+
+/** Runs one step on this terminal; resolves with its exit status. */
+function run({ command: [program, ...args], cwd = root }) {
+  return new Promise((resolve) => {
+    running = spawn(program, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
+    running.on('error', (error) => {
+      console.error(error.message);
+      resolve(127);
+    });
+    running.on('exit', (code, signal) => resolve(signal ? 130 : code));
+  });
+}
+
+const seconds = (from) => `${((Date.now() - from) / 1000).toFixed(1)} s`;
+const results = [];
+for (const step of steps) {
+  const from = Date.now();
+  console.log(`\n=== ${step.name}`);
+  const code = await run(step);
+  const counts = step.count?.() ?? { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+  // A runner that fails as a whole, say on a file that it cannot load, counts no test of its own.
+  if (code !== 0 && counts.failed === 0) counts.failed = 1;
+  results.push({ name: step.name, code, time: seconds(from), ...counts });
+  if (stopped || (code !== 0 && !options.has('--keep-going'))) break;
+}
+
+console.log('\n=== summary');
+for (const { name, code, time, passed, failed, skipped } of results) {
+  const parts = [`${passed} passed`, failed > 0 && `${failed} failed`, skipped > 0 && `${skipped} skipped`];
+  console.log(
+    `${code === 0 ? 'ok  ' : 'FAIL'}  ${name.padEnd(20)} ${time.padStart(9)}  ${parts.filter(Boolean).join(', ')}`,
+  );
+}
+for (const { name } of steps.slice(results.length)) console.log(`-     ${name.padEnd(20)}   not run`);
+console.log(`total ${seconds(began)}`);
+const sum = (key) => results.reduce((total, result) => total + result[key], 0);
+console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
+process.exit(stopped ? 130 : (results.find(({ code }) => code !== 0)?.code ?? 0));

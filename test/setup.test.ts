@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+
+// Plain JavaScript that runs before any type is installed.
+const { takeLock } = (await import(new URL('../bin/setup/lock.mjs', import.meta.url).href)) as {
+  takeLock: (
+    path: string,
+    options: { onWait: (pid: number) => void },
+  ) => Promise<{ add(pid: number): void; release(): void }>;
+};
+const { runTool, SetupError } = (await import(new URL('../bin/setup/tool.mjs', import.meta.url).href)) as {
+  runTool: (
+    command: string,
+    args: string[],
+    options: { what: string; mend: string; onLine?: (line: string) => void },
+  ) => Promise<string[]>;
+  SetupError: new (message: string) => Error & { text(): string };
+};
+const { barLine } = (await import(new URL('../bin/setup/screen.mjs', import.meta.url).href)) as {
+  barLine: (label: string, done: number, total: number, detail: string) => string;
+};
+
+const folder = mkdtempSync(join(tmpdir(), 'gavel-setup-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const unexpected = () => {
+  throw new Error('Expected no wait.');
+};
+
+describe('the lock of the set-up', () => {
+  it('makes a second set-up wait for the first', async () => {
+    const path = join(folder, 'held');
+    const first = await takeLock(path, { onWait: unexpected });
+    let waitedFor = 0;
+    const second = takeLock(path, { onWait: (pid) => (waitedFor = pid) });
+    await expect.poll(() => waitedFor).toBe(process.pid);
+    first.release();
+    (await second).release();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('takes over from a set-up that was killed', async () => {
+    const path = join(folder, 'dead');
+    writeFileSync(path, JSON.stringify([{ pid: 2 ** 22 + 1, started: '' }]));
+    const lock = await takeLock(path, { onWait: unexpected });
+    expect(JSON.parse(readFileSync(path, 'utf8'))[0].pid).toBe(process.pid);
+    lock.release();
+  });
+
+  it('is held by a tool that outlives its set-up', async () => {
+    const path = join(folder, 'orphan');
+    const tool = spawn('sleep', ['60']);
+    const lock = await takeLock(path, { onWait: unexpected });
+    lock.add(tool.pid as number);
+    const [own, added] = JSON.parse(readFileSync(path, 'utf8'));
+    expect(added.pid).toBe(tool.pid);
+    // As if the set-up itself had been killed.
+    writeFileSync(path, JSON.stringify([{ ...own, pid: 2 ** 22 + 1 }, added]));
+    let waited = false;
+    const next = takeLock(path, { onWait: () => (waited = true) });
+    await expect.poll(() => waited).toBe(true);
+    tool.kill();
+    (await next).release();
+  });
+});
+
+describe('a tool of the set-up', () => {
+  it('hands its lines on', async () => {
+    const lines: string[] = [];
+    await runTool('sh', ['-c', 'echo one; echo two >&2'], {
+      what: 'Saying',
+      mend: '-',
+      onLine: (line) => lines.push(line),
+    });
+    expect(lines.sort()).toEqual(['one', 'two']);
+  });
+
+  it('that fails is quoted, with what mends it and where its log is', async () => {
+    const failure = await runTool('sh', ['-c', 'echo "npm warn noise"; echo no such package; exit 3'], {
+      what: 'Installing',
+      mend: 'check the network.',
+    }).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(SetupError);
+    const text = (failure as InstanceType<typeof SetupError>).text();
+    expect(text).toContain('Installing failed: sh -c');
+    expect(text).toContain('exit status 3');
+    expect(text).toContain('    no such package');
+    expect(text).not.toContain('    npm warn noise');
+    expect(text).toContain('To mend it: check the network.');
+    expect(text).toContain('.gavel/setup.log');
+  });
+
+  it('that is not there is named', async () => {
+    const failure = await runTool('no-such-tool', [], { what: 'Installing', mend: 'install it.' }).catch(
+      (error: Error) => error,
+    );
+    expect((failure as Error).message).toContain('cannot start no-such-tool (ENOENT)');
+  });
+});
+
+describe('progress of the set-up', () => {
+  it('fills with the share that is done', () => {
+    expect(barLine('torch', 5, 10, 'x')).toContain(`${'█'.repeat(14)}${'░'.repeat(14)}`);
+    expect(barLine('torch', 5, 10, 'x')).toContain('5/10');
+  });
+});
+
+describe('a set-up that has nothing to do', () => {
+  it('takes no time and says so', async () => {
+    const began = Date.now();
+    const setup = fileURLToPath(new URL('../bin/setup.mjs', import.meta.url));
+    const child = spawn(process.execPath, [setup], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (data) => (said += data));
+    const code = await new Promise((resolve) => child.on('exit', resolve));
+    expect(code).toBe(0);
+    expect(said.trim()).toBe('Everything is set up.');
+    expect(Date.now() - began).toBeLessThan(10_000);
+  });
+});
