@@ -46,9 +46,11 @@ def checkpoint_name(step: int, epoch: int) -> str:
 
 
 def newest_epoch(stage_dir: Path) -> int:
-    """Return the number of the stage's newest epoch, 0 if none was taken."""
-    numbers = [int(p.parent.name) for p in stage_dir.glob("epochs/[0-9]*/epoch.json")]
-    return max(numbers, default=0)
+    """Return the number of the stage's newest epoch, 0 if none was taken.
+
+    The folder is the fence: its exclusive create comes before the record in it.
+    """
+    return max((int(path.name) for path in stage_dir.glob("epochs/[0-9]*") if path.name.isdigit()), default=0)
 
 
 def check_newest(stage_dir: Path, epoch: int) -> None:

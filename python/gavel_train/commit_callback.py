@@ -1,0 +1,139 @@
+"""The trainer's checkpoint callback: TRL saves into the epoch's own place, and this commits it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from gavel_train import lifetime, progress
+from gavel_train.checkpoints import ROLLOUTS, chain_of, commit_checkpoint, middle_step, prune
+from gavel_train.contracts import RolloutRecord, StageRequest
+from gavel_train.rollout import CachedRollout
+from gavel_train.run_directory import run_dir_of, write_rows
+from gavel_train.step_log import figures, rollouts_of_step, trl_figures
+
+
+class CommitCallback(TrainerCallback):
+    """Commits step 0, every `save_every` steps and the last step; reports each step.
+
+    Checkpoints fall only between optimizer steps, where no generated rollout waits for its update: one
+    generation batch is exactly one step. What TRL saves (weights or adapter, optimizer, scheduler,
+    random states of each rank, trainer state) is then all there is, together with the rollouts of every
+    step since the previous commit.
+    """
+
+    def __init__(self, request: StageRequest, rollout: CachedRollout, *, parent: str | None) -> None:
+        self.trainer: Any = None
+        self.parent = parent
+        self.preempted = False
+        self._request = request
+        self._rollout = rollout
+        self._records: list[RolloutRecord] = []
+        self._step_records: list[RolloutRecord] = []
+        self._step_started = time.monotonic()
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Commit the initial policy, which the audit samples from."""
+        if self.parent is None:
+            self.trainer._save_checkpoint(self.trainer.model, None)
+            self._commit(args, state)
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Start the step's clock."""
+        self._step_started = time.monotonic()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Keep the step's rollouts; ask for a checkpoint where one is due or SIGTERM has arrived."""
+        self._step_records = rollouts_of_step(self.trainer)
+        self._records += self._step_records
+        grpo = self._request.spec.grpo
+        if state.global_step < grpo.steps and self._any_rank_must_stop():
+            self.preempted = True
+            control.should_training_stop = True
+        control.should_save = (
+            self.preempted or state.global_step % grpo.save_every == 0 or state.global_step >= grpo.steps
+        )
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Report the step."""
+        if not self._step_records:
+            # The summary at the end of training, which belongs to no step.
+            return
+        logs = kwargs["logs"]
+        seconds = time.monotonic() - self._step_started
+        tokens = float(logs.get("completions/mean_length", 0.0)) * len(self._step_records)
+        progress.progress(
+            "train",
+            state.global_step,
+            self._request.spec.grpo.steps,
+            {
+                **figures(self._step_records),
+                **trl_figures(logs),
+                **self._rollout.seconds,
+                "completion_tokens": tokens,
+                "step_seconds": seconds,
+                "tokens_per_s": tokens / seconds,
+            },
+        )
+        self._step_records = []
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Commit what TRL has just saved."""
+        self._commit(args, state)
+
+    def _commit(self, args: TrainingArguments, state: TrainerState) -> None:
+        # Every rank has to have written its random state before rank 0 counts the files, and none may go on
+        # into a state that would not be committed.
+        self.trainer.accelerator.wait_for_everyone()
+        if lifetime.rank() == 0:
+            self._commit_alone(
+                Path(args.output_dir or ".") / f"checkpoint-{state.global_step}", state.global_step
+            )
+        self.trainer.accelerator.wait_for_everyone()
+
+    def _commit_alone(self, work: Path, step: int) -> None:
+        grpo = self._request.spec.grpo
+        # A pickle of the arguments, of no use to resume and full of this machine's paths.
+        (work / "training_args.bin").unlink(missing_ok=True)
+        write_rows(work / ROLLOUTS, self._records)
+        metrics = figures(self._records)
+        manifest = commit_checkpoint(self._request, work, step=step, parent=self.parent, metrics=metrics)
+        self.parent = manifest.name
+        self._records = []
+        progress.commit(manifest.name, step, metrics)
+        checkpoints = run_dir_of(self._request) / self._request.stage / "checkpoints"
+        prune(
+            checkpoints,
+            chain_of(checkpoints, manifest.name),
+            keep_newest=grpo.keep_checkpoints,
+            keep_steps={0, middle_step(grpo.steps, grpo.save_every), grpo.steps},
+        )
+
+    def _any_rank_must_stop(self) -> bool:
+        # All ranks have to stop at the same step: one that goes on alone would wait for the others for ever.
+        mine = torch.tensor(float(lifetime.stop_requested()), device=self.trainer.accelerator.device)
+        return bool(self.trainer.accelerator.reduce(mine, reduction="sum").item() > 0)
+
+
+def clear_work(epoch_dir: Path) -> Path:
+    """Return an empty folder, in the epoch's own place, for TRL to save into."""
+    work = epoch_dir / "work"
+    if lifetime.rank() == 0:
+        shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    return work

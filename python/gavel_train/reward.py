@@ -1,0 +1,131 @@
+"""The one reward: `w * verifier + (1 - w) * score / 9`, the judge alone where there is no verifier's word.
+
+Without a score there is no reward, and a row without a reward moves nothing. It is never a 0: that would
+teach the policy from an outage or from a reply that nobody could read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from gavel_train.contracts import Grade, GradeRequest, PromptRow, Spec
+from gavel_train.gateway import GatewayClient
+from gavel_train.grading import Mode
+from gavel_train.tasks import Verifier
+
+HIGHEST_SCORE = 9.0
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is known of one rollout once its verdicts are in."""
+
+    step: int
+    group: int
+    rollout: int
+    prompt_id: str
+    completion: str
+    trace_keys: list[str]
+    score: float | None
+    verifier: float | None
+    reward: float | None
+
+
+def score_of(grades: Sequence[Grade], *, mode: Mode, threshold: float) -> float | None:
+    """Return the mean score, 0 to 9, of the votes that count, or None if none does.
+
+    A vote counts if it was scored and is at least as confident as `threshold`; one of unknown confidence
+    counts only without a threshold. A single-token vote's score is the expectation over the ten digits
+    (it resolves more than the digit alone); a reasoned vote's score is the digit that its reasoning led to.
+    """
+    counted = [
+        float(grade.expectation if mode == "single_token" and grade.expectation is not None else grade.score)
+        for grade in grades
+        if grade.score is not None
+        and grade.verdict == "scored"
+        and (threshold == 0 or (grade.confidence is not None and grade.confidence >= threshold))
+    ]
+    return sum(counted) / len(counted) if counted else None
+
+
+def mixed_reward(verifier: float | None, score: float | None, *, verifier_weight: float) -> float | None:
+    """Return the reward, 0 to 1; None where the judge gave no score."""
+    if score is None:
+        return None
+    if verifier is None:
+        return score / HIGHEST_SCORE
+    return verifier_weight * verifier + (1 - verifier_weight) * score / HIGHEST_SCORE
+
+
+class RewardDesk:
+    """Hands completions to the judge as soon as they exist, and turns the verdicts into rewards."""
+
+    def __init__(self, client: GatewayClient, spec: Spec, verify: Verifier) -> None:
+        self._client = client
+        self._votes = spec.judge.votes
+        self._mode: Mode = spec.judge.mode
+        self._num_generations = spec.grpo.num_generations
+        self._threshold = spec.grpo.confidence_threshold
+        self._weight = spec.grpo.verifier_weight
+        self._verify = verify
+
+    def hand_in(self, step: int, position: int, row: PromptRow, completion: str) -> list[Future[Grade]]:
+        """Start the grading calls of one rollout, `position` counted over all ranks; returns at once."""
+        group, rollout = divmod(position, self._num_generations)
+        return [
+            self._client.submit(
+                GradeRequest(
+                    role="judge",
+                    mode=self._mode,
+                    occasion=f"grpo:{step}:{group}:{rollout}:{vote}",
+                    prompt=row.prompt,
+                    completion=completion,
+                    ground_truth=row.ground_truth,
+                )
+            )
+            for vote in range(self._votes)
+        ]
+
+    def collect(
+        self, step: int, position: int, row: PromptRow, completion: str, calls: Sequence[Future[Grade]]
+    ) -> Judged:
+        """Wait for the verdicts of one rollout; raises what ended a call (JudgeAway, say)."""
+        verifier = self._verify(completion, row)
+        grades = [call.result() for call in calls]
+        score = score_of(grades, mode=self._mode, threshold=self._threshold)
+        group, rollout = divmod(position, self._num_generations)
+        return Judged(
+            step=step,
+            group=group,
+            rollout=rollout,
+            prompt_id=row.id,
+            completion=completion,
+            trace_keys=[grade.key for grade in grades],
+            score=score,
+            verifier=verifier,
+            reward=mixed_reward(verifier, score, verifier_weight=self._weight),
+        )
+
+    def judge_all(
+        self, step: int, first_position: int, rows: Sequence[PromptRow], completions: Sequence[str]
+    ) -> list[Judged]:
+        """Grade a batch of rollouts, all at once, and wait for the last verdict."""
+        batch = list(enumerate(zip(rows, completions, strict=True), start=first_position))
+        calls = [self.hand_in(step, position, row, text) for position, (row, text) in batch]
+        try:
+            return [
+                self.collect(step, position, row, text, own)
+                for (position, (row, text)), own in zip(batch, calls, strict=True)
+            ]
+        except BaseException:
+            for call in (call for own in calls for call in own):
+                call.cancel()
+            raise
+
+
+def as_record(judged: Judged) -> dict[str, Any]:
+    """Return the fields of a RolloutRecord that are known before advantages are."""
+    return dict(vars(judged))

@@ -1,0 +1,43 @@
+"""What a step did: its rollouts with their advantages, and the figures that people watch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gavel_train.contracts import RolloutRecord
+
+_TRL_FIGURES = ("kl", "loss", "grad_norm", "learning_rate", "entropy")
+
+
+def rollouts_of_step(trainer: Any) -> list[RolloutRecord]:
+    """Return the records of the step that has just been made, over all ranks, by group and rollout.
+
+    TRL keeps its logs as long as one generation batch, which is one step here.
+    """
+    logs = trainer._logs
+    return [
+        RolloutRecord(**fields, advantage=advantage)
+        for fields, advantage in zip(logs["extra"]["rollout"], logs["advantages"], strict=True)
+    ]
+
+
+def figures(records: Sequence[RolloutRecord]) -> dict[str, float | None]:
+    """Return mean reward, verifier accuracy, judge score and the share of rollouts without a reward."""
+    return {
+        "reward": mean(record.reward for record in records),
+        "verifier_accuracy": mean(record.verifier for record in records),
+        "judge_score": mean(record.score for record in records),
+        "unscored": mean(float(record.reward is None) for record in records),
+    }
+
+
+def trl_figures(logs: dict[str, Any]) -> dict[str, float]:
+    """Return what is worth showing of TRL's own log of a step."""
+    return {name: float(logs[name]) for name in _TRL_FIGURES if logs.get(name) is not None}
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of the values that are there, None if none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

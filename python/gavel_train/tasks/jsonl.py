@@ -1,0 +1,131 @@
+"""Task `jsonl`: bring your own prompts, one JSON object a line, with a ground truth or without.
+
+`task.path` is a file that is split by prompt here, or a folder with train.jsonl, eval.jsonl and audit.jsonl.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gavel_train.tasks import gsm8k
+
+__all__ = ["make_splits", "verifier_of", "verify"]
+
+SPLITS = ("train", "eval", "audit")
+_DEFAULTS = {"prompt_field": "prompt", "ground_truth_field": "ground_truth", "verifier": "none"}
+_VERIFIERS = ("exact", "number", "none")
+
+
+def make_splits(
+    params: dict[str, Any], sizes: dict[str, int], seed: int, root: Path, path: Path | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Read prompts and deal them out, none to two splits.
+
+    `params`: `prompt_field`, `ground_truth_field` (names of the fields), `verifier` ("exact": the
+    trimmed completion equals the ground truth; "number": GSM8K's rule; "none", the default: only the
+    judge rewards).
+    Raises ValueError naming file, line and field.
+    """
+    settings = _settings(params)
+    if path is None:
+        raise ValueError("task.path: expected a JSON lines file or a folder of them, got null")
+    if path.is_dir():
+        rows = {split: _read(path / f"{split}.jsonl", settings) for split in SPLITS}
+        for split in SPLITS:
+            if len(rows[split]) < sizes[split]:
+                raise ValueError(
+                    f"{path / split}.jsonl: expected at least {sizes[split]} prompts, found {len(rows[split])}"
+                )
+            rows[split] = rows[split][: sizes[split]]
+        return rows
+    pool = _read(path, settings)
+    wanted = sum(sizes[split] for split in SPLITS)
+    if len(pool) < wanted:
+        raise ValueError(
+            f"{path}: expected at least {wanted} distinct prompts (train, eval and audit), found {len(pool)}"
+        )
+    random.Random(f"jsonl:{seed}").shuffle(pool)
+    splits: dict[str, list[dict[str, Any]]] = {}
+    for split in SPLITS:
+        splits[split], pool = pool[: sizes[split]], pool[sizes[split] :]
+    return splits
+
+
+def verify(completion: str, ground_truth: str) -> bool:
+    """Say whether the completion is the ground truth, white space at the ends aside."""
+    return completion.strip() == ground_truth.strip()
+
+
+def verifier_of(params: dict[str, Any]) -> Callable[[str, str], bool] | None:
+    """Return the check that `params.verifier` names, None for "none"."""
+    kind = _settings(params)["verifier"]
+    return {"exact": verify, "number": gsm8k.verify, "none": None}[kind]
+
+
+def _settings(params: dict[str, Any]) -> dict[str, str]:
+    settings = dict(_DEFAULTS)
+    for name, value in params.items():
+        if name not in _DEFAULTS:
+            raise ValueError(f"jsonl has no parameter {name!r}; expected one of {', '.join(_DEFAULTS)}")
+        if not isinstance(value, str) or not value:
+            raise ValueError(f"Expected param {name!r} to be a name, got {value!r}")
+        settings[name] = value
+    if settings["verifier"] not in _VERIFIERS:
+        raise ValueError(
+            f"Expected param 'verifier' to be one of {', '.join(_VERIFIERS)}, got {settings['verifier']!r}"
+        )
+    return settings
+
+
+def _read(path: Path, settings: dict[str, str]) -> list[dict[str, Any]]:
+    if not path.is_file():
+        raise ValueError(f"{path}: expected a JSON lines file, found no such file")
+    rows: list[dict[str, Any]] = []
+    first_at: dict[str, tuple[int, str | None]] = {}
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            row = _row(line, path, number, settings)
+            prompt, truth = row["prompt"], row["ground_truth"]
+            if prompt not in first_at:
+                first_at[prompt] = (number, truth)
+                rows.append(row)
+            elif first_at[prompt][1] != truth:
+                raise ValueError(
+                    f"{path}:{number}: field {settings['ground_truth_field']!r}: the prompt of line "
+                    f"{first_at[prompt][0]} again, with another ground truth"
+                )
+    if not rows:
+        raise ValueError(
+            f"{path}: expected at least one line with a {settings['prompt_field']!r}, found none"
+        )
+    return rows
+
+
+def _row(line: str, path: Path, number: int, settings: dict[str, str]) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path}:{number}: expected a JSON object, got {line.strip()[:60]!r} ({error.msg})"
+        ) from None
+    if not isinstance(record, dict):
+        raise ValueError(f"{path}:{number}: expected a JSON object, got {line.strip()[:60]!r}")
+    prompt_field, truth_field = settings["prompt_field"], settings["ground_truth_field"]
+    prompt = record.pop(prompt_field, None)
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise ValueError(f"{path}:{number}: field {prompt_field!r}: expected text, got {prompt!r}")
+    truth = record.pop(truth_field, None)
+    if isinstance(truth, bool) or not isinstance(truth, str | int | float | None):
+        raise ValueError(f"{path}:{number}: field {truth_field!r}: expected text or a number, got {truth!r}")
+    return {
+        "id": f"{path.stem}-{number:06d}",
+        "prompt": prompt,
+        "ground_truth": None if truth is None else str(truth),
+        "meta": record,
+    }

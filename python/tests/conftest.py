@@ -1,0 +1,165 @@
+"""A judge at the edge: the gateway's HTTP surface, with verdicts that a hash decides, and a run to train in."""
+
+import hashlib
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from tiny_run import RUBRIC, make_model, trace
+
+KEY = "test-key"
+
+
+class FakeGateway:
+    """Grades by a hash of the completion and keeps the ledger; a key that it knows is replayed."""
+
+    def __init__(self, run_dir: Path, stage: str = "grpo", epoch: int = 1, port: int = 0):
+        self.run_dir = run_dir
+        self.segment = run_dir / "traces" / f"{stage}-e{epoch}-000001.jsonl"
+        self.segment.parent.mkdir(parents=True, exist_ok=True)
+        self.stage = stage
+        self.asked: list[dict] = []
+        self.score = lambda request: digest_of(request["completion"]) % 10
+        self.delay_s = 0.0
+        self.answer_with: tuple[int, dict] | None = None
+        self.known = self._read_ledger()
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self.port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def _read_ledger(self) -> dict[str, dict]:
+        known = {}
+        for path in self.segment.parent.glob("*.jsonl"):
+            for line in path.read_text().splitlines():
+                known[json.loads(line)["key"]] = json.loads(line)
+        return known
+
+    def keys(self) -> list[str]:
+        return [
+            json.loads(line)["key"]
+            for path in self.segment.parent.glob("*.jsonl")
+            for line in path.read_text().splitlines()
+        ]
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def grade(self, request: dict) -> dict:
+        key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+        with self._lock:
+            self.asked.append(request)
+            replayed = key in self.known
+            if not replayed:
+                score = self.score(request)
+                line = trace(request["prompt"], request["completion"], score, request["occasion"])
+                line |= {"key": key, "stage": self.stage, "role": request["role"], "mode": request["mode"]}
+                self.known[key] = line
+                with self.segment.open("a") as ledger:
+                    ledger.write(json.dumps(line) + "\n")
+            line = self.known[key]
+        return {
+            "key": key,
+            "verdict": line["verdict"],
+            "score": line["score"],
+            "expectation": line["expectation"],
+            "confidence": 0.9,
+            "off_digit_mass": 0.0,
+            "reasoning": line["reasoning"],
+            "replayed": replayed,
+            "latency_ms": 1.0,
+        }
+
+    def _handler(self):
+        gateway = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                time.sleep(gateway.delay_s)
+                if self.headers["authorization"] != f"Bearer {KEY}":
+                    status, answer = 401, error("key", "bad_key")
+                elif gateway.answer_with is not None:
+                    status, answer = gateway.answer_with
+                else:
+                    status, answer = 200, gateway.grade(request)
+                body = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        return Handler
+
+
+def error(message: str, code: str) -> dict:
+    return {"error": {"type": "gavel", "message": message, "code": code}}
+
+
+def digest_of(text: str) -> int:
+    return int(hashlib.sha256(text.encode()).hexdigest(), 16)
+
+
+@pytest.fixture(autouse=True)
+def _gateway_key(monkeypatch):
+    monkeypatch.setenv("GAVEL_API_KEY", KEY)
+
+
+@pytest.fixture
+def gateways():
+    """Starts fake gateways, and ends those that the test left running."""
+    started = []
+
+    def start(*args, **kwargs) -> FakeGateway:
+        started.append(FakeGateway(*args, **kwargs))
+        return started[-1]
+
+    yield start
+    for gateway in started:
+        gateway.stop()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    return make_model(tmp_path_factory.mktemp("models") / "model")
+
+
+@pytest.fixture
+def root(tmp_path, tiny_model) -> Path:
+    """A GAVEL_ROOT with the tiny policy and the prepared data of run `tiny`."""
+    make_tree(tmp_path, tiny_model)
+    return tmp_path
+
+
+def make_tree(root: Path, model: Path) -> Path:
+    (root / "rubric.yaml").write_text(RUBRIC)
+    (root / "model").symlink_to(model)
+    data = root / "runs" / "tiny" / "data"
+    data.mkdir(parents=True)
+    sizes = {"train": 8, "eval": 4, "audit": 4}
+    start = 0
+    for split, size in sizes.items():
+        rows = [
+            {
+                "id": f"{split}-{n}",
+                "prompt": f"{start + n}+1=",
+                "ground_truth": str(start + n + 1),
+                "meta": {},
+            }
+            for n in range(size)
+        ]
+        start += size
+        (data / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return root
