@@ -156,7 +156,12 @@ function routes({ key, grader, upstreams, recorders, stats }: Parts): Hono {
   app.onError((error) => {
     if (error instanceof GatewayError) return error.toResponse();
     console.error(errorLine(error.stack ?? error.message));
-    return new GatewayError(500, 'internal', errorLine(`The gateway failed: ${error.message}`)).toResponse();
+    const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+    return new GatewayError(
+      full ? 507 : 500,
+      full ? 'disk_full' : 'internal',
+      errorLine(`The gateway failed: ${error.message}`),
+    ).toResponse();
   });
   return app;
 }
