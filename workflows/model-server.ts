@@ -2,12 +2,14 @@ import {
   CancellationScope,
   ChildWorkflowCancellationType,
   executeChild,
+  isCancellation,
   ParentClosePolicy,
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ServeModelInput } from '../activities/serve-model.ts';
 import type { LimitsSpec } from '../src/contracts/spec.ts';
+import { failure } from '../src/failures.ts';
 import { longRunning } from './activity-options.ts';
 
 export interface ModelServerInput extends ServeModelInput {
@@ -20,7 +22,12 @@ export async function modelServer(input: ModelServerInput): Promise<void> {
   const { task_queue, limits, ...server } = input;
   const summary = `vLLM serves the ${input.role}: ${input.model}`;
   setCurrentDetails(`${summary}. It runs until its stage is done, and is started again when it dies.`);
-  await longRunning({ task_queue, limits, summary }).serveModel(server);
+  try {
+    await longRunning({ task_queue, limits, summary }).serveModel(server);
+  } catch (error) {
+    // Being cancelled is how a server's work is done; a list of runs should not show it as something that went wrong.
+    if (!isCancellation(error)) throw error;
+  }
 }
 
 /** Does the work while the servers run; a server that cannot be kept alive ends the work with its failure. */
@@ -30,7 +37,10 @@ export async function withServers<T>(servers: ModelServerInput[], work: () => Pr
   const working = new CancellationScope();
   const running = servers.map((server) => serving.run(() => startServer(server)));
   const fatal = Promise.race(
-    running.map((server) => server.then(() => Promise.reject(new Error('The model server ended by itself.')))),
+    running.map((server) =>
+      // Reached before the work is done only when somebody cancels the server's own workflow.
+      server.then(() => Promise.reject(failure('ModelServerDied', 'A model server was cancelled while it was needed'))),
+    ),
   );
   const done = working.run(work);
   try {
