@@ -8,6 +8,7 @@ it may come back on another port, which `endpoints/gateway-<stage>.json` then na
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 import time
@@ -151,6 +152,10 @@ def _grade_or_raise(response: httpx.Response) -> Grade | None:
         return Grade.model_validate_json(response.content)
     if response.status_code == 503 and _error(response).get("code") == "judge_away":
         raise JudgeAway(_message(response))
+    if response.status_code == 502 and _error(response).get("code") == "judge_misconfigured":
+        raise BadRequest("judge", _message(response))
+    if response.status_code == 507:
+        raise OSError(errno.ENOSPC, f"No space left on device under the ledger: {_message(response)}")
     if response.status_code == 401:
         raise GatewayAway("the gateway refuses the key in GAVEL_API_KEY (HTTP 401)")
     if 400 <= response.status_code < 500:

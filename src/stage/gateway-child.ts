@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import type { GatewayConfig } from '../contracts/gateway.ts';
 import { failure } from '../failures.ts';
-import { type Child, lastError, startChild } from '../process.ts';
+import { type Child, startChild } from '../process.ts';
 import { publishEndpoint } from '../run-directory/endpoints.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
@@ -105,6 +105,7 @@ async function launch(options: GatewayChildOptions, key: string, port: number): 
     tag: `${options.tag}/gateway`,
     onEvent: (event) => {
       if (event.event === 'listening') listening.resolve(String(event.url));
+      if (event.event === 'failed') listening.reject(new Error(String(event.message)));
       if (event.event === 'waiting')
         live.update({ waiting: { for: String(event.for), seconds: Number(event.seconds) } });
       if (event.event === 'recovered') live.update({ waiting: null });
@@ -130,8 +131,7 @@ async function launch(options: GatewayChildOptions, key: string, port: number): 
     return { child, url };
   } catch (error) {
     await child.stop(0);
-    const reason = (await lastError(logPath)) ?? (error as Error).message;
-    throw failure('ModelServerDied', `The gateway did not start: ${reason}. Log: ${logPath}`);
+    throw failure('ModelServerDied', `The gateway did not start: ${(error as Error).message}. Log: ${logPath}`);
   } finally {
     clearTimeout(timer);
   }
