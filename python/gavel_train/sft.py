@@ -7,12 +7,19 @@ Left out: packing and full fine-tuning; a grader is small and its replies are sh
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedTokenizerBase,
+    set_seed,
+)
 from trl import SFTConfig
 
 from gavel_train import progress
@@ -35,6 +42,8 @@ from gavel_train.sft_trainer import (
 
 # Logits are the largest tensor of a step (0.6 MB a token at 150,000 words); they and their gradient then fit any GPU in use.
 _LOGITS_BYTES = 4 * 2**30
+
+_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
 def main(request: StageRequest, epoch_dir: Path) -> None:
@@ -105,6 +114,8 @@ def build_trainer(
         raise BadRequest(
             "sft.batch_size", f"Expected a multiple of the {world} ranks, found {spec.batch_size}."
         )
+    # TRL makes the adapter before its Trainer sets the seed.
+    set_seed(spec.seed)
     order = training_order([len(row.input_ids) for row in train], spec.batch_size, spec.epochs, spec.seed)
     model = _load_model(base, spec)
     longest = max(len(row.input_ids) for row in train)
@@ -168,7 +179,11 @@ def find_base(request: StageRequest) -> str:
     """Folder of the base model, or its hub name where there is no such folder."""
     name = request.spec.sft.base_model
     folder = resolve(request.root, name)
-    return str(folder) if folder.is_dir() else name
+    if folder.is_dir():
+        return str(folder)
+    if not _HUB_NAME.fullmatch(name):
+        raise BadRequest("sft.base_model", f"Expected a model folder at {folder}, found none.")
+    return name
 
 
 def load_tokenizer(base: str) -> PreTrainedTokenizerBase:

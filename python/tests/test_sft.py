@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,30 +18,46 @@ PYTHON = Path(__file__).resolve().parents[1]
 SETTINGS = {"lora": {"r": 4, "alpha": 8, "dropout": 0.1, "target_modules": "all-linear"}}
 
 
-def start(epoch_dir: Path, **environment: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "gavel_train.sft", str(epoch_dir)],
-        cwd=PYTHON,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-    )
+def train(epoch_dir: Path, die_after: str | None = None) -> list[tuple[str, dict]]:
+    """Run the stage here and return what it reported; `die_after` a commit, it ends there as by kill -9."""
+    from gavel_train import progress
+    from gavel_train.contracts import StageRequest
+    from gavel_train.sft import main
+
+    said: list[tuple[str, dict]] = []
+
+    class Killed(BaseException):
+        pass
+
+    def report(line):
+        said.append((line.event, line.model_dump()))
+        if line.event == "commit" and line.checkpoint == die_after:
+            raise Killed
+
+    # A process starts with random numbers of its own: nothing may depend on them.
+    torch.manual_seed(time.time_ns() % 2**31)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "_emit", report)
+        try:
+            main(StageRequest.model_validate_json((epoch_dir / "request.json").read_bytes()), epoch_dir)
+        except Killed:
+            assert die_after
+    return said
 
 
-def events(output: str) -> list[dict]:
-    return [json.loads(line) for line in output.splitlines()]
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory):
     """A run that trained without a break."""
     root = make_root(tmp_path_factory.mktemp("calm"))
-    process = start(write_request(root, "sft", 1, sft=SETTINGS))
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    return root, events(out)
+    return root, train(write_request(root, "sft", 1, sft=SETTINGS))
 
 
 def weights(folder: Path, name: str = "adapter_model.safetensors") -> bytes:
@@ -57,8 +74,8 @@ def test_the_stage_publishes_adapter_merged_weights_tokenizer_and_card(calm):
     card = (run_dir / "grader" / "README.md").read_text()
     for part in ("base | `model`", "`judge`", "abab", "72 on 24 prompts", "holdout_loss", '"batch_size": 8'):
         assert part in card
-    assert {event["event"] for event in said} == {"progress", "commit"}
-    last = said[-1]["metrics"]
+    assert {event for event, _ in said} == {"progress", "commit"}
+    last = said[-1][1]["metrics"]
     assert {"loss", "token_accuracy", "holdout_loss_reasoned", "holdout_loss_single_token"} <= set(last)
 
 
@@ -76,61 +93,68 @@ def test_every_adapter_parameter_moved_and_the_base_did_not(calm):
     assert all(not torch.equal(merged[name], base[name]) for name in base if name.endswith("_proj.weight"))
 
 
-def test_the_merged_grader_answers_a_single_token_question_with_a_digit_first(calm):
+def test_the_merged_grader_gives_the_taught_digits_more_of_its_first_token_than_the_base_did(calm):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     root, _ = calm
-    folder = root / "runs/tiny/grader/merged"
-    words, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    words = AutoTokenizer.from_pretrained(root / "runs/tiny/grader/merged")
     question = [{"role": "user", "content": "1+2=\n3 \nScore only."}]
     given = words.apply_chat_template(
         question, add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
-    first = model(**given).logits[0, -1].softmax(-1)
-    digits = [words.convert_tokens_to_ids(str(digit)) for digit in range(10)]
-    assert first[digits].sum() > 10 * 10 / 112
+
+    def taught_mass(folder: Path) -> float:
+        first = AutoModelForCausalLM.from_pretrained(folder)(**given).logits[0, -1].softmax(-1)
+        return float(first[words.convert_tokens_to_ids(["0", "9"])].sum().detach())
+
+    assert taught_mass(root / "runs/tiny/grader/merged") > 1.2 * taught_mass(root / "model")
 
 
 def test_a_run_killed_after_a_commit_and_resumed_ends_in_the_same_bytes(calm, tmp_path):
     root, _ = calm
     stormy = make_root(tmp_path)
-    process = start(write_request(stormy, "sft", 1, sft=SETTINGS))
-    assert process.stdout is not None
-    for line in process.stdout:
-        if json.loads(line)["event"] == "commit":
-            process.send_signal(signal.SIGKILL)
-            break
-    process.communicate()
+    train(write_request(stormy, "sft", 1, sft=SETTINGS), die_after="step-000008.e1")
     assert not (stormy / "runs/tiny/sft/result.json").exists()
-    committed = sorted((stormy / "runs/tiny/sft/checkpoints").glob("step-*"))[-1]
+    committed = stormy / "runs/tiny/sft/checkpoints/step-000008.e1"
 
-    epoch_dir = write_request(stormy, "sft", 2, resume_from=committed, sft=SETTINGS)
-    process = start(epoch_dir)
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    assert events(out)[2] == {
-        "event": "resumed",
-        "checkpoint": committed.name,
-        "step": int(committed.name[5:11]),
-    }
+    said = train(write_request(stormy, "sft", 2, resume_from=committed, sft=SETTINGS))
+    assert ("resumed", {"event": "resumed", "checkpoint": "step-000008.e1", "step": 8}) in said
     assert weights(stormy / "runs/tiny/grader") == weights(root / "runs/tiny/grader")
     merged = "merged/model.safetensors"
     assert weights(stormy / "runs/tiny/grader", merged) == weights(root / "runs/tiny/grader", merged)
 
 
+def test_a_run_that_ended_before_its_result_is_finished_from_its_last_checkpoint(calm, tmp_path):
+    root, _ = calm
+    stormy = make_root(tmp_path)
+    train(write_request(stormy, "sft", 1, sft=SETTINGS), die_after="step-000014.e1")
+    committed = stormy / "runs/tiny/sft/checkpoints/step-000014.e1"
+    train(write_request(stormy, "sft", 2, resume_from=committed, sft=SETTINGS))
+    assert weights(stormy / "runs/tiny/grader") == weights(root / "runs/tiny/grader")
+    assert json.loads((stormy / "runs/tiny/sft/result.json").read_text())["epoch"] == 2
+
+
 def test_on_sigterm_the_trainer_commits_at_the_next_step_and_says_preempted(tmp_path):
     root = make_root(tmp_path, sums(40, 4))
     epoch_dir = write_request(root, "sft", 1, sft=SETTINGS | {"save_every": 1000, "epochs": 100.0})
-    process = start(epoch_dir)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gavel_train.sft", str(epoch_dir)],
+        cwd=PYTHON,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     assert process.stdout is not None
     for line in process.stdout:
         if json.loads(line).get("phase") == "train":
             process.send_signal(signal.SIGTERM)
             break
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 143, err
     assert json.loads((epoch_dir / "outcome.json").read_text())["status"] == "preempted"
-    (commit,) = [event for event in events(out) if event["event"] == "commit"]
+    (commit,) = [event for event in map(json.loads, out.splitlines()) if event["event"] == "commit"]
     assert (root / "runs/tiny/sft/checkpoints" / commit["checkpoint"] / "manifest.json").is_file()
     assert not (root / "runs/tiny/sft/result.json").exists()
 
@@ -139,7 +163,7 @@ def test_on_sigterm_the_trainer_commits_at_the_next_step_and_says_preempted(tmp_
     ("settings", "field"),
     [
         ({"qlora": True}, "sft.qlora"),
-        ({"base_model": "no/such"}, "sft.base_model"),
+        ({"base_model": "models/no/such"}, "sft.base_model"),
         ({"max_length": 5}, "sft.max_length"),
     ],
 )
