@@ -2,18 +2,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import type { Config } from '../config.ts';
+import { SEARCH_ATTRIBUTES } from '../temporal/search-attributes.ts';
 import { type Child, startChild } from './child.ts';
 import { CliError } from './exit.ts';
-
-/** Search attributes of a run; a dev server on SQLite allows three of type Int. */
-export const SEARCH_ATTRIBUTES = {
-  GavelStage: 'Keyword',
-  GavelNode: 'Keyword',
-  GavelStep: 'Int',
-  GavelPreemptions: 'Int',
-  GavelReward: 'Double',
-  GavelAgreement: 'Double',
-} as const;
 
 export interface DevServerOptions {
   port: number;

@@ -1,15 +1,11 @@
 import { closest } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { Spec } from './spec.ts';
-import { crossFieldProblems } from './spec-rules.ts';
+import { crossFieldProblems, type SpecProblem } from './spec-rules.ts';
 
 /** Checks a spec from outside and says what is wrong in words; pure, so that a workflow can use it too. */
 
-export interface SpecProblem {
-  /** Path of the field, say `grpo.steps`; empty for the spec as a whole. */
-  field: string;
-  message: string;
-}
+export type { SpecProblem };
 
 export type CheckedSpec = { spec: Spec; problems: [] } | { spec: null; problems: SpecProblem[] };
 

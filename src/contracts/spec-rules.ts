@@ -1,7 +1,13 @@
-import type { SpecProblem } from './check-spec.ts';
 import type { Spec } from './spec.ts';
 
 /** Rules between fields, which JSON Schema cannot say. */
+
+/** One thing that is wrong with a spec. */
+export interface SpecProblem {
+  /** Path of the field, say `grpo.steps`; empty for the spec as a whole. */
+  field: string;
+  message: string;
+}
 
 type Rule = (spec: Spec) => SpecProblem | null;
 

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 
-/** gavel's search attributes and their types, as `temporal operator search-attribute create` calls them. */
+/** gavel's search attributes and their types, as `temporal operator search-attribute create` calls them; a dev server on SQLite allows three of type Int. */
 export const SEARCH_ATTRIBUTES = {
   GavelStage: 'Keyword',
   GavelNode: 'Keyword',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { loadClientConfigProfile } from '@temporalio/envconfig';
 import { describe, expect, it } from 'vitest';
-import { SEARCH_ATTRIBUTES } from '../../src/cli/dev-server.ts';
+import { SEARCH_ATTRIBUTES } from '../../src/temporal/search-attributes.ts';
 
 const file = (name: string) => fileURLToPath(new URL(`../../temporal-config/${name}`, import.meta.url));
 
