@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
 import type { Spec } from '../contracts/spec.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
@@ -19,6 +19,7 @@ import { watchRun } from './watch-run.ts';
 interface DemoOptions {
   run?: string;
   stay?: boolean;
+  spec: string;
 }
 
 export function define(program: Command): void {
@@ -29,8 +30,10 @@ export function define(program: Command): void {
     )
     .option('--run <name>', 'name of the run (default: demo-<date>-<time>)')
     .option('--stay', 'leave server and worker running')
-    .action(async ({ run, stay }: DemoOptions) => {
-      process.exitCode = await demo(loadConfig(), { run: run ?? defaultName(new Date()), stay: stay ?? false });
+    .addOption(new Option('--spec <file>', 'spec, under examples/').default('poly-easy.yaml').hideHelp())
+    .action(async ({ run, stay, spec }: DemoOptions) => {
+      const name = run ?? defaultName(new Date());
+      process.exitCode = await demo(loadConfig(), { run: name, stay: stay ?? false, spec });
     });
 }
 
@@ -41,10 +44,11 @@ export function defaultName(now: Date): string {
   return `demo-${date}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
 }
 
-async function demo(config: Config, { run, stay }: { run: string; stay: boolean }): Promise<number> {
+async function demo(config: Config, options: { run: string; stay: boolean; spec: string }): Promise<number> {
+  const { run, stay } = options;
   const began = Date.now();
   const paths = pathsOf(config, run);
-  const spec = loadSpec(join(config.package_root, 'examples/poly-easy.yaml'), { run });
+  const spec = loadSpec(join(config.package_root, 'examples', options.spec), { run });
   const stop = stopping();
   console.log(
     `${paint.bold(`gavel demo ${run}`)}: a policy learns easy polynomials, a judge grades it, a grader learns from the judge.`,

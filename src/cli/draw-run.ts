@@ -15,7 +15,7 @@ const FIGURES: Record<Stage, [key: string, label: string, format: (value: number
   grpo: [
     ['reward', 'reward', fixed(2)],
     ['verifier_accuracy', 'verifier', percent],
-    ['judge_score', 'judge', fixed(1)],
+    ['judge_score', 'judge score', fixed(1)],
     ['eval_first', 'held-out before', percent],
     ['eval_last', 'after', percent],
   ],
@@ -55,7 +55,7 @@ function doing(stage: StageView): string {
 export function stageLine(
   name: Stage,
   stage: StageView,
-  { width = 100, paint = standard }: { width?: number; paint?: ChalkInstance } = {},
+  { width = 1000, paint = standard }: { width?: number; paint?: ChalkInstance } = {},
 ): string {
   const { done, total } = progressOf(stage);
   const filled = total > 0 ? Math.round((BAR * Math.min(done, total)) / total) : 0;
@@ -63,7 +63,12 @@ export function stageLine(
   const bar = color('█'.repeat(filled)) + paint.gray('░'.repeat(BAR - filled));
   const count =
     stage.state === 'done' ? (stage.total > 0 ? `${stage.total}` : '') : total > 0 ? `${done}/${total}` : '';
-  const text = [doing(stage), figures(name, stage.metrics)].filter(Boolean).join('  ');
+  // What a stage was for outlasts what it did last.
+  const last =
+    name === 'grpo' && stage.state === 'done'
+      ? { ...stage.metrics, reward: null, verifier_accuracy: null }
+      : stage.metrics;
+  const text = [doing(stage), figures(name, last)].filter(Boolean).join('  ');
   const room = Math.max(10, width - BAR - 20);
   return `${STAGE_NAMES[name].padEnd(6)} ${bar} ${count.padStart(9)}  ${text.slice(0, room)}`;
 }
@@ -81,7 +86,8 @@ export function plainLine(view: RunView): string {
 /** The answer of `gavel status`. */
 export function statusText(view: RunView, paint = standard): string {
   const lines = [`${paint.bold(view.run)}  ${view.state}${view.state === 'running' ? ` (${view.stage})` : ''}`];
-  for (const name of STAGES) lines.push(`  ${stageLine(name, view.stages[name], { paint })}`);
+  for (const name of STAGES)
+    lines.push(`  ${stageLine(name, view.stages[name], { paint, width: process.stdout.columns ?? 1000 })}`);
   if (view.failure) lines.push('', paint.red(`Failed: ${view.failure}`));
   if (view.processes.length > 0) {
     lines.push('', '  role      pid       host                  epoch');

@@ -37,7 +37,8 @@ export async function addServerView(server: Server, view: RunView): Promise<bool
   if (status) mergeStatus(view, status);
   else if (view.state === 'running') view.notes.push('No worker answers: figures are from the run directory.');
   if (view.state === 'running') {
-    for (const beat of await heartbeats(server, view.run)) mergeHeartbeat(view, beat);
+    const current = STAGES.filter((stage) => stage === view.stage || !status);
+    for (const beat of await heartbeats(server, view.run, current)) mergeHeartbeat(view, beat);
   } else if (view.state === 'failed') {
     view.failure = (await failureOf(server, view.run)) ?? view.failure;
     view.stage = 'failed';
@@ -89,9 +90,9 @@ function mergeHeartbeat(view: RunView, beat: Heartbeat): void {
   stage.state = beat.waiting ? 'waiting' : stage.state === 'paused' ? 'paused' : 'running';
 }
 
-/** Heartbeats of every activity of the run that is under way now. */
-export async function heartbeats(server: Server, run: string): Promise<Heartbeat[]> {
-  const ids = STAGES.flatMap((stage) => workflowIdsOf(run, stage));
+/** Heartbeats of every activity of these stages that is under way now. */
+async function heartbeats(server: Server, run: string, stages: Stage[]): Promise<Heartbeat[]> {
+  const ids = stages.flatMap((stage) => workflowIdsOf(run, stage));
   const lists = await Promise.all(ids.map((id) => heartbeatsOf(server, id)));
   return lists.flat();
 }

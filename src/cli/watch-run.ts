@@ -79,8 +79,9 @@ class LineScreen implements Screen {
     for (const event of eventsBetween(before, view)) console.log(event);
     const line = plainLine(view);
     const moved = view.stage !== before?.stage;
-    // Every five seconds at most, and at once where the stage changes.
-    if (line === this.printed || (!moved && Date.now() - this.at < 5000)) return;
+    const idle = view.stage in view.stages && view.stages[view.stage as Stage].state === 'waiting';
+    // At once where the stage changes; else every few seconds, and seldom while there is nothing but waiting.
+    if (line === this.printed || (!moved && Date.now() - this.at < (idle ? 20_000 : 5000))) return;
     this.printed = line;
     this.at = Date.now();
     console.log(line);
