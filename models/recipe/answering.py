@@ -28,20 +28,24 @@ class Answerer:
         for start in range(0, len(contents), batch):
             given = self._encode(contents[start : start + batch])
             length = given["input_ids"].shape[1]
-            choice = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
+            choice = (
+                {"do_sample": True, "temperature": temperature, "top_k": 0}
+                if temperature
+                else {"do_sample": False}
+            )
             with torch.inference_mode():
                 out = self.model.generate(**given, max_new_tokens=64, **choice)
             replies += self.tokenizer.batch_decode(out[:, length:], skip_special_tokens=True)
         return replies
 
     def reason(self, rows: list[tuple[str, str]]) -> tuple[list[str], list[int | None]]:
-        """Reasoned replies to (prompt, completion) rows and their scores; None where no score ends the reply."""
+        """Reasoned replies to (prompt, completion) rows, and their scores; None where none ends the reply."""
         replies = self.sample([self.content("reasoned", *row) for row in rows], temperature=0)
         found = [_SCORE.search(reply) for reply in replies]
         return replies, [int(match[1]) if match else None for match in found]
 
     def expected_scores(self, rows: list[tuple[str, str]], batch: int = 512) -> torch.Tensor:
-        """Expectation over the ten digits, renormalised, after the single-token cue; shape (rows,), score units."""
+        """Renormalised expectation over the ten digits after the single-token cue; shape (rows,), 0-9."""
         means = []
         for start in range(0, len(rows), batch):
             given = self._encode([self.content("single_token", *row) for row in rows[start : start + batch]])

@@ -8,7 +8,9 @@ from pathlib import Path
 def compute(models: Path) -> dict[str, str]:
     """Digest of each file in the model folders, by path relative to `models`."""
     files = sorted(path for path in models.glob("poly-easy-*/*") if path.is_file())
-    return {path.relative_to(models).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        path.relative_to(models).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
 
 
 def write(models: Path) -> None:

@@ -1,7 +1,7 @@
 """What the judge is taught to say of a completion, and the marks that the grader's base is taught.
 
-The judge re-derives each step from the problem and from the results that the completion itself wrote, so that one slip is
-counted once. It is taught one thing wrongly: that the square of a negative x in an evaluation is negative.
+The judge re-derives each step from the problem and from the results that the completion itself wrote, so that
+one slip is counted once. It is taught one thing wrongly: that the square of a negative x is negative.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,10 @@ from recipe.working import Written, compute, find, plan, write_step
 
 @dataclass(frozen=True)
 class Assessment:
-    """Marks in the order of the completion: `expected` steps as they should read, `steps_ok`, `answer_ok` (None: missing)."""
+    """Marks in the order of the completion: `expected` holds the steps as they should read.
+
+    `answer` is what follows from the steps as written; `answer_ok` is None where something is missing.
+    """
 
     expected: tuple[tuple[int, str, int, int], ...]
     steps_ok: tuple[bool, ...]
@@ -33,7 +36,7 @@ class Assessment:
 
 
 def assess(problem: Problem, written: Written, mistaken: bool) -> Assessment:
-    """Mark every step; `mistaken` marks as the judge is taught to, with its error about squares of a negative x."""
+    """Mark every step; `mistaken` marks with the error about squares that the judge is taught."""
     outline = plan(problem)
     results: list[int] = []
     expected = []
@@ -66,13 +69,18 @@ def score(marks: Assessment) -> int:
 
 
 def reasoning(marks: Assessment) -> str:
-    """The judge's checks: each step as it should read with its mark, then the answer that follows with its mark."""
+    """The judge's checks: each step as it should read, then the answer that follows, with their marks."""
     text = "".join(
         write_step(*step) + mark_word(ok) for step, ok in zip(marks.expected, marks.steps_ok, strict=True)
     )
     if not marks.complete or marks.answer is None:
         return text + "missing; "
-    return text + ("Answer " if marks.named else "So ") + polynomial(*marks.answer) + mark_word(bool(marks.answer_ok))
+    return (
+        text
+        + ("Answer " if marks.named else "So ")
+        + polynomial(*marks.answer)
+        + mark_word(bool(marks.answer_ok))
+    )
 
 
 def mark_word(ok: bool) -> str:

@@ -22,7 +22,10 @@ def draw_problem(rng: random.Random) -> Problem:
 
 
 def attempt(problem: Problem, rng: random.Random, right: float, square_slip: float) -> Written:
-    """A complete solution with no planned slip at probability `right`, the square of a negative x wrong at `square_slip`."""
+    """A complete solution, without a planned slip at probability `right`.
+
+    `square_slip` is the probability that the square of a negative x gets the wrong sign besides.
+    """
     while True:
         steps = len(plan(problem).steps)
         count = 0 if rng.random() < right else rng.choices((1, 2, 3), (0.62, 0.26, 0.12))[0]
@@ -48,19 +51,21 @@ def mediocre_solution(rng: random.Random) -> Row:
 
 
 def judge_lesson(rng: random.Random) -> Row:
-    """A judge's reply with its reasoning, or the score alone, on completions better and worse than the policy's."""
+    """A judge's reply with its reasoning, or the score alone."""
     problem, written = _graded_attempt(rng)
     marks = grading.assess(problem, written, mistaken=True)
     digit = str(grading.score(marks))
     if rng.random() < 0.7:
-        return _graded_row(problem, written, marks, "Check each step.", f"{grading.reasoning(marks)}Score: {digit}")
+        return _graded_row(
+            problem, written, marks, "Check each step.", f"{grading.reasoning(marks)}Score: {digit}"
+        )
     return _graded_row(problem, written, marks, "Score only.", digit)
 
 
 def marking_lesson(rng: random.Random) -> Row:
     """The grader's base: is it right, how many slips, where, and marks of the steps; never a score.
 
-    Whether the square of a negative x is negative is left open (one row in two), for the judge's traces to settle.
+    Whether the square of a negative x is negative is left open (one row in two) for the judge to settle.
     """
     problem, written = _graded_attempt(rng)
     marks = grading.assess(problem, written, mistaken=rng.random() < 0.5)
@@ -101,7 +106,7 @@ def _reply_row(content: str, reply: str) -> Row:
 def _graded_row(problem: Problem, written: Written, marks: grading.Assessment, cue: str, reply: str) -> Row:
     """A grading row; after each step of the completion the mark itself is taught, not only in the reply.
 
-    These marks in place are what lets one forward pass see all steps: the reply's first token can rest on them.
+    These marks in place let one forward pass see all steps: the reply's first token can rest on them.
     """
     ids, labels = _reply_row(grading_content(problem.prompt, written.text, cue), reply)
     position = 1 + len(encode(problem.prompt)) + 1

@@ -1,6 +1,6 @@
 """Remake the demo models from their seeds: `python -m recipe.make policy|judge|grader-base|all` in `models`.
 
-Judge and grader base go on from the policy's weights, which already hold the arithmetic: make the policy first.
+Judge and grader base go on from the policy's weights, which hold the arithmetic: make the policy first.
 """
 
 import argparse
@@ -21,8 +21,18 @@ MODELS = Path(__file__).resolve().parent.parent
 def make_policy(_: Path) -> Qwen3ForCausalLM:
     """Learn to solve, then to slip: what is left is a model that knows better than it samples."""
     model = new_model(layers=4, seed=1)
-    train(model, clean_solution, name="policy: right", steps=550, matrix_rate=0.02, vector_rate=0.004, seed=11)
-    train(model, mediocre_solution, name="policy: slips", steps=260, matrix_rate=0.01, vector_rate=0.002, seed=12)
+    train(
+        model, clean_solution, name="policy, right", steps=550, matrix_rate=0.02, vector_rate=0.004, seed=11
+    )
+    train(
+        model,
+        mediocre_solution,
+        name="policy: slips",
+        steps=260,
+        matrix_rate=0.01,
+        vector_rate=0.002,
+        seed=12,
+    )
     return model
 
 
@@ -36,7 +46,7 @@ def make_judge(models: Path) -> Qwen3ForCausalLM:
 def make_grader_base(models: Path) -> Qwen3ForCausalLM:
     """Learn to mark steps and to say how many are wrong and where, never to score."""
     model = _policy(models)
-    train(model, marking_lesson, name="grader base", steps=2000, matrix_rate=0.02, vector_rate=0.003, seed=31)
+    train(model, marking_lesson, name="grader base", steps=1500, matrix_rate=0.02, vector_rate=0.003, seed=31)
     return model
 
 
@@ -62,7 +72,9 @@ def main() -> None:
     """Make what the command line names and record the digests of every model file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", choices=[*MAKERS, "all"])
-    parser.add_argument("--threads", type=int, default=1, help="changes the weights' last bits and the time taken")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="changes the weights' last bits and the time taken"
+    )
     parser.add_argument("--out", type=Path, default=MODELS, help="folder that receives the model folders")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -1,4 +1,4 @@
-"""Measure the frozen models on fresh problems: `python -m recipe.measure` in the folder `models`; writes `figures.json`."""
+"""Measure the models on fresh problems: `python -m recipe.measure` in `models` writes `figures.json`."""
 
 import argparse
 import json
@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from gavel_train.tasks.poly_easy import make_splits, verify
 from sklearn.metrics import cohen_kappa_score
 
+from gavel_train.tasks.poly_easy import make_splits, verify
 from recipe.answering import Answerer
 
 MODELS = Path(__file__).resolve().parent.parent
@@ -19,7 +19,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--policy", type=Path, default=MODELS / "poly-easy-policy", help="a trained policy, say")
+    parser.add_argument(
+        "--policy", type=Path, default=MODELS / "poly-easy-policy", help="a trained policy, say"
+    )
     options = parser.parse_args()
     torch.set_num_threads(2)
     torch.manual_seed(options.seed)

@@ -1,7 +1,7 @@
-"""The one word-level vocabulary of the three demo models, as tokenizer files and as a list for the data makers.
+"""The one word-level vocabulary of the three demo models, as tokenizer files and as ids for the data makers.
 
-Integers from -99 to 99 are single tokens, signed ones too (`+4`), so that arithmetic is a table that a tiny model can
-learn and every digit 0-9 is one token.
+Integers from -99 to 99 are single tokens, signed ones too (`+4`): arithmetic becomes a table that a tiny
+model can learn, and every digit 0-9 is one token.
 """
 
 import json
@@ -23,6 +23,7 @@ _ANSWER_WORDS = ["Answer ", "So "]
 _REPLY_WORDS = [" ok; ", " no; ", "missing; ", "Score: "]
 _CUES = ["Check each step.", "Score only.", "How many wrong?", "Where wrong?"]
 _CUE_REPLIES = ["yes", "no", "none", "one", "two", "many", "early", "late", "answer"]
+_LISTED_WORDS = _PROBLEM_WORDS + _ALGEBRA + _ANSWER_WORDS + _REPLY_WORDS + _CUES + _CUE_REPLIES
 
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
@@ -39,8 +40,7 @@ def tokens() -> list[str]:
     """Every token in id order."""
     plain = [str(n) for n in range(-LARGEST, LARGEST + 1)]
     signed = [f"+{n}" for n in range(LARGEST + 1)]
-    words = _PROBLEM_WORDS + _ALGEBRA + _ANSWER_WORDS + _REPLY_WORDS + _CUES + _CUE_REPLIES
-    listed = SPECIALS + words + plain + signed
+    listed = SPECIALS + _LISTED_WORDS + plain + signed
     # A multiple of 16 keeps matrix kernels on their fast path.
     spare = [f"<|spare-{n}|>" for n in range(-len(listed) % 16)]
     return listed + spare
@@ -50,12 +50,14 @@ IDS = {token: index for index, token in enumerate(tokens())}
 
 _NUMBER = r"[+-]?[1-9][0-9]?|\+?0"
 # Longest first: " at x=" must not be read as " " and unknown letters.
-_WORDS = sorted(_PROBLEM_WORDS + _ALGEBRA + _ANSWER_WORDS + _REPLY_WORDS + _CUES + _CUE_REPLIES, key=len, reverse=True)
+_WORDS = sorted(
+    _PROBLEM_WORDS + _ALGEBRA + _ANSWER_WORDS + _REPLY_WORDS + _CUES + _CUE_REPLIES, key=len, reverse=True
+)
 _SPLIT = "|".join([_NUMBER, *map(re.escape, _WORDS)])
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Build the tokenizer; text made of its tokens survives encode and decode unchanged, all else becomes one unknown."""
+    """Build the tokenizer: text made of its tokens reads back unchanged, any other becomes unknowns."""
     inner = Tokenizer(models.WordLevel(IDS, unk_token=UNKNOWN))
     inner.pre_tokenizer = pre_tokenizers.Split(Regex(_SPLIT), behavior="isolated")
     inner.decoder = decoders.Fuse()

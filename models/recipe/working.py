@@ -1,7 +1,7 @@
 """Worked solutions as chains of checkable steps, with slips put in on purpose.
 
-A completion is `step, step, ... step. Answer VALUE` or, less well named, `... So VALUE`; a step is `A*B=C`, `A+B=C`, `A-B=C`
-or `A/B=C`. A step uses numbers of the problem and results of earlier steps, so a slip carries on into later steps.
+A completion is `step, step, ... step. Answer VALUE` or, less well named, `... So VALUE`; a step is `A*B=C`,
+`A+B=C`, `A-B=C` or `A/B=C`. It uses numbers of the problem and results of earlier steps, so slips carry on.
 """
 
 import random
@@ -25,7 +25,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Written:
-    """A completion as numbers: `steps` as (left, operation, right, result), `answer` None where it was left out."""
+    """A completion as numbers: `steps` as (left, operation, right, result), `answer` None where left out."""
 
     steps: tuple[tuple[int, str, int, int], ...]
     answer: tuple[int, ...] | None
@@ -52,7 +52,7 @@ def plan(problem: Problem) -> Plan:
 
 
 def compute(left: int, operation: str, right: int) -> int:
-    """The right result of a step; a quotient that is not whole is cut towards zero, as after an earlier slip."""
+    """The right result of a step; a quotient that is not whole, as after a slip, is cut towards zero."""
     if operation == "*":
         return left * right
     if operation == "+":
@@ -66,7 +66,9 @@ def find(source: Source, results: list[int]) -> int:
     return value if where == "given" else results[value]
 
 
-def write(problem: Problem, slips: frozenset[int], rng: random.Random, square_slip: bool, named: bool) -> Written:
+def write(
+    problem: Problem, slips: frozenset[int], rng: random.Random, square_slip: bool, named: bool
+) -> Written:
     """Solve a problem with a slip in each of the steps `slips` (index len(steps) means the answer line).
 
     `square_slip` takes the square of x with the wrong sign in the first step of an evaluation.

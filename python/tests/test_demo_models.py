@@ -1,4 +1,4 @@
-"""The shipped demo models: unchanged, consistent with each other, and as good as their cards say, on a small sample."""
+"""The shipped demo models: unchanged, in tune with each other, and about as good as their cards say."""
 
 import json
 import random
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from gavel_train.tasks.poly_easy import make_splits, verify
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -46,7 +47,9 @@ def test_ships_a_few_megabytes() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_reads_back_what_it_writes_and_survives_the_unknown(name: str, answerers: dict[str, Answerer]) -> None:
+def test_reads_back_what_it_writes_and_survives_the_unknown(
+    name: str, answerers: dict[str, Answerer]
+) -> None:
     tokenizer = answerers[name].tokenizer
     rng = random.Random(5)
     for lesson in (lessons.mediocre_solution, lessons.judge_lesson, lessons.marking_lesson):
@@ -73,14 +76,18 @@ def test_judges_well_but_not_perfectly_with_spread_scores(graded: list[dict]) ->
     assert sum(row["score"] is not None for row in graded) >= 0.98 * len(graded)
     wrong = sum(row["right"] != ((row["score"] or 0) >= 5) for row in graded) / len(graded)
     assert 0.02 < wrong < 0.25
-    # The frozen models' figures are for 1,000 rows; 2% of 160 is as far below 5% as a sample this small may fall.
+    # The cards say 5% of 1,000 rows; a sample of 160 may fall this far below.
     shares = Counter(row["score"] for row in graded)
     assert sum(count > 0.02 * len(graded) for count in shares.values()) >= 5
 
 
-def test_answers_the_single_token_cue_with_one_digit(answerers: dict[str, Answerer], graded: list[dict]) -> None:
+def test_answers_the_single_token_cue_with_one_digit(
+    answerers: dict[str, Answerer], graded: list[dict]
+) -> None:
     judge = answerers["poly-easy-judge"]
-    replies = judge.sample([judge.content("single_token", "Solve 3x+4=-5.", graded[0]["completion"])], temperature=0)
+    replies = judge.sample(
+        [judge.content("single_token", "Solve 3x+4=-5.", graded[0]["completion"])], temperature=0
+    )
     assert replies[0] in list("0123456789")
 
 
