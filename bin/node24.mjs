@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url';
 
 /** Path of a Node 24: the one in node_modules, else this very one if it is new enough; null if neither. */
 export function node24() {
-  const path = fileURLToPath(
-    new URL(`../node_modules/node-${process.platform}-${process.arch}/bin/node`, import.meta.url),
-  );
+  const platform = `${process.platform}-${process.arch}`;
+  const name = platform === 'darwin-arm64' ? `node-bin-${platform}` : `node-${platform}`;
+  const path = fileURLToPath(new URL(`../node_modules/${name}/bin/node`, import.meta.url));
   if (existsSync(path)) return path;
   return Number(process.versions.node.split('.')[0]) >= 24 ? process.execPath : null;
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { EXIT, exitHelp } from './cli/exit.ts';
 import { printError } from './cli/print-error.ts';
@@ -109,7 +110,7 @@ async function main(): Promise<void> {
   }
 }
 
-if (import.meta.main) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await main();
   // Handles of the gRPC client would keep a finished command alive.
   process.exit();
