@@ -1,4 +1,4 @@
-"""A judge at the edge: the gateway's HTTP surface, with verdicts that a hash decides, and a run to train in."""
+"""A judge at the edge: the gateway over HTTP, with verdicts that a hash decides, and a run to train in."""
 
 import hashlib
 import json

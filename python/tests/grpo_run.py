@@ -1,0 +1,122 @@
+"""Runs the GRPO stage in a forked child: a process of its own to kill, without importing torch again."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tiny_run import write_request
+
+LORA = {"r": 4, "alpha": 8, "dropout": 0.1, "target_modules": "all-linear"}
+SMALL = {
+    "steps": 4,
+    "save_every": 2,
+    "prompts_per_step": 2,
+    "num_generations": 4,
+    "micro_batch_size": 4,
+    "max_completion_tokens": 6,
+    "learning_rate": 1e-2,
+    "lora": LORA,
+}
+
+
+@dataclass
+class Stage:
+    pid: int
+    epoch_dir: Path
+    status: int | None = None
+
+    def wait(self) -> int:
+        """Exit code, or minus the signal."""
+        if self.status is None:
+            self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.status
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        os.kill(self.pid, number)
+
+    def lines(self) -> list[dict]:
+        return [json.loads(line) for line in (self.epoch_dir / "stdout").read_text().splitlines()]
+
+    def outcome(self) -> dict:
+        return json.loads((self.epoch_dir / "outcome.json").read_text())
+
+
+def start(
+    root: Path,
+    epoch: int,
+    gateway,
+    *,
+    resume_from: Path | None = None,
+    before: Callable = lambda: None,
+    **grpo,
+):
+    """Start an epoch; `before` runs in the child first, to break something there."""
+    epoch_dir = write_request(
+        root,
+        "grpo",
+        epoch,
+        gateway_url=gateway.url,
+        resume_from=resume_from,
+        task={"params": {"verifier": "number"}},
+        grpo=SMALL | grpo,
+    )
+    pid = os.fork()
+    if pid == 0:
+        try:
+            for number, name in ((1, "stdout"), (2, "stderr")):
+                os.dup2(os.open(epoch_dir / name, os.O_WRONLY | os.O_CREAT, 0o644), number)
+            sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+            sys.argv = ["grpo", str(epoch_dir)]
+            before()
+            from gavel_train import grpo as stage
+            from gavel_train.outcome import run_stage
+
+            run_stage("grpo", stage.main)
+        finally:
+            os._exit(99)
+    return Stage(pid, epoch_dir)
+
+
+def head(root: Path) -> Path | None:
+    """What a new epoch goes on from: HEAD of the newest epoch that has one."""
+    heads = sorted((root / "runs/tiny/grpo/epochs").glob("*/HEAD"))
+    if not heads:
+        return None
+    return checkpoints(root) / json.loads(heads[-1].read_text())["checkpoint"]
+
+
+def checkpoints(root: Path) -> Path:
+    return root / "runs/tiny/grpo/checkpoints"
+
+
+def weights(folder: Path) -> bytes:
+    (path,) = [p for p in folder.glob("*model.safetensors")]
+    return path.read_bytes()
+
+
+def rollouts(root: Path, name: str | None) -> list[dict]:
+    """All rollouts of the chain that ends in a checkpoint, oldest first."""
+    records: list[dict] = []
+    while name is not None:
+        folder = checkpoints(root) / name
+        records = [
+            json.loads(line) for line in (folder / "rollouts.jsonl").read_text().splitlines()
+        ] + records
+        name = json.loads((folder / "manifest.json").read_text())["parent"]
+    return records
+
+
+def until(condition: Callable[[], bool], stage: Stage, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, (stage.epoch_dir / "stderr").read_text()[-3000:]
+        finished, status = os.waitpid(stage.pid, os.WNOHANG)
+        if finished:
+            stage.status = os.waitstatus_to_exitcode(status)
+            raise AssertionError((stage.epoch_dir / "stderr").read_text()[-3000:])
+        time.sleep(0.01)

@@ -1,0 +1,286 @@
+import errno
+import hashlib
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from grpo_run import LORA, checkpoints, head, rollouts, start, until, weights
+from safetensors.torch import load
+
+STEP = 8  # judge calls of one step
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imports():
+    """Import once here, so that forked children do not each pay for it; one thread, as bit equality needs."""
+    import torch
+
+    from gavel_train.trl_imports import hide_vllm
+
+    hide_vllm()
+
+    import gavel_train.commit_callback
+    import gavel_train.sample  # noqa: F401
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory, tiny_model):
+    """An undisturbed run with its ledger; tests only read it."""
+    from conftest import FakeGateway, make_tree
+
+    os.environ["GAVEL_API_KEY"] = "test-key"
+    root = make_tree(tmp_path_factory.mktemp("calm"), tiny_model)
+    gateway = FakeGateway(root / "runs/tiny")
+    gateway.score = unscored_now_and_then
+    stage = start(root, 1, gateway)
+    assert stage.wait() == 0, (stage.epoch_dir / "stderr").read_text()[-3000:]
+    gateway.stop()
+    return root, stage, gateway
+
+
+def unscored_now_and_then(request: dict) -> int | None:
+    digest = hashlib.sha256(request["completion"].encode()).digest()
+    return None if digest[0] % 5 == 0 else digest[1] % 10
+
+
+def test_every_adapter_parameter_moves(calm):
+    root, _, _ = calm
+    before = load(weights(checkpoints(root) / "step-000000.e1"))
+    after = load(weights(checkpoints(root) / "step-000004.e1"))
+    assert before.keys() == after.keys()
+    still = [name for name in before if before[name].equal(after[name])]
+    assert not still
+
+
+def test_every_committed_rollout_names_its_trace_and_each_key_is_in_the_ledger_once(calm):
+    root, _, gateway = calm
+    records = rollouts(root, "step-000004.e1")
+    keys = gateway.keys()
+    assert len(keys) == len(set(keys))
+    assert [(r["step"], r["group"], r["rollout"]) for r in records] == [
+        (step, group, rollout) for step in (1, 2, 3, 4) for group in (0, 1) for rollout in range(4)
+    ]
+    assert all(len(r["trace_keys"]) == 1 and r["trace_keys"][0] in keys for r in records)
+
+
+def test_a_rollout_without_a_score_has_no_reward_and_no_advantage(calm):
+    root, _, _ = calm
+    records = rollouts(root, "step-000004.e1")
+    unscored = [r for r in records if r["score"] is None]
+    assert unscored and len(unscored) < len(records)
+    assert all(r["reward"] is None and r["advantage"] == 0 for r in unscored)
+    assert any(r["advantage"] != 0 for r in records if r["score"] is not None)
+
+
+def test_result_names_rows_verdicts_and_three_checkpoints(calm):
+    root, stage, _ = calm
+    assert stage.outcome()["status"] == "done"
+    run_dir = root / "runs/tiny"
+    result = json.loads((run_dir / "grpo/result.json").read_text())
+    assert result["checkpoint"] == "step-000004.e1"
+    assert all((run_dir / path).exists() for path in result["artifacts"].values())
+    audit = [json.loads(x) for x in (run_dir / result["artifacts"]["audit_rows"]).read_text().splitlines()]
+    verdicts = [
+        json.loads(x) for x in (run_dir / result["artifacts"]["verdicts_judge"]).read_text().splitlines()
+    ]
+    assert len(audit) == 3 * 4 * 2
+    assert [row["id"] for row in audit] == [verdict["row_id"] for verdict in verdicts]
+    assert {row["source"] for row in audit} == {"step-000000.e1", "step-000002.e1", "step-000004.e1"}
+    events = [line["event"] for line in stage.lines()]
+    assert events.count("commit") == 3
+    phases = [line["phase"] for line in stage.lines() if line["event"] == "progress"]
+    assert phases.count("train") == 4 and {"load", "sample", "grade"} <= set(phases)
+
+
+def test_a_run_killed_in_a_step_in_a_save_and_in_the_next_step_ends_in_the_same_bytes(calm, root, gateways):
+    gateway = gateways(root / "runs/tiny")
+    gateway.score = unscored_now_and_then
+    # Slow enough that the kill falls among the calls of one step.
+    gateway.delay_s = 0.02
+
+    stage = start(root, 1, gateway)
+    until(lambda: len(gateway.asked) >= STEP + 3, stage)
+    stage.kill()
+    stage.wait()
+    assert head(root) == checkpoints(root) / "step-000000.e1"
+
+    stage = start(root, 2, gateway, resume_from=head(root), before=die_in_the_save_of(2))
+    assert stage.wait() == 57
+    assert head(root) == checkpoints(root) / "step-000000.e1"
+
+    stage = start(root, 3, gateway, resume_from=head(root))
+    until(lambda: (root / "runs/tiny/grpo/epochs/000003/HEAD").exists(), stage)
+    asked = len(gateway.asked)
+    until(lambda: len(gateway.asked) >= asked + 3, stage)
+    stage.kill()
+    stage.wait()
+    assert head(root) == checkpoints(root) / "step-000002.e3"
+
+    stage = start(root, 4, gateway, resume_from=head(root))
+    assert stage.wait() == 0, (stage.epoch_dir / "stderr").read_text()[-3000:]
+
+    calm_root, _, calm_gateway = calm
+    for file in ("adapter_model.safetensors", "optimizer.pt", "rng_state.pth"):
+        stormy = (checkpoints(root) / "step-000004.e4" / file).read_bytes()
+        assert stormy == (checkpoints(calm_root) / "step-000004.e1" / file).read_bytes(), file
+    assert rollouts(root, "step-000004.e4") == rollouts(calm_root, "step-000004.e1")
+    # Replayed steps paid for nothing: both ledgers hold the same calls.
+    assert sorted(gateway.keys()) == sorted(calm_gateway.keys())
+
+
+def test_a_run_killed_after_its_last_step_only_samples_and_grades(calm, root, gateways):
+    _, _, calm_gateway = calm
+    gateway = gateways(root / "runs/tiny")
+    gateway.score = unscored_now_and_then
+    stage = start(root, 1, gateway)
+    last = checkpoints(root) / "step-000004.e1"
+    until(last.exists, stage)
+    stage.kill()
+    stage.wait()
+    trained = len([request for request in gateway.asked if request["occasion"].startswith("grpo")])
+    stage = start(root, 2, gateway, resume_from=last)
+    assert stage.wait() == 0
+    assert len([r for r in gateway.asked if r["occasion"].startswith("grpo")]) == trained
+    assert sorted(gateway.keys()) == sorted(calm_gateway.keys())
+
+
+def test_full_training_resumes_to_the_same_bytes_and_moves_every_parameter(
+    root, tmp_path_factory, tiny_model, gateways
+):
+    from conftest import make_tree
+
+    other = make_tree(tmp_path_factory.mktemp("other"), tiny_model)
+    settings = {"lora": None, "steps": 2, "save_every": 1, "beta": 0.1, "learning_rate": 1e-3}
+    calm_stage = start(other, 1, gateways(other / "runs/tiny"), **settings)
+    gateway = gateways(root / "runs/tiny")
+    gateway.delay_s = 0.02
+    stage = start(root, 1, gateway, **settings)
+    until((checkpoints(root) / "step-000001.e1" / "manifest.json").exists, stage)
+    until((root / "runs/tiny/grpo/epochs/000001/HEAD").exists, stage)
+    stage.kill()
+    stage.wait()
+    stage = start(root, 2, gateway, resume_from=checkpoints(root) / "step-000001.e1", **settings)
+    assert calm_stage.wait() == 0 and stage.wait() == 0
+    final = weights(checkpoints(root) / "step-000002.e2")
+    assert final == weights(checkpoints(other) / "step-000002.e1")
+    before, after = load(weights(checkpoints(root) / "step-000000.e1")), load(final)
+    assert not [name for name in before if before[name].equal(after[name])]
+
+
+def test_sigterm_commits_the_step_in_hand_and_stops(root, gateways):
+    gateway = gateways(root / "runs/tiny")
+    gateway.delay_s = 0.05
+    stage = start(root, 1, gateway, steps=50, save_every=50)
+    until(lambda: len(gateway.asked) > STEP, stage)
+    stage.kill(signal.SIGTERM)
+    assert stage.wait() == 143
+    assert stage.outcome()["status"] == "preempted"
+    assert head(root).name in ("step-000001.e1", "step-000002.e1")
+
+
+def test_a_full_disk_in_a_save_leaves_the_last_checkpoint_untouched(root, gateways):
+    stage = start(root, 1, gateways(root / "runs/tiny"), before=fill_the_disk_at_commit(3))
+    assert stage.wait() == 1
+    assert stage.outcome()["status"] == "failed"
+    assert "disk full" in stage.outcome()["message"]
+    kept = head(root)
+    assert kept.name == "step-000002.e1"
+    manifest = json.loads((kept / "manifest.json").read_text())
+    for name, file in manifest["files"].items():
+        assert hashlib.sha256((kept / name).read_bytes()).hexdigest() == file["sha256"]
+
+
+def test_a_judge_that_stays_away_fails_the_stage_in_a_resumable_way(root, gateways):
+    from conftest import error
+
+    gateway = gateways(root / "runs/tiny")
+    gateway.answer_with = (503, error("the judge has been away for 1800 s", "judge_away"))
+    stage = start(root, 1, gateway)
+    assert stage.wait() == 75
+    assert stage.outcome() == {
+        "status": "judge_away",
+        "message": "the judge has been away for 1800 s",
+        "field": None,
+    }
+    assert head(root).name == "step-000000.e1"
+
+
+def test_an_epoch_that_was_superseded_commits_nothing_more(root, gateways):
+    gateway = gateways(root / "runs/tiny")
+    gateway.delay_s = 0.02
+    stage = start(root, 1, gateway)
+    until(lambda: len(gateway.asked) > 0, stage)
+    (root / "runs/tiny/grpo/epochs/000002").mkdir()
+    assert stage.wait() == 1
+    assert "superseded" in stage.outcome()["message"]
+    assert head(root).name == "step-000000.e1"
+    assert not (root / "runs/tiny/grpo/result.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"micro_batch_size": 3}, "grpo.micro_batch_size"),
+        ({"rollout": "vllm_colocate"}, "grpo.rollout"),
+        ({"prompts_per_step": 9}, "task.train_prompts"),
+    ],
+)
+def test_settings_that_cannot_work_name_their_field(root, gateways, settings, field):
+    stage = start(root, 1, gateways(root / "runs/tiny"), **settings)
+    assert stage.wait() == 2
+    assert stage.outcome()["status"] == "bad_request"
+    assert stage.outcome()["field"] == field
+
+
+def test_stock_rollouts_are_judged_and_recorded_as_well(root, gateways):
+    gateway = gateways(root / "runs/tiny")
+    gateway.score = unscored_now_and_then
+    stage = start(
+        root, 1, gateway, rollout="transformers", steps=1, save_every=1, lora=LORA | {"dropout": 0.0}
+    )
+    assert stage.wait() == 0, (stage.epoch_dir / "stderr").read_text()[-3000:]
+    records = rollouts(root, "step-000001.e1")
+    assert len(records) == STEP and all(len(r["trace_keys"]) == 1 for r in records)
+
+
+def die_in_the_save_of(commit: int):
+    """End the process, without a word, when the manifest of the n-th commit is about to be written."""
+
+    def patch():
+        from gavel_train import checkpoints as module
+
+        real, calls = module.write_atomically, []
+
+        def write(path: Path, data):
+            if path.name == "manifest.json":
+                calls.append(path)
+                # A resumed epoch commits step 2 first.
+                if len(calls) == commit - 1:
+                    os._exit(57)
+            return real(path, data)
+
+        module.write_atomically = write
+
+    return patch
+
+
+def fill_the_disk_at_commit(commit: int):
+    def patch():
+        from gavel_train import checkpoints as module
+
+        real, calls = module.write_atomically, []
+
+        def write(path: Path, data):
+            if path.name == "manifest.json":
+                calls.append(path)
+                if len(calls) == commit:
+                    raise OSError(errno.ENOSPC, "No space left on device", str(path))
+            return real(path, data)
+
+        module.write_atomically = write
+
+    return patch
