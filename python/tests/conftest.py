@@ -25,6 +25,7 @@ class FakeGateway:
         self.score = lambda request: digest_of(request["completion"]) % 10
         self.delay_s = 0.0
         self.answer_with: tuple[int, dict] | None = None
+        self.stopped = False
         self.known = self._read_ledger()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
@@ -48,6 +49,7 @@ class FakeGateway:
         ]
 
     def stop(self):
+        self.stopped = True
         self._server.shutdown()
         self._server.server_close()
 
@@ -85,6 +87,10 @@ class FakeGateway:
             def do_POST(self):
                 request = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 time.sleep(gateway.delay_s)
+                if gateway.stopped:
+                    # A dead process answers nobody, least of all on connections kept alive.
+                    self.close_connection = True
+                    return
                 if self.headers["authorization"] != f"Bearer {KEY}":
                     status, answer = 401, error("key", "bad_key")
                 elif gateway.answer_with is not None:

@@ -1,0 +1,87 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+STAGE = """
+import os, sys, time
+from gavel_train import progress
+from gavel_train.outcome import BadRequest, run_stage
+def body(request, epoch_dir):
+    print("noise from a library")
+    os.write(1, b"noise from native code\\n")
+    progress.progress("load", 0, 3, {"a": float("nan"), "b": 1.5})
+    %s
+run_stage("grpo", body)
+"""
+
+
+def start(tmp_path, body: str):
+    from tiny_run import write_request
+
+    epoch_dir = write_request(tmp_path, "grpo", 1)
+    script = tmp_path / "stage.py"
+    script.write_text(textwrap.dedent(STAGE % body))
+    child = subprocess.Popen(
+        [sys.executable, str(script), str(epoch_dir)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": "."},
+    )
+    return child, epoch_dir
+
+
+def outcome(epoch_dir):
+    return json.loads((epoch_dir / "outcome.json").read_text())
+
+
+def test_only_progress_lines_reach_standard_output(tmp_path):
+    child, epoch_dir = start(tmp_path, "pass")
+    out = child.stdout.read()
+    assert child.wait(60) == 0
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"event": "progress", "phase": "load", "step": 0, "total": 3, "metrics": {"a": None, "b": 1.5}}
+    ]
+    errors = child.stderr.read()
+    assert "noise from a library" in errors and "noise from native code" in errors
+    assert outcome(epoch_dir)["status"] == "done"
+
+
+def test_the_end_of_standard_input_ends_the_process_at_once(tmp_path):
+    child, epoch_dir = start(tmp_path, "time.sleep(60)")
+    child.stdout.readline()
+    closed = time.monotonic()
+    child.stdin.close()
+    assert child.wait(10) == 143
+    assert time.monotonic() - closed < 5
+    assert not (epoch_dir / "outcome.json").exists()
+
+
+def test_sigterm_ends_the_process_with_outcome_preempted(tmp_path):
+    child, epoch_dir = start(tmp_path, "time.sleep(60)")
+    child.stdout.readline()
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(10) == 143
+    assert outcome(epoch_dir) == {"status": "preempted", "message": "stopped on request", "field": None}
+
+
+def test_a_bad_request_names_its_field_and_exits_2(tmp_path):
+    child, epoch_dir = start(tmp_path, 'raise BadRequest("policy.model", "expected a folder\\n  got none")')
+    assert child.wait(60) == 2
+    assert outcome(epoch_dir) == {
+        "status": "bad_request",
+        "message": "expected a folder got none",
+        "field": "policy.model",
+    }
+
+
+def test_any_other_error_is_one_line_in_the_outcome_and_a_traceback_in_the_log(tmp_path):
+    child, epoch_dir = start(tmp_path, 'raise KeyError("lost")')
+    assert child.wait(60) == 1
+    assert outcome(epoch_dir)["message"] == "KeyError: 'lost'"
+    assert "Traceback" in child.stderr.read()

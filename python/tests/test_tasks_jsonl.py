@@ -1,0 +1,79 @@
+import json
+
+import pytest
+
+from gavel_train.tasks import jsonl
+
+SIZES = {"train": 3, "eval": 2, "audit": 1}
+
+
+def write(path, rows):
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return path
+
+
+def numbered(count):
+    return [{"prompt": f"p{n}", "ground_truth": n, "topic": "sums"} for n in range(count)]
+
+
+def test_one_file_is_dealt_out_by_prompt_the_same_way_each_time(tmp_path):
+    path = write(tmp_path / "mine.jsonl", [*numbered(6), numbered(6)[0]])
+    splits = jsonl.make_splits({}, SIZES, 0, tmp_path, path)
+    prompts = [row["prompt"] for rows in splits.values() for row in rows]
+    assert sorted(prompts) == [f"p{n}" for n in range(6)]
+    assert splits == jsonl.make_splits({}, SIZES, 0, tmp_path, path)
+    row = splits["audit"][0]
+    assert row["ground_truth"] == row["prompt"][1:] and row["meta"] == {"topic": "sums"}
+
+
+def test_a_folder_gives_each_split_its_own_file(tmp_path):
+    for number, split in enumerate(SIZES):
+        write(tmp_path / f"{split}.jsonl", [{"q": f"{split} {n}"} for n in range(3 + number)])
+    splits = jsonl.make_splits({"prompt_field": "q"}, SIZES, 0, tmp_path, tmp_path)
+    assert [row["prompt"] for row in splits["eval"]] == ["eval 0", "eval 1"]
+    assert splits["eval"][0]["ground_truth"] is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "expected at least one line with a 'prompt', found none"),
+        (["{"], r"mine\.jsonl:1: expected a JSON object"),
+        (["[1]"], r"mine\.jsonl:1: expected a JSON object"),
+        ([{"prompt": "a"}, {"question": "b"}], r"mine\.jsonl:2: field 'prompt': expected text, got None"),
+        ([{"prompt": "a", "ground_truth": [1]}], r"mine\.jsonl:1: field 'ground_truth'"),
+        (
+            [{"prompt": "a", "ground_truth": "1"}, {"prompt": "a", "ground_truth": "2"}],
+            r"mine\.jsonl:2: field 'ground_truth': the prompt of line 1 again, with another ground truth",
+        ),
+        (numbered(5), "expected at least 6 distinct prompts"),
+    ],
+)
+def test_bad_files_are_named_by_path_line_and_field(tmp_path, rows, message):
+    path = write(tmp_path / "mine.jsonl", rows)
+    with pytest.raises(ValueError, match=message):
+        jsonl.make_splits({}, SIZES, 0, tmp_path, path)
+
+
+def test_a_missing_file_and_a_missing_path_are_told_apart(tmp_path):
+    with pytest.raises(ValueError, match="no such file"):
+        jsonl.make_splits({}, SIZES, 0, tmp_path, tmp_path / "none.jsonl")
+    with pytest.raises(ValueError, match=r"task\.path"):
+        jsonl.make_splits({}, SIZES, 0, tmp_path, None)
+
+
+def test_parameters_are_checked(tmp_path):
+    for params, message in (
+        ({"verifer": "exact"}, "verifer"),
+        ({"verifier": "magic"}, "exact, number, none"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            jsonl.make_splits(params, SIZES, 0, tmp_path, tmp_path)
+
+
+def test_the_verifier_is_the_one_that_params_name():
+    exact = jsonl.verifier_of({"verifier": "exact"})
+    number = jsonl.verifier_of({"verifier": "number"})
+    assert exact(" Paris\n", "Paris") and not exact("It is Paris", "Paris")
+    assert number("It is $1,000", "1000") and not number("It is 10", "1000")
+    assert jsonl.verifier_of({}) is None
