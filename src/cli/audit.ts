@@ -6,9 +6,10 @@ import { type Command, Option } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
 import { Audit, ExternalAuditRequest } from '../contracts/audit.ts';
 import { GradingMode } from '../contracts/spec.ts';
+import { Outcome } from '../contracts/stage.ts';
 import { loadRubric } from '../gateway/rubric.ts';
 import { startGateway } from '../gateway/server.ts';
-import { readContract, writeAtomic } from '../run-directory/files.ts';
+import { readContract, readContractIfAny, writeAtomic } from '../run-directory/files.ts';
 import { paintVerdict } from './colors.ts';
 import { CliError, EXIT, exitOfVerdict } from './exit.ts';
 import { runPython } from './python.ts';
@@ -77,7 +78,7 @@ async function audit(config: Config, options: AuditOptions): Promise<number> {
     });
     await writeAtomic(join(out, 'request.json'), request);
     const code = await runPython(config, ['-m', 'gavel_train.audit.external', out], { GAVEL_API_KEY: key });
-    if (code !== 0) return code === EXIT.usage ? EXIT.usage : EXIT.failed;
+    if (code !== 0) await fail(out, code);
   } finally {
     await gateway.close();
   }
@@ -85,6 +86,15 @@ async function audit(config: Config, options: AuditOptions): Promise<number> {
   const result = await readContract(path, Audit);
   console.log(`\n${table(rowsOf(result))}\n\nDetails  ${path}`);
   return exitOfVerdict(result.verdict);
+}
+
+/** Says why the audit ended without figures, as its process wrote it down. */
+async function fail(out: string, code: number): Promise<never> {
+  const outcome = await readContractIfAny(join(out, 'outcome.json'), Outcome);
+  const where = outcome?.field ? `${outcome.field}: ` : '';
+  throw new CliError(`${where}${outcome?.message ?? `The audit ended with exit code ${code}.`}`, {
+    code: code === EXIT.usage || code === EXIT.interrupted ? code : EXIT.failed,
+  });
 }
 
 function gatewayConfig(run_dir: string, options: AuditOptions) {

@@ -14,8 +14,9 @@ export function define(program: Command): void {
       'Writes what a run gathered: verl (parquet of prompts), sft (chat examples of the judge), openai (fine-tuning JSONL).',
     )
     .addOption(new Option('--format <format>', 'what for').choices(['verl', 'sft', 'openai']).makeOptionMandatory())
-    .requiredOption('--out <file>', 'file to write')
-    .action(async (run: string, { format, out }: { format: string; out: string }) => {
+    .requiredOption('--out <file>', 'file to write; .parquet for verl, .jsonl for the others')
+    .addOption(new Option('--split <split>', 'prompts for verl').choices(['train', 'eval', 'audit']).default('train'))
+    .action(async (run: string, { format, out, split }: { format: string; out: string; split: string }) => {
       const config = loadConfig();
       const paths = pathsOf(config, run);
       if (!existsSync(paths.dir)) {
@@ -31,6 +32,8 @@ export function define(program: Command): void {
         format,
         '--out',
         resolve(out),
+        '--split',
+        split,
       ]);
       process.exitCode = code === 0 || code === EXIT.usage ? code : EXIT.failed;
     });

@@ -3,7 +3,14 @@ import { loadConfig } from '../config.ts';
 import { CliError, EXIT } from './exit.ts';
 
 /** Errors of other modules that are written for the person who runs the command; named, so that none need be loaded. */
-const WRITTEN_FOR_PEOPLE = ['SpecError', 'RubricError', 'ContractError', 'InvalidRunName', 'ChildStartError'];
+const WRITTEN_FOR_PEOPLE = [
+  'SpecError',
+  'RubricError',
+  'ContractError',
+  'InvalidRunName',
+  'ChildStartError',
+  'GatewayError',
+];
 
 /** Prints what went wrong as a person reads it, and returns the exit code. */
 export function printError(error: unknown): number {

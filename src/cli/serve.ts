@@ -1,17 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
 import type { Spec } from '../contracts/spec.ts';
 import { startGateway } from '../gateway/server.ts';
 import { listGpus } from '../gpus.ts';
 import { readSpec } from '../run-directory/create-run.ts';
+import { readEndpoint } from '../run-directory/endpoints.ts';
 import { type RunPaths, resolveUnder } from '../run-directory/paths.ts';
 import { serveUntilAborted } from '../stage/model-server.ts';
 import { CliError, EXIT } from './exit.ts';
 import { pathsOf } from './follow-run.ts';
 import { needPort, parsePort } from './port.ts';
-import { type Stopping, stopping } from './stopping.ts';
+import { stopping } from './stopping.ts';
 import { readAudit } from './summary.ts';
 
 interface ServeOptions {
@@ -49,6 +51,8 @@ async function serve(config: Config, run: string, options: ServeOptions): Promis
   await checkAudit(paths, options.overrideAudit ?? false);
   await needPort(options.port, '--port', options.host);
   const spec = await readSpec(paths);
+  const began = new Date().toISOString();
+  let loaded = false;
   const stop = stopping();
   const ending = new AbortController();
   void stop.promise.then(() => ending.abort());
@@ -57,12 +61,13 @@ async function serve(config: Config, run: string, options: ServeOptions): Promis
   model.catch(() => ending.abort());
   const key = config.api_key ?? `gavel-${randomBytes(24).toString('base64url')}`;
   const gateway = await startGateway(gatewayConfig(spec, paths, options), key, (event) => {
-    if (event.event === 'waiting' && event.seconds > 1) console.error(`Waiting for the ${event.for}: ${event.reason}`);
+    if (event.event === 'waiting' && loaded) console.error(`Waiting for the ${event.for}: ${event.reason}`);
     if (event.event === 'recovered') console.error(`The ${event.for} is back after ${event.seconds.toFixed(0)} s.`);
   });
   try {
     console.log(`Loading the grader of ${run} ...`);
-    const name = await modelName(gateway.url, key, stop, model);
+    const name = await modelName(paths, began, ending.signal);
+    loaded = name !== null;
     if (name !== null) console.log(usage(gateway.url, name, config.api_key === null ? key : null));
     await model;
   } finally {
@@ -146,15 +151,13 @@ function gatewayConfig(spec: Spec, paths: RunPaths, { host, port, record }: Serv
   };
 }
 
-/** Name that the gateway serves the model under, once it does; null where the wait was ended. */
-async function modelName(url: string, key: string, stop: Stopping, model: Promise<void>): Promise<string | null> {
-  let ended = false;
-  model.finally(() => (ended = true)).catch(() => {});
-  while (!stop.asked && !ended) {
-    const response = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
-    const { data } = (await response.json()) as { data: { id: string }[] };
-    if (data[0]) return data[0].id;
-    await new Promise((resolve) => setTimeout(resolve, 300));
+/** Name of the model once its server answers: the endpoint is published then. Null where the wait was ended. */
+async function modelName(paths: RunPaths, began: string, signal: AbortSignal): Promise<string | null> {
+  while (!signal.aborted) {
+    const endpoint = await readEndpoint(paths, 'grader').catch(() => null);
+    // An older one belongs to a server that was killed.
+    if (endpoint && endpoint.started_at >= began) return endpoint.model;
+    await sleep(300);
   }
   return null;
 }
