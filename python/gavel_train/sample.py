@@ -29,8 +29,9 @@ from gavel_train.tasks import Verifier
 
 # Two completions a prompt halve the sampling noise of the policy's accuracy for little time.
 EVAL_COMPLETIONS = 2
-# Small enough for one GPU beside the cache of the longest completions, large enough to fill a CPU.
-_BATCH = 64
+# Small enough for one GPU beside the cache of long completions, large enough that a tiny model on a CPU
+# is not held up by Python.
+_BATCH = 128
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tiny_run import RUBRIC, make_model, trace
 
 KEY = "test-key"
 
@@ -54,6 +53,8 @@ class FakeGateway:
         self._server.server_close()
 
     def grade(self, request: dict) -> dict:
+        from tiny_run import trace
+
         key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
         with self._lock:
             self.asked.append(request)
@@ -139,6 +140,9 @@ def gateways():
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
+    # Imported here: it needs transformers, which most tests do without.
+    from tiny_run import make_model
+
     return make_model(tmp_path_factory.mktemp("models") / "model")
 
 
@@ -150,6 +154,8 @@ def root(tmp_path, tiny_model) -> Path:
 
 
 def make_tree(root: Path, model: Path) -> Path:
+    from tiny_run import RUBRIC
+
     (root / "rubric.yaml").write_text(RUBRIC)
     (root / "model").symlink_to(model)
     data = root / "runs" / "tiny" / "data"

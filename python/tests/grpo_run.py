@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -54,9 +55,34 @@ def start(
     resume_from: Path | None = None,
     before: Callable = lambda: None,
     **grpo,
-):
+) -> Stage:
     """Start an epoch; `before` runs in the child first, to break something there."""
-    epoch_dir = write_request(
+    return launch(ask(root, epoch, gateway, resume_from=resume_from, **grpo), before)
+
+
+def start_ranks(root: Path, epoch: int, gateway, ranks: int, **grpo) -> list[Stage]:
+    """Start an epoch as a launcher does: one process a rank, which meet at a port of rank 0."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    epoch_dir = ask(root, epoch, gateway, processes=ranks, **grpo)
+
+    def as_rank(number: int) -> Callable:
+        return lambda: os.environ.update(
+            RANK=str(number),
+            LOCAL_RANK=str(number),
+            WORLD_SIZE=str(ranks),
+            LOCAL_WORLD_SIZE=str(ranks),
+            MASTER_ADDR="127.0.0.1",
+            MASTER_PORT=str(port),
+            ACCELERATE_USE_CPU="true",
+        )
+
+    return [launch(epoch_dir, as_rank(number), f"-{number}" if number else "") for number in range(ranks)]
+
+
+def ask(root: Path, epoch: int, gateway, *, resume_from: Path | None = None, **grpo) -> Path:
+    return write_request(
         root,
         "grpo",
         epoch,
@@ -65,11 +91,14 @@ def start(
         task={"params": {"verifier": "number"}},
         grpo=SMALL | grpo,
     )
+
+
+def launch(epoch_dir: Path, before: Callable, suffix: str = "") -> Stage:
     pid = os.fork()
     if pid == 0:
         try:
-            for number, name in ((1, "stdout"), (2, "stderr")):
-                os.dup2(os.open(epoch_dir / name, os.O_WRONLY | os.O_CREAT, 0o644), number)
+            for number, stream in ((1, "stdout"), (2, "stderr")):
+                os.dup2(os.open(epoch_dir / f"{stream}{suffix}", os.O_WRONLY | os.O_CREAT, 0o644), number)
             sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
             sys.argv = ["grpo", str(epoch_dir)]
             before()

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from grpo_run import LORA, checkpoints, head, rollouts, start, until, weights
+from grpo_run import LORA, checkpoints, head, rollouts, start, start_ranks, until, weights
 from safetensors.torch import load
 
 STEP = 8  # judge calls of one step
@@ -245,6 +245,22 @@ def test_stock_rollouts_are_judged_and_recorded_as_well(root, gateways):
     assert stage.wait() == 0, (stage.epoch_dir / "stderr").read_text()[-3000:]
     records = rollouts(root, "step-000001.e1")
     assert len(records) == STEP and all(len(r["trace_keys"]) == 1 for r in records)
+
+
+def test_two_ranks_train_one_policy_and_rank_0_alone_writes(root, gateways):
+    gateway = gateways(root / "runs/tiny")
+    gateway.score = unscored_now_and_then
+    stages = start_ranks(root, 1, gateway, 2, steps=2, micro_batch_size=2, beta=0.1)
+    assert [stage.wait() for stage in stages] == [0, 0], (stages[0].epoch_dir / "stderr").read_text()[-3000:]
+    records = rollouts(root, "step-000002.e1")
+    assert [(r["step"], r["group"], r["rollout"]) for r in records] == [
+        (step, group, rollout) for step in (1, 2) for group in (0, 1) for rollout in range(4)
+    ]
+    folder = checkpoints(root) / "step-000002.e1"
+    assert {path.name for path in folder.glob("rng_state*")} == {"rng_state_0.pth", "rng_state_1.pth"}
+    assert (stages[0].epoch_dir / "stdout-1").read_text() == ""
+    assert len((stages[0].epoch_dir / "audit-rows.jsonl").read_text().splitlines()) == 2 * 4 * 2
+    assert len(gateway.keys()) == len(set(gateway.keys()))
 
 
 def die_in_the_save_of(commit: int):
