@@ -9,12 +9,14 @@ import type { LimitsSpec } from '../src/contracts/spec.ts';
 const retry: RetryPolicy = { initialInterval: '1s', backoffCoefficient: 1.5, maximumInterval: '10s' };
 
 /** Short work on any worker: reading, preparing, reporting. */
-export const shared = proxyActivities<Activities>({
-  // Making the data of a large task takes minutes; longer than this it is stuck.
-  startToCloseTimeout: '30 minutes',
-  heartbeatTimeout: '30s',
-  retry,
-});
+export const shared = (summary: string) =>
+  proxyActivities<Activities>({
+    // Making the data of a large task takes minutes; longer than this it is stuck.
+    startToCloseTimeout: '30 minutes',
+    heartbeatTimeout: '30s',
+    summary,
+    retry,
+  });
 
 /** Waiting for GPUs may take days; the heartbeat tells a waiting worker from a dead one. */
 export const reserve = (limits: LimitsSpec, summary: string) =>

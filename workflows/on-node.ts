@@ -28,7 +28,9 @@ export async function onNode<T>(request: NodeRequest, work: (node: Reservation) 
     } catch (error) {
       if (!nodeIsGone(error)) throw error;
     } finally {
-      await CancellationScope.nonCancellable(() => shared.releaseNode({ node: node.node, owner }));
+      await CancellationScope.nonCancellable(() =>
+        shared('Give the node back').releaseNode({ node: node.node, owner }),
+      );
     }
   }
 }

@@ -33,7 +33,11 @@ export async function gavelPipeline(input: unknown, options: PipelineOptions = {
   );
   return failing(board, async () => {
     const owner = { workflow_id: workflowId, run_id: firstExecutionRunId };
-    const { search_attributes } = await shared.prepareRun({ spec, owner, resume: options.resume ?? false });
+    const { search_attributes } = await shared('Check what the spec names, make run directory and prompts').prepareRun({
+      spec,
+      owner,
+      resume: options.resume ?? false,
+    });
     board.useSearchAttributes(search_attributes);
     for (const [name, workflow, staticSummary] of stages) {
       board.begin(name);
@@ -47,7 +51,7 @@ export async function gavelPipeline(input: unknown, options: PipelineOptions = {
       board.end(name, metrics);
     }
     board.begin('report');
-    const result = await shared.writeReport({ run, preemptions: board.status.preemptions });
+    const result = await shared('Write report.html').writeReport({ run, preemptions: board.status.preemptions });
     board.finish({ verdict: result.verdict, report: result.report });
     return result;
   });

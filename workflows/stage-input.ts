@@ -14,6 +14,6 @@ export type ResolvedStageInput = Required<StageInput>;
 export async function resolveStageInput(input: StageInput): Promise<ResolvedStageInput> {
   if (input.spec && input.search_attributes)
     return { ...input, spec: input.spec, search_attributes: input.search_attributes };
-  const { spec, search_attributes } = await shared.readRun({ run: input.run });
+  const { spec, search_attributes } = await shared('Read the spec of the run').readRun({ run: input.run });
   return { run: input.run, spec, search_attributes };
 }
