@@ -46,10 +46,13 @@ const shown: [string, string, (value: number) => string][] = [
 ];
 
 function figures(metrics: Record<string, number | null>): string {
-  return shown
-    .filter(([key]) => typeof metrics[key] === 'number')
-    .map(([key, label, format]) => `${label} ${format(metrics[key] as number)}`)
-    .join(', ');
+  return (
+    shown
+      // The loss of a policy gradient says nothing: it is about 0 by construction.
+      .filter(([key]) => typeof metrics[key] === 'number' && !(key === 'loss' && 'reward' in metrics))
+      .map(([key, label, format]) => `${label} ${format(metrics[key] as number)}`)
+      .join(', ')
+  );
 }
 
 function percent(value: number): string {
