@@ -12,6 +12,7 @@ import { startGateway } from '../gateway/server.ts';
 import { readContract, readContractIfAny, writeAtomic } from '../run-directory/files.ts';
 import { paintVerdict } from './colors.ts';
 import { CliError, EXIT, exitOfVerdict } from './exit.ts';
+import { progressPrinter } from './progress-lines.ts';
 import { runPython } from './python.ts';
 import { measureText, type Row, table } from './summary.ts';
 
@@ -77,7 +78,10 @@ async function audit(config: Config, options: AuditOptions): Promise<number> {
       reference_guided: rubric.rubric.reference_guided,
     });
     await writeAtomic(join(out, 'request.json'), request);
-    const code = await runPython(config, ['-m', 'gavel_train.audit.external', out], { GAVEL_API_KEY: key });
+    const { onLine, end } = progressPrinter();
+    const env = { GAVEL_API_KEY: key };
+    const code = await runPython(config, ['-m', 'gavel_train.audit.external', out], { env, onLine });
+    end();
     if (code !== 0) await fail(out, code);
   } finally {
     await gateway.close();
