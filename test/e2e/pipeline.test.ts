@@ -14,7 +14,7 @@ import { openSandbox, type Sandbox, until } from './sandbox.ts';
 
 const RUN = 'e2e';
 let sandbox: Sandbox;
-let up: ReturnType<Sandbox['start']>;
+let up: Awaited<ReturnType<Sandbox['up']>>;
 
 interface Status {
   state: string;
@@ -31,24 +31,12 @@ const status = async (): Promise<Status> => JSON.parse((await sandbox.gavel('sta
 
 beforeAll(async () => {
   sandbox = await openSandbox();
-  const [, port = ''] = sandbox.address.split(':');
-  up = sandbox.start('up', '--port', port, '--ui-port', String(await freePort()));
-  await until(
-    'gavel up to be ready',
-    120,
-    async () =>
-      existsSync(join(sandbox.root, '.gavel/up.json')) &&
-      JSON.parse(readFileSync(join(sandbox.root, '.gavel/up.json'), 'utf8')).ready,
-  );
+  up = await sandbox.up();
 });
 
 afterAll(async () => {
-  if (!sandbox) return;
-  if (up && up.process.exitCode === null) {
-    up.process.kill('SIGINT');
-    await until('gavel up to end', 60, async () => up.process.exitCode !== null || up.process.signalCode !== null);
-  }
-  sandbox.close();
+  await up?.stop();
+  sandbox?.close();
 });
 
 describe('a run from end to end', () => {
@@ -156,7 +144,7 @@ describe('a run from end to end', () => {
   });
 
   it('leaves no process behind', async () => {
-    up.process.kill('SIGINT');
+    await up.stop();
     await until('every process to be gone', 60, async () => sandbox.leftovers().length === 0);
     expect(up.process.exitCode).not.toBeNull();
   });

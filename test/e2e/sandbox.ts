@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,6 +20,8 @@ export interface Sandbox {
   temporal(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }>;
   /** Process ids of everything that belongs to this root and still runs. */
   leftovers(): number[];
+  /** Runs `gavel up` in the background until `stop`; resolves once the worker polls. */
+  up(): Promise<{ process: ChildProcess; output: () => string; stop(): Promise<void> }>;
   close(): void;
 }
 
@@ -35,22 +37,37 @@ export async function openSandbox(): Promise<Sandbox> {
     const { exitCode, stdout, stderr } = await execa(command, args, { env, cwd: root, reject: false, stdin: 'ignore' });
     return { code: exitCode ?? -1, stdout, stderr };
   };
+  const start: Sandbox['start'] = (...args) => {
+    const child = spawn(process.execPath, ['--no-warnings', cli, ...args], {
+      env,
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let text = '';
+    child.stdout.on('data', (chunk) => (text += chunk));
+    child.stderr.on('data', (chunk) => (text += chunk));
+    return { process: child, output: () => text };
+  };
   return {
     root,
     address,
+    start,
+    up: async () => {
+      const up = start('up', '--port', address.split(':')[1] ?? '', '--ui-port', String(await freePort()));
+      const over = () => up.process.exitCode !== null || up.process.signalCode !== null;
+      const state = join(root, '.gavel/up.json');
+      await until('gavel up to be ready', 120, async () => {
+        if (over()) throw new Error(up.output());
+        return existsSync(state) && JSON.parse(readFileSync(state, 'utf8')).ready;
+      });
+      const stop = async () => {
+        if (!over()) up.process.kill('SIGINT');
+        await until('gavel up to end', 60, async () => over());
+      };
+      return { ...up, stop };
+    },
     gavel: (...args) => run(process.execPath, ['--no-warnings', cli, ...args]),
     temporal: (...args) => run(temporal, ['--address', address, ...args]),
-    start: (...args) => {
-      const child = spawn(process.execPath, ['--no-warnings', cli, ...args], {
-        env,
-        cwd: root,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      let text = '';
-      child.stdout.on('data', (chunk) => (text += chunk));
-      child.stderr.on('data', (chunk) => (text += chunk));
-      return { process: child, output: () => text };
-    },
     leftovers: () => processesOf(root),
     close: () => rmSync(root, { recursive: true, force: true }),
   };

@@ -1,0 +1,99 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RolloutRecord } from '../../src/contracts/stage.ts';
+import { readTraces } from '../../src/gateway/read-traces.ts';
+import { readJsonLines } from '../../src/run-directory/files.ts';
+import { runPaths } from '../../src/run-directory/paths.ts';
+import { readResult } from '../../src/run-directory/result.ts';
+import { loadSpec } from '../../src/spec/load-spec.ts';
+import { openSandbox, type Sandbox, until } from './sandbox.ts';
+
+/** The spec for eight H100, shrunk to this machine: tiny models, two steps, no GPUs, and the real GSM8K prompts. */
+
+const package_root = fileURLToPath(new URL('../..', import.meta.url));
+const data = join(package_root, '../shared/data/gsm8k');
+const present = existsSync(join(data, 'train.jsonl'));
+if (!present) console.warn(`SKIPPED: no GSM8K at ${data}; the run on its prompts is not tested.`);
+
+const RUN = 'gsm8k-tiny';
+let sandbox: Sandbox;
+let up: Awaited<ReturnType<Sandbox['up']>>;
+
+beforeAll(async () => {
+  if (!present) return;
+  sandbox = await openSandbox();
+  up = await sandbox.up();
+});
+
+afterAll(async () => {
+  await up?.stop();
+  sandbox?.close();
+});
+
+/** The shipped spec with nothing changed but what this machine cannot hold. */
+function shrunk() {
+  const spec = loadSpec(join(package_root, 'examples/gsm8k-8xh100.yaml'));
+  return {
+    ...spec,
+    run: RUN,
+    task: { ...spec.task, path: data, train_prompts: 64, eval_prompts: 4, audit_prompts: 4 },
+    policy: { model: 'tiny/policy' },
+    judge: {
+      ...spec.judge,
+      model: 'tiny/judge',
+      sampling: { temperature: 0, max_tokens: 16 },
+      vllm: { ...spec.judge.vllm, data_parallel_size: 1, dtype: 'float32' },
+    },
+    grpo: {
+      ...spec.grpo,
+      ...{ steps: 2, prompts_per_step: 2, num_generations: 4, max_completion_tokens: 16 },
+      ...{ micro_batch_size: 4, processes: 1, save_every: 1 },
+    },
+    sft: { ...spec.sft, base_model: 'tiny/policy', processes: 1 },
+    placement: { judge_gpus: 0, trainer_gpus: 0, grader_gpus: 0 },
+  };
+}
+
+describe.skipIf(!present)('the spec for eight H100 on tiny models', () => {
+  it('takes two steps on real GSM8K prompts, and scores nothing where the judge answers nonsense', async () => {
+    for (const [seed, name] of ['policy', 'judge'].entries()) {
+      const script = join(package_root, 'test/fixtures/models/make-byte-model.py');
+      await execa(join(package_root, '.venv/bin/python'), [script, join(sandbox.root, 'tiny', name), String(seed)]);
+    }
+    writeFileSync(join(sandbox.root, 'tiny.json'), JSON.stringify(shrunk()));
+    const start = ['workflow', 'start', '--type', 'gavelPipeline', '--task-queue', 'gavel'];
+    const started = await sandbox.temporal(...start, '--workflow-id', `gavel/${RUN}`, '--input-file', 'tiny.json');
+    expect(started.code).toBe(0);
+    const end = await until('the run to end', 600, async () => {
+      const { stdout } = await sandbox.gavel('status', RUN, '--json');
+      const now = JSON.parse(stdout) as { state: string; failure: string | null };
+      return now.state !== 'running' && now;
+    });
+
+    const paths = runPaths(sandbox.root, RUN);
+    const result = await readResult(paths, 'grpo');
+    expect(result?.step, end.failure ?? '').toBe(2);
+    const prompts = readFileSync(paths.data.train, 'utf8');
+    expect(prompts).toContain('#### ');
+    let traces = 0;
+    for await (const trace of readTraces(paths.dir, { role: 'judge' })) {
+      traces += 1;
+      expect(trace.verdict).toBe('unparseable');
+      expect(trace.score).toBeNull();
+    }
+    expect(traces).toBeGreaterThanOrEqual(2 * 8);
+    for await (const rollout of readJsonLines(
+      join(paths.stage('grpo').checkpoint('step-000002.e1'), 'rollouts.jsonl'),
+      RolloutRecord,
+    )) {
+      expect(rollout.reward).toBeNull();
+      expect(rollout.advantage ?? 0).toBe(0);
+    }
+    // A grader cannot be distilled from verdicts that are none, and the run says so.
+    expect(end.state).toBe('failed');
+    expect(end.failure).toMatch(/trace/);
+  });
+});
