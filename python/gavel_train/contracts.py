@@ -765,6 +765,12 @@ class Fidelity(BaseModel):
     quadratic_weighted_kappa: Measure
     exact: Measure
     within_1: Measure
+    exact_digit: Annotated[
+        Measure | None,
+        Field(
+            description="Share of rows where the digit given is the judge's: a rounded expectation hardly ever is, where two likely digits lie apart."
+        ),
+    ]
     confusion: Annotated[
         list[ConfusionItem],
         Field(
@@ -973,7 +979,10 @@ class ExternalAuditRequest(BaseModel):
         Field(description="Resamples of prompts for each interval.", ge=100, le=100000),
     ]
     confidence: Annotated[float, Field(description="Of each interval.", gt=0.5, lt=1.0)]
-    gates: list[GateSpec]
+    gates: Annotated[
+        list[GateSpec],
+        Field(description="Bounds that decide the verdict; an empty list decides nothing."),
+    ]
     seed: Annotated[int, Field(ge=0)]
 
 

@@ -1,4 +1,4 @@
-"""Exports a run for other trainers: `python -m gavel_train.export RUN_DIR --format verl|sft|openai --out FILE`.
+"""Exports a run: `python -m gavel_train.export RUN_DIR --format verl|sft|openai --out FILE`.
 
 verl     parquet of the prompts, as verl's RLHFDataset reads it (one split, `--split`, default train)
 sft      JSONL of the grader's training examples, both modes: {"messages": [...], "mode", "score", "split"}

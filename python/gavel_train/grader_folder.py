@@ -1,4 +1,4 @@
-"""The grader as it is handed on: adapter, merged weights, tokenizer and a card that says what it was made from."""
+"""The grader as it is handed on: adapter, merged weights, tokenizer, and a card of what it was made from."""
 
 import importlib.metadata
 import json
@@ -25,10 +25,10 @@ def write_grader(
     examples: Examples,
     metrics: Mapping[str, float | None],
 ) -> Path:
-    """Write `grader/` of the run: built in the epoch's own place, then put in place by one rename; returns its path."""
+    """Write `grader/` of the run, built in the epoch's own place and renamed; returns its path."""
     work = epoch_dir / "grader"
     shutil.rmtree(work, ignore_errors=True)
-    model.save_pretrained(work)
+    model.save_pretrained(str(work))
     tokenizer.save_pretrained(work)
     _save_merged(request, base, work, tokenizer)
     (work / "README.md").write_text(card(request, base, examples, metrics), encoding="utf-8")
@@ -82,8 +82,9 @@ tags: [gavel, grader, lora]
 
 # Grader of run {request.run}
 
-Grades a completion 0-9 by the rubric `{spec.judge.rubric}`, distilled from the verdicts of a larger judge. What it is worth
-is in `report/audit.json` of its run, which was measured on other prompts; the figures below only say how well it fits.
+Grades a completion 0-9 by the rubric `{spec.judge.rubric}`, distilled from the verdicts of a larger judge.
+What it is worth is in `report/audit.json` of its run, which was measured on other prompts; the figures below
+only say how well it fits.
 
 | | |
 | --- | --- |
@@ -91,7 +92,8 @@ is in `report/audit.json` of its run, which was measured on other prompts; the f
 | judge | {", ".join(f"`{name}`" for name in examples.judge_models)} |
 | rubric digest | {", ".join(f"`{digest}`" for digest in examples.rubric_digests) or "not recorded"} |
 | modes | {", ".join(spec.sft.modes)} |
-| traces | {examples.traces} on {examples.prompts} prompts ({examples.duplicates} repeated and {examples.excluded} on held-out prompts left out) |
+| traces | {examples.traces} on {examples.prompts} prompts |
+| left out | {examples.duplicates} repeats, {examples.excluded} on prompts of the eval and audit splits |
 | judge's scores in them | {scores} |
 | examples | {len(examples.train)} trained on, {len(examples.holdout)} held out by prompt |
 | made with | {versions} |

@@ -1,7 +1,7 @@
 """Reads the ledger of a run: its traces, one JSON line each, in append-only segments.
 
-What counts is decided by the newest epoch of a stage alone: it recorded, before it began, how many bytes of each older
-segment are accepted. Bytes that a stopped and woken writer adds later are void.
+What counts is decided by the newest epoch of a stage alone: it recorded, before it began, how many bytes of
+each older segment are accepted. Bytes that a stopped and woken writer adds later are void.
 """
 
 import re
@@ -66,7 +66,7 @@ def read_traces(
     mode: str | None = None,
     verdict: str | None = None,
 ) -> Iterator[Trace]:
-    """Stream the traces that count, in segment order, each key once; a filter left at None lets everything through.
+    """Stream the traces that count, in segment order, each key once; a filter of None lets all through.
 
     Raises LedgerError with file and line where a complete line is not a trace.
     """

@@ -61,7 +61,8 @@ def render(
 ) -> list[dict[str, str]]:
     """Chat messages that ask for a grade in a mode ("reasoned" or "single_token").
 
-    Values are put in by one pass of plain replacement: a completion that contains "{{prompt}}" stays as it is.
+    Values are put in by one pass of plain replacement: a completion that contains "{{prompt}}" stays as it
+    is.
     """
     template = rubric.modes.reasoned if mode == "reasoned" else rubric.modes.single_token
     values = {

@@ -1,6 +1,7 @@
 """Stage `sft`: distils the judge's traces into a small grader, by LoRA through TRL's SFTTrainer.
 
-    ledger -> examples (both modes) -> LoRA, loss on the reply alone -> grader/ (adapter, merged weights, card)
+    ledger -> examples (both modes) -> LoRA, loss on the reply alone -> grader/ (adapter, merged weights,
+    card)
 
 Left out: packing and full fine-tuning; a grader is small and its replies are short.
 """
@@ -20,7 +21,7 @@ from transformers import (
     PreTrainedTokenizerBase,
     set_seed,
 )
-from trl import SFTConfig
+from trl.trainer.sft_config import SFTConfig
 
 from gavel_train import progress
 from gavel_train.contracts import SftSpec, StageRequest
@@ -40,7 +41,8 @@ from gavel_train.sft_trainer import (
     training_order,
 )
 
-# Logits are the largest tensor of a step (0.6 MB a token at 150,000 words); they and their gradient then fit any GPU in use.
+# Logits are the largest tensor of a step (0.6 MB a token at 150,000 words); they and their gradient then fit
+# any GPU in use.
 _LOGITS_BYTES = 4 * 2**30
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
@@ -103,7 +105,7 @@ def build_trainer(
     if not train:
         raise BadRequest(
             "sft.max_length",
-            f"Expected examples of at most {spec.max_length} tokens, found {len(examples.train)}, all longer: raise max_length.",
+            f"Expected examples of at most {spec.max_length} tokens, found none of {len(examples.train)}.",
         )
     held = {
         mode: _encode_all(tokenizer, [e for e in examples.holdout if e.mode == mode], spec.max_length)

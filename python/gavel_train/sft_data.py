@@ -1,8 +1,8 @@
 """Chat examples for the grader, made from the traces that the judge left in the ledger.
 
-A trace gives up to two examples: the judge's own messages and reply (reasoned), and the rubric's single-token question with
-the judge's digit as the reply. Everything is ordered by trace key, so that the order in which a gateway happened to write
-changes nothing.
+A trace gives up to two examples: the judge's own messages and reply (reasoned), and the rubric's single-token
+question with the judge's digit as the reply. Everything is ordered by trace key, so that the order in which
+a gateway happened to write changes nothing.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _LARGEST_BALANCE = 8.0
 
 @dataclass(frozen=True)
 class Example:
-    """One conversation: the messages given, the reply to learn, and how much its loss counts (1 on average)."""
+    """One conversation: the messages given, the reply to learn, how much its loss counts (1 on average)."""
 
     key: str
     mode: Mode
@@ -73,7 +73,7 @@ def held_out_prompts(run_dir: Path) -> set[str]:
 
 
 def judge_traces(run_dir: Path) -> Iterable[Trace]:
-    """The judge's scored verdicts on the policy's training rollouts; those on audit rows are in the same ledger."""
+    """The judge's scored verdicts on training rollouts; those on audit rows are in the same ledger."""
     traces = read_traces(run_dir, stage="grpo", role="judge", verdict="scored")
     return (trace for trace in traces if trace.occasion.startswith("grpo:"))
 
@@ -88,7 +88,7 @@ def build_examples(
     max_examples: int | None = None,
     seed: int = 0,
 ) -> Examples:
-    """Read the ledger of a run into examples; raises BadRequest where there is too little, or the wrong thing, in it."""
+    """Read the ledger of a run into examples; raises BadRequest where it holds too little."""
     found = sorted(judge_traces(run_dir), key=lambda trace: trace.key)
     if not found:
         raise BadRequest(None, f"Expected scored traces of the judge in {run_dir / 'traces'}, found none.")
@@ -101,8 +101,9 @@ def build_examples(
     if len(kept) < FEWEST_TRACES:
         raise BadRequest(
             "sft.max_examples" if max_examples is not None and max_examples < FEWEST_TRACES else None,
-            f"Expected at least {FEWEST_TRACES} different scored traces of the judge in {run_dir / 'traces'}, found "
-            f"{len(kept)} ({len(found)} in all, {duplicates} repeated, {len(found) - len(allowed)} on held-out prompts).",
+            f"Expected at least {FEWEST_TRACES} different scored traces of the judge in {run_dir}/traces, "
+            f"found {len(kept)} ({len(found)} in all, {duplicates} repeated, "
+            f"{len(found) - len(allowed)} on held-out prompts).",
         )
     _check_modes(kept, modes)
     held = _held_out(kept, holdout, seed)
@@ -129,7 +130,7 @@ def _score(trace: Trace) -> int:
 
 
 def _distinct(traces: Sequence[Trace]) -> list[Trace]:
-    """One trace for each different prompt, completion and reply: votes that differ stay, repeats and reused replies go."""
+    """One trace for each different prompt, completion and reply: votes that differ stay, repeats go."""
     first: dict[tuple[str, str, str], Trace] = {}
     for trace in traces:
         first.setdefault((prompt_hash(trace.prompt), trace.completion, trace.reply), trace)
@@ -140,8 +141,8 @@ def _check_modes(traces: Sequence[Trace], modes: Sequence[Mode]) -> None:
     if "reasoned" in modes and not any(trace.mode == "reasoned" for trace in traces):
         raise BadRequest(
             "sft.modes",
-            "Expected traces with reasoning, since sft.modes holds reasoned, found only single_token ones: let the judge "
-            "reason (judge.mode) or leave reasoned out.",
+            "Expected traces with reasoning, since sft.modes holds reasoned, found only single_token ones: "
+            "let the judge reason (judge.mode) or leave reasoned out.",
         )
 
 
@@ -157,7 +158,7 @@ def _held_out(traces: Sequence[Trace], holdout: float, seed: int) -> set[str]:
 
 
 def _balanced(traces: Sequence[Trace], balance: str) -> list[tuple[Trace, float, int]]:
-    """(trace, weight, copy number) with rare scores repeated or weighted up, at most _LARGEST_BALANCE times."""
+    """(trace, weight, copy) with rare scores repeated or weighted up, at most _LARGEST_BALANCE times."""
     counts = Counter(_score(trace) for trace in traces)
     most = max(counts.values())
     factor = {score: min(_LARGEST_BALANCE, most / count) for score, count in counts.items()}

@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer with what gavel adds: a weight for each example, a fixed order, and commits of checkpoints.
+"""TRL's SFTTrainer with what gavel adds: weights of examples, a fixed order, commits of checkpoints.
 
 Shape suffixes: B examples, T tokens.
 """
@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from datasets import Dataset
 from transformers import (
-    PreTrainedModel,
     PreTrainedTokenizerBase,
     TrainerCallback,
     TrainerControl,
@@ -21,8 +20,7 @@ from transformers import (
     TrainingArguments,
 )
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
-from trl import SFTTrainer
-from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
 
 from gavel_train import progress
 from gavel_train.checkpoints import commit_checkpoint
@@ -32,7 +30,8 @@ from gavel_train.sft_data import Example
 
 IGNORED = -100
 
-# Batches whose examples are sorted by length together: enough for little padding, few enough to keep batches random.
+# Batches whose examples are sorted by length together: enough for little padding, few enough to keep batches
+# random.
 _POOL_BATCHES = 16
 
 # Progress lines per second; the worker throttles its heartbeats to about as many.
@@ -49,11 +48,12 @@ class Encoded:
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> Encoded:
-    """Token ids exactly as a server sees them: the rendered prompt up to the generation prompt, the reply, end of text.
+    """Token ids exactly as a server sees them: prompt up to the generation prompt, reply, end of text.
 
-    The reply follows the generation prompt directly and is tokenised by itself, as it will be generated. A whole
-    conversation rendered by the template would not do: Qwen3's template puts an empty think block before a reply that
-    it does not put into the generation prompt, so that the first token taught would never be the first one asked for.
+    The reply follows the generation prompt directly and is tokenised by itself, as it will be generated. A
+    whole conversation rendered by the template would not do: Qwen3's template puts an empty think block
+    before a reply that it does not put into the generation prompt, so that the first token taught would
+    never be the first one asked for.
     """
     rendered = tokenizer.apply_chat_template(example.messages, add_generation_prompt=True, tokenize=False)
     given = tokenizer(str(rendered), add_special_tokens=False)["input_ids"]
@@ -111,11 +111,7 @@ class GraderTrainer(SFTTrainer):
         self._loss_weight_B = torch.empty(0)
 
     def compute_loss(
-        self,
-        model: PreTrainedModel,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Set the weights aside: neither the model nor TRL's metrics know the column."""
         self._loss_weight_B = inputs.pop("loss_weight")

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from gavel_train.audit import gates
 from gavel_train.audit.compute import Inputs, compute_audit
 from gavel_train.contracts import AuditRow, GateSpec, Measure, VerdictRow
@@ -62,7 +63,7 @@ JUDGE_OK = RNG.random(ROWS) < 0.88
 JUDGE = np.where(RIGHT == JUDGE_OK, RNG.choice([7, 8, 9], ROWS), RNG.choice([0, 1, 3, 4], ROWS))
 
 
-def audit_of(grader, grader_gates=DEFAULT_GATES):
+def audit_of(grader, grader_gates=DEFAULT_GATES, expected=0.0):
     rows = [
         AuditRow(
             id=str(i),
@@ -76,14 +77,14 @@ def audit_of(grader, grader_gates=DEFAULT_GATES):
         for i in range(ROWS)
     ]
 
-    def verdicts(scores):
+    def verdicts(scores, expected=0.0):
         return {
             str(i): VerdictRow(
                 row_id=str(i),
                 key="",
                 verdict="scored",
                 score=int(score),
-                expectation=float(score),
+                expectation=min(9.0, float(score) + expected),
                 confidence=1,
                 off_digit_mass=0,
                 replayed=False,
@@ -97,7 +98,10 @@ def audit_of(grader, grader_gates=DEFAULT_GATES):
             run="planted",
             rows=rows,
             truths={row.id: bool(row.is_correct) for row in rows},
-            verdicts={("judge", "reasoned"): verdicts(JUDGE), ("grader", "single_token"): verdicts(grader)},
+            verdicts={
+                ("judge", "reasoned"): verdicts(JUDGE),
+                ("grader", "single_token"): verdicts(grader, expected),
+            },
             headline_mode="single_token",
             judge_mode="reasoned",
             samples=500,
@@ -144,3 +148,12 @@ def test_a_grader_near_the_limit_is_inconclusive_and_the_rows_that_would_settle_
     audit = audit_of(grader, DEFAULT_GATES[:1])
     assert audit.verdict == "INCONCLUSIVE"
     assert audit.gates[0].rows_needed > 0
+
+
+def test_a_single_tokens_score_is_its_rounded_expectation_and_the_digit_given_is_compared_apart():
+    # Every expectation is 0.6 above the digit: the score is one higher, 9 apart, which has no higher.
+    audit = audit_of(JUDGE, expected=0.6)
+    assert audit.fidelity.exact_digit.point == 1
+    assert audit.fidelity.exact.point == pytest.approx((JUDGE == 9).mean())
+    assert audit.fidelity.within_1.point == 1
+    assert audit.fidelity.confusion[7].root[8] == (JUDGE == 7).sum()

@@ -2,8 +2,9 @@ import time
 
 import numpy as np
 import pytest
-from gavel_train.audit import intervals, metrics
 from scipy import stats
+
+from gavel_train.audit import intervals, metrics
 
 SETTINGS = {"samples": 1000, "confidence": 0.95, "seed": 0}
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from gavel_train.audit import metrics
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
+
+from gavel_train.audit import metrics
 
 
 def rows(seed: int, n: int = 300, prompts: int = 40):
@@ -12,15 +13,14 @@ def rows(seed: int, n: int = 300, prompts: int = 40):
 
 
 def test_quadratic_weighted_kappa_equals_the_hand_computed_value():
-    # Scores 0, 9, 0, 9 against 0, 9, 9, 9: observed 81/4; expected 81 * (2*3 + 2*1) / 16; 1 - 81/4 / (81/2) = 0.5.
-    assert metrics.quadratic_weighted_kappa(list("abcd"), [0, 9, 0, 9], [0, 9, 9, 9]).point == pytest.approx(
-        0.5
-    )
+    # Scores 0, 9, 0, 9 against 0, 9, 9, 9: observed 81/4, expected 81 * (2*3 + 2*1) / 16, so 1 - 1/2.
+    found = metrics.quadratic_weighted_kappa(list("abcd"), [0, 9, 0, 9], [0, 9, 9, 9])
+    assert found.point == pytest.approx(0.5)
 
 
 def test_quadratic_weighted_kappa_equals_the_published_example():
-    # Data set "anxiety" of R's package irr, raters 2 and 3: kappa2(anxiety[, 2:3], "squared") is 0.2520325. R drops
-    # level 5, which neither used, and so takes their 6 for the fifth of five levels.
+    # Data set "anxiety" of R's package irr: kappa2(anxiety[, 2:3], "squared") is 0.2520325. R drops level 5,
+    # which neither rater used, and so takes their 6 for the fifth of five levels.
     second = [3, 5, 4, 5, 2, 4, 2, 4, 3, 3, 2, 3, 3, 3, 2, 2, 1, 3, 3, 4]
     third = [2, 1, 4, 4, 3, 2, 1, 5, 1, 1, 1, 2, 3, 3, 1, 1, 3, 3, 2, 2]
     names = [str(i) for i in range(20)]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from tiny_run import RUBRIC, resolved_spec, sums, take_epoch, tokenizer, write_segment
+
 from gavel_train.export import export
 from gavel_train.outcome import BadRequest
-from tiny_run import RUBRIC, resolved_spec, sums, take_epoch, tokenizer, write_segment
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import pytest
-from gavel_train.ledger import LedgerError, read_traces, segments
 from tiny_run import take_epoch, trace, write_segment
+
+from gavel_train.ledger import LedgerError, read_traces, segments
 
 
 def keys(run_dir, **filters):

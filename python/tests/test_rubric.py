@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import pytest
+from tiny_run import RUBRIC
+
 from gavel_train.outcome import BadRequest
 from gavel_train.rubric import load_rubric, render
-from tiny_run import RUBRIC
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/rubrics"
 

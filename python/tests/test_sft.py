@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_run import make_root, sums, tokenizer, write_request
+
 from gavel_train.sft import micro_batch_size
 from gavel_train.sft_data import Example
 from gavel_train.sft_trainer import IGNORED, encode, training_order
-from tiny_run import make_root, sums, tokenizer, write_request
 
 PYTHON = Path(__file__).resolve().parents[1]
 # Dropout draws random numbers in every step: a resumed run has to go on in the same stream.

@@ -2,10 +2,11 @@ import json
 from collections import Counter
 
 import pytest
+from tiny_run import RUBRIC, sums, take_epoch, trace, write_segment
+
 from gavel_train.outcome import BadRequest
 from gavel_train.rubric import load_rubric
 from gavel_train.sft_data import build_examples, prompt_hash
-from tiny_run import RUBRIC, sums, take_epoch, trace, write_segment
 
 BOTH = ("reasoned", "single_token")
 

@@ -47,7 +47,7 @@ export const ExternalAuditRequest = z.strictObject({
   reference_guided: z.boolean().default(false),
   bootstrap_samples: AuditSpec.shape.bootstrap_samples,
   confidence: AuditSpec.shape.confidence,
-  gates: z.array(GateSpec).default([]),
+  gates: AuditSpec.shape.gates,
   seed: z.int().min(0).default(0),
 });
 
@@ -79,6 +79,11 @@ const Fidelity = z.strictObject({
   quadratic_weighted_kappa: Measure,
   exact: Measure,
   within_1: Measure,
+  exact_digit: Measure.nullable()
+    .default(null)
+    .describe(
+      "Share of rows where the digit given is the judge's: a rounded expectation hardly ever is, where two likely digits lie apart.",
+    ),
   confusion: z.array(z.array(z.int()).length(10)).length(10).describe('Rows: judge score; columns: grader score.'),
 });
 

@@ -1,4 +1,4 @@
-"""Stage `audit`: grade the audit rows with the grader and the base, then compute and write `report/audit.json`.
+"""Stage `audit`: grades the audit rows with grader and base, computes, and writes `report/audit.json`.
 
 grpo's rows and judge verdicts -> gateway (grader, base) -> measures, gates -> report/audit.json
 """
@@ -11,7 +11,7 @@ from gavel_train.audit.compute import EvalRow, Inputs, compute_audit
 from gavel_train.audit.truth import truths
 from gavel_train.contracts import AuditRow, GradingPass, PromptRow, StageRequest, StageResult, VerdictRow
 from gavel_train.gateway import GatewayClient
-from gavel_train.grading import grade_rows
+from gavel_train.grading import Mode, Role, grade_rows
 from gavel_train.lifetime import rank
 from gavel_train.outcome import BadRequest, run_stage
 from gavel_train.rubric import load_rubric
@@ -31,12 +31,14 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     if not kept:
         raise BadRequest(
             "task.audit_prompts",
-            f"Expected audit rows on prompts that are not in the training traces, found none among {len(rows)}.",
+            f"Expected audit rows on prompts outside of the training traces, found none among {len(rows)}.",
         )
     judge_mode = spec.judge.mode
-    verdicts = {("judge", judge_mode): read_verdicts(grpo["verdicts_judge"])}
+    verdicts: dict[tuple[str, str], dict[str, VerdictRow]] = {}
+    verdicts["judge", judge_mode] = read_verdicts(grpo["verdicts_judge"])
     passes = [GradingPass.model_validate_json(grpo["pass_judge"].read_bytes())]
-    asked = [("grader", mode) for mode in dict.fromkeys([spec.audit.headline_mode, *spec.audit.grader_modes])]
+    modes: list[Mode] = list(dict.fromkeys([spec.audit.headline_mode, *spec.audit.grader_modes]))
+    asked: list[tuple[Role, Mode]] = [("grader", mode) for mode in modes]
     if spec.audit.base:
         asked.append(("base", spec.audit.headline_mode))
     client = GatewayClient.for_request(request)
@@ -120,7 +122,7 @@ def _grpo_artifacts(run_dir: Path) -> dict[str, Path]:
 
 
 def without_training_prompts(run_dir: Path, rows: list[AuditRow]) -> list[AuditRow]:
-    """Rows whose prompt no training trace is about; equality is of text with case and white space evened out."""
+    """Rows whose prompt no training trace is about, case and white space evened out."""
     trained = {prompt_hash(trace.prompt) for trace in judge_traces(run_dir)}
     return [row for row in rows if prompt_hash(row.prompt) not in trained]
 

@@ -1,7 +1,7 @@
 """From rows and verdicts to an Audit: fidelity to the judge and truth, answered apart.
 
-The score of a verdict is the digit given after reasoning, and the rounded expectation over the ten digits of a
-single token. A score of THRESHOLD or more says "right".
+The score of a verdict is the digit given after reasoning, and the rounded expectation over the ten digits of
+a single token. A score of THRESHOLD or more says "right".
 """
 
 import math
@@ -56,12 +56,13 @@ class Inputs:
         """Point, interval and n of a statistic, with the settings of this audit."""
         return intervals.measure(statistic, samples=self.samples, confidence=self.confidence, seed=self.seed)
 
-    def scores(self, role: str, mode: str | None) -> dict[str, int] | None:
-        """Score by row id of the rows that a role scored; None: it was not asked."""
+    def scores(self, role: str, mode: str | None, *, digits: bool = False) -> dict[str, int] | None:
+        """Score (or digit given) by row id of the rows that a role scored; None: it was not asked."""
         verdicts = self.verdicts.get((role, mode or ""))
         if verdicts is None:
             return None
-        found = {row.id: score_of(verdicts[row.id], mode) for row in self.rows if row.id in verdicts}
+        rule = None if digits else mode
+        found = {row.id: score_of(verdicts[row.id], rule) for row in self.rows if row.id in verdicts}
         return {row_id: score for row_id, score in found.items() if score is not None}
 
 
@@ -94,7 +95,7 @@ def compute_audit(inputs: Inputs) -> Audit:
         "confidence": inputs.confidence,
         "bootstrap_samples": inputs.samples,
         "interval_method": intervals.METHOD,
-        "fidelity": _fidelity(inputs, judge, grader, with_confusion=True),
+        "fidelity": _headline_fidelity(inputs, judge, grader),
         "fidelity_by_mode": _fidelity_by_mode(inputs, judge),
         "base_fidelity": _fidelity(inputs, judge, base),
         "truth": _truth(inputs, judge, grader, base),
@@ -123,26 +124,37 @@ def _prompts(rows: Sequence[AuditRow]) -> list[str]:
     return [row.prompt_id for row in rows]
 
 
+def _headline_fidelity(
+    inputs: Inputs, judge: Mapping[str, int] | None, grader: Mapping[str, int]
+) -> dict[str, Any] | None:
+    found = _fidelity(inputs, judge, grader)
+    judge_digits = inputs.scores("judge", inputs.judge_mode, digits=True)
+    digits = inputs.scores("grader", inputs.headline_mode, digits=True)
+    if judge is None or found is None or judge_digits is None or digits is None:
+        return None
+    rows = _rows(inputs, judge, grader)
+    cells = np.zeros((SCORES, SCORES), dtype=int)
+    np.add.at(cells, (_column(rows, judge), _column(rows, grader)), 1)
+    same = _column(rows, judge_digits) == _column(rows, digits)
+    return found | {
+        "confusion": cells.tolist(),
+        "exact_digit": inputs.measure(metrics.share(_prompts(rows), same)).model_dump(),
+    }
+
+
 def _fidelity(
-    inputs: Inputs,
-    judge: Mapping[str, int] | None,
-    other: Mapping[str, int] | None,
-    *,
-    with_confusion: bool = False,
+    inputs: Inputs, judge: Mapping[str, int] | None, other: Mapping[str, int] | None
 ) -> dict[str, Any] | None:
     if judge is None or other is None:
         return None
     rows = _rows(inputs, judge, other)
     judge_N, other_N, prompts = _column(rows, judge), _column(rows, other), _prompts(rows)
     kappa = metrics.quadratic_weighted_kappa(prompts, judge_N, other_N)
-    found: dict[str, Any] = {
+    return {
         "quadratic_weighted_kappa": inputs.measure(kappa).model_dump(),
         "exact": inputs.measure(metrics.share(prompts, judge_N == other_N)).model_dump(),
         "within_1": inputs.measure(metrics.share(prompts, abs(judge_N - other_N) <= 1)).model_dump(),
     }
-    if with_confusion:
-        found["confusion"] = kappa.sums_PK.sum(axis=0).astype(int).reshape(SCORES, SCORES).tolist()
-    return found
 
 
 def _fidelity_by_mode(inputs: Inputs, judge: Mapping[str, int] | None) -> dict[str, Any]:

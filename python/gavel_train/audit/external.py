@@ -1,7 +1,7 @@
 """Audit of any endpoint, whether or not gavel trained it: `python -m gavel_train.audit.external OUT_DIR`.
 
-Reads OUT_DIR/request.json, grades the rows through the gateway that it names, writes verdicts and OUT_DIR/audit.json, and
-OUT_DIR/outcome.json last. Exits like a stage: 0 done, 2 bad request, 75 judge away.
+Reads OUT_DIR/request.json, grades the rows through the gateway that it names, writes verdicts and
+OUT_DIR/audit.json, and OUT_DIR/outcome.json last. Exits like a stage: 0 done, 2 bad request, 75 judge away.
 """
 
 import json
@@ -35,7 +35,8 @@ def run(folder: Path) -> None:
     request = _parse(ExternalAuditRequest, _read(folder / "request.json"), str(folder / "request.json"))
     rows = read_external_rows(folder / request.rows)
     headline = request.headline_mode or request.modes[0]
-    asked: list[tuple[Role, Mode]] = [("grader", mode) for mode in dict.fromkeys([headline, *request.modes])]
+    modes: list[Mode] = list(dict.fromkeys([headline, *request.modes]))
+    asked: list[tuple[Role, Mode]] = [("grader", mode) for mode in modes]
     if request.judge_mode is not None:
         asked.append(("judge", request.judge_mode))
     if request.base:
@@ -101,7 +102,7 @@ def read_external_rows(path: Path) -> list[AuditRow]:
 
 
 def equal_answers(completion: str, ground_truth: str) -> bool:
-    """Whether a completion gives the ground truth, as text or, if the truth is a number, as its final number."""
+    """Whether a completion is the ground truth, or ends in it where the truth is a number."""
     if jsonl.verify(completion, ground_truth):
         return True
     return gsm8k.number_in(ground_truth) is not None and gsm8k.verify(completion, ground_truth)

@@ -12,7 +12,7 @@ NO_MEASURE = Measure(point=None, low=None, high=None, n=0)
 
 
 def decide(value: Measure, at_least: float) -> Verdict:
-    """PASS: even the low bound is good enough. FAIL: not even the high bound is. Else the rows cannot tell."""
+    """PASS: even the low bound is good enough. FAIL: not even the high bound is. Else: unknown."""
     if value.low is not None and value.low >= at_least:
         return "PASS"
     if value.high is not None and value.high < at_least:
@@ -21,7 +21,7 @@ def decide(value: Measure, at_least: float) -> Verdict:
 
 
 def rows_needed(value: Measure, at_least: float) -> int | None:
-    """More rows that would settle an open gate, were the point true and rows drawn as now; None: no number would say.
+    """More rows that would settle an open gate if the point were true; None: no number can be given.
 
     The distance from point to bound shrinks with the square root of n.
     """

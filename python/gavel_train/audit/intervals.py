@@ -1,8 +1,9 @@
 """Intervals from a bootstrap that resamples prompts, not rows: completions of one prompt are alike.
 
-BCa (Efron 1987, as scipy.stats.bootstrap has it). Where BCa is undefined (a resample lacks a class, or no resample differs)
-the percentile interval stands in, and a share that is the same in every resample, 0 or 1, gets the Clopper-Pearson interval
-with prompts as trials: no width at all would claim more than a few rows can show.
+BCa (Efron 1987, as scipy.stats.bootstrap has it). Where BCa is undefined (a resample lacks a class, or no
+resample differs) the percentile interval stands in, and a share that is the same in every resample, 0 or 1,
+gets the Clopper-Pearson interval with prompts as trials: no width at all would claim more than a few rows
+can show.
 """
 
 import warnings
@@ -14,11 +15,11 @@ from gavel_train.audit.metrics import Floats, Ints, Statistic
 from gavel_train.contracts import Measure
 
 METHOD = (
-    "BCa bootstrap over prompts; percentile where BCa is undefined; Clopper-Pearson with prompts as trials for a share "
-    "of 0 or 1; none below 20 prompts"
+    "BCa bootstrap over prompts; percentile where BCa is undefined; Clopper-Pearson with prompts as trials "
+    "for a share of 0 or 1; none below 20 prompts"
 )
 
-# Below this a bootstrap over clusters is known to be too narrow, so it says nothing rather than something false.
+# Below this a bootstrap over clusters is known to be too narrow: better no interval than a false one.
 FEWEST_PROMPTS = 20
 
 # A percentile interval that ignores more undefined resamples than this would be about other data.

@@ -1,7 +1,8 @@
 """What an audit measures, as functions of sums over prompts.
 
-Each measure is a value computed from sums that add up over rows (hits, counts, cells of a confusion matrix). A resample of
-prompts then only reweights the sums of each prompt, so that thousands of resamples are one matrix product.
+Each measure is a value computed from sums that add up over rows (hits, counts, cells of a confusion matrix).
+A resample of prompts then only reweights the sums of each prompt, so that thousands of resamples are one
+matrix product.
 
 Shape suffixes: N rows, P prompts, K sums, `...` resamples.
 """
@@ -22,7 +23,7 @@ _DISTANCE = np.subtract.outer(np.arange(SCORES), np.arange(SCORES)).astype(np.fl
 
 @dataclass(frozen=True)
 class Statistic:
-    """A measure: the sums of each prompt, and the value that any weighted total of them gives (NaN: undefined)."""
+    """A measure: sums of each prompt, and the value that a weighted total of them gives (NaN: undefined)."""
 
     sums_PK: Floats
     value: Callable[[Floats], Floats]
@@ -63,7 +64,7 @@ def share(prompt_ids: Sequence[str], hits: npt.ArrayLike, among: npt.ArrayLike |
 def quadratic_weighted_kappa(
     prompt_ids: Sequence[str], judge: npt.ArrayLike, grader: npt.ArrayLike
 ) -> Statistic:
-    """Cohen's kappa with squared distances between scores 0-9 (Cohen 1968); undefined where chance leaves none.
+    """Cohen's kappa with squared distances (Cohen 1968); undefined where both sides are one constant.
 
     Equals sklearn's cohen_kappa_score(judge, grader, labels=range(10), weights="quadratic").
     """
@@ -109,7 +110,7 @@ def rates(prompt_ids: Sequence[str], truth: npt.ArrayLike, says_right: npt.Array
 def balanced_accuracy_difference(
     prompt_ids: Sequence[str], truth: npt.ArrayLike, one: npt.ArrayLike, other: npt.ArrayLike
 ) -> Statistic:
-    """Balanced accuracy of `one` minus that of `other` on the same rows: paired, so what both share cancels."""
+    """Balanced accuracy of `one` minus that of `other` on the same rows, so that what both share cancels."""
     truth_N = np.asarray(truth, dtype=bool)
     columns = [
         *_balanced_columns(truth_N, np.asarray(one, dtype=bool)),
@@ -133,7 +134,7 @@ def _balanced_accuracy(sums: Floats) -> Floats:
 def share_difference(
     prompt_ids: Sequence[str], values: npt.ArrayLike, is_one: npt.ArrayLike, is_other: npt.ArrayLike
 ) -> Statistic:
-    """Mean of `values` over the rows of one kind minus the mean over the other kind, both grouped by prompt."""
+    """Mean of `values` over the rows of one kind minus the mean over the other, paired by prompt."""
     values_N = np.asarray(values, dtype=np.float64)
     one_N, other_N = np.asarray(is_one, dtype=bool), np.asarray(is_other, dtype=bool)
     sums_PK = by_prompt(prompt_ids, [values_N * one_N, one_N, values_N * other_N, other_N])

@@ -10,7 +10,8 @@ Verify = Callable[[str, str], bool | None]
 def truths(rows: Sequence[AuditRow], verify: Verify | None = None) -> dict[str, bool]:
     """Whether the completion of each row is right, by row id; rows without a known truth are absent.
 
-    A label on the row counts as it is. Where there is only a ground truth, `verify(completion, ground_truth)` tells.
+    A label on the row counts as it is. Where there is only a ground truth, `verify(completion,
+    ground_truth)` tells.
     """
     known: dict[str, bool] = {}
     for row in rows:
