@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from gavel_train import lifetime, progress
 from gavel_train.checkpoints import ROLLOUTS, chain_of, commit_checkpoint, middle_step, prune
 from gavel_train.contracts import RolloutRecord, StageRequest
 from gavel_train.rollout import CachedRollout
-from gavel_train.run_directory import run_dir_of, write_rows
+from gavel_train.run_directory import check_newest, run_dir_of, write_rows
 from gavel_train.step_log import figures, rollouts_of_step, trl_figures
 
 
@@ -117,10 +116,13 @@ class CommitCallback(TrainerCallback):
         self._records = []
         progress.commit(manifest.name, step, metrics)
         checkpoints = run_dir_of(self._request) / self._request.stage / "checkpoints"
+        # A process that was stopped right here may wake up after a newer epoch has resumed from one of these.
+        check_newest(checkpoints.parent, self._request.epoch)
         prune(
             checkpoints,
             chain_of(checkpoints, manifest.name),
-            keep_newest=grpo.keep_checkpoints,
+            # Never the newest alone: should it turn out damaged, the run falls back to its parent.
+            keep_newest=max(2, grpo.keep_checkpoints),
             keep_steps={0, middle_step(grpo.steps, grpo.save_every), grpo.steps},
         )
 
@@ -128,12 +130,3 @@ class CommitCallback(TrainerCallback):
         # All ranks have to stop at the same step: one that goes on alone would wait for the others for ever.
         mine = torch.tensor(float(lifetime.stop_requested()), device=self.trainer.accelerator.device)
         return bool(self.trainer.accelerator.reduce(mine, reduction="sum").item() > 0)
-
-
-def clear_work(epoch_dir: Path) -> Path:
-    """Return an empty folder, in the epoch's own place, for TRL to save into."""
-    work = epoch_dir / "work"
-    if lifetime.rank() == 0:
-        shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True, exist_ok=True)
-    return work

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
 from gavel_train import lifetime, progress
 from gavel_train.contracts import GrpoSpec, PromptRow, StageRequest
 from gavel_train.outcome import BadRequest, run_stage
-from gavel_train.run_directory import checkpoint_name, read_prompts, run_dir_of
+from gavel_train.run_directory import checkpoint_name, read_prompts, resolve, run_dir_of
 
 
 def main(request: StageRequest, epoch_dir: Path) -> None:
@@ -33,7 +34,7 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     from gavel_train.sample import sample_and_grade
     from gavel_train.tasks import verifier_of
 
-    resume_from = Path(request.resume_from) if request.resume_from else None
+    resume_from = resolve(request.root, request.resume_from) if request.resume_from else None
     done = 0
     if resume_from is not None:
         manifest = read_manifest(resume_from)
@@ -50,24 +51,25 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
 
 def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path | None) -> str:
     """Train up to the last step; return the name of the last checkpoint."""
+    from gavel_train.trl_config import trl_config
     from gavel_train.trl_imports import hide_vllm
 
-    if not request.spec.grpo.rollout.startswith("vllm"):
+    spec, grpo = request.spec, request.spec.grpo
+    # Says no, where it must, before TRL's trainer is imported, and a vLLM perhaps with it.
+    config = trl_config(spec, output_dir=clear_work(epoch_dir))
+    if not config.use_vllm:
         hide_vllm()
     from datasets import Dataset
     from transformers import PrinterCallback, ProgressCallback, set_seed
     from trl.trainer.grpo_trainer import GRPOTrainer
 
-    from gavel_train.commit_callback import CommitCallback, clear_work
+    from gavel_train.commit_callback import CommitCallback
     from gavel_train.generation import as_prompt
     from gavel_train.policy import load_policy, load_tokenizer, lora_config
     from gavel_train.reward import RewardDesk
     from gavel_train.rollout import CachedRollout, CollectRewards
     from gavel_train.tasks import verifier_of
-    from gavel_train.trl_config import trl_config
 
-    spec, grpo = request.spec, request.spec.grpo
-    config = trl_config(grpo, output_dir=clear_work(epoch_dir))
     tokenizer = load_tokenizer(request)
     rows = read_prompts(run_dir_of(request), "train")
 
@@ -119,6 +121,15 @@ def prompt_order(rows: list[PromptRow], grpo: GrpoSpec) -> list[PromptRow]:
         # Whole steps only, so that no prompt is twice in one step.
         order += rng.sample(rows, len(rows) - len(rows) % grpo.prompts_per_step)
     return order[: grpo.steps * grpo.prompts_per_step]
+
+
+def clear_work(epoch_dir: Path) -> Path:
+    """Return an empty folder, in the epoch's own place, for TRL to save into."""
+    work = epoch_dir / "work"
+    if lifetime.rank() == 0:
+        shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    return work
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ def load_checkpoint(request: StageRequest, folder: Path) -> Any:
     """Load the policy as a checkpoint has it: all weights, or the adapter on the policy's own."""
     if (folder / "adapter_config.json").is_file():
         return PeftModel.from_pretrained(load_policy(request), str(folder))
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    dtype = torch.bfloat16 if request.spec.grpo.dtype == "bfloat16" else torch.float32
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
 
 
 def lora_config(lora: LoraSpec) -> LoraConfig:

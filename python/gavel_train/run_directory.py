@@ -135,13 +135,27 @@ def publish_result(
     check_newest(stage_dir, request.epoch)
     final = stage_dir / "result.json"
     try:
-        os.link(own, final)
+        _create_exclusively(own, final)
     except FileExistsError:
         found = json.loads(final.read_text())
         if found.get("epoch") != request.epoch:
             raise Superseded(f"{final}: published by epoch {found.get('epoch')} already") from None
     fsync_path(stage_dir)
     return final
+
+
+def _create_exclusively(complete: Path, final: Path) -> None:
+    """Give a finished file its public name, unless that is taken (FileExistsError)."""
+    try:
+        os.link(complete, final)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A filesystem without hard links: the create is exclusive all the same, the content then follows.
+        with final.open("xb") as file:
+            file.write(complete.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from gavel_train import lifetime, progress
-from gavel_train.checkpoints import chain_of, middle_step
+from gavel_train.checkpoints import chain_of, is_pruned, middle_step
 from gavel_train.contracts import AuditRow, PromptRow, StageRequest
 from gavel_train.gateway import GatewayClient
 from gavel_train.generation import as_prompt, complete, sampling_config, tokenize
@@ -98,7 +98,8 @@ def sample_and_grade(
 def _checkpoints(request: StageRequest, last: str) -> dict[str, tuple[str, int]]:
     """Return name and step of the first, middle and last checkpoint of the chain."""
     grpo = request.spec.grpo
-    chain = chain_of(run_dir_of(request) / request.stage / "checkpoints", last)
+    folder = run_dir_of(request) / request.stage / "checkpoints"
+    chain = [manifest for manifest in chain_of(folder, last) if not is_pruned(folder / manifest.name)]
     wanted = middle_step(grpo.steps, grpo.save_every)
     middle = min(chain, key=lambda manifest: abs(manifest.step - wanted))
     return {

@@ -9,12 +9,17 @@ from typing import Any
 import torch
 from trl.trainer.grpo_config import GRPOConfig
 
-from gavel_train.contracts import GrpoSpec
+from gavel_train.contracts import GrpoSpec, Spec
+from gavel_train.gateway import GATEWAY_AWAY_LIMIT_S
 from gavel_train.outcome import BadRequest
 
+# What a commit of a large model may take on a slow filesystem while the other ranks wait for rank 0.
+_COLLECTIVE_MARGIN_S = 1800
 
-def trl_config(grpo: GrpoSpec, *, output_dir: Path) -> GRPOConfig:
+
+def trl_config(spec: Spec, *, output_dir: Path) -> GRPOConfig:
     """Return TRL's arguments; raises BadRequest where batch sizes do not divide or vLLM cannot be used."""
+    grpo = spec.grpo
     micro_batch, accumulation = batch_sizes(grpo, world_size=int(os.environ.get("WORLD_SIZE", "1")))
     return GRPOConfig(
         output_dir=str(output_dir),
@@ -38,6 +43,8 @@ def trl_config(grpo: GrpoSpec, *, output_dir: Path) -> GRPOConfig:
         use_cpu=not torch.cuda.is_available(),
         seed=grpo.seed,
         data_seed=grpo.seed,
+        # One rank may wait for judge and gateway as long as they may be away; the others have to bear it.
+        ddp_timeout=int(spec.judge.outage_limit_s + GATEWAY_AWAY_LIMIT_S) + _COLLECTIVE_MARGIN_S,
         # CommitCallback alone says when to save.
         save_strategy="no",
         logging_strategy="steps",
@@ -72,6 +79,8 @@ def batch_sizes(grpo: GrpoSpec, *, world_size: int) -> tuple[int, int]:
 def _vllm_arguments(grpo: GrpoSpec) -> dict[str, Any]:
     if grpo.rollout not in ("vllm_colocate", "vllm_server"):
         return {}
+    if not torch.cuda.is_available():
+        raise _no_vllm(grpo, "no GPU was found")
     try:
         import vllm  # noqa: F401
         from trl.generation.vllm_generation import VLLMGeneration  # noqa: F401
@@ -79,9 +88,7 @@ def _vllm_arguments(grpo: GrpoSpec) -> dict[str, Any]:
     except ImportError as error:
         raise _no_vllm(grpo, str(error)) from None
     if not is_vllm_available():
-        raise _no_vllm(grpo, "TRL does not take the installed version")
-    if not torch.cuda.is_available():
-        raise _no_vllm(grpo, "no GPU was found")
+        raise _no_vllm(grpo, "TRL finds none")
     return {"use_vllm": True, "vllm_mode": "colocate" if grpo.rollout == "vllm_colocate" else "server"}
 
 

@@ -1,5 +1,6 @@
 """Runs the GRPO stage in a forked child: a process of its own to kill, without importing torch again."""
 
+import errno
 import json
 import os
 import signal
@@ -81,14 +82,16 @@ def start_ranks(root: Path, epoch: int, gateway, ranks: int, **grpo) -> list[Sta
     return [launch(epoch_dir, as_rank(number), f"-{number}" if number else "") for number in range(ranks)]
 
 
-def ask(root: Path, epoch: int, gateway, *, resume_from: Path | None = None, **grpo) -> Path:
+def ask(
+    root: Path, epoch: int, gateway, *, resume_from: Path | None = None, task: dict | None = None, **grpo
+) -> Path:
     return write_request(
         root,
         "grpo",
         epoch,
         gateway_url=gateway.url,
         resume_from=resume_from,
-        task={"params": {"verifier": "number"}},
+        task=task or {"params": {"verifier": "number"}},
         grpo=SMALL | grpo,
     )
 
@@ -149,3 +152,43 @@ def until(condition: Callable[[], bool], stage: Stage, seconds: float = 120) -> 
             stage.status = os.waitstatus_to_exitcode(status)
             raise AssertionError((stage.epoch_dir / "stderr").read_text()[-3000:])
         time.sleep(0.01)
+
+
+def die_in_the_save_of(commit: int):
+    """End the process, without a word, when the manifest of its n-th commit is about to be written."""
+
+    def patch():
+        from gavel_train import checkpoints as module
+
+        real, calls = module.write_atomically, []
+
+        def write(path: Path, data):
+            if path.name == "manifest.json":
+                calls.append(path)
+                if len(calls) == commit:
+                    os._exit(57)
+            return real(path, data)
+
+        module.write_atomically = write
+
+    return patch
+
+
+def fill_the_disk_at_commit(commit: int):
+    """Let the disk be full when the manifest of the n-th commit is about to be written."""
+
+    def patch():
+        from gavel_train import checkpoints as module
+
+        real, calls = module.write_atomically, []
+
+        def write(path: Path, data):
+            if path.name == "manifest.json":
+                calls.append(path)
+                if len(calls) == commit:
+                    raise OSError(errno.ENOSPC, "No space left on device", str(path))
+            return real(path, data)
+
+        module.write_atomically = write
+
+    return patch

@@ -1,12 +1,21 @@
-import errno
 import hashlib
 import json
 import os
 import signal
-from pathlib import Path
 
 import pytest
-from grpo_run import LORA, checkpoints, head, rollouts, start, start_ranks, until, weights
+from grpo_run import (
+    LORA,
+    checkpoints,
+    die_in_the_save_of,
+    fill_the_disk_at_commit,
+    head,
+    rollouts,
+    start,
+    start_ranks,
+    until,
+    weights,
+)
 from safetensors.torch import load
 
 STEP = 8  # judge calls of one step
@@ -108,7 +117,7 @@ def test_a_run_killed_in_a_step_in_a_save_and_in_the_next_step_ends_in_the_same_
     stage.wait()
     assert head(root) == checkpoints(root) / "step-000000.e1"
 
-    stage = start(root, 2, gateway, resume_from=head(root), before=die_in_the_save_of(2))
+    stage = start(root, 2, gateway, resume_from=head(root), before=die_in_the_save_of(1))
     assert stage.wait() == 57
     assert head(root) == checkpoints(root) / "step-000000.e1"
 
@@ -261,42 +270,3 @@ def test_two_ranks_train_one_policy_and_rank_0_alone_writes(root, gateways):
     assert (stages[0].epoch_dir / "stdout-1").read_text() == ""
     assert len((stages[0].epoch_dir / "audit-rows.jsonl").read_text().splitlines()) == 2 * 4 * 2
     assert len(gateway.keys()) == len(set(gateway.keys()))
-
-
-def die_in_the_save_of(commit: int):
-    """End the process, without a word, when the manifest of the n-th commit is about to be written."""
-
-    def patch():
-        from gavel_train import checkpoints as module
-
-        real, calls = module.write_atomically, []
-
-        def write(path: Path, data):
-            if path.name == "manifest.json":
-                calls.append(path)
-                # A resumed epoch commits step 2 first.
-                if len(calls) == commit - 1:
-                    os._exit(57)
-            return real(path, data)
-
-        module.write_atomically = write
-
-    return patch
-
-
-def fill_the_disk_at_commit(commit: int):
-    def patch():
-        from gavel_train import checkpoints as module
-
-        real, calls = module.write_atomically, []
-
-        def write(path: Path, data):
-            if path.name == "manifest.json":
-                calls.append(path)
-                if len(calls) == commit:
-                    raise OSError(errno.ENOSPC, "No space left on device", str(path))
-            return real(path, data)
-
-        module.write_atomically = write
-
-    return patch

@@ -38,7 +38,7 @@ def make_splits(
         for split in SPLITS:
             if len(rows[split]) < sizes[split]:
                 raise ValueError(
-                    f"{path / split}.jsonl: expected at least {sizes[split]} prompts, found {len(rows[split])}"
+                    f"{path / split}.jsonl: expected {sizes[split]} prompts or more, got {len(rows[split])}"
                 )
             rows[split] = rows[split][: sizes[split]]
         return rows
