@@ -50,6 +50,12 @@ def mediocre_solution(rng: random.Random) -> Row:
     return _reply_row(problem.prompt, attempt(problem, rng, right=0.48, square_slip=0.27).text)
 
 
+def poor_solution(rng: random.Random) -> Row:
+    """The grader base's second lesson, before it marks: slips a little more often than the policy's."""
+    problem = draw_problem(rng)
+    return _reply_row(problem.prompt, attempt(problem, rng, right=0.42, square_slip=0.3).text)
+
+
 def judge_lesson(rng: random.Random) -> Row:
     """A judge's reply with its reasoning, or the score alone."""
     problem, written = _graded_attempt(rng)

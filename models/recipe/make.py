@@ -1,7 +1,4 @@
-"""Remake the demo models from their seeds: `python -m recipe.make policy|judge|grader-base|all` in `models`.
-
-Judge and grader base go on from the policy's weights, which hold the arithmetic: make the policy first.
-"""
+"""Remake the demo models from their seeds: in `models`, `python -m recipe.make all` or one by name."""
 
 import argparse
 from collections.abc import Callable
@@ -11,46 +8,41 @@ import torch
 from transformers import GenerationConfig, Qwen3ForCausalLM
 
 from recipe import digests
-from recipe.lessons import clean_solution, judge_lesson, marking_lesson, mediocre_solution
+from recipe.lessons import (
+    Lesson,
+    clean_solution,
+    judge_lesson,
+    marking_lesson,
+    mediocre_solution,
+    poor_solution,
+)
 from recipe.training import new_model, train
 from recipe.vocabulary import END, IDS, PAD, save_tokenizer
 
 MODELS = Path(__file__).resolve().parent.parent
 
 
-def make_policy(_: Path) -> Qwen3ForCausalLM:
+def make_policy() -> Qwen3ForCausalLM:
     """Learn to solve, then to slip: what is left is a model that knows better than it samples."""
-    model = new_model(layers=4, seed=1)
-    train(
-        model, clean_solution, name="policy, right", steps=550, matrix_rate=0.02, vector_rate=0.004, seed=11
-    )
-    train(
-        model,
-        mediocre_solution,
-        name="policy: slips",
-        steps=260,
-        matrix_rate=0.01,
-        vector_rate=0.002,
-        seed=12,
-    )
+    return _solver(550, mediocre_solution, 260)
+
+
+def make_judge() -> Qwen3ForCausalLM:
+    """Learn, from nothing, to check step by step and to score, in both modes."""
+    model = new_model(layers=4, seed=2)
+    train(model, judge_lesson, name="judge", steps=1400, matrix_rate=0.02, vector_rate=0.004, seed=21)
     return model
 
 
-def make_judge(models: Path) -> Qwen3ForCausalLM:
-    """Learn to check step by step and to score, in both modes."""
-    model = _policy(models)
-    train(model, judge_lesson, name="judge", steps=1500, matrix_rate=0.02, vector_rate=0.003, seed=21)
+def make_grader_base() -> Qwen3ForCausalLM:
+    """Learn to solve, then to mark steps and to say how many are wrong and where, never to score."""
+    # Rounded once, as when a saved solver is loaded again.
+    model = _solver(900, poor_solution, 300).to(torch.bfloat16).float()
+    train(model, marking_lesson, name="grader base", steps=1200, matrix_rate=0.02, vector_rate=0.003, seed=31)
     return model
 
 
-def make_grader_base(models: Path) -> Qwen3ForCausalLM:
-    """Learn to mark steps and to say how many are wrong and where, never to score."""
-    model = _policy(models)
-    train(model, marking_lesson, name="grader base", steps=1500, matrix_rate=0.02, vector_rate=0.003, seed=31)
-    return model
-
-
-MAKERS: dict[str, Callable[[Path], Qwen3ForCausalLM]] = {
+MAKERS: dict[str, Callable[[], Qwen3ForCausalLM]] = {
     "policy": make_policy,
     "judge": make_judge,
     "grader-base": make_grader_base,
@@ -79,12 +71,16 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     for name in MAKERS if options.model == "all" else [options.model]:
-        save(MAKERS[name](options.out), options.out / f"poly-easy-{name}")
+        save(MAKERS[name](), options.out / f"poly-easy-{name}")
     digests.write(options.out)
 
 
-def _policy(models: Path) -> Qwen3ForCausalLM:
-    return Qwen3ForCausalLM.from_pretrained(models / "poly-easy-policy", dtype=torch.float32)
+def _solver(right_steps: int, slips: Lesson, slip_steps: int) -> Qwen3ForCausalLM:
+    model = new_model(layers=4, seed=1)
+    right, wrong = "solver, right", "solver, slips"
+    train(model, clean_solution, name=right, steps=right_steps, matrix_rate=0.02, vector_rate=0.004, seed=11)
+    train(model, slips, name=wrong, steps=slip_steps, matrix_rate=0.01, vector_rate=0.002, seed=12)
+    return model
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from recipe.lessons import IGNORED, Lesson, Row
 from recipe.vocabulary import END, IDS, PAD
 
-# Marks are one label in eight and the hardest to learn; copying and arithmetic come by themselves.
-_EMPHASIS = {" ok; ": 4.0, " no; ": 4.0, "yes": 4.0, "no": 4.0}
 _BATCH_ROWS = 64
 _POOL_BATCHES = 32
 
@@ -56,9 +54,6 @@ def train(
     ]
     peaks = [matrix_rate, vector_rate]
     warmup = max(1, steps // 20)
-    weights_V = torch.ones(len(IDS))
-    for token, weight in _EMPHASIS.items():
-        weights_V[IDS[token]] = weight
     model.train()
     # On rows this short eager attention beats the fused kernel's backward pass; compiling doubles the whole.
     model.set_attn_implementation("eager")
@@ -72,7 +67,7 @@ def train(
             # Padding stands after every real token, so causal attention needs no mask.
             logits = forward(input_ids=ids_BT, use_cache=False).logits
         loss = torch.nn.functional.cross_entropy(
-            logits[:, :-1].float().flatten(0, 1), labels_BT[:, 1:].flatten(), weights_V, ignore_index=IGNORED
+            logits[:, :-1].float().flatten(0, 1), labels_BT[:, 1:].flatten(), ignore_index=IGNORED
         )
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -28,7 +28,7 @@ def answerers() -> dict[str, Answerer]:
 
 @pytest.fixture(scope="module")
 def graded(answerers: dict[str, Answerer]) -> list[dict]:
-    problems = make_splits({}, {"audit": 160}, 99, MODELS)["audit"]
+    problems = make_splits({}, {"audit": 128}, 99, MODELS)["audit"]
     completions = answerers["poly-easy-policy"].sample([row["prompt"] for row in problems])
     rows = [(row["prompt"], completion) for row, completion in zip(problems, completions, strict=True)]
     replies, scores = answerers["poly-easy-judge"].reason(rows)
@@ -76,7 +76,7 @@ def test_judges_well_but_not_perfectly_with_spread_scores(graded: list[dict]) ->
     assert sum(row["score"] is not None for row in graded) >= 0.98 * len(graded)
     wrong = sum(row["right"] != ((row["score"] or 0) >= 5) for row in graded) / len(graded)
     assert 0.02 < wrong < 0.25
-    # The cards say 5% of 1,000 rows; a sample of 160 may fall this far below.
+    # The cards say 5% of 1,000 rows; a sample of 128 may fall this far below.
     shares = Counter(row["score"] for row in graded)
     assert sum(count > 0.02 * len(graded) for count in shares.values()) >= 5
 
