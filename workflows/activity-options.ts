@@ -15,7 +15,8 @@ export const shared = (summary: string) =>
     startToCloseTimeout: '30 minutes',
     heartbeatTimeout: '30s',
     summary,
-    retry,
+    // Nothing is trained here: what fails ten times in a row fails for a reason that a person must see.
+    retry: { ...retry, maximumAttempts: 10 },
   });
 
 /** Waiting for GPUs may take days; the heartbeat tells a waiting worker from a dead one. */

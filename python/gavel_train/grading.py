@@ -34,38 +34,43 @@ def grade_rows(
 
     `segments` is the glob, under `run_dir/traces`, of the ledger segments that this gateway writes
     (say `grpo-e3-*.jsonl`): tokens are counted there, since a trace is durable before its verdict
-    is returned. Seconds span the whole pass; rows answered from the ledger or by reuse are not `asked`.
+    is returned. The clock starts once the first row is answered, and that row is not counted; rows
+    answered from the ledger or by reuse are not `asked`. Raises ValueError without rows.
     """
-    started = time.monotonic()
-    futures = {
-        client.submit(
-            GradeRequest(
-                role=role,
-                mode=mode,
-                occasion=f"{occasion_prefix}:{row.id}:0",
-                prompt=row.prompt,
-                completion=row.completion,
-                ground_truth=row.ground_truth,
-            )
-        ): row.id
+    if not rows:
+        raise ValueError("Expected rows to grade, found none.")
+    phase = f"grade: {role}, {mode}"
+    requests = {
+        row.id: GradeRequest(
+            role=role,
+            mode=mode,
+            occasion=f"{occasion_prefix}:{row.id}:0",
+            prompt=row.prompt,
+            completion=row.completion,
+            ground_truth=row.ground_truth,
+        )
         for row in rows
     }
-    grades: dict[str, Grade] = {}
-    said_at = started
+    # A model that is still loading answers the first row late; the clock must not count that.
+    first = rows[0].id
+    grades = {first: client.grade(requests[first])}
+    started = said_at = time.monotonic()
+    futures = {client.submit(request): row_id for row_id, request in requests.items() if row_id != first}
     try:
         for future in as_completed(futures):
             grades[futures[future]] = future.result()
             if time.monotonic() - said_at >= _PROGRESS_EVERY_S or len(grades) == len(rows):
                 said_at = time.monotonic()
                 rate = len(grades) / max(said_at - started, 1e-9)
-                progress.progress("grade", len(grades), len(rows), {f"{role}_verdicts_per_s": rate})
+                progress.progress(phase, len(grades), len(rows), {f"{role}_verdicts_per_s": rate})
     finally:
         for future in futures:
             future.cancel()
     seconds = time.monotonic() - started
 
     verdicts = [verdict_row(row.id, grades[row.id]) for row in rows]
-    traces = list(_traces(run_dir, segments, {grade.key for grade in grades.values() if not grade.replayed}))
+    timed = {grades[row_id].key for row_id in futures.values() if not grades[row_id].replayed}
+    traces = list(_traces(run_dir, segments, timed))
     asked = [trace for trace in traces if trace.get("reused_from") is None]
     usages = [trace.get("usage") or {} for trace in asked]
     summary = GradingPass(
