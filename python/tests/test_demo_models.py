@@ -22,6 +22,8 @@ NAMES = ["poly-easy-policy", "poly-easy-judge", "poly-easy-grader-base"]
 
 @pytest.fixture(scope="module")
 def answerers() -> dict[str, Answerer]:
+    # Matrices this small lose more to threads waiting for each other than they gain.
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     return {name: Answerer(MODELS / name) for name in NAMES}
 
