@@ -126,11 +126,13 @@ class GraderTrainer(SFTTrainer):
             logits_BTV.transpose(1, 2), labels_BT, ignore_index=IGNORED, reduction="none"
         )
         loss_B = loss_BT.sum(1) / taught_BT.sum(1).clamp(min=1)
-        if num_items_in_batch is None:
-            return (loss_B * self._loss_weight_B).mean()
-        # The Trainer multiplies by the number of ranks, sums micro-batches, and averages over ranks.
-        batch = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return (loss_B * self._loss_weight_B).sum() / batch
+        loss = (loss_B * self._loss_weight_B).sum()
+        # The Trainer multiplies this by the number of ranks; in training it then sums micro-batches and
+        # averages over ranks, in evaluation it averages over examples.
+        counted = len(loss_B)
+        if self.model.training:
+            counted = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return loss / (counted * self.args.world_size)
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write none: gavel writes the grader's card, once and with figures."""

@@ -216,7 +216,31 @@ def test_the_order_of_a_training_holds_every_example_once_an_epoch_in_batches_of
     assert order != training_order(lengths, batch_size=8, epochs=2, seed=4)
 
 
+def test_the_held_out_loss_is_the_mean_over_examples_of_the_mean_loss_of_each_reply(calm):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from gavel_train.rubric import load_rubric
+    from gavel_train.sft_data import build_examples
+
+    root, said = calm
+    folder = root / "runs/tiny/grader/merged"
+    words, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    examples = build_examples(
+        root / "runs/tiny", load_rubric(root / "rubric.yaml"), modes=["reasoned", "single_token"], holdout=0.2
+    )
+    # 15 examples of each mode: the last batch of 8 is not full.
+    rows = [encode(words, example) for example in examples.holdout if example.mode == "reasoned"]
+    losses = [
+        model(input_ids=torch.tensor([r.input_ids]), labels=torch.tensor([r.labels])).loss for r in rows
+    ]
+    mean = float(torch.stack(losses).mean().detach())
+    assert len(rows) % 8 != 0
+    assert said[-1][1]["metrics"]["holdout_loss_reasoned"] == pytest.approx(mean, rel=1e-4)
+
+
 def test_the_loss_weighs_examples_and_not_tokens():
+    from types import SimpleNamespace
+
     from gavel_train.sft_trainer import GraderTrainer
 
     logits = torch.zeros(2, 5, 4)
@@ -224,6 +248,8 @@ def test_the_loss_weighs_examples_and_not_tokens():
     labels = torch.tensor([[IGNORED, 1, 1, 1, 1], [IGNORED, IGNORED, IGNORED, IGNORED, 2]])
     trainer = object.__new__(GraderTrainer)
     trainer._loss_weight_B = torch.tensor([1.0, 3.0])
+    trainer.model = SimpleNamespace(training=True)
+    trainer.args = SimpleNamespace(train_batch_size=2, gradient_accumulation_steps=1, world_size=1)
     output = type("Output", (), {"logits": logits})
     each = torch.nn.functional.cross_entropy(logits[:, 0], torch.tensor([1, 2]), reduction="none")
     assert trainer._weighted_loss(output, labels) == pytest.approx(float((each[0] + 3 * each[1]) / 2))
