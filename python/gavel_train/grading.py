@@ -34,8 +34,8 @@ def grade_rows(
 
     `segments` is the glob, under `run_dir/traces`, of the ledger segments that this gateway writes
     (say `grpo-e3-*.jsonl`): tokens are counted there, since a trace is durable before its verdict
-    is returned. The clock starts once the first row is answered, and that row is not counted; rows
-    answered from the ledger or by reuse are not `asked`. Raises ValueError without rows.
+    is returned. The clock starts once the first row is answered, and verdicts per second leave that
+    row out; rows answered from the ledger or by reuse are not `asked`. Raises ValueError without rows.
     """
     if not rows:
         raise ValueError("Expected rows to grade, found none.")
@@ -69,18 +69,18 @@ def grade_rows(
     seconds = time.monotonic() - started
 
     verdicts = [verdict_row(row.id, grades[row.id]) for row in rows]
-    timed = {grades[row_id].key for row_id in futures.values() if not grades[row_id].replayed}
-    traces = list(_traces(run_dir, segments, timed))
+    traces = list(_traces(run_dir, segments, {grade.key for grade in grades.values() if not grade.replayed}))
     asked = [trace for trace in traces if trace.get("reused_from") is None]
     usages = [trace.get("usage") or {} for trace in asked]
+    timed = [trace for trace in asked if trace["key"] != grades[first].key]
     summary = GradingPass(
         role=role,
         mode=mode,
         model=_model_name(run_dir, role, traces),
         rows=len(rows),
         asked=len(asked),
-        seconds=round(seconds, 3) if asked else 0.0,
-        verdicts_per_s=round(len(asked) / seconds, 3) if asked else None,
+        seconds=round(seconds, 3) if timed else 0.0,
+        verdicts_per_s=round(len(timed) / seconds, 3) if timed else None,
         prompt_tokens=sum(usage.get("prompt_tokens", 0) for usage in usages),
         completion_tokens=sum(usage.get("completion_tokens", 0) for usage in usages),
     )

@@ -102,7 +102,7 @@ def test_result_names_rows_verdicts_and_three_checkpoints(calm):
     events = [line["event"] for line in stage.lines()]
     assert events.count("commit") == 3
     phases = [line["phase"] for line in stage.lines() if line["event"] == "progress"]
-    assert phases.count("train") == 4 and {"load", "sample", "grade"} <= set(phases)
+    assert phases.count("train") == 4 and {"load", "sample", "grade: judge, reasoned"} <= set(phases)
 
 
 def test_a_run_killed_in_a_step_in_a_save_and_in_the_next_step_ends_in_the_same_bytes(calm, root, gateways):

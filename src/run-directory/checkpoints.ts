@@ -9,6 +9,9 @@ export type Verified =
   | { ok: true; manifest: Manifest; manifest_sha256: string }
   | { ok: false; reason: string; missing: boolean; manifest: Manifest | null };
 
+/** File that a checkpoint keeps when its weights were pruned: a link of the chain, no resume point, and no damage either. */
+export const PRUNED = 'pruned.json';
+
 /** sha256 of a file, read as a stream: weights do not fit in memory twice. */
 export async function sha256File(path: string) {
   const hash = createHash('sha256');

@@ -1,7 +1,8 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
-import { EpochRecord, Head } from '../contracts/stage.ts';
+import { join } from 'node:path';
+import { EpochRecord, Head, Manifest } from '../contracts/stage.ts';
 import type { StageName } from '../contracts/trace.ts';
-import { quarantine, type Verified, verifyCheckpoint } from './checkpoints.ts';
+import { PRUNED, quarantine, type Verified, verifyCheckpoint } from './checkpoints.ts';
 import { ContractError, completeBytes, fsyncFolder, orNull, readContractIfAny, writeAtomic } from './files.ts';
 import { parseCheckpointName, parseSegmentName, type RunPaths, type StagePaths } from './paths.ts';
 
@@ -129,6 +130,11 @@ async function findResume(paths: RunPaths, name: string, before: number) {
   let next = await tipOfChain(paths, name, before - 1);
   while (next) {
     const folder = stage.checkpoint(next.name);
+    if (await stat(join(folder, PRUNED)).catch(orNull)) {
+      const link = await readContractIfAny(join(folder, 'manifest.json'), Manifest).catch(damagedIsNull);
+      next = await parentOf(paths, name, next.name, link?.parent);
+      continue;
+    }
     const found: Verified = await verifyCheckpoint(folder, next.manifest_sha256);
     if (found.ok) return { resume_from: { name: next.name, folder, step: found.manifest.step }, quarantined };
     const moved_to = found.missing ? null : await quarantine(folder, found.reason, paths.quarantine);

@@ -165,3 +165,20 @@ test('accepts the complete lines of older segments and never again what was once
     'grpo-e2-000001.jsonl': 8,
   });
 });
+
+test('walks past a pruned checkpoint without calling it damaged', async () => {
+  const paths = await aRun();
+  await take(paths);
+  const first = await commit(paths, { epoch: 1, step: 10 });
+  const pruned = await commit(paths, { epoch: 1, step: 20, parent: first });
+  const last = await commit(paths, { epoch: 1, step: 30, parent: pruned });
+  const folder = paths.stage('grpo').checkpoint(pruned);
+  for (const file of await readdir(folder)) {
+    if (file !== 'manifest.json') await rm(join(folder, file));
+  }
+  await writeFile(join(folder, 'pruned.json'), '{}');
+  await writeFile(join(paths.stage('grpo').checkpoint(last), 'manifest.json'), 'damaged');
+  const taken = await take(paths);
+  expect(taken.resume_from?.name).toBe(first);
+  expect(taken.quarantined.map(({ name }) => name)).toEqual([last]);
+});
