@@ -88,8 +88,10 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     report.mkdir(exist_ok=True)
     write_atomically(report / "audit.json", audit.model_dump_json(indent=2) + "\n")
     measures = {
-        "qwk": audit.fidelity.quadratic_weighted_kappa.point if audit.fidelity else None,
-        "qwk_low": audit.fidelity.quadratic_weighted_kappa.low if audit.fidelity else None,
+        "quadratic_weighted_kappa": audit.fidelity.quadratic_weighted_kappa.point if audit.fidelity else None,
+        "quadratic_weighted_kappa_low": audit.fidelity.quadratic_weighted_kappa.low
+        if audit.fidelity
+        else None,
         "exact": audit.fidelity.exact.point if audit.fidelity else None,
         "balanced_accuracy": audit.truth.grader.balanced_accuracy.point if audit.truth else None,
         "policy_gain": audit.policy.gain.point if audit.policy.gain else None,
