@@ -130,7 +130,7 @@ class GraderTrainer(SFTTrainer):
         # The Trainer multiplies this by the number of ranks; in training it then sums micro-batches and
         # averages over ranks, in evaluation it averages over examples.
         counted = len(loss_B)
-        if self.model.training:
+        if self.model is not None and self.model.training:
             counted = self.args.train_batch_size * self.args.gradient_accumulation_steps
         return loss / (counted * self.args.world_size)
 
