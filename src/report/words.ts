@@ -88,7 +88,7 @@ export const modeName = (mode: string) => mode.replaceAll('_', ' ');
 /** What each measure that a gate can be about is called, and how it is written. */
 export const gateMeasures: Record<string, { name: string; scale: Scale }> = {
   'fidelity.quadratic_weighted_kappa': { name: 'Agreement with the judge (quadratic weighted kappa)', scale: 'kappa' },
-  'fidelity.exact': { name: 'Same score as the judge', scale: 'share' },
+  'fidelity.exact': { name: 'Same score as the judge, rounded', scale: 'share' },
   'fidelity.within_1': { name: 'Score within 1 of the judge', scale: 'share' },
   'truth.grader.balanced_accuracy': { name: 'Grader against truth (balanced accuracy)', scale: 'share' },
   'truth.grader_minus_judge.balanced_accuracy': {

@@ -59,7 +59,7 @@ describe('loadSpec', () => {
 
   it('names field and line of a bad value', () => {
     const { problems } = errorOf(write('a.yaml', text.replace('steps: 3', 'steps: many')));
-    expect(problems).toEqual([{ field: 'grpo.steps', message: 'expected a whole number; found "many" (line 10)' }]);
+    expect(problems).toEqual([{ field: 'grpo.steps', message: 'expected a number; found "many" (line 10)' }]);
   });
 
   it('says where the YAML itself is broken', () => {
