@@ -1,8 +1,9 @@
+import { Context } from '@temporalio/activity';
 import { Audit } from '../src/contracts/audit.ts';
 import type { Preemption } from '../src/contracts/status.ts';
 import { writeReport as render } from '../src/report/write-report.ts';
 import { readContractIfAny } from '../src/run-directory/files.ts';
-import { runPaths } from '../src/run-directory/paths.ts';
+import { type RunPaths, runPaths } from '../src/run-directory/paths.ts';
 import { ledgerTotals } from '../src/stage/ledger-totals.ts';
 import type { Dependencies } from './dependencies.ts';
 
@@ -25,13 +26,25 @@ export interface PipelineResult {
 export const writeReport = ({ config }: Dependencies) =>
   async function writeReport({ run, preemptions }: WriteReportInput): Promise<PipelineResult> {
     const paths = runPaths(config.root, run);
-    await render(paths, { preemptions, ledger: await ledgerTotals(paths) });
-    const audit = await readContractIfAny(paths.report.audit, Audit);
-    return {
-      run,
-      verdict: audit?.verdict ?? null,
-      report: `runs/${run}/report/report.html`,
-      policy_gain: audit?.policy.gain?.point ?? null,
-      quadratic_weighted_kappa: audit?.fidelity?.quadratic_weighted_kappa.point ?? null,
-    };
+    const context = Context.current();
+    // A long run's ledger takes minutes to add up.
+    const beating = setInterval(() => context.heartbeat(), 5000);
+    context.cancellationSignal.addEventListener('abort', () => clearInterval(beating));
+    try {
+      return await report(paths, run, preemptions);
+    } finally {
+      clearInterval(beating);
+    }
   };
+
+async function report(paths: RunPaths, run: string, preemptions: Preemption[]): Promise<PipelineResult> {
+  await render(paths, { preemptions, ledger: await ledgerTotals(paths) });
+  const audit = await readContractIfAny(paths.report.audit, Audit);
+  return {
+    run,
+    verdict: audit?.verdict ?? null,
+    report: `runs/${run}/report/report.html`,
+    policy_gain: audit?.policy.gain?.point ?? null,
+    quadratic_weighted_kappa: audit?.fidelity?.quadratic_weighted_kappa.point ?? null,
+  };
+}

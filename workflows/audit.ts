@@ -16,7 +16,7 @@ export async function audit(input: StageInput): Promise<StageSummary> {
     const { limits } = spec;
     const perModel = spec.placement.grader_gpus;
     const roles = spec.audit.base ? (['grader', 'base'] as const) : (['grader'] as const);
-    const summary = await onNode({ run, stage: 'audit', gpus: perModel * roles.length, limits }, (node) => {
+    const summary = await onNode(board, { run, stage: 'audit', gpus: perModel * roles.length, limits }, (node) => {
       const servers = roles.map(
         (role, index): ModelServerInput => ({
           run,

@@ -15,7 +15,7 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
     board.begin('grpo');
     const { judge, placement, limits } = spec;
     const gpus = placement.judge_gpus + placement.trainer_gpus;
-    const summary = await onNode({ run, stage: 'grpo', gpus, limits }, async (node) => {
+    const summary = await onNode(board, { run, stage: 'grpo', gpus, limits }, async (node) => {
       const server: ModelServerInput = {
         run,
         stage: 'grpo',

@@ -1,7 +1,14 @@
-import { ActivityFailure, CancellationScope, TimeoutFailure, workflowInfo } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  CancellationScope,
+  ChildWorkflowFailure,
+  TimeoutFailure,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { Reservation } from '../activities/reserve-node.ts';
 import type { LimitsSpec } from '../src/contracts/spec.ts';
 import { reserve, shared } from './activity-options.ts';
+import type { StatusBoard } from './status.ts';
 
 export interface NodeRequest {
   run: string;
@@ -12,7 +19,11 @@ export interface NodeRequest {
 }
 
 /** Reserves a node, does the work there and gives the node back; starts over elsewhere when the node is gone. */
-export async function onNode<T>(request: NodeRequest, work: (node: Reservation) => Promise<T>): Promise<T> {
+export async function onNode<T>(
+  board: StatusBoard,
+  request: NodeRequest,
+  work: (node: Reservation) => Promise<T>,
+): Promise<T> {
   const owner = workflowInfo().workflowId;
   for (;;) {
     const summary =
@@ -23,6 +34,7 @@ export async function onNode<T>(request: NodeRequest, work: (node: Reservation) 
       gpus: request.gpus,
       owner,
     });
+    board.onNode(node.node);
     try {
       return await work(node);
     } catch (error) {
@@ -37,6 +49,8 @@ export async function onNode<T>(request: NodeRequest, work: (node: Reservation) 
 
 /** True where nobody polled the node's own queue in time; Temporal does not retry that by itself. */
 function nodeIsGone(error: unknown): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
+  let cause = error;
+  // The first to miss its node may be the model server's workflow, a child of the stage.
+  while (cause instanceof ActivityFailure || cause instanceof ChildWorkflowFailure) cause = cause.cause;
   return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START';
 }

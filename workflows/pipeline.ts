@@ -1,6 +1,7 @@
 import { ChildWorkflowCancellationType, executeChild, ParentClosePolicy, workflowInfo } from '@temporalio/workflow';
 import type { PipelineResult } from '../activities/write-report.ts';
 import { checkSpec } from '../src/contracts/check-spec.ts';
+import { RunName } from '../src/contracts/spec.ts';
 import { invalidSpec } from '../src/failures.ts';
 import { shared } from './activity-options.ts';
 import { audit } from './audit.ts';
@@ -20,13 +21,25 @@ const stages = [
   ['audit', audit, 'Audit: grader against judge and truth'],
 ] as const;
 
+/**
+ * The run's name is in the workflow's id, whatever the spec says: its stages and everybody who asks for it go by that,
+ * and so one spec file starts many runs from any client.
+ */
+function runOf(workflowId: string): string {
+  const name = workflowId.replace(/^gavel\//, '');
+  if (name !== workflowId && RunName.safeParse(name).success && !name.includes('..')) return name;
+  const message = `expected a workflow id of the form gavel/<run> (${RunName.description}); found ${workflowId}`;
+  throw invalidSpec([{ field: 'run', message }]);
+}
+
 /** The whole road: prepare, GRPO, SFT, Audit, report. The argument is a spec; see docs/spec.md. */
 export async function gavelPipeline(input: unknown, options: PipelineOptions = {}): Promise<PipelineResult> {
   // A ZodError thrown here would fail the workflow task, which Temporal retries for ever.
-  const { spec, problems } = checkSpec(input);
-  if (spec === null) throw invalidSpec(problems);
-  const { run } = spec;
+  const { spec: given, problems } = checkSpec(input);
+  if (given === null) throw invalidSpec(problems);
   const { workflowId, firstExecutionRunId } = workflowInfo();
+  const run = runOf(workflowId);
+  const spec = { ...given, run };
   const board = new StatusBoard(
     run,
     stages.map(([name]) => name),

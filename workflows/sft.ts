@@ -13,7 +13,7 @@ export async function sft(input: StageInput): Promise<StageSummary> {
     board.useSearchAttributes(search_attributes);
     board.begin('sft');
     const { limits } = spec;
-    const summary = await onNode({ run, stage: 'sft', gpus: spec.placement.trainer_gpus, limits }, (node) =>
+    const summary = await onNode(board, { run, stage: 'sft', gpus: spec.placement.trainer_gpus, limits }, (node) =>
       longRunning({
         task_queue: node.task_queue,
         limits,

@@ -7,6 +7,7 @@ import { statusTable } from './status-table.ts';
 export class StatusBoard {
   readonly status: RunStatus;
   private registered = new Set<string>();
+  private node: string | null = null;
 
   constructor(run: string, stages: string[]) {
     const pending = (): StageStatus => ({
@@ -41,6 +42,12 @@ export class StatusBoard {
   /** Names of the search attributes that the server knows; one that it lacks would retry the workflow task for ever. */
   useSearchAttributes(names: string[]): void {
     this.registered = new Set(names);
+    this.show();
+  }
+
+  /** Names the node that the stage runs on. */
+  onNode(node: string): void {
+    this.node = node;
     this.show();
   }
 
@@ -96,6 +103,7 @@ export class StatusBoard {
     const attributes = [
       { key: { name: 'GavelStage', type: 'KEYWORD' as const }, value: stage },
       { key: { name: 'GavelPreemptions', type: 'INT' as const }, value: preemptions.length },
+      ...(this.node ? [{ key: { name: 'GavelNode', type: 'KEYWORD' as const }, value: this.node }] : []),
       ...(current ? [{ key: { name: 'GavelStep', type: 'INT' as const }, value: current.step }] : []),
       ...double('GavelReward', stages.grpo?.metrics.reward),
       ...double('GavelAgreement', stages.audit?.metrics.quadratic_weighted_kappa),

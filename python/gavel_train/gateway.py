@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import threading
 import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
+import aiohttp
 
 from gavel_train import progress
 from gavel_train.contracts import Endpoint, Grade, GradeRequest, StageRequest
@@ -37,6 +39,14 @@ _WAITING_LINE_EVERY_S = 1.0
 
 class GatewayAway(Exception):
     """The gateway could not be reached for longer than a restart takes."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the gateway answered: HTTP status and body."""
+
+    status_code: int
+    content: bytes
 
 
 class GatewayClient:
@@ -61,12 +71,10 @@ class GatewayClient:
         self._last_line_at = 0.0
         self._loop = asyncio.new_event_loop()
         self._slots = asyncio.Semaphore(concurrency)
-        self._http = httpx.AsyncClient(
-            headers={"authorization": f"Bearer {api_key}"},
-            timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S),
-            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
-            trust_env=False,
-        )
+        # Made in the loop's own thread at the first call: aiohttp binds a session to the running loop.
+        self._http: aiohttp.ClientSession | None = None
+        self._headers = {"authorization": f"Bearer {api_key}", "content-type": "application/json"}
+        self._concurrency = concurrency
         threading.Thread(target=self._loop.run_forever, name="gavel-gateway", daemon=True).start()
 
     @classmethod
@@ -98,7 +106,7 @@ class GatewayClient:
 
     def close(self) -> None:
         """End the client's connections and its thread."""
-        self._start(self._http.aclose()).result()
+        self._start(self._close()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
@@ -111,14 +119,15 @@ class GatewayClient:
             pause_s = _FIRST_PAUSE_S
             while True:
                 try:
-                    response = await self._http.post(
-                        f"{self.base_url}/grade", content=body, headers={"content-type": "application/json"}
-                    )
-                    grade = _grade_or_raise(response)
+                    async with self._session().post(f"{self.base_url}/grade", data=body) as response:
+                        answer = Answer(response.status, await response.read())
+                    grade = _grade_or_raise(answer)
                     if grade is not None:
                         return grade
-                    reason = f"HTTP {response.status_code}: {_message(response)}"
-                except httpx.TransportError as error:
+                    reason = f"HTTP {answer.status_code}: {_message(answer)}"
+                except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                        raise
                     reason = f"{type(error).__name__}: {error}"
                 away_since = away_since or time.monotonic()
                 away_s = time.monotonic() - away_since
@@ -128,6 +137,19 @@ class GatewayClient:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 self._reread_endpoint()
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            self._http = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._concurrency),
+                headers=self._headers,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
+            )
+        return self._http
+
+    async def _close(self) -> None:
+        if self._http is not None:
+            await self._http.close()
 
     def _say_waiting(self, away_s: float) -> None:
         # Dozens of calls wait together; one line a second is enough for all of them.
@@ -146,7 +168,7 @@ class GatewayClient:
         self.base_url = str(endpoint.base_url).rstrip("/")
 
 
-def _grade_or_raise(response: httpx.Response) -> Grade | None:
+def _grade_or_raise(response: Answer) -> Grade | None:
     """Return the grade, raise what is final, or return None for what a restart of the gateway mends."""
     if response.status_code == 200:
         return Grade.model_validate_json(response.content)
@@ -165,13 +187,13 @@ def _grade_or_raise(response: httpx.Response) -> Grade | None:
     return None
 
 
-def _error(response: httpx.Response) -> dict[str, Any]:
+def _error(response: Answer) -> dict[str, Any]:
     try:
-        error = response.json().get("error")
+        error = json.loads(response.content).get("error")
     except (ValueError, AttributeError):
         return {}
     return error if isinstance(error, dict) else {}
 
 
-def _message(response: httpx.Response) -> str:
-    return str(_error(response).get("message") or response.text[:200])
+def _message(response: Answer) -> str:
+    return str(_error(response).get("message") or response.content[:200].decode(errors="replace"))

@@ -14,9 +14,12 @@ from typing import Any
 from gavel_train.contracts import Grade, GradeRequest, PromptRow, Spec
 from gavel_train.gateway import GatewayClient
 from gavel_train.grading import Mode
+from gavel_train.outcome import BadRequest
 from gavel_train.tasks import Verifier
 
 HIGHEST_SCORE = 9.0
+# One unlucky step may have no readable verdict; three in a row are a judge or a rubric that does not fit.
+_BATCHES_WITHOUT_SCORE = 3
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class RewardDesk:
         self._threshold = spec.grpo.confidence_threshold
         self._weight = spec.grpo.verifier_weight
         self._verify = verify
+        self._without_score = 0
 
     def hand_in(self, step: int, position: int, row: PromptRow, completion: str) -> list[Future[Grade]]:
         """Start the grading calls of one rollout, `position` counted over all ranks; returns at once."""
@@ -109,6 +113,20 @@ class RewardDesk:
             reward=mixed_reward(verifier, score, verifier_weight=self._weight),
         )
 
+    def _refuse_nonsense(self, judged: Sequence[Judged], calls: Sequence[Sequence[Future[Grade]]]) -> None:
+        """Raise BadRequest once several batches in a row had not one score: such training moves nothing."""
+        self._without_score = 0 if any(one.score is not None for one in judged) else self._without_score + 1
+        if self._without_score < _BATCHES_WITHOUT_SCORE:
+            return
+        grade = calls[0][0].result()
+        expected = "one digit" if self._mode == "single_token" else "a reply that ends in 'Score: N'"
+        raise BadRequest(
+            "judge",
+            f"Expected {expected}, got no score in {self._without_score} steps in a row; "
+            f"the last verdict was {grade.verdict}, its reply began {(grade.reasoning or '')[:80]!r} "
+            f"(see `gavel traces`)",
+        )
+
     def judge_all(
         self, step: int, first_position: int, rows: Sequence[PromptRow], completions: Sequence[str]
     ) -> list[Judged]:
@@ -116,10 +134,12 @@ class RewardDesk:
         batch = list(enumerate(zip(rows, completions, strict=True), start=first_position))
         calls = [self.hand_in(step, position, row, text) for position, (row, text) in batch]
         try:
-            return [
+            judged = [
                 self.collect(step, position, row, text, own)
                 for (position, (row, text)), own in zip(batch, calls, strict=True)
             ]
+            self._refuse_nonsense(judged, calls)
+            return judged
         except BaseException:
             for call in (call for own in calls for call in own):
                 call.cancel()

@@ -1,7 +1,10 @@
+from concurrent.futures import Future
+
 import pytest
 
-from gavel_train.contracts import Grade
-from gavel_train.reward import mixed_reward, score_of
+from gavel_train.contracts import Grade, PromptRow, Spec
+from gavel_train.outcome import BadRequest
+from gavel_train.reward import RewardDesk, mixed_reward, score_of
 
 
 def grade(score: int | None, *, verdict: str = "scored", expectation: float | None = None, confidence=None):
@@ -50,3 +53,29 @@ def test_votes_below_the_confidence_threshold_do_not_count():
     assert score_of(votes, mode="reasoned", threshold=0.5) == 3.0
     assert score_of(votes[:1], mode="reasoned", threshold=0.5) is None
     assert score_of(votes, mode="reasoned", threshold=0) == 6.0
+
+
+class AnsweredAtOnce:
+    """A client whose every verdict is the same."""
+
+    def __init__(self, answer: Grade):
+        self.answer = answer
+
+    def submit(self, request):
+        future: Future[Grade] = Future()
+        future.set_result(self.answer)
+        return future
+
+
+def test_a_judge_that_answers_nonsense_three_steps_in_a_row_ends_the_stage_with_its_words(tmp_path):
+    from tiny_run import resolved_spec
+
+    nonsense = grade(None, verdict="unparseable").model_copy(update={"reasoning": "blah blah"})
+    desk = RewardDesk(
+        AnsweredAtOnce(nonsense), Spec.model_validate(resolved_spec()), lambda completion, row: 1.0
+    )
+    row = PromptRow(id="p", prompt="p", ground_truth="1", meta={})
+    for step in (1, 2):
+        assert desk.judge_all(step, 0, [row], ["x"])[0].reward is None
+    with pytest.raises(BadRequest, match=r"3 steps in a row.*unparseable.*blah blah"):
+        desk.judge_all(3, 0, [row], ["x"])

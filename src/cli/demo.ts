@@ -126,7 +126,8 @@ async function cancelRun(server: Server, run: string): Promise<void> {
     // A trainer that is asked to stop needs a few seconds for its checkpoint.
     await server.connection.withDeadline(Date.now() + 15_000, () => handle.result());
   } catch {
-    await terminate(server, `WorkflowId STARTS_WITH "${workflowIdOf(run)}"`);
+    const id = workflowIdOf(run);
+    await terminate(server, `WorkflowId = "${id}" OR WorkflowId STARTS_WITH "${id}/"`);
   }
 }
 

@@ -19,6 +19,33 @@ const rule = (field: string, broken: (spec: Spec) => string | null | false): Rul
 };
 
 const rules: Rule[] = [
+  rule(
+    'sft.batch_size',
+    ({ sft }) =>
+      sft.batch_size % sft.processes !== 0 &&
+      `expected a multiple of sft.processes = ${sft.processes}; found ${sft.batch_size}`,
+  ),
+  rule(
+    'placement.trainer_gpus',
+    ({ placement, sft }) =>
+      placement.trainer_gpus > 0 &&
+      placement.trainer_gpus < sft.processes &&
+      `expected at least sft.processes = ${sft.processes}; found ${placement.trainer_gpus}`,
+  ),
+  rule(
+    'sft.qlora',
+    ({ sft, placement }) =>
+      sft.qlora &&
+      placement.trainer_gpus === 0 &&
+      'expected false: 4-bit weights need a GPU, and placement.trainer_gpus is 0',
+  ),
+  rule(
+    'sft.modes',
+    ({ sft, judge }) =>
+      judge.mode === 'single_token' &&
+      sft.modes.includes('reasoned') &&
+      'expected [single_token]: a judge in mode single_token leaves no reasoning to teach',
+  ),
   rule('run', ({ run }) => run.includes('..') && 'expected a name without "..", since it becomes a folder'),
   rule(
     'task.path',

@@ -30,7 +30,7 @@ export async function readPastEpochs(paths: RunPaths, stage: string, taken: numb
 export function errorsWithoutProgress(past: PastEpoch[]): PastEpoch[] {
   const row: PastEpoch[] = [];
   for (const epoch of [...past].reverse()) {
-    if (epoch.committed) break;
+    if (epoch.committed || epoch.outcome?.status === 'bad_request') break;
     if (epoch.outcome?.status === 'failed') row.unshift(epoch);
   }
   return row;

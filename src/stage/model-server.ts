@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Config, pythonEnv } from '../config.ts';
@@ -50,6 +51,8 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
   }
   let child: Child | null = null;
   try {
+    // What a killed worker left: another server may have its port by now.
+    await rm(paths.endpoint(role), { force: true });
     const port = await freePort(HOST);
     const logPath = paths.log(`vllm-${role}-${server.attempt}`);
     const name = servedName(location, role, server.run);
@@ -125,7 +128,10 @@ async function untilHealthy(server: ModelServerRun, child: Child, port: number, 
       ended === null ? `did not answer within ${server.start_timeout_s} s` : `ended with ${ended} while starting`;
     const reason = (await lastError(logPath)) ?? 'its log says nothing';
     // Killed from outside, it is worth another try; ended by itself, it will end so again.
-    const type = ended !== null && /^SIG/.test(ended) ? 'ModelServerDied' : 'ModelDidNotStart';
+    // So may one that has served before: its GPU's memory may not be free yet.
+    const again =
+      (ended !== null && /^SIG/.test(ended)) || /address already in use/i.test(reason) || server.attempt > 1;
+    const type = again ? 'ModelServerDied' : 'ModelDidNotStart';
     throw failure(type, `vLLM of the ${server.role} ${how}: ${reason}. Log: ${logPath}`, { log: logPath });
   }
 }

@@ -41,7 +41,7 @@ export async function readEnding(ending: Ending): Promise<StageResult> {
   }
   const message = outcome?.message ?? (await lastError(logPath)) ?? `the trainer ended with ${how}`;
   await record(ending, { status: 'failed', message, field: null });
-  const full = /No space left|ENOSPC/.test(message);
+  const full = /No space left|ENOSPC|disk full/i.test(message);
   throw failure(full ? 'DiskFull' : 'TrainerDied', `${stage}: ${message}. Log: ${logPath}`, { log: logPath });
 }
 

@@ -1,11 +1,12 @@
+import { existsSync } from 'node:fs';
 import type { Config } from '../config.ts';
 import { pythonEnv } from '../config.ts';
 import type { GatewayConfig } from '../contracts/gateway.ts';
 import type { Spec } from '../contracts/spec.ts';
-import type { StageRequest, StageResult } from '../contracts/stage.ts';
+import type { Outcome, StageRequest, StageResult } from '../contracts/stage.ts';
 import type { Heartbeat, Preemption, ProgressSignal } from '../contracts/status.ts';
 import { trainerCommand } from '../engines/trainer.ts';
-import { failure } from '../failures.ts';
+import { failure, messageOf } from '../failures.ts';
 import { startChild } from '../process.ts';
 import { takeEpoch } from '../run-directory/epochs.ts';
 import { writeAtomic } from '../run-directory/files.ts';
@@ -48,9 +49,12 @@ export async function runStage(run: StageRun): Promise<StageResult> {
   const done = await readResult(paths, run.stage);
   if (done) return done;
 
-  const { epoch, dir, resume_from } = await takeEpoch(paths, run.stage, { node: run.config.node, pid: process.pid });
+  // Verifying a large checkpoint on a shared disk takes longer than a heartbeat may be away.
+  const stopWaiting = new LiveView(run.stage, null, run.beat).keepBeating();
+  const holder = { node: run.config.node, pid: process.pid };
+  const { epoch, dir, resume_from } = await takeEpoch(paths, run.stage, holder).finally(stopWaiting);
   const past = await readPastEpochs(paths, run.stage, epoch);
-  refuseWithoutProgress(run, paths, past);
+  await refuseWithoutProgress(run, paths, past, epoch);
 
   const live = new LiveView(run.stage, epoch, run.beat);
   const losses = new Losses(paths.report.preemptions, run.onPreemption);
@@ -111,16 +115,32 @@ export async function runStage(run: StageRun): Promise<StageResult> {
     await events.settled();
     run.signal.throwIfAborted();
     return await readEnding({ paths, stage: run.stage, epoch, logPath, ...exit });
+  } catch (error) {
+    // An attempt that ended before its trainer could say anything counts as an error too, or it is tried for ever.
+    const { outcome } = paths.stage(run.stage).epoch(epoch);
+    if (!run.signal.aborted && !existsSync(outcome)) {
+      const failed: Outcome = { status: 'failed', message: messageOf(error), field: null };
+      await writeAtomic(outcome, failed).catch(() => undefined);
+    }
+    throw error;
   } finally {
     stopBeating();
     await gateway?.stop();
   }
 }
 
-function refuseWithoutProgress({ stage, spec }: StageRun, paths: RunPaths, past: PastEpoch[]): void {
+async function refuseWithoutProgress(
+  { stage, spec }: StageRun,
+  paths: RunPaths,
+  past: PastEpoch[],
+  epoch: number,
+): Promise<void> {
   const errors = errorsWithoutProgress(past);
   if (errors.length < spec.limits.max_errors_without_progress) return;
   const last = errors.at(-1);
+  // Ends the row: a person who has mended the cause and resumes gets all attempts again.
+  const message = 'refused: too many attempts ended by error without a commit';
+  await writeAtomic(paths.stage(stage).epoch(epoch).outcome, { status: 'bad_request', message, field: null });
   throw failure(
     'NoProgress',
     `${errors.length} attempts at ${stage} ended by error without a commit. Last: ${last?.outcome?.message ?? 'unknown'}. ` +

@@ -114,6 +114,20 @@ describe('gavelPipeline', { timeout: 60_000 }, () => {
     expect(calls).toContain('training ended');
   });
 
+  it('takes the name of the run from the workflow id, so that one spec file starts many runs', async () => {
+    const result = await withWorker(environment, activities([]), async () => {
+      await start('g-run', { ...spec, run: 'what-the-file-says' });
+      return environment.client.workflow.getHandle('gavel/g-run').query('status');
+    });
+    expect(result).toMatchObject({ run: 'g-run', stage: 'done' });
+  });
+
+  it('refuses a workflow id that names no run', async () => {
+    const cause = await withWorker(environment, activities([]), () => failureOf(start('a/b', spec)));
+    expect(cause).toMatchObject({ type: 'InvalidSpec', nonRetryable: true });
+    expect(cause.message).toContain('gavel/<run>');
+  });
+
   it('reserves again when the reserved node takes no work', async () => {
     const calls: string[] = [];
     let first = true;
