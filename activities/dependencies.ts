@@ -26,6 +26,8 @@ export function channels(dependencies: Dependencies, run: string) {
   const context = Context.current();
   return {
     signal: context.cancellationSignal,
+    // A worker that is told to end has some 28 s, enough to finish a step and commit it; a cancelled run ends at once.
+    grace_ms: () => (context.cancellationDetails?.workerShutdown ? 20_000 : 2000),
     beat: (beat: Heartbeat) => context.heartbeat(beat),
     onCommit: (progress: ProgressSignal) => tell(dependencies, run, 'progress', progress),
     onPreemption: (preemption: Preemption) => tell(dependencies, run, 'preempted', preemption),

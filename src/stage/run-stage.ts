@@ -31,6 +31,8 @@ export interface StageRun {
   gpus: string[];
   /** Aborted when the stage is cancelled or its worker shuts down. */
   signal: AbortSignal;
+  /** How long a trainer may take to commit and end once the signal is aborted. */
+  grace_ms: () => number;
   beat: (beat: Heartbeat) => void;
   onCommit: (progress: ProgressSignal) => void;
   onPreemption: (preemption: Preemption) => void;
@@ -39,9 +41,6 @@ export interface StageRun {
   /** Environment variables that hold the judge's key. */
   secrets: Record<string, string>;
 }
-
-// A trainer that is told to end writes nothing more: its checkpoints are on disk already.
-const STOP_GRACE_MS = 2000;
 
 /** Runs the stage to its result, or throws a typed failure; a stage that is already done is only read. */
 export async function runStage(run: StageRun): Promise<StageResult> {
@@ -107,7 +106,7 @@ export async function runStage(run: StageRun): Promise<StageResult> {
       onEvent: events.take,
     });
     live.running('trainer', child.pid);
-    const stop = () => void child.stop(STOP_GRACE_MS);
+    const stop = () => void child.stop(run.grace_ms());
     run.signal.addEventListener('abort', stop, { once: true });
     if (run.signal.aborted) stop();
     const exit = await child.exited;
