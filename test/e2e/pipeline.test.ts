@@ -113,25 +113,24 @@ describe('a run from end to end', () => {
     const serve = sandbox.start('serve', RUN, '--port', String(port), '--override-audit');
     try {
       const client = new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: 'e2e-key', maxRetries: 0 });
-      const model = await until('the grader to be served', 180, async () => {
-        if (serve.process.exitCode !== null) throw new Error(serve.output());
-        const models = await client.models.list().catch(() => null);
-        return models?.data[0]?.id;
-      });
       const messages = [
         { role: 'user' as const, content: 'Solve 3x+4=-5.\n-5-4=-9, -9/3=-3. Answer -3\nCheck each step.' },
       ];
-      const chat = await client.chat.completions.create({ model, messages, max_tokens: 16, temperature: 0 });
+      const ask = { model: `${RUN}-grader`, messages, max_tokens: 16, temperature: 0 };
+      const chat = await until('the grader to answer', 300, async () => {
+        if (serve.process.exitCode !== null) throw new Error(serve.output());
+        // While vLLM loads, the gateway is not there yet or says 503.
+        return client.chat.completions.create(ask).catch((error: unknown) => {
+          const loading = error instanceof OpenAI.APIConnectionError || error instanceof OpenAI.InternalServerError;
+          if (loading || error instanceof OpenAI.NotFoundError) return null;
+          throw error;
+        });
+      });
+      expect((await client.models.list()).data.map(({ id }) => id)).toContain(ask.model);
       const whole = chat.choices[0]?.message.content;
       expect(whole).toBeTruthy();
       let streamed = '';
-      for await (const part of await client.chat.completions.create({
-        model,
-        messages,
-        max_tokens: 16,
-        temperature: 0,
-        stream: true,
-      })) {
+      for await (const part of await client.chat.completions.create({ ...ask, stream: true })) {
         streamed += part.choices[0]?.delta.content ?? '';
       }
       expect(streamed).toBe(whole);
