@@ -16,16 +16,22 @@ import { LiveView } from './live-view.ts';
 
 /** One vLLM, from its start to its end. */
 
-export interface ModelServerRun {
-  config: Config;
-  paths: RunPaths;
+/** Which model is served, for whom and on what: what a workflow decides. */
+export interface ServedModel {
   run: string;
   stage: string;
   role: 'judge' | 'grader' | 'base';
+  /** As in the spec: a folder under GAVEL_ROOT, an absolute path, or a hub name. */
   model: string;
   vllm: VllmSpec;
+  /** UUIDs of leased GPUs; empty serves on the CPU. */
   gpus: string[];
   start_timeout_s: number;
+}
+
+export interface ModelServerRun extends ServedModel {
+  config: Config;
+  paths: RunPaths;
   /** Number of this attempt, from 1: later ones follow a death. */
   attempt: number;
   signal: AbortSignal;
