@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { Config } from '../src/config.ts';
 import type { Heartbeat, Preemption, ProgressSignal } from '../src/contracts/status.ts';
+import { failure } from '../src/failures.ts';
 
 /** What activities are given by the worker that runs them. */
 export interface Dependencies {
@@ -13,7 +14,9 @@ export interface Dependencies {
 /** Sends a signal to the stage's workflow and to the pipeline above it; one that is not there is nobody to tell. */
 function tell({ client }: Dependencies, run: string, signal: string, argument: unknown): void {
   const own = Context.current().info.workflowExecution?.workflowId ?? '';
-  for (const id of new Set([own, `gavel/${run}`])) {
+  // The workflow of a model server is below its stage: gavel/<run>/<stage>/<role>.
+  const stage = own.split('/').slice(0, 3).join('/');
+  for (const id of new Set([stage, `gavel/${run}`])) {
     client.workflow
       .getHandle(id)
       .signal(signal, argument)
@@ -21,13 +24,23 @@ function tell({ client }: Dependencies, run: string, signal: string, argument: u
   }
 }
 
+// A step and its commit, out of the 30 s that a notice leaves; the rest is for telling the server.
+const COMMIT_GRACE_MS = 20_000;
+// A person who cancels waits for it; what is not committed by then was not asked to be kept.
+const CANCEL_GRACE_MS = 2000;
+
 /** The channels of one attempt at a stage: heartbeats, and signals at commits and preemptions. */
 export function channels(dependencies: Dependencies, run: string) {
   const context = Context.current();
   return {
     signal: context.cancellationSignal,
-    // A worker that is told to end has some 28 s, enough to finish a step and commit it; a cancelled run ends at once.
-    grace_ms: () => (context.cancellationDetails?.workerShutdown ? 20_000 : 2000),
+    /** How long a trainer may take to commit and end once `signal` is aborted. */
+    grace_ms: () => (context.cancellationDetails?.cancelRequested ? CANCEL_GRACE_MS : COMMIT_GRACE_MS),
+    /** What the attempt ends with once `signal` is aborted. */
+    ended: (): Error =>
+      context.cancellationDetails?.workerShutdown
+        ? failure('NodeLeaving', `The worker of node ${dependencies.config.node} was told to end`)
+        : (context.cancellationSignal.reason as Error),
     beat: (beat: Heartbeat) => context.heartbeat(beat),
     onCommit: (progress: ProgressSignal) => tell(dependencies, run, 'progress', progress),
     onPreemption: (preemption: Preemption) => tell(dependencies, run, 'preempted', preemption),

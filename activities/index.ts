@@ -1,3 +1,4 @@
+import { askToStop } from './ask-to-stop.ts';
 import { auditGrader } from './audit-grader.ts';
 import type { Dependencies } from './dependencies.ts';
 import { prepareRun, readRun } from './prepare-run.ts';
@@ -14,6 +15,7 @@ export function createActivities(dependencies: Dependencies) {
     readRun: readRun(dependencies),
     reserveNode: reserveNode(dependencies),
     releaseNode: releaseNode(dependencies),
+    askToStop: askToStop(dependencies),
     serveModel: serveModel(dependencies),
     trainGrpo: trainGrpo(dependencies),
     trainSft: trainSft(dependencies),

@@ -35,6 +35,25 @@ const COMMANDS: CommandEntry[] = [
   { name: 'run', args: '<spec>', summary: 'start a run', load: () => import('./cli/run.ts') },
   { name: 'watch', args: '<run>', summary: 'follow a run until it is over', load: () => import('./cli/watch.ts') },
   {
+    name: 'pause',
+    args: '<run>',
+    summary: 'commit, end the stage and give its GPUs back until `resume`',
+    load: () => import('./cli/pause.ts'),
+  },
+  { name: 'resume', args: '<run>', summary: 'go on after `pause`', load: () => import('./cli/resume.ts') },
+  {
+    name: 'cancel',
+    args: '<run>',
+    summary: 'end a run; `gavel run --resume` goes on with it',
+    load: () => import('./cli/cancel.ts'),
+  },
+  {
+    name: 'judge',
+    args: '<run>',
+    summary: 'where the judge is, or where it has moved to',
+    load: () => import('./cli/judge.ts'),
+  },
+  {
     name: 'status',
     args: '[run]',
     summary: 'stage, step, figures and live processes of a run',

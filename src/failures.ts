@@ -1,4 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
+import { redact } from './redact.ts';
 
 /**
  * Every failure that crosses from an activity into a workflow, and whether it may be retried: here and nowhere else.
@@ -18,6 +19,9 @@ export type FailureType =
   | 'ModelServerDied'
   | 'TrainerDied'
   | 'TrainerPreempted'
+  | 'TrainerHung'
+  | 'StopRequested'
+  | 'NodeLeaving'
   | 'JudgeAway'
   | 'JudgeMisconfigured'
   | 'DiskFull'
@@ -33,18 +37,28 @@ const retryable: Record<FailureType, boolean> = {
   ModelServerDied: true,
   TrainerDied: true,
   TrainerPreempted: true,
+  TrainerHung: true,
+  // The workflow decides what comes next: it asked for the stop, or has to find another node.
+  StopRequested: false,
+  NodeLeaving: false,
   // The gateway has already waited as long as the spec allows; the run is resumable by hand.
   JudgeAway: false,
   JudgeMisconfigured: false,
   // Somebody or something may free space; the last good checkpoint is untouched.
   DiskFull: true,
   NoProgress: false,
-  NotEnoughGpus: false,
+  // Another node may have more; reserve-node itself gives up once it has asked around.
+  NotEnoughGpus: true,
 };
 
-/** A typed failure; `details` are scalars and paths only, never rollouts, log tails or secrets. */
-export function failure(type: FailureType, message: string, details: Record<string, unknown> = {}): ApplicationFailure {
-  return ApplicationFailure.create({ type, message, nonRetryable: !retryable[type], details: [details] });
+/** A typed failure; `retry` overrides what its type says; `details` are scalars and paths only, never rollouts, log tails or secrets. */
+export function failure(
+  type: FailureType,
+  message: string,
+  details: Record<string, unknown> = {},
+  { retry = retryable[type] }: { retry?: boolean } = {},
+): ApplicationFailure {
+  return ApplicationFailure.create({ type, message: redact(message), nonRetryable: !retry, details: [details] });
 }
 
 /** One failure for all problems of a spec: the message names the first field, the details hold them all. */

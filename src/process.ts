@@ -6,12 +6,12 @@ import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CHILD, childEnvironment, TAG } from './process/environment.ts';
-import { findDescendants, killUntilGone, send } from './process/reap.ts';
+import { CHILD, childEnvironment, OWNER, TAG } from './process/environment.ts';
+import { askForStacks, findDescendants, killUntilGone, ownName, send } from './process/reap.ts';
 
 export { childEnvironment } from './process/environment.ts';
 export { lastError } from './process/last-error.ts';
-export { reapTagged } from './process/reap.ts';
+export { reapOlderAttempts, reapOrphans, reapTagged } from './process/reap.ts';
 
 export interface ChildOptions {
   /** What messages call it, say "trainer" or "vLLM of the judge". */
@@ -23,7 +23,7 @@ export interface ChildOptions {
   env: Record<string, string | undefined>;
   /** File that its standard error, and whatever it prints that is no event, is appended to. */
   logPath: string;
-  /** <run>/<stage>/e<epoch>: what leftovers are found by. */
+  /** <node>:<run directory>/<stage>/e<epoch>: what leftovers are found by. */
   tag: string;
   /** Gets each line of standard output that is a JSON object with "event". */
   onEvent?: (event: { event: string; [key: string]: unknown }) => void;
@@ -44,6 +44,8 @@ export interface Child {
   exited: Promise<ChildExit>;
   /** TERM to the group, KILL to whatever is left after `graceMs`; settles as `exited` does. Another call can only shorten the grace. */
   stop: (graceMs: number) => Promise<ChildExit>;
+  /** Has its Python processes write their stacks to the log; returns how many were asked. */
+  dumpStacks: () => number;
 }
 
 /** A program that could not be started at all. */
@@ -64,7 +66,7 @@ export function startChild(options: ChildOptions): Child {
   const started = performance.now();
   const subprocess = spawn(command, args, {
     cwd,
-    env: childEnvironment({ ...options.env, [TAG]: tag, [CHILD]: id }),
+    env: childEnvironment({ ...options.env, [TAG]: tag, [CHILD]: id, [OWNER]: ownName() }),
     detached: true,
     // The file itself, not a pipe through us: the last words of a child reach the log even while we are dying.
     stdio: ['pipe', 'pipe', log],
@@ -122,7 +124,8 @@ export function startChild(options: ChildOptions): Child {
     return exited;
   }
 
-  return { name, pid, host: hostname(), logPath, exited, stop };
+  const dumpStacks = () => askForStacks(leaderPid, CHILD, id);
+  return { name, pid, host: hostname(), logPath, exited, stop, dumpStacks };
 }
 
 /** Hands events on and puts every other line into the log; settles when the stream ends. */

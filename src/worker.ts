@@ -6,6 +6,8 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
 import { type Config, MARKER, nodeQueue, TASK_QUEUE } from './config.ts';
+import { reapOrphans } from './process.ts';
+import { nodeTag } from './stage/tags.ts';
 
 /** The composition root: one process that polls for workflows, for activities, or for both. */
 
@@ -31,8 +33,16 @@ export async function runWorker(
         `Set GAVEL_ROOT, or, for a new root, create it: touch ${join(config.root, MARKER)}`,
     );
   }
+  if (roles.activities) {
+    // A node that comes back may still have what its killed worker started, on GPUs that are wanted now.
+    const reaped = await reapOrphans(nodeTag(config.node, config.root));
+    if (reaped > 0) console.log(`Ended ${reaped} processes that an earlier worker of this node had left.`);
+  }
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'] });
+  // The runtime takes its listeners away at the first signal. A second one (schedulers signal a whole job, wrappers pass theirs
+  // on) would then end the process at once, and its trainer before the commit.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
   const connection = await NativeConnection.connect(connectionOptions);
   try {
     const client = new Client({ connection, namespace });
@@ -48,6 +58,8 @@ export async function runWorker(
       // The delay before activities are told to end: none, since a preempted node has 30 s in all.
       shutdownGraceTime: 0,
       shutdownForceTime: '28s',
+      // A dead worker keeps its workflows' next tasks for this long; the default of 10 s would be felt at each loss.
+      stickyQueueScheduleToStartTimeout: '1s',
     };
     const workflowsPath = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
     const workers = [

@@ -6,7 +6,8 @@ import type { LimitsSpec } from '../src/contracts/spec.ts';
 
 // Attempts stay unlimited: preemption must never use up an error budget. What must not be retried says so itself
 // (src/failures.ts), and a stage that makes no progress ends itself with NoProgress.
-const retry: RetryPolicy = { initialInterval: '1s', backoffCoefficient: 1.5, maximumInterval: '10s' };
+// The interval stays short: the hundredth preemption of a month should cost no more than the first.
+const retry: RetryPolicy = { initialInterval: '0.5s', backoffCoefficient: 1.5, maximumInterval: '3s' };
 
 /** Short work on any worker: reading, preparing, reporting. */
 export const shared = (summary: string) =>
@@ -26,7 +27,8 @@ export const reserve = (limits: LimitsSpec, summary: string) =>
     heartbeatTimeout: limits.heartbeat_timeout_s * 1000,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary,
-    retry,
+    // A node that refuses hands on at once: another one's worker may take the next attempt.
+    retry: { ...retry, initialInterval: '0.2s' },
   });
 
 export interface OnNode {
@@ -47,5 +49,6 @@ export const longRunning = ({ task_queue, limits, summary }: OnNode) =>
     // The default returns while the trainer still runs.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary,
-    retry,
+    // A silent worker's queue may have nobody left who polls it: the stage reserves again instead of waiting there.
+    retry: { ...retry, nonRetryableErrorTypes: ['TemporalTimeout:Heartbeat'] },
   });

@@ -1,5 +1,6 @@
 import type { StageSummary } from '../activities/train-grpo.ts';
 import { longRunning } from './activity-options.ts';
+import { StageControl } from './control.ts';
 import { failing } from './failing.ts';
 import { type ModelServerInput, withServers } from './model-server.ts';
 import { onNode } from './on-node.ts';
@@ -9,6 +10,7 @@ import { StatusBoard } from './status.ts';
 /** Audit: grader and untrained base are served, grade the rows that the judge graded, and are measured. */
 export async function audit(input: StageInput): Promise<StageSummary> {
   const board = new StatusBoard(input.run, ['audit']);
+  const control = new StageControl(board, input.run, 'audit');
   return failing(board, async () => {
     const { run, spec, search_attributes } = await resolveStageInput(input);
     board.useSearchAttributes(search_attributes);
@@ -16,7 +18,7 @@ export async function audit(input: StageInput): Promise<StageSummary> {
     const { limits } = spec;
     const perModel = spec.placement.grader_gpus;
     const roles = spec.audit.base ? (['grader', 'base'] as const) : (['grader'] as const);
-    const summary = await onNode(board, { run, stage: 'audit', gpus: perModel * roles.length, limits }, (node) => {
+    const summary = await onNode(control, { run, stage: 'audit', gpus: perModel * roles.length, limits }, (node) => {
       const servers = roles.map(
         (role, index): ModelServerInput => ({
           run,

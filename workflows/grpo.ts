@@ -1,5 +1,6 @@
 import type { StageSummary } from '../activities/train-grpo.ts';
 import { longRunning } from './activity-options.ts';
+import { StageControl } from './control.ts';
 import { failing } from './failing.ts';
 import { type ModelServerInput, withServers } from './model-server.ts';
 import { onNode } from './on-node.ts';
@@ -9,13 +10,14 @@ import { StatusBoard } from './status.ts';
 /** GRPO: the judge is served, the policy trained, and the audit's rows sampled and graded by the judge. */
 export async function grpo(input: StageInput): Promise<StageSummary> {
   const board = new StatusBoard(input.run, ['grpo']);
+  const control = new StageControl(board, input.run, 'grpo');
   return failing(board, async () => {
     const { run, spec, search_attributes } = await resolveStageInput(input);
     board.useSearchAttributes(search_attributes);
     board.begin('grpo');
     const { judge, placement, limits } = spec;
     const gpus = placement.judge_gpus + placement.trainer_gpus;
-    const summary = await onNode(board, { run, stage: 'grpo', gpus, limits }, async (node) => {
+    const summary = await onNode(control, { run, stage: 'grpo', gpus, limits }, async (node) => {
       const server: ModelServerInput = {
         run,
         stage: 'grpo',

@@ -1,5 +1,5 @@
-import { defineQuery, defineSignal } from '@temporalio/workflow';
-import type { Preemption, ProgressSignal, RunStatus } from '../src/contracts/status.ts';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { Preemption, PreemptionNotice, ProgressSignal, RunStatus, StageState } from '../src/contracts/status.ts';
 
 /** What a workflow can be asked and told while it runs. */
 
@@ -7,3 +7,9 @@ export const statusQuery = defineQuery<RunStatus>('status');
 export const lossesQuery = defineQuery<Preemption[]>('losses');
 export const progressSignal = defineSignal<[ProgressSignal]>('progress');
 export const preemptedSignal = defineSignal<[Preemption]>('preempted');
+export const preemptionNoticeSignal = defineSignal<[Partial<PreemptionNotice>?]>('preemptionNotice');
+export const stageStateSignal = defineSignal<[StageState]>('stageState');
+/** From the pipeline to its stage; a person uses the updates. */
+export const setPausedSignal = defineSignal<[boolean]>('setPaused');
+export const pauseUpdate = defineUpdate<RunStatus>('pause');
+export const resumeUpdate = defineUpdate<RunStatus>('resume');

@@ -35,23 +35,31 @@ export async function withServers<T>(servers: ModelServerInput[], work: () => Pr
   if (servers.length === 0) return work();
   const serving = new CancellationScope();
   const working = new CancellationScope();
+  const stage = CancellationScope.current();
   const running = servers.map((server) => serving.run(() => startServer(server)));
-  const fatal = Promise.race(
-    running.map((server) =>
-      // Reached before the work is done only when somebody cancels the server's own workflow.
-      server.then(() => Promise.reject(failure('ModelServerDied', 'A model server was cancelled while it was needed'))),
-    ),
-  );
+  const fatal = new Promise<never>((_, reject) => {
+    for (const server of running) {
+      // A cancelled stage ends its servers too; how the work takes that is what counts then.
+      const unlessCancelled = (error: unknown) => stage.consideredCancelled || reject(error);
+      server.then(
+        // Before the work is done, this takes somebody who cancels the server's own workflow.
+        () => unlessCancelled(failure('ModelServerDied', 'A model server was cancelled while it was needed')),
+        unlessCancelled,
+      );
+    }
+  });
   const done = working.run(work);
   try {
     return await Promise.race([done, fatal]);
   } catch (error) {
     working.cancel();
-    await Promise.allSettled([done]);
+    await CancellationScope.nonCancellable(() => Promise.allSettled([done]));
     throw error;
   } finally {
+    // From here on the servers' ends say nothing.
+    fatal.catch(() => undefined);
     serving.cancel();
-    await CancellationScope.nonCancellable(() => Promise.allSettled([...running, fatal]));
+    await CancellationScope.nonCancellable(() => Promise.allSettled(running));
   }
 }
 

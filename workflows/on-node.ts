@@ -1,5 +1,6 @@
 import {
   ActivityFailure,
+  ApplicationFailure,
   CancellationScope,
   ChildWorkflowFailure,
   TimeoutFailure,
@@ -8,7 +9,7 @@ import {
 import type { Reservation } from '../activities/reserve-node.ts';
 import type { LimitsSpec } from '../src/contracts/spec.ts';
 import { reserve, shared } from './activity-options.ts';
-import type { StatusBoard } from './status.ts';
+import type { StageControl } from './control.ts';
 
 export interface NodeRequest {
   run: string;
@@ -18,39 +19,43 @@ export interface NodeRequest {
   limits: LimitsSpec;
 }
 
-/** Reserves a node, does the work there and gives the node back; starts over elsewhere when the node is gone. */
+/**
+ * Reserves a node, does the work there and gives the node back. Starts over, maybe elsewhere, when the node or its worker is
+ * gone, when it is about to be taken away, and after a pause.
+ */
 export async function onNode<T>(
-  board: StatusBoard,
+  control: StageControl,
   request: NodeRequest,
   work: (node: Reservation) => Promise<T>,
 ): Promise<T> {
+  const { run, stage, gpus, limits } = request;
   const owner = workflowInfo().workflowId;
   for (;;) {
-    const summary =
-      request.gpus > 0 ? `Reserve ${request.gpus} GPUs for ${request.stage}` : `Find a node for ${request.stage}`;
-    const node = await reserve(request.limits, summary).reserveNode({
-      run: request.run,
-      stage: request.stage,
-      gpus: request.gpus,
-      owner,
-    });
-    board.onNode(node.node);
+    await control.untilNotPaused();
+    const summary = gpus > 0 ? `Reserve ${gpus} GPUs for ${stage}` : `Find a node for ${stage}`;
+    const avoid = control.avoided;
+    const node = await reserve(limits, summary).reserveNode({ run, stage, gpus, owner, avoid });
     try {
+      if (control.isPaused) continue;
+      await control.onNode(node.node);
       return await work(node);
     } catch (error) {
-      if (!nodeIsGone(error)) throw error;
+      if (!startsOver(error)) throw error;
     } finally {
-      await CancellationScope.nonCancellable(() =>
-        shared('Give the node back').releaseNode({ node: node.node, owner }),
-      );
+      await CancellationScope.nonCancellable(async () => {
+        await control.onNode(null);
+        await shared('Give the node back').releaseNode({ node: node.node, owner });
+      });
     }
   }
 }
 
-/** True where nobody polled the node's own queue in time; Temporal does not retry that by itself. */
-function nodeIsGone(error: unknown): boolean {
+/** True where the work ended through no fault of its own, and a reservation is all that it lacks. */
+function startsOver(error: unknown): boolean {
   let cause = error;
   // The first to miss its node may be the model server's workflow, a child of the stage.
   while (cause instanceof ActivityFailure || cause instanceof ChildWorkflowFailure) cause = cause.cause;
-  return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START';
+  // Nobody polled the node's queue in time, or its worker fell silent.
+  if (cause instanceof TimeoutFailure) return ['SCHEDULE_TO_START', 'HEARTBEAT'].includes(cause.timeoutType ?? '');
+  return cause instanceof ApplicationFailure && ['StopRequested', 'NodeLeaving'].includes(cause.type ?? '');
 }

@@ -5,6 +5,7 @@ import { RunName } from '../src/contracts/spec.ts';
 import { invalidSpec } from '../src/failures.ts';
 import { shared } from './activity-options.ts';
 import { audit } from './audit.ts';
+import { PipelineControl } from './control.ts';
 import { failing } from './failing.ts';
 import { grpo } from './grpo.ts';
 import { sft } from './sft.ts';
@@ -13,6 +14,8 @@ import { StatusBoard } from './status.ts';
 export interface PipelineOptions {
   /** true goes on with a run directory that an earlier workflow left. */
   resume?: boolean;
+  /** Last stage to run; left out, all of them. */
+  until?: 'grpo' | 'sft' | 'audit';
 }
 
 const stages = [
@@ -44,6 +47,7 @@ export async function gavelPipeline(input: unknown, options: PipelineOptions = {
     run,
     stages.map(([name]) => name),
   );
+  const control = new PipelineControl(board);
   return failing(board, async () => {
     const owner = { workflow_id: workflowId, run_id: firstExecutionRunId };
     const { search_attributes } = await shared('Check what the spec names, make run directory and prompts').prepareRun({
@@ -54,14 +58,18 @@ export async function gavelPipeline(input: unknown, options: PipelineOptions = {
     board.useSearchAttributes(search_attributes);
     for (const [name, workflow, staticSummary] of stages) {
       board.begin(name);
-      const { metrics } = await executeChild(workflow, {
-        workflowId: `gavel/${run}/${name}`,
-        args: [{ run, spec, search_attributes }],
-        staticSummary,
-        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-      });
+      const id = `gavel/${run}/${name}`;
+      const { metrics } = await control.running(id, () =>
+        executeChild(workflow, {
+          workflowId: id,
+          args: [{ run, spec, search_attributes }],
+          staticSummary,
+          cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+          parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+        }),
+      );
       board.end(name, metrics);
+      if (name === options.until) break;
     }
     board.begin('report');
     const result = await shared('Write report.html').writeReport({ run, preemptions: board.status.preemptions });

@@ -1,5 +1,6 @@
 import type { StageSummary } from '../activities/train-grpo.ts';
 import { longRunning } from './activity-options.ts';
+import { StageControl } from './control.ts';
 import { failing } from './failing.ts';
 import { onNode } from './on-node.ts';
 import { resolveStageInput, type StageInput } from './stage-input.ts';
@@ -8,12 +9,13 @@ import { StatusBoard } from './status.ts';
 /** SFT: the data set is built from the ledger and the grader trained on it. */
 export async function sft(input: StageInput): Promise<StageSummary> {
   const board = new StatusBoard(input.run, ['sft']);
+  const control = new StageControl(board, input.run, 'sft');
   return failing(board, async () => {
     const { run, spec, search_attributes } = await resolveStageInput(input);
     board.useSearchAttributes(search_attributes);
     board.begin('sft');
     const { limits } = spec;
-    const summary = await onNode(board, { run, stage: 'sft', gpus: spec.placement.trainer_gpus, limits }, (node) =>
+    const summary = await onNode(control, { run, stage: 'sft', gpus: spec.placement.trainer_gpus, limits }, (node) =>
       longRunning({
         task_queue: node.task_queue,
         limits,

@@ -1,5 +1,5 @@
 import { setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
-import type { Preemption, ProgressSignal, RunStatus, StageStatus } from '../src/contracts/status.ts';
+import type { Preemption, ProgressSignal, RunStatus, StageState, StageStatus } from '../src/contracts/status.ts';
 import { lossesQuery, preemptedSignal, progressSignal, statusQuery } from './messages.ts';
 import { statusTable } from './status-table.ts';
 
@@ -81,17 +81,41 @@ export class StatusBoard {
     this.show();
   }
 
-  private progress({ stage, step, total, checkpoint, metrics }: ProgressSignal): void {
+  isPaused(stage: string): boolean {
+    return this.status.stages[stage]?.state === 'paused';
+  }
+
+  setState({ stage, state }: StageState): void {
+    const entry = this.status.stages[stage];
+    if (entry && entry.state !== 'done') entry.state = state;
+    this.show();
+  }
+
+  private progress({ stage, epoch, step, total, checkpoint, metrics }: ProgressSignal): void {
     const entry = this.status.stages[stage];
     if (!entry || entry.state === 'done') return;
-    Object.assign(entry, { step, total, checkpoint, metrics: { ...entry.metrics, ...metrics } });
+    const started = epoch > entry.attempts;
+    Object.assign(entry, { step, checkpoint, metrics: { ...entry.metrics, ...metrics } });
+    entry.total = total || entry.total;
+    entry.attempts = Math.max(entry.attempts, epoch);
+    if (!started) this.committed(stage);
     this.show();
+  }
+
+  /** The first commit after a preemption says what it cost. */
+  private committed(stage: string): void {
+    for (const preemption of this.status.preemptions) {
+      if (preemption.stage !== stage || preemption.seconds_to_next_commit !== null) continue;
+      const seconds = (Date.now() - Date.parse(preemption.at)) / 1000;
+      preemption.seconds_to_next_commit = Math.max(0, Math.round(seconds * 10) / 10);
+    }
   }
 
   private preempted(preemption: Preemption): void {
     // The same preemption is told twice: when the next attempt starts, and when it first commits.
     const same = this.status.preemptions.findIndex((p) => p.at === preemption.at && p.what === preemption.what);
-    if (same >= 0) this.status.preemptions[same] = preemption;
+    const known = this.status.preemptions[same];
+    if (known) known.seconds_to_next_commit = preemption.seconds_to_next_commit ?? known.seconds_to_next_commit;
     else this.status.preemptions.push(preemption);
     this.show();
   }

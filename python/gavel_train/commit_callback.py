@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from gavel_train import lifetime, progress
 from gavel_train.checkpoints import ROLLOUTS, chain_of, commit_checkpoint, middle_step, prune
 from gavel_train.contracts import RolloutRecord, StageRequest
+from gavel_train.random_state import RandomState, random_state, restore_random_state
+from gavel_train.ranks import any_rank
 from gavel_train.rollout import CachedRollout
 from gavel_train.run_directory import check_newest, run_dir_of, write_rows
 from gavel_train.step_log import figures, rollouts_of_step, trl_figures
@@ -35,6 +36,8 @@ class CommitCallback(TrainerCallback):
         self._records: list[RolloutRecord] = []
         self._step_records: list[RolloutRecord] = []
         self._step_started = time.monotonic()
+        self._boundary: RandomState | None = None
+        self._committed_step = -1
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -47,17 +50,22 @@ class CommitCallback(TrainerCallback):
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Start the step's clock."""
+        """Start the step's clock; keep what a commit of the boundary that lies here would need."""
+        self._boundary = random_state()
         self._step_started = time.monotonic()
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Keep the step's rollouts; ask for a checkpoint where one is due or SIGTERM has arrived."""
+        if lifetime.rank() == 0:
+            # Another attempt has taken over: not one more step on GPUs that it needs.
+            check_newest(run_dir_of(self._request) / self._request.stage, self._request.epoch)
         self._step_records = rollouts_of_step(self.trainer)
         self._records += self._step_records
         grpo = self._request.spec.grpo
-        if state.global_step < grpo.steps and self._any_rank_must_stop():
+        # All ranks stop at the same step: one that went on alone would wait for the others for ever.
+        if state.global_step < grpo.steps and any_rank(self.trainer, lifetime.stop_requested()):
             self.preempted = True
             control.should_training_stop = True
         control.should_save = (
@@ -95,6 +103,17 @@ class CommitCallback(TrainerCallback):
         """Commit what TRL has just saved."""
         self._commit(args, state)
 
+    def commit_boundary(self) -> None:
+        """Commit the last step boundary after a step was given up in its rollout: nothing changed since."""
+        self.preempted = True
+        state = self.trainer.state
+        # Without a step begun there is nothing beyond what this process resumed from or has committed.
+        if self._boundary is None or state.global_step == self._committed_step or not self._records:
+            return
+        restore_random_state(self._boundary)
+        self.trainer._save_checkpoint(self.trainer.model, None)
+        self._commit(self.trainer.args, state)
+
     def _commit(self, args: TrainingArguments, state: TrainerState) -> None:
         # Every rank has to have written its random state before rank 0 counts the files, and none may go on
         # into a state that would not be committed.
@@ -103,6 +122,8 @@ class CommitCallback(TrainerCallback):
             self._commit_alone(
                 Path(args.output_dir or ".") / f"checkpoint-{state.global_step}", state.global_step
             )
+        self._committed_step = state.global_step
+        self._records = []
         self.trainer.accelerator.wait_for_everyone()
 
     def _commit_alone(self, work: Path, step: int) -> None:
@@ -113,7 +134,6 @@ class CommitCallback(TrainerCallback):
         metrics = figures(self._records)
         manifest = commit_checkpoint(self._request, work, step=step, parent=self.parent, metrics=metrics)
         self.parent = manifest.name
-        self._records = []
         progress.commit(manifest.name, step, metrics)
         checkpoints = run_dir_of(self._request) / self._request.stage / "checkpoints"
         # A process that was stopped right here may wake up after a newer epoch has resumed from one of these.
@@ -125,8 +145,3 @@ class CommitCallback(TrainerCallback):
             keep_newest=max(2, grpo.keep_checkpoints),
             keep_steps={0, middle_step(grpo.steps, grpo.save_every), grpo.steps},
         )
-
-    def _any_rank_must_stop(self) -> bool:
-        # All ranks have to stop at the same step: one that goes on alone would wait for the others for ever.
-        mine = torch.tensor(float(lifetime.stop_requested()), device=self.trainer.accelerator.device)
-        return bool(self.trainer.accelerator.reduce(mine, reduction="sum").item() > 0)

@@ -207,6 +207,11 @@ class Outcome(BaseModel):
     field: Annotated[str | None, Field(description="bad_request: the spec field to mend.")]
 
 
+DigestsAdditionalProperty = TypeAliasType(
+    "DigestsAdditionalProperty", Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+)
+
+
 class StageResult(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -217,6 +222,12 @@ class StageResult(BaseModel):
     checkpoint: str | None
     metrics: dict[str, float | None]
     artifacts: Annotated[dict[str, str], Field(description="Name to path under the run directory.")]
+    digests: Annotated[
+        dict[str, DigestsAdditionalProperty],
+        Field(
+            description="Name to sha256: of a file its content, of a folder the sorted lines `path sha256` of its files."
+        ),
+    ]
     finished_at: str
 
 
@@ -276,7 +287,7 @@ class Stages(BaseModel):
     total: int
     metrics: dict[str, float | None]
     checkpoint: str | None
-    attempts: int
+    attempts: Annotated[int, Field(description="Epochs taken so far.")]
 
 
 class Preemption(BaseModel):
@@ -308,6 +319,7 @@ class ProgressSignal(BaseModel):
         extra="forbid",
     )
     stage: str
+    epoch: Annotated[int, Field(description="Number of the attempt that sends it.")]
     step: int
     total: int
     checkpoint: str | None
@@ -594,6 +606,20 @@ class LimitsSpec(BaseModel):
     ]
     model_start_timeout_s: Annotated[
         float, Field(description="Longest wait for a served model to answer.", gt=0.0)
+    ]
+    progress_floor_s: Annotated[
+        float,
+        Field(
+            description="Shortest silence of a trainer that may count as a hang; the deadline itself is learned from its steps.",
+            gt=0.0,
+        ),
+    ]
+    load_timeout_s: Annotated[
+        float,
+        Field(
+            description="Longest silence while a trainer loads, before it has shown how long its steps take.",
+            gt=0.0,
+        ),
     ]
     max_errors_without_progress: Annotated[
         int,

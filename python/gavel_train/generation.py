@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, PreTrainedTokenizerBase
+from transformers import GenerationConfig, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
+
+from gavel_train import lifetime
 
 Prompt = str | list[dict[str, str]]
 
@@ -58,6 +60,14 @@ def sampling_config(
     )
 
 
+class _Notice(StoppingCriteria):
+    """Ends generation when SIGTERM has arrived: who asked for the completions gives the step up."""
+
+    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+        """Return one flag a row."""
+        return torch.full((input_ids.shape[0],), lifetime.stop_requested(), device=input_ids.device)
+
+
 @torch.no_grad()
 def complete(
     model: Any, prompt_ids: Sequence[Sequence[int]], config: GenerationConfig, *, device: torch.device
@@ -70,6 +80,11 @@ def complete(
     # The trainer turns the cache off in the model's own settings when it checkpoints gradients.
     cached = copy.deepcopy(config)
     cached.use_cache = True
-    output = model.generate(input_ids=input_ids, attention_mask=mask, generation_config=cached)
+    output = model.generate(
+        input_ids=input_ids,
+        attention_mask=mask,
+        generation_config=cached,
+        stopping_criteria=StoppingCriteriaList([_Notice()]),
+    )
     rows = output[:, width:].tolist()
     return [row[: row.index(eos) + 1] if eos in row else row for row in rows]

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from gavel_train import progress
 from gavel_train.contracts import AuditRow, Endpoint, Grade, GradeRequest, GradingPass, VerdictRow
 from gavel_train.gateway import GatewayClient
+from gavel_train.ledger import without_checksum
 from gavel_train.run_directory import write_atomically, write_rows
 
 Role = Literal["judge", "grader", "base"]
@@ -35,7 +36,8 @@ def grade_rows(
     `segments` is the glob, under `run_dir/traces`, of the ledger segments that this gateway writes
     (say `grpo-e3-*.jsonl`): tokens are counted there, since a trace is durable before its verdict
     is returned. The clock starts once the first row is answered, and verdicts per second leave that
-    row out; rows answered from the ledger or by reuse are not `asked`. Raises ValueError without rows.
+    row out; rows answered from the ledger or by reuse are not `asked`. Raises ValueError without rows,
+    LedgerError where a line there is damaged.
     """
     if not rows:
         raise ValueError("Expected rows to grade, found none.")
@@ -106,12 +108,12 @@ def verdict_row(row_id: str, grade: Grade) -> VerdictRow:
 
 def _traces(run_dir: Path, segments: str, keys: set[str]) -> Iterator[dict[str, Any]]:
     for path in sorted((run_dir / "traces").glob(segments)):
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                if not line.endswith("\n"):
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
                     # The gateway is writing its next line; no verdict of this pass is in it.
                     continue
-                trace = json.loads(line)
+                trace = json.loads(without_checksum(line, f"{path}:{number}"))
                 if trace["key"] in keys:
                     yield trace
 

@@ -98,7 +98,10 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
     commits.trainer = reward.trainer = trainer
 
     with lifetime.deferring_sigterm():
-        trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+        try:
+            trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+        except lifetime.StopAtBoundary:
+            commits.commit_boundary()
     if commits.preempted:
         raise lifetime.Preempted
     return checkpoint_name(grpo.steps, request.epoch)

@@ -1,10 +1,13 @@
 """Reads the ledger of a run: its traces, one JSON line each, in append-only segments.
 
+A line ends in `,"crc32":"xxxxxxxx"}`: the CRC-32 of the bytes before it, the store's envelope around a trace.
+
 What counts is decided by the newest epoch of a stage alone: it recorded, before it began, how many bytes of
 each older segment are accepted. Bytes that a stopped and woken writer adds later are void.
 """
 
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +15,17 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gavel_train.contracts import EpochRecord, Trace
-from gavel_train.run_directory import newest_epoch
 
 _SEGMENT = re.compile(r"(?P<stage>[a-z]+)(?:-e(?P<epoch>\d+))?-(?P<number>\d+)\.jsonl")
 
 
+_ENVELOPE = b',"crc32":"'
+# The envelope, eight digits, a quote and the closing brace.
+_TAIL_BYTES = len(_ENVELOPE) + 8 + 2
+
+
 class LedgerError(Exception):
-    """A line that counts is not a trace."""
+    """A line that counts is not what was written, or not a trace."""
 
 
 @dataclass(frozen=True)
@@ -35,27 +42,57 @@ class Segment:
 def segments(run_dir: Path, stage: str | None = None) -> list[Segment]:
     """The segments that count, oldest first."""
     found = []
+    records: dict[str, EpochRecord | None] = {}
     for path in (run_dir / "traces").glob("*.jsonl"):
         match = _SEGMENT.fullmatch(path.name)
         if match and stage in (None, match["stage"]):
             epoch = None if match["epoch"] is None else int(match["epoch"])
             segment = Segment(path, match["stage"], epoch, int(match["number"]), None)
-            accepted = _accepted(run_dir, segment)
+            if segment.stage not in records:
+                records[segment.stage] = newest_record(run_dir / segment.stage)
+            accepted = _accepted(records[segment.stage], segment)
             if accepted is not False:
                 found.append(Segment(path, segment.stage, epoch, segment.number, accepted))
     return sorted(found, key=lambda segment: (segment.stage, segment.epoch or 0, segment.number))
 
 
-def _accepted(run_dir: Path, segment: Segment) -> int | bool | None:
+def newest_record(stage_dir: Path) -> EpochRecord | None:
+    """The record of the newest epoch that has a readable one; None where there is none.
+
+    An epoch whose taker died before it wrote its record has made nothing void.
+    """
+    folders = [path for path in stage_dir.glob("epochs/[0-9]*") if path.name.isdigit()]
+    for folder in sorted(folders, key=lambda path: int(path.name), reverse=True):
+        try:
+            return EpochRecord.model_validate_json((folder / "epoch.json").read_bytes())
+        except (FileNotFoundError, ValidationError):
+            continue
+    return None
+
+
+def _accepted(record: EpochRecord | None, segment: Segment) -> int | bool | None:
     """Bytes that count, None for all complete lines, False for a segment of an epoch that never was."""
-    newest = newest_epoch(run_dir / segment.stage)
-    if newest == 0 or segment.epoch is None or segment.epoch == newest:
+    if record is None or segment.epoch is None or segment.epoch == record.epoch:
         return None
-    if segment.epoch > newest:
+    if segment.epoch > record.epoch:
         return False
-    path = run_dir / segment.stage / "epochs" / f"{newest:06d}" / "epoch.json"
-    record = EpochRecord.model_validate_json(path.read_bytes())
     return record.accepted_segments.get(segment.path.name, 0)
+
+
+def without_checksum(line: bytes, where: str) -> bytes:
+    """The JSON of the trace in a line of the ledger; raises LedgerError, naming `where`, if it is damaged."""
+    text = line.removesuffix(b"\n")
+    body, tail = text[:-_TAIL_BYTES], text[-_TAIL_BYTES:]
+    if not body or not tail.startswith(_ENVELOPE) or not tail.endswith(b'"}'):
+        raise LedgerError(f"{where}: expected a trace with its checksum, got none in {line[:60]!r}.")
+    said, found = tail[len(_ENVELOPE) : -2], f"{zlib.crc32(body):08x}"
+    if said != found.encode():
+        raise LedgerError(
+            f"{where}: expected a trace with its checksum, got bytes with the checksum {found} "
+            f"under the checksum {said.decode(errors='replace')}. "
+            "The next attempt at a stage moves what is damaged to quarantine/."
+        )
+    return body + b"}"
 
 
 def read_traces(
@@ -68,7 +105,7 @@ def read_traces(
 ) -> Iterator[Trace]:
     """Stream the traces that count, in segment order, each key once; a filter of None lets all through.
 
-    Raises LedgerError with file and line where a complete line is not a trace.
+    Raises LedgerError with file and line where a complete line is damaged or not a trace.
     """
     wanted = {"role": role, "mode": mode, "verdict": verdict}
     seen: set[str] = set()
@@ -89,8 +126,9 @@ def _read(segment: Segment) -> Iterator[Trace]:
             torn = not line.endswith(b"\n")
             if torn or (segment.accepted_bytes is not None and position > segment.accepted_bytes):
                 return
+            body = without_checksum(line, f"{segment.path}:{number}")
             try:
-                yield Trace.model_validate_json(line)
+                yield Trace.model_validate_json(body)
             except ValidationError as error:
                 first = error.errors()[0]
                 where = ".".join(map(str, first["loc"])) or "the line"

@@ -7,9 +7,11 @@ pipe and see the same end.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import stat
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -32,6 +34,10 @@ class Preempted(BaseException):
     """
 
 
+class StopAtBoundary(BaseException):
+    """A step is given up before it changed anything: the state is that of the last step boundary."""
+
+
 def rank() -> int:
     """Return this process's rank among the trainer's processes; 0 without a launcher."""
     return int(os.environ.get("RANK", "0"))
@@ -43,7 +49,11 @@ def stop_requested() -> bool:
 
 
 def watch() -> None:
-    """Exit at once when the worker dies; turn SIGTERM into `Preempted` in the main thread."""
+    """Exit at once when the worker dies; turn SIGTERM into `Preempted` in the main thread.
+
+    SIGUSR1 writes the stacks of all threads to the log: how the worker asks a hung process where it is.
+    """
+    faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
     signal.signal(signal.SIGTERM, _on_sigterm)
     if _stdin_is_a_lifeline():
         threading.Thread(target=_exit_at_end_of_stdin, name="gavel-stdin", daemon=True).start()

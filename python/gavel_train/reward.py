@@ -6,11 +6,12 @@ teach the policy from an outage or from a reply that nobody could read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
 
+from gavel_train import lifetime
 from gavel_train.contracts import Grade, GradeRequest, PromptRow, Spec
 from gavel_train.gateway import GatewayClient
 from gavel_train.grading import Mode
@@ -20,6 +21,8 @@ from gavel_train.tasks import Verifier
 HIGHEST_SCORE = 9.0
 # One unlucky step may have no readable verdict; three in a row are a judge or a rubric that does not fit.
 _BATCHES_WITHOUT_SCORE = 3
+# How soon SIGTERM ends the wait for a judge that is slow or away.
+_STOP_POLL_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -128,12 +131,24 @@ class RewardDesk:
         )
 
     def judge_all(
-        self, step: int, first_position: int, rows: Sequence[PromptRow], completions: Sequence[str]
+        self,
+        step: int,
+        first_position: int,
+        rows: Sequence[PromptRow],
+        completions: Sequence[str],
+        any_rank: Callable[[bool], bool] = bool,
     ) -> list[Judged]:
-        """Grade a batch of rollouts, all at once, and wait for the last verdict."""
+        """Grade a batch of rollouts, all at once, and wait for the last verdict.
+
+        Raises StopAtBoundary where SIGTERM arrives meanwhile: a judge that is away must not cost the steps
+        since the last commit. `any_rank` tells whether any rank says so; they all have to raise together.
+        """
         batch = list(enumerate(zip(rows, completions, strict=True), start=first_position))
         calls = [self.hand_in(step, position, row, text) for position, (row, text) in batch]
         try:
+            _wait_for([call for own in calls for call in own])
+            if any_rank(lifetime.stop_requested()):
+                raise lifetime.StopAtBoundary
             judged = [
                 self.collect(step, position, row, text, own)
                 for (position, (row, text)), own in zip(batch, calls, strict=True)
@@ -144,6 +159,15 @@ class RewardDesk:
             for call in (call for own in calls for call in own):
                 call.cancel()
             raise
+
+
+def _wait_for(calls: Sequence[Future[Grade]]) -> None:
+    """Wait until all calls have ended, or one has failed, or SIGTERM has arrived."""
+    pending: set[Future[Grade]] = set(calls)
+    while pending and not lifetime.stop_requested():
+        done, pending = wait(pending, timeout=_STOP_POLL_S)
+        if any(call.exception() is not None for call in done):
+            return
 
 
 def as_record(judged: Judged) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from trl.models.utils import unwrap_model_for_generation
@@ -11,6 +12,7 @@ from trl.models.utils import unwrap_model_for_generation
 from gavel_train.contracts import PromptRow
 from gavel_train.generation import Prompt, complete, text_of, tokenize
 from gavel_train.layer_state import LayerState, generating
+from gavel_train.ranks import any_rank
 from gavel_train.reward import Judged, RewardDesk, as_record
 
 
@@ -38,7 +40,9 @@ class CachedRollout:
         texts = trainer.processing_class.batch_decode(completion_ids, skip_special_tokens=True)
         generated = time.monotonic()
 
-        judged = self.desk.judge_all(*place_of(trainer, len(prompts)), rows, texts)
+        judged = self.desk.judge_all(
+            *place_of(trainer, len(prompts)), rows, texts, partial(any_rank, trainer)
+        )
         self.seconds = {"rollout_seconds": generated - started, "judge_seconds": time.monotonic() - generated}
         output: dict[str, Any] = {
             "prompt_ids": prompt_ids,
@@ -99,7 +103,8 @@ class CollectRewards:
         if judged is None:
             rows = [self._rollout.rows[text_of(prompt)] for prompt in prompts]
             texts = [text if isinstance(text, str) else text[-1]["content"] for text in completions]
-            judged = self._rollout.desk.judge_all(*place_of(self.trainer, len(prompts)), rows, texts)
+            place = place_of(self.trainer, len(prompts))
+            judged = self._rollout.desk.judge_all(*place, rows, texts, partial(any_rank, self.trainer))
         # TRL gathers these over the ranks, in the order of the advantages.
         log_extra("rollout", [as_record(one) for one in judged])
         return [one.reward for one in judged]

@@ -18,6 +18,9 @@ from pydantic import BaseModel
 
 from gavel_train.contracts import PromptRow, StageRequest, StageResult
 
+# Beside an epoch's result.json: the sha256 of its bytes, in hex.
+RESULT_DIGEST = "result.sha256"
+
 Row = TypeVar("Row", bound=BaseModel)
 
 
@@ -106,6 +109,18 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def artifact_digest(path: Path) -> str:
+    """Return the sha256 of a file's content, or of a folder's sorted lines `<relative path> <sha256>`.
+
+    Raises FileNotFoundError.
+    """
+    if not path.is_dir():
+        return sha256_of(path)
+    files = [found for found in path.rglob("*") if not found.is_dir()]
+    lines = sorted(f"{found.relative_to(path).as_posix()} {sha256_of(found)}\n" for found in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def publish_result(
     request: StageRequest,
     *,
@@ -116,8 +131,10 @@ def publish_result(
 ) -> Path:
     """Publish `<stage>/result.json`, once and only by the newest epoch; raises Superseded otherwise.
 
-    The link is an exclusive create of a file that is already complete and durable. A result of this
-    very epoch may be there when a process was killed right after publishing: that is a success.
+    The link is an exclusive create of a file that is already complete and durable, and so is its digest,
+    `result.sha256` in the epoch's folder. A result of this very epoch may be there when a process was
+    killed right after publishing: what this one says then takes its place. Raises FileNotFoundError for
+    an artifact that is not there.
     """
     run_dir = run_dir_of(request)
     stage_dir = run_dir / request.stage
@@ -128,10 +145,13 @@ def publish_result(
         checkpoint=checkpoint,
         metrics=dict(metrics),
         artifacts={name: str(path.relative_to(run_dir)) for name, path in artifacts.items()},
+        digests={name: artifact_digest(path) for name, path in artifacts.items()},
         finished_at=now(),
     )
     own = stage_dir / "epochs" / f"{request.epoch:06d}" / "result.json"
-    write_atomically(own, result.model_dump_json(indent=2) + "\n")
+    data = (result.model_dump_json(indent=2) + "\n").encode()
+    write_atomically(own, data)
+    write_atomically(own.with_name(RESULT_DIGEST), hashlib.sha256(data).hexdigest() + "\n")
     check_newest(stage_dir, request.epoch)
     final = stage_dir / "result.json"
     try:
@@ -140,6 +160,7 @@ def publish_result(
         found = json.loads(final.read_text())
         if found.get("epoch") != request.epoch:
             raise Superseded(f"{final}: published by epoch {found.get('epoch')} already") from None
+        write_atomically(final, data)
     fsync_path(stage_dir)
     return final
 

@@ -31,6 +31,7 @@ from gavel_train.outcome import BadRequest, run_stage
 from gavel_train.rubric import load_rubric
 from gavel_train.run_directory import publish_result, resolve, run_dir_of
 from gavel_train.sft_data import Example, Examples, build_examples
+from gavel_train.sft_resume import checkpoint_of_examples, examples_record
 from gavel_train.sft_trainer import (
     CommitAndReport,
     Encoded,
@@ -67,10 +68,10 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     trainer, callback, held = build_trainer(request, epoch_dir, base, tokenizer, examples)
     progress.progress("load", 1, 1, {"examples": len(examples.train), "prompts": examples.prompts})
 
-    if request.resume_from is not None:
-        progress.resumed(Path(request.resume_from).name, _step_of(request.resume_from))
+    if callback.resume_from is not None:
+        progress.resumed(Path(callback.resume_from).name, _step_of(callback.resume_from))
     with deferring_sigterm():
-        trainer.train(resume_from_checkpoint=request.resume_from)
+        trainer.train(resume_from_checkpoint=callback.resume_from)
     if callback.preempted:
         raise Preempted
 
@@ -123,9 +124,8 @@ def build_trainer(
     longest = max(len(row.input_ids) for row in train)
     micro = micro_batch_size(spec.batch_size // world, longest, model.config.get_text_config().vocab_size)
     steps = len(order) // spec.batch_size
-    callback = CommitAndReport(
-        request, None if request.resume_from is None else Path(request.resume_from).name
-    )
+    record = examples_record(train, order)
+    callback = CommitAndReport(request, checkpoint_of_examples(request.resume_from, record), record)
     cuda = torch.cuda.is_available()
     arguments = SFTConfig(
         output_dir=str(epoch_dir / "trainer"),

@@ -27,6 +27,7 @@ from gavel_train.checkpoints import commit_checkpoint
 from gavel_train.contracts import StageRequest
 from gavel_train.lifetime import stop_requested
 from gavel_train.sft_data import Example
+from gavel_train.sft_resume import EXAMPLES
 
 IGNORED = -100
 
@@ -141,9 +142,11 @@ class GraderTrainer(SFTTrainer):
 class CommitAndReport(TrainerCallback):
     """Commits what the Trainer saves, says how the training goes, and stops at a step boundary on request."""
 
-    def __init__(self, request: StageRequest, parent: str | None) -> None:
+    def __init__(self, request: StageRequest, resume_from: str | None, record: str) -> None:
         self.request = request
-        self.parent = parent
+        self.resume_from = resume_from
+        self.record = record
+        self.parent = None if resume_from is None else Path(resume_from).name
         self.metrics: dict[str, float | None] = {}
         self.preempted = False
         self._said_at = 0.0
@@ -188,6 +191,7 @@ class CommitAndReport(TrainerCallback):
             work = Path(str(args.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
             # A pickle of the arguments: full of this machine's paths, and of no use to resume.
             (work / "training_args.bin").unlink(missing_ok=True)
+            (work / EXAMPLES).write_text(self.record, encoding="utf-8")
             manifest = commit_checkpoint(
                 self.request, work, step=state.global_step, parent=self.parent, metrics=self.metrics
             )

@@ -53,7 +53,7 @@ class FakeGateway:
         self._server.server_close()
 
     def grade(self, request: dict) -> dict:
-        from tiny_run import trace
+        from tiny_run import ledger_line, trace
 
         key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
         with self._lock:
@@ -65,7 +65,7 @@ class FakeGateway:
                 line |= {"key": key, "stage": self.stage, "role": request["role"], "mode": request["mode"]}
                 self.known[key] = line
                 with self.segment.open("a") as ledger:
-                    ledger.write(json.dumps(line) + "\n")
+                    ledger.write(ledger_line(line))
             line = self.known[key]
         return {
             "key": key,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tiny_run import trace
+from tiny_run import ledger_line, trace
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def serving(answer: Callable[[dict], int | None], segment: Path):
             line |= {"stage": "audit", "role": asked["role"], "mode": asked["mode"]}
             line["key"] = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
             with lock, segment.open("a") as ledger:
-                ledger.write(json.dumps(line) + "\n")
+                ledger.write(ledger_line(line))
             grade = {
                 "key": line["key"],
                 "verdict": kind,

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import subprocess
@@ -86,17 +87,25 @@ def make_audit_root(root: Path) -> tuple[Path, list[dict]]:
         (work / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in content))
     (work / "pass.json").write_text(json.dumps(judge_pass))
     place = "grpo/epochs/000001"
+    artifacts = {name: f"{place}/{name}.jsonl" for name in lines} | {"pass_judge": f"{place}/pass.json"}
     result = {
         "stage": "grpo",
         "epoch": 1,
         "step": 60,
         "checkpoint": None,
         "metrics": {},
-        "artifacts": {name: f"{place}/{name}.jsonl" for name in lines} | {"pass_judge": f"{place}/pass.json"},
+        "artifacts": artifacts,
+        "digests": {name: sha256((run_dir / path).read_bytes()) for name, path in artifacts.items()},
         "finished_at": "2026-01-01T00:00:00Z",
     }
-    (run_dir / "grpo" / "result.json").write_text(json.dumps(result))
+    data = json.dumps(result).encode()
+    (run_dir / "grpo" / "result.json").write_bytes(data)
+    (work / "result.sha256").write_text(sha256(data))
     return run_dir, rows
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +190,18 @@ def test_without_a_result_of_grpo_the_stage_says_what_to_run_first(tmp_path):
     done = start("gavel_train.audit", epoch_dir)
     assert done.returncode == 2
     assert "grpo/result.json" in json.loads((epoch_dir / "outcome.json").read_text())["message"]
+
+
+def test_rows_of_grpo_that_are_not_what_it_published_end_the_attempt_by_an_error_that_names_them(tmp_path):
+    run_dir, _ = make_audit_root(tmp_path)
+    path = run_dir / "grpo/epochs/000001/audit_rows.jsonl"
+    path.write_text(path.read_text().replace("answer 1", "answer 2", 1))
+    epoch_dir = write_request(tmp_path, "audit", 1, gateway_url="http://127.0.0.1:9")
+    done = start("gavel_train.audit", epoch_dir)
+    assert done.returncode == 1
+    outcome = json.loads((epoch_dir / "outcome.json").read_text())
+    assert outcome["status"] == "failed"
+    assert "audit_rows.jsonl: expected the audit_rows of stage grpo with sha256" in outcome["message"]
 
 
 def external_request(folder: Path, url: str, **changes) -> None:

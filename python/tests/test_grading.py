@@ -2,10 +2,12 @@ import json
 
 import pytest
 from conftest import KEY
+from tiny_run import ledger_line
 
 from gavel_train.contracts import AuditRow
 from gavel_train.gateway import GatewayClient
 from gavel_train.grading import grade_rows
+from gavel_train.ledger import LedgerError
 
 
 def rows(count: int) -> list[AuditRow]:
@@ -52,6 +54,16 @@ def test_each_row_gets_one_verdict_in_order_and_the_pass_says_what_it_cost(gradi
     assert {request["occasion"] for request in gateway.asked} == {f"audit:row-{n}:0" for n in range(5)}
 
 
+def test_a_damaged_line_in_the_ledger_of_the_pass_is_never_counted_from(grading):
+    run, gateway, _ = grading
+    run(2)
+    gateway.segment.write_text(
+        gateway.segment.read_text().replace('"prompt_tokens": 9', '"prompt_tokens": 8')
+    )
+    with pytest.raises(LedgerError, match=r"audit-e1-000001\.jsonl:1"):
+        run(3)
+
+
 def test_rows_answered_from_the_ledger_do_not_count_as_speed(grading):
     run, _, _ = grading
     run(4)
@@ -70,8 +82,9 @@ def test_a_reply_reused_for_identical_text_is_not_asked(grading):
         if request["completion"] == "1":
             lines = [json.loads(x) for x in gateway.segment.read_text().splitlines()]
             for line in lines:
+                del line["crc32"]
                 line["reused_from"] = "b" * 64 if line["key"] == answer["key"] else line["reused_from"]
-            gateway.segment.write_text("".join(json.dumps(x) + "\n" for x in lines))
+            gateway.segment.write_text("".join(map(ledger_line, lines)))
         return answer
 
     gateway.grade = reuse

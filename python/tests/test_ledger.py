@@ -1,5 +1,8 @@
+import json
+import random
+
 import pytest
-from tiny_run import take_epoch, trace, write_segment
+from tiny_run import ledger_line, take_epoch, trace, write_segment
 
 from gavel_train.ledger import LedgerError, read_traces, segments
 
@@ -69,9 +72,52 @@ def test_a_key_that_is_there_twice_is_read_once(tmp_path):
 
 def test_a_line_that_counts_and_is_no_trace_is_named(tmp_path):
     path = write_segment(tmp_path, "grpo-e1-000001.jsonl", [trace("a", "", 1, "grpo:1:0:0:0")])
-    path.write_text(path.read_text() + '{"key": 3}\n')
+    path.write_text(path.read_text() + ledger_line({"key": 3}))
     with pytest.raises(LedgerError, match=r"grpo-e1-000001\.jsonl:2: expected a trace, got a problem in key"):
         keys(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"not json",
+        json.dumps(trace("b", "", 1, "grpo:1:0:0:0")).encode(),
+        ledger_line(trace("b", "", 1, "grpo:1:0:0:0"))
+        .encode()
+        .rstrip()
+        .replace(b'"score": 1', b'"score": 9'),
+        b"",
+    ],
+)
+def test_a_line_whose_checksum_is_missing_or_wrong_is_named_and_never_skipped(tmp_path, bad):
+    path = write_segment(tmp_path, "grpo-e1-000001.jsonl", [trace("a", "", 1, "grpo:1:0:0:0")])
+    path.write_bytes(path.read_bytes() + bad + b"\n")
+    with pytest.raises(LedgerError, match=r"grpo-e1-000001\.jsonl:2: expected a trace with its checksum"):
+        keys(tmp_path)
+
+
+def test_every_change_of_one_byte_is_found_but_of_the_last_newline_which_leaves_a_torn_line(tmp_path):
+    lines = [trace(p, "\u00e9", 1, "grpo:1:0:0:0") for p in "abc"]
+    path = write_segment(tmp_path, "grpo-e1-000001.jsonl", lines)
+    whole, draw = path.read_bytes(), random.Random(7)
+    for at in [len(whole) - 1, *(draw.randrange(len(whole) - 1) for _ in range(150))]:
+        changed = bytearray(whole)
+        changed[at] ^= draw.randrange(1, 256)
+        path.write_bytes(changed)
+        if at == len(whole) - 1:
+            assert keys(tmp_path) == ["a", "b"]
+        else:
+            with pytest.raises(LedgerError, match=r"grpo-e1-000001\.jsonl:[123]"):
+                keys(tmp_path)
+
+
+def test_an_epoch_whose_taker_died_before_its_record_makes_nothing_void(tmp_path):
+    write_segment(tmp_path, "grpo-e1-000001.jsonl", [trace("a", "", 1, "grpo:1:0:0:0")])
+    take_epoch(tmp_path, "grpo", 1)
+    (tmp_path / "grpo/epochs/000002").mkdir()
+    assert keys(tmp_path) == ["a"]
+    (tmp_path / "grpo/epochs/000002/epoch.json").write_text('{"stage": "gr')
+    assert keys(tmp_path) == ["a"]
 
 
 def test_a_run_without_a_ledger_has_no_traces(tmp_path):

@@ -130,6 +130,7 @@ def test_the_middle_is_the_planned_checkpoint_nearest_to_half_way():
 def test_a_result_is_published_once_and_only_by_the_newest_epoch(tmp_path, request_of):
     old, new = request_of(1), request_of(2)
     report = tmp_path / "runs/tiny/grpo/epochs/000002/audit-rows.jsonl"
+    report.write_text("{}\n")
     with pytest.raises(Superseded):
         publish_result(old, step=4, checkpoint=None, metrics={}, artifacts={})
     for _ in range(2):  # killed right after publishing, the epoch's process may publish again

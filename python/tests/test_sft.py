@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_run import make_root, sums, tokenizer, write_request
+from tiny_run import make_root, sums, tokenizer, write_request, write_segment
 
 from gavel_train.sft import micro_batch_size
 from gavel_train.sft_data import Example
@@ -133,6 +133,26 @@ def test_a_run_that_ended_before_its_result_is_finished_from_its_last_checkpoint
     train(write_request(stormy, "sft", 2, resume_from=committed, sft=SETTINGS))
     assert weights(stormy / "runs/tiny/grader") == weights(root / "runs/tiny/grader")
     assert json.loads((stormy / "runs/tiny/sft/result.json").read_text())["epoch"] == 2
+
+
+def test_a_checkpoint_of_other_examples_is_not_resumed_and_the_training_starts_afresh(tmp_path, capfd):
+    root = make_root(tmp_path)
+    train(write_request(root, "sft", 1, sft=SETTINGS), die_after="step-000008.e1")
+    committed = root / "runs/tiny/sft/checkpoints/step-000008.e1"
+    assert json.loads((committed / "examples.json").read_text())["count"] > 0
+
+    # One trace of the ledger was damaged and is gone.
+    write_segment(root / "runs/tiny", "grpo-e1-000001.jsonl", sums(24, 3)[1:])
+    said = train(write_request(root, "sft", 2, resume_from=committed, sft=SETTINGS))
+    assert "resumed" not in {event for event, _ in said}
+    assert "the training starts afresh" in capfd.readouterr().err
+    checkpoints = root / "runs/tiny/sft/checkpoints"
+    assert json.loads((checkpoints / "step-000004.e2/manifest.json").read_text())["parent"] is None
+
+    (tmp_path / "fresh").mkdir()
+    fresh = make_root(tmp_path / "fresh", sums(24, 3)[1:])
+    train(write_request(fresh, "sft", 1, sft=SETTINGS))
+    assert weights(root / "runs/tiny/grader") == weights(fresh / "runs/tiny/grader")
 
 
 def test_on_sigterm_the_trainer_commits_at_the_next_step_and_says_preempted(tmp_path):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import zlib
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
@@ -120,8 +121,14 @@ def sums(prompts: int, each: int, seed: int = 0) -> list[dict]:
 def write_segment(run_dir: Path, name: str, traces: list[dict]) -> Path:
     path = run_dir / "traces" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(t) + "\n" for t in traces))
+    path.write_text("".join(map(ledger_line, traces)))
     return path
+
+
+def ledger_line(trace: dict) -> str:
+    """A trace as the gateway writes it: its checksum at the end."""
+    body = json.dumps(trace)[:-1]
+    return f'{body},"crc32":"{zlib.crc32(body.encode()):08x}"}}\n'
 
 
 def take_epoch(run_dir: Path, stage: str, epoch: int, accepted: dict[str, int] | None = None) -> Path:

@@ -1,5 +1,5 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { loadConfig, TASK_QUEUE } from '../config.ts';
 import type { Spec } from '../contracts/spec.ts';
 import { specDigest } from '../run-directory/create-run.ts';
@@ -15,6 +15,7 @@ interface RunOptions {
   watch?: boolean;
   resume?: boolean;
   json?: boolean;
+  until?: 'grpo' | 'sft' | 'audit';
 }
 
 export function define(program: Command): void {
@@ -26,12 +27,13 @@ export function define(program: Command): void {
     .option('--watch', 'show its progress until it is over')
     .option('--detach', 'return at once (the default)')
     .option('--resume', 'go on with the run directory of an earlier run of the same spec')
+    .addOption(new Option('--until <stage>', 'last stage to run').choices(['grpo', 'sft', 'audit']))
     .option('--json', 'print what was started as JSON')
-    .action(async (path: string, { run, watch, resume, json }: RunOptions) => {
+    .action(async (path: string, { run, watch, resume, json, until }: RunOptions) => {
       const config = loadConfig();
       const spec = loadSpec(path, run === undefined ? {} : { run });
       const server = await connect(config);
-      const started = await startRun(server, spec, { resume: resume ?? false });
+      const started = await startRun(server, spec, { resume: resume ?? false, ...(until && { until }) });
       const polled = await pollers(server, TASK_QUEUE);
       await server.close();
       if (json) console.log(JSON.stringify({ run: spec.run, ...started, address: server.address }));
@@ -54,14 +56,14 @@ export function define(program: Command): void {
 export async function startRun(
   server: Server,
   spec: Spec,
-  { resume = false } = {},
+  { resume = false, until }: { resume?: boolean; until?: RunOptions['until'] } = {},
 ): Promise<{ workflow_id: string; first_run_id: string }> {
   const workflow_id = workflowIdOf(spec.run);
   try {
     const handle = await server.client.workflow.start('gavelPipeline', {
       workflowId: workflow_id,
       taskQueue: TASK_QUEUE,
-      args: resume ? [spec, { resume: true }] : [spec],
+      args: resume || until ? [spec, { resume, ...(until && { until }) }] : [spec],
       workflowIdReusePolicy: resume ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'REJECT_DUPLICATE',
       staticSummary: `${spec.task.name}: GRPO of ${spec.policy.model}, graded by ${spec.judge.model}`,
       memo: { spec_digest: specDigest(spec) },

@@ -115,6 +115,7 @@ async function keepModel(config: Config, spec: Spec, paths: RunPaths, signal: Ab
         start_timeout_s: spec.limits.model_start_timeout_s,
         attempt,
         signal,
+        ended: () => signal.reason,
         beat: () => {},
         onPreemption: ({ cause }) => console.error(`${cause}; starting it again.`),
       });

@@ -226,6 +226,16 @@ export const LimitsSpec = z.strictObject({
     .default(60)
     .describe('How long work waits for its node to take it up before another node is asked.'),
   model_start_timeout_s: z.number().gt(0).default(600).describe('Longest wait for a served model to answer.'),
+  progress_floor_s: z
+    .number()
+    .gt(0)
+    .default(300)
+    .describe('Shortest silence of a trainer that may count as a hang; the deadline itself is learned from its steps.'),
+  load_timeout_s: z
+    .number()
+    .gt(0)
+    .default(1800)
+    .describe('Longest silence while a trainer loads, before it has shown how long its steps take.'),
   max_errors_without_progress: posInt('Attempts that end by error without a commit before NoProgress.').default(3),
 });
 

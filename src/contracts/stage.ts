@@ -95,7 +95,7 @@ export const Outcome = z.strictObject({
   field: z.string().nullable().default(null).describe('bad_request: the spec field to mend.'),
 });
 
-/** `<stage>/result.json`: written last; a stage that has one is done. */
+/** `<stage>/result.json`: written last; a stage that has one is done. `epochs/<n>/result.sha256` is its digest. */
 export const StageResult = z.strictObject({
   stage: z.enum(['grpo', 'sft', 'audit']),
   epoch: z.int().min(1),
@@ -103,6 +103,9 @@ export const StageResult = z.strictObject({
   checkpoint: z.string().nullable(),
   metrics: z.record(z.string(), z.number().nullable()),
   artifacts: z.record(z.string(), z.string()).describe('Name to path under the run directory.'),
+  digests: z
+    .record(z.string(), Sha256)
+    .describe('Name to sha256: of a file its content, of a folder the sorted lines `path sha256` of its files.'),
   finished_at: z.string(),
 });
 

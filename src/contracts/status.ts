@@ -39,7 +39,7 @@ export const StageStatus = z.strictObject({
   total: z.int(),
   metrics: Metrics,
   checkpoint: z.string().nullable(),
-  attempts: z.int(),
+  attempts: z.int().describe('Epochs taken so far.'),
 });
 
 /** Answer of the query `status` of gavelPipeline, and, for its own stage, of each stage workflow. */
@@ -52,15 +52,31 @@ export const RunStatus = z.strictObject({
   report: z.string().nullable().describe('Path of the report under GAVEL_ROOT.'),
 });
 
-/** Argument of the signal `progress`, sent by activities at commits. */
+/** Argument of the signal `progress`, sent by activities at the start of an attempt and at commits. */
 export const ProgressSignal = z.strictObject({
   stage: z.string(),
+  epoch: z.int().describe('Number of the attempt that sends it.'),
   step: z.int(),
   total: z.int(),
   checkpoint: z.string().nullable(),
   metrics: Metrics,
 });
 
+/** Argument of the signal `preemptionNotice`: the node will be taken away soon. */
+export const PreemptionNotice = z.strictObject({
+  node: z.string().nullable().default(null).describe('Name of the node; null means the one that the stage runs on.'),
+  seconds: z.number().gt(0).default(120).describe('How long no work goes to that node.'),
+});
+
+/** Argument of the signal `stageState`, from a stage to the pipeline above it. */
+export const StageState = z.strictObject({ stage: z.string(), state: z.enum(['running', 'paused']) });
+
+/** `<stage>/stop.json`: asks the running attempt to commit at the next step boundary and end. */
+export const StopRequest = z.strictObject({ reason: z.string(), at: z.string() });
+
+export type PreemptionNotice = z.output<typeof PreemptionNotice>;
+export type StageState = z.output<typeof StageState>;
+export type StopRequest = z.output<typeof StopRequest>;
 export type LiveProcess = z.output<typeof LiveProcess>;
 export type Heartbeat = z.output<typeof Heartbeat>;
 export type Preemption = z.output<typeof Preemption>;

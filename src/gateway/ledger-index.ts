@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { Trace } from '../contracts/trace.ts';
+import { parseLine, segmentLines } from '../run-directory/segment-lines.ts';
 import { textDigest } from './key.ts';
-import { parseLine, segmentLines } from './segment-lines.ts';
 import type { Segment } from './segments.ts';
 
 interface Place {
@@ -33,6 +33,7 @@ export class LedgerIndex {
     if (!this.#texts.has(digest)) this.#texts.set(digest, trace.key);
   }
 
+  /** Indexes the lines of a segment that count; throws LedgerDamaged. */
   async load(segment: Segment): Promise<void> {
     for await (const lines of segmentLines(segment)) {
       for (const line of lines) {
@@ -41,7 +42,10 @@ export class LedgerIndex {
     }
   }
 
-  /** Reads in place: a trace is a few kilobytes that were written lately, and the round through a thread costs more than they do. */
+  /**
+   * Reads in place: a trace is a few kilobytes that were written lately, and the round through a thread costs more than they do.
+   * Throws LedgerDamaged.
+   */
   find(key: string): Trace | null {
     const place = this.#places.get(key);
     if (!place) return null;
@@ -49,7 +53,7 @@ export class LedgerIndex {
     this.#files.set(place.path, file);
     const bytes = Buffer.allocUnsafe(place.length);
     readSync(file, bytes, 0, place.length, place.offset);
-    return parseLine<Trace>({ bytes, offset: place.offset }, place.path);
+    return parseLine<Trace>({ bytes, offset: place.offset, number: null }, place.path);
   }
 
   /** Key of a trace about the same text, whatever its sampling parameters were. */

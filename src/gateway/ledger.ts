@@ -2,9 +2,11 @@ import { existsSync } from 'node:fs';
 import { stat, truncate } from 'node:fs/promises';
 import type { StageName, Trace } from '../contracts/trace.ts';
 import { completeBytes } from '../run-directory/files.ts';
+import { sealPath } from '../run-directory/paths.ts';
+import { lineOf } from '../run-directory/segment-lines.ts';
 import { LedgerIndex } from './ledger-index.ts';
 import { SegmentWriter } from './segment-writer.ts';
-import { listSegments, sealPath } from './segments.ts';
+import { listSegments } from './segments.ts';
 
 export interface LedgerPlace {
   run_dir: string;
@@ -43,7 +45,10 @@ export class Ledger {
     this.#next_n = next_n;
   }
 
-  /** Opens the ledger of a run: repairs torn ends that a killed gateway of the same epoch left, and indexes what counts. */
+  /**
+   * Opens the ledger of a run: repairs torn ends that a killed gateway of the same epoch left, and indexes what counts.
+   * Throws LedgerDamaged where a line that counts is not what was written.
+   */
   static async open(place: LedgerPlace): Promise<Ledger> {
     const index = new LedgerIndex();
     let next_n = 1;
@@ -80,7 +85,7 @@ export class Ledger {
       return Promise.reject(new Error(`Expected a new key, got ${trace.key}, which is in the ledger.`));
     }
     this.#pending.add(trace.key);
-    const line = Buffer.from(`${JSON.stringify(trace)}\n`);
+    const line = lineOf(trace);
     return new Promise((done, failed) => {
       this.#queue.push({ trace, line, done, failed });
       this.#writing ??= this.#drain();

@@ -1,6 +1,6 @@
 import type { GradingMode } from '../contracts/spec.ts';
 import type { GradingRole, StageName, Trace, VerdictKind } from '../contracts/trace.ts';
-import { parseLine, segmentLines } from './segment-lines.ts';
+import { parseLine, segmentLines } from '../run-directory/segment-lines.ts';
 import { listSegments } from './segments.ts';
 
 /** Which traces are wanted; what is left out is not asked for. */
@@ -20,7 +20,7 @@ export interface TraceFilter {
   limit?: number;
 }
 
-/** Streams the traces of a run that count, oldest segment first, each key once. Throws where a line is no trace. */
+/** Streams the traces of a run that count, oldest segment first, each key once. Throws LedgerDamaged at a line that is damaged. */
 export async function* readTraces(run_dir: string, filter: TraceFilter = {}): AsyncGenerator<Trace> {
   const seen = new Set<string>();
   let left = filter.limit ?? Number.POSITIVE_INFINITY;

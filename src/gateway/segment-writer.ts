@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { StageName } from '../contracts/trace.ts';
-import { fsyncFolder, writeAtomic } from '../run-directory/files.ts';
-import { parseSegmentName, segmentName } from '../run-directory/paths.ts';
-import { type Seal, sealPath, tracesFolder } from './segments.ts';
+import { fsyncFolder, writeExclusive } from '../run-directory/files.ts';
+import { parseSegmentName, sealPath, segmentName } from '../run-directory/paths.ts';
+import type { Seal } from '../run-directory/seal.ts';
+import { tracesFolder } from './segments.ts';
 
 /** The one segment that this process writes. Lines are there for good once `write` returns. */
 export class SegmentWriter {
@@ -61,10 +62,10 @@ export class SegmentWriter {
     return start;
   }
 
-  /** Closes the segment and writes its seal beside it. */
+  /** Closes the segment and writes its seal beside it, unless a successor has sealed it: what came later than that is void. */
   async seal(): Promise<void> {
     await this.#file.close();
     const seal: Seal = { bytes: this.#bytes, sha256: this.#sha256.digest('hex'), keys: this.#keys };
-    await writeAtomic(sealPath(this.path), seal);
+    await writeExclusive(sealPath(this.path), seal);
   }
 }

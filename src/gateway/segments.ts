@@ -16,16 +16,7 @@ export interface Segment {
   accepted: number;
 }
 
-/** `<segment>.seal.json`, written when a segment is closed. */
-export interface Seal {
-  bytes: number;
-  sha256: string;
-  keys: number;
-}
-
 export const tracesFolder = (run_dir: string): string => join(run_dir, 'traces');
-
-export const sealPath = (segmentPath: string): string => segmentPath.replace(/\.jsonl$/, '.seal.json');
 
 /** All segments of a run, oldest first within a stage, with what counts of each by the newest epoch of its stage. */
 export async function listSegments(run_dir: string): Promise<Segment[]> {
@@ -61,10 +52,19 @@ async function ruleOf(run_dir: string, stage: StageName): Promise<Rule> {
   for (const number of numbers) {
     const text = await readFile(join(folder, number, 'epoch.json'), 'utf8').catch(orNull);
     if (text === null) continue;
-    const parsed = EpochRecord.safeParse(JSON.parse(text));
+    const parsed = EpochRecord.safeParse(jsonOrNull(text));
     if (parsed.success) return parsed.data;
   }
   return null;
+}
+
+/** A half-written record is as good as none. */
+function jsonOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 const namesIn = async (folder: string): Promise<string[]> => ((await readdir(folder).catch(orNull)) ?? []).sort();

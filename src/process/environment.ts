@@ -14,8 +14,10 @@ const passedOn = [
 /** Settings that a cluster makes for its network. */
 const passedOnPrefixes = ['NCCL_', 'GLOO_', 'UCX_'];
 
-/** Environment variable that names what a process belongs to: <run>/<stage>/e<epoch>. */
+/** Environment variable that names what a process belongs to: <node>:<run directory>/<stage>/e<epoch>. */
 export const TAG = 'GAVEL_TAG';
+/** Environment variable that names the process that started it: a pid and when that started. */
+export const OWNER = 'GAVEL_OWNER';
 /** Environment variable that names the one child, and its descendants, among those with the same tag. */
 export const CHILD = 'GAVEL_CHILD';
 

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TAG } from './environment.ts';
+import { OWNER, TAG } from './environment.ts';
 
 /** Finds and ends processes by what /proc says of them. On systems without /proc nothing is found; groups still are. */
 
@@ -10,6 +10,8 @@ interface Stat {
   group: number;
   session: number;
   zombie: boolean;
+  /** Clock ticks since boot at which it started: with the pid it names a process for good. */
+  started: string;
 }
 
 // Read synchronously: /proc answers from memory in microseconds, while a trip through the thread pool takes milliseconds on a
@@ -27,10 +29,18 @@ function readStat(pid: number): Stat | null {
   const text = read(`/proc/${pid}/stat`);
   if (text === null) return null;
   // The command's name is in parentheses and may hold anything, so fields are counted from the last one.
-  const [state, parent, group, session] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const [state, parent, group, session] = fields;
   // X: dead, Z: dead and not yet waited for. Neither runs, and no signal reaches them.
   const zombie = /[XZ]/.test(state ?? '');
-  return { pid, parent: Number(parent), group: Number(group), session: Number(session), zombie };
+  return {
+    pid,
+    parent: Number(parent),
+    group: Number(group),
+    session: Number(session),
+    zombie,
+    started: fields[19] ?? '',
+  };
 }
 
 function pids() {
@@ -64,11 +74,28 @@ export const findDescendants = (leader: number, variable: string, value: string)
       group === leader || session === leader || environmentOf(pid).includes(`${variable}=${value}`),
   );
 
+/** This process as its children name it. */
+export const ownName = () => `${process.pid}:${readStat(process.pid)?.started ?? ''}`;
+
+/** Processes whose tag `belongs` accepts; it is told whether whoever started them still lives. */
+export const findByTag = (belongs: (tag: string, ownerLives: () => boolean) => boolean) =>
+  find(({ pid }) => {
+    const environment = environmentOf(pid);
+    const tag = entryOf(environment, TAG);
+    return tag !== null && belongs(tag, () => lives(entryOf(environment, OWNER)));
+  });
+
+const entryOf = (environment: string[], name: string) =>
+  environment.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1) ?? null;
+
+function lives(name: string | null) {
+  const [pid, started] = (name ?? '').split(':');
+  const stat = pid ? readStat(Number(pid)) : null;
+  return stat !== null && !stat.zombie && stat.started === started;
+}
+
 /** Processes with the tag `tag` or one below it: `my-run/grpo` finds those of `my-run/grpo/e3`. */
-export const findTagged = (tag: string) =>
-  find(({ pid }) =>
-    environmentOf(pid).some((entry) => entry === `${TAG}=${tag}` || entry.startsWith(`${TAG}=${tag}/`)),
-  );
+export const findTagged = (tag: string) => findByTag((found) => found === tag || found.startsWith(`${tag}/`));
 
 /** Sends a signal; a process that is gone already is no error. */
 export function send(pid: number, signal: NodeJS.Signals) {
@@ -104,6 +131,35 @@ export async function killUntilGone(look: () => number[], patience_ms = 10_000):
     // A killed process leaves /proc within milliseconds; one with much memory takes longer.
     await sleep(20);
   }
+}
+
+/**
+ * Ends what earlier attempts at a stage left on this node: processes whose tag is `stageTag`/e<n> with n below `epoch`.
+ * A woken zombie's own children are among them; a newer attempt's are not.
+ */
+export const reapOlderAttempts = (stageTag: string, epoch: number): Promise<number> =>
+  killUntilGone(() =>
+    findByTag((tag) => {
+      const number = tag.startsWith(`${stageTag}/e`) && /^(\d+)(\/|$)/.exec(tag.slice(stageTag.length + 2))?.[1];
+      return number !== false && number !== undefined && Number(number) < epoch;
+    }),
+  );
+
+/** Ends what died workers left: processes whose tag starts with `prefix` and whose starter is gone. Returns how many there were. */
+export const reapOrphans = (prefix: string): Promise<number> =>
+  killUntilGone(() => findByTag((tag, ownerLives) => tag.startsWith(prefix) && !ownerLives()));
+
+/** Asks the Python processes of a child for their stacks; only those that have said that they answer SIGUSR1. */
+export function askForStacks(leader: number, variable: string, value: string): number {
+  const asked = findDescendants(leader, variable, value).filter(catchesUsr1);
+  for (const pid of asked) send(pid, 'SIGUSR1');
+  return asked.length;
+}
+
+function catchesUsr1(pid: number) {
+  const mask = /^SigCgt:\s*([0-9a-f]+)/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1];
+  // Bit 9: SIGUSR1 is signal 10. Sent to a process that does not catch it, it would end it.
+  return mask !== undefined && (BigInt(`0x${mask}`) >> 9n) % 2n === 1n;
 }
 
 /** Ends every process on this machine that carries `tag` (or one below it); returns how many there were. */

@@ -3,11 +3,19 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, isAbsolute, join, normalize } from 'node:path';
 import { Manifest } from '../contracts/stage.ts';
-import { ContractError, fsyncFolder, orNull, parseContract, writeAtomic } from './files.ts';
+import { ContractError, fsyncFolder, linkOrCopy, orNull, parseContract, writeAtomic } from './files.ts';
 
 export type Verified =
   | { ok: true; manifest: Manifest; manifest_sha256: string }
   | { ok: false; reason: string; missing: boolean; manifest: Manifest | null };
+
+/** Something that was not as it was written, or is not there. */
+export interface Quarantined {
+  name: string;
+  reason: string;
+  /** Where it lies now; null where it was missing, or somebody else moved it. */
+  moved_to: string | null;
+}
 
 /** File that a checkpoint keeps when its weights were pruned: a link of the chain, no resume point, and no damage either. */
 export const PRUNED = 'pruned.json';
@@ -68,15 +76,21 @@ export async function verifyCheckpoint(folder: string, manifest_sha256?: string)
 }
 
 /**
- * Moves `folder` (or a file) out of the way into `quarantine` and writes the reason beside it.
+ * Moves `folder` (or a file) out of the way into `quarantine` and writes the reason beside it. With `replaced` (files only) it
+ * keeps its name too, for the caller to rename something over it: no reader then finds nothing there, nor does a successor.
  * Returns where it lies now, or null where it was gone already (a racing taker was first).
  */
-export async function quarantine(folder: string, reason: string, quarantine: string): Promise<string | null> {
+export async function quarantine(
+  folder: string,
+  reason: string,
+  quarantine: string,
+  { replaced = false }: { replaced?: boolean } = {},
+): Promise<string | null> {
   await mkdir(quarantine, { recursive: true });
   // The random part: one name can be broken, made again by a later epoch, and broken again.
   const target = join(quarantine, `${basename(folder)}-${randomUUID().slice(0, 8)}`);
   try {
-    await rename(folder, target);
+    await (replaced ? linkOrCopy(folder, target) : rename(folder, target));
   } catch (error) {
     return orNull(error);
   }

@@ -1,62 +1,33 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EpochRecord, Head, Manifest } from '../contracts/stage.ts';
+import { type EpochRecord, Head, Manifest } from '../contracts/stage.ts';
 import type { StageName } from '../contracts/trace.ts';
-import { PRUNED, quarantine, type Verified, verifyCheckpoint } from './checkpoints.ts';
-import { ContractError, completeBytes, fsyncFolder, orNull, readContractIfAny, writeAtomic } from './files.ts';
+import { PRUNED, type Quarantined, quarantine, type Verified, verifyCheckpoint } from './checkpoints.ts';
+import { assertNewest, damagedIsNull, newestEpoch, newestRecord, readEpoch } from './epoch-records.ts';
+import { completeBytes, fsyncFolder, orNull, readContractIfAny, writeAtomic } from './files.ts';
 import { parseCheckpointName, parseSegmentName, type RunPaths, type StagePaths } from './paths.ts';
+import { verifyLedger } from './verify-ledger.ts';
+
+export type { Quarantined } from './checkpoints.ts';
+export { assertNewest, EpochSuperseded, newestEpoch, readEpoch, readHead } from './epoch-records.ts';
 
 export interface Resume {
   name: string;
   folder: string;
   step: number;
 }
-export interface Quarantined {
-  name: string;
-  reason: string;
-  /** Where it lies now; null where it was missing, or somebody else moved it. */
-  moved_to: string | null;
-}
 export interface TakenEpoch {
   epoch: number;
   dir: string;
   resume_from: Resume | null;
+  /** Checkpoints of the chain and segments of the ledger that were not as they were written. */
   quarantined: Quarantined[];
-}
-
-/** Somebody took a newer epoch: whatever the older one does is void. */
-export class EpochSuperseded extends Error {
-  override name = 'EpochSuperseded';
-}
-
-/** Numbers of all epochs of a stage, oldest first. */
-async function epochs(stage: StagePaths) {
-  const names = (await readdir(stage.epochs).catch(orNull)) ?? [];
-  return names
-    .filter((name) => /^\d{6,}$/.test(name))
-    .map(Number)
-    .sort((a, b) => a - b);
-}
-
-/** The newest epoch of a stage, the only one that counts; null where none was taken. */
-export const newestEpoch = async (paths: RunPaths, stage: string) => (await epochs(paths.stage(stage))).at(-1) ?? null;
-
-/** `epoch.json` of one epoch; null where its taker died before it was written, or it is damaged. */
-export const readEpoch = (paths: RunPaths, stage: string, epoch: number): Promise<EpochRecord | null> =>
-  readContractIfAny(paths.stage(stage).epoch(epoch).record, EpochRecord).catch(damagedIsNull);
-
-/** HEAD of one epoch; null before its first commit. */
-export const readHead = (paths: RunPaths, stage: string, epoch: number): Promise<Head | null> =>
-  readContractIfAny(paths.stage(stage).epoch(epoch).head, Head).catch(damagedIsNull);
-
-function damagedIsNull(error: unknown): null {
-  if (error instanceof ContractError) return null;
-  throw error;
 }
 
 /**
  * Takes the next epoch of a stage. The exclusive mkdir is the fence; only after it are the older epochs read, so that what a
- * zombie commits or writes later is not in the record and therefore void.
+ * zombie commits or writes later is not in the record and therefore void. Damaged segments are mended before their lengths are
+ * recorded.
  * Throws EpochSuperseded where another taker came after this one before its record was written.
  */
 export async function takeEpoch(
@@ -73,6 +44,7 @@ export async function takeEpoch(
   await fsyncFolder(stage.epochs);
 
   const { resume_from, quarantined } = await findResume(paths, name, epoch);
+  quarantined.push(...(await verifyLedger(paths, name, epoch)));
   await writeAtomic(stage.epoch(epoch).record, {
     stage: name,
     epoch,
@@ -84,15 +56,6 @@ export async function takeEpoch(
   } satisfies EpochRecord);
   await assertNewest(paths, name, epoch);
   return { epoch, dir: stage.epoch(epoch).dir, resume_from, quarantined };
-}
-
-/** Throws EpochSuperseded unless `epoch` is the newest of its stage. */
-export async function assertNewest(paths: RunPaths, stage: string, epoch: number) {
-  const newest = await newestEpoch(paths, stage);
-  if (newest === epoch) return;
-  throw new EpochSuperseded(
-    `Expected epoch ${epoch} to be the newest of ${stage} in ${paths.dir}, got ${newest}: another attempt has taken over.`,
-  );
 }
 
 async function mkdirExclusive(path: string) {
@@ -110,8 +73,7 @@ async function mkdirExclusive(path: string) {
  * the lines that a zombie wrote after epoch k was taken would come back to life in epoch k + 1.
  */
 async function acceptedSegments(paths: RunPaths, name: string, epoch: number) {
-  let record: EpochRecord | null = null;
-  for (let before = epoch - 1; before > 0 && !record; before -= 1) record = await readEpoch(paths, name, before);
+  const record = await newestRecord(paths, name, epoch - 1);
   const accepted: Record<string, number> = {};
   for (const file of ((await readdir(paths.traces).catch(orNull)) ?? []).sort()) {
     const segment = parseSegmentName(file);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { constants, createReadStream } from 'node:fs';
+import { copyFile, type FileHandle, link, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
 
@@ -48,6 +48,36 @@ export async function writeAtomic(path: string, content: string | Uint8Array | o
     await handle?.close().catch(() => {});
     await rm(temporary, { force: true }).catch(() => {});
     throw withPath(error, path);
+  }
+}
+
+/**
+ * As writeAtomic, but the first writer wins: returns false, and changes nothing, where `path` is there already.
+ * On a filesystem without hard links a reader may see a part of it.
+ */
+export async function writeExclusive(path: string, content: object): Promise<boolean> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+  await writeAtomic(temporary, content);
+  try {
+    await linkOrCopy(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw withPath(error, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  await fsyncFolder(dirname(path));
+  return true;
+}
+
+/** Gives the file `from` a second name, which must be free (EEXIST); a copy where the filesystem has no hard links. */
+export async function linkOrCopy(from: string, to: string) {
+  try {
+    await link(from, to);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'].includes(code)) throw error;
+    await copyFile(from, to, constants.COPYFILE_EXCL);
   }
 }
 

@@ -33,6 +33,9 @@ export function parseSegmentName(name: string) {
 export const segmentName = (stage: string, epoch: number | null, number: number) =>
   `${stage}${epoch === null ? '' : `-e${epoch}`}-${sixDigits(number)}.jsonl`;
 
+/** Where a segment's seal lies: its length and digest, once it is closed. */
+export const sealPath = (segmentPath: string): string => segmentPath.replace(/\.jsonl$/, '.seal.json');
+
 function stagePaths(runDir: string, name: string) {
   const dir = join(runDir, name);
   const epoch = (n: number) => {
@@ -43,6 +46,7 @@ function stagePaths(runDir: string, name: string) {
       request: join(epochDir, 'request.json'),
       outcome: join(epochDir, 'outcome.json'),
       head: join(epochDir, 'HEAD'),
+      result_sha256: join(epochDir, 'result.sha256'),
     };
   };
   const checkpoints = join(dir, 'checkpoints');
@@ -54,6 +58,7 @@ function stagePaths(runDir: string, name: string) {
     checkpoints,
     checkpoint: (checkpoint: string) => join(checkpoints, checkpoint),
     result: join(dir, 'result.json'),
+    stop: join(dir, 'stop.json'),
   };
 }
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { MetricLine, type Outcome } from '../contracts/stage.ts';
 import type { Preemption } from '../contracts/status.ts';
-import { readEpoch, readHead } from '../run-directory/epochs.ts';
+import { readEpoch, readHead, type TakenEpoch } from '../run-directory/epochs.ts';
 import { readJsonLines } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readOutcome } from '../run-directory/result.ts';
@@ -36,22 +36,30 @@ export function errorsWithoutProgress(past: PastEpoch[]): PastEpoch[] {
   return row;
 }
 
-/** The preemption that ended the newest past epoch, or null where it ended by error or was done. */
+const SILENT = 'the worker ended without a word (killed, or its node went away)';
+
+/** What ended the newest past epoch, as the one that goes on from it sees it; null where it ended as it should. */
 export async function preemptionOf(
   paths: RunPaths,
   stage: string,
   last: PastEpoch,
-  resumedStep: number,
+  { resume_from, quarantined }: Pick<TakenEpoch, 'resume_from' | 'quarantined'>,
+  node: string,
 ): Promise<Preemption | null> {
-  if (last.outcome && last.outcome.status !== 'preempted') return null;
+  if (last.outcome && !['preempted', 'failed'].includes(last.outcome.status)) return null;
   const newest = await newestMetric(paths, stage, last.epoch);
-  const started = (await readEpoch(paths, stage, last.epoch))?.started_at ?? new Date().toISOString();
+  const record = await readEpoch(paths, stage, last.epoch);
+  const started = record?.started_at ?? new Date().toISOString();
+  const moved = record !== null && record.node !== node;
+  const silent = moved ? `node ${record.node} fell silent; the stage went on at ${node}` : SILENT;
+  const damage = quarantined.map(({ name, reason }) => `; ${name} was damaged (${reason}) and is in quarantine`);
   const ended = last.outcome && (await stat(paths.stage(stage).epoch(last.epoch).outcome)).mtime.toISOString();
+  const resumedStep = resume_from?.step ?? 0;
   return {
     at: ended ?? newest?.at ?? started,
     stage,
-    what: last.outcome ? 'trainer' : 'worker',
-    cause: last.outcome?.message ?? 'the worker ended without a word (killed, or its node went away)',
+    what: moved ? 'node' : last.outcome ? 'trainer' : 'worker',
+    cause: `${last.outcome?.message ?? silent}${damage.join('')}`,
     steps_lost: Math.max(0, (newest?.step ?? resumedStep) - resumedStep),
     seconds_to_next_commit: null,
   };

@@ -33,6 +33,8 @@ export interface GatewayChild {
   url: string;
   /** Key of this gateway; handed to the trainer through its environment, never written down. */
   key: string;
+  /** Rejects once the gateway cannot be kept alive; never resolves. */
+  gone: Promise<never>;
   stop(): Promise<void>;
 }
 
@@ -50,8 +52,13 @@ export async function startGatewayChild(options: GatewayChildOptions): Promise<G
   // Started again on the same port, so that a trainer that tries again finds it.
   const port = Number(new URL(current.url).port);
 
+  const giveUp = Promise.withResolvers<never>();
+  // Whoever waits for the trainer hears it; before that nobody does.
+  giveUp.promise.catch(() => undefined);
   const watch = async (): Promise<void> => {
     for (;;) {
+      // It may have been started while the stage was ending.
+      if (stopped) await current.child.stop(0);
       const { code, signal } = await current.child.exited;
       await current.child.stop(0);
       if (stopped) return;
@@ -71,17 +78,18 @@ export async function startGatewayChild(options: GatewayChildOptions): Promise<G
           current = await launch(options, key, port);
           break;
         } catch (error) {
-          if (failed >= MAX_FAILED_STARTS) return console.error((error as Error).message);
+          if (failed >= MAX_FAILED_STARTS) return giveUp.reject(error);
           // The dying one may still hold the port.
           await sleep(500);
         }
       }
     }
   };
-  const watching = watch();
+  const watching = watch().catch(giveUp.reject);
   return {
     url: current.url,
     key,
+    gone: giveUp.promise,
     async stop() {
       stopped = true;
       await current.child.stop(STOP_GRACE_MS);
@@ -112,9 +120,11 @@ async function launch(options: GatewayChildOptions, key: string, port: number): 
     },
   });
   const timer = setTimeout(() => listening.reject(new Error('it did not listen within 30 s')), START_TIMEOUT_MS);
-  void child.exited.then(({ code, signal }) =>
-    listening.reject(new Error(`it ended with ${signal ?? `exit code ${code}`}`)),
+  child.exited.then(
+    ({ code, signal }) => listening.reject(new Error(`it ended with ${signal ?? `exit code ${code}`}`)),
+    listening.reject,
   );
+  listening.promise.catch(() => undefined);
   try {
     const url = await listening.promise;
     live.running('gateway', child.pid);

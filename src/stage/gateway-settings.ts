@@ -1,8 +1,10 @@
+import { hostname } from 'node:os';
 import type { z } from 'zod';
 import { secretFrom } from '../config.ts';
 import { GatewayConfig } from '../contracts/gateway.ts';
 import type { Spec } from '../contracts/spec.ts';
 import { failure } from '../failures.ts';
+import { publishEndpoint, readEndpoint } from '../run-directory/endpoints.ts';
 import { type RunPaths, resolveUnder } from '../run-directory/paths.ts';
 
 /** What the gateway beside a stage grades with. */
@@ -41,12 +43,30 @@ function common(spec: Spec, paths: RunPaths, stage: 'grpo' | 'audit', epoch: num
   };
 }
 
+/**
+ * Publishes where an outside judge is, so that it can be moved while a run lasts (`gavel judge`); a place that was published
+ * before stays.
+ */
+export async function publishOutsideJudge({ judge }: Spec, paths: RunPaths): Promise<void> {
+  if (judge.engine !== 'openai' || judge.base_url === null) return;
+  if ((await readEndpoint(paths, 'judge').catch(() => null)) !== null) return;
+  await publishEndpoint(paths, 'judge', {
+    role: 'judge',
+    base_url: judge.base_url,
+    model: judge.model,
+    model_digest: null,
+    pid: null,
+    host: hostname(),
+    api_key_env: judge.api_key_env,
+    started_at: new Date().toISOString(),
+  });
+}
+
 function judgeRole({ judge }: Spec, paths: RunPaths): Role {
-  const served = judge.engine === 'vllm';
   return {
-    endpoint_file: served ? paths.endpoint('judge') : null,
-    base_url: served ? null : judge.base_url,
-    model: served ? null : judge.model,
+    endpoint_file: paths.endpoint('judge'),
+    base_url: null,
+    model: judge.engine === 'openai' ? judge.model : null,
     model_digest: null,
     api_key_env: judge.api_key_env,
     mode: judge.mode,

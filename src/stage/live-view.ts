@@ -34,7 +34,9 @@ export class LiveView {
   }
 
   ended(role: LiveProcess['role']): void {
-    this.update({ processes: this.beat.processes.filter((entry) => entry.role !== role) });
+    const processes = this.beat.processes.filter((entry) => entry.role !== role);
+    // Who died waits for nothing any more.
+    this.update(role === 'gateway' ? { processes, waiting: null } : { processes });
   }
 
   /** Sends the view once a second until stopped: a quiet child is not a dead worker. */

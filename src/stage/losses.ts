@@ -1,33 +1,50 @@
-import type { Preemption } from '../contracts/status.ts';
-import { appendLine } from '../run-directory/files.ts';
+import { Preemption } from '../contracts/status.ts';
+import { appendLine, readJsonLines } from '../run-directory/files.ts';
 
-/** Tells of each preemption when it is found, and again, with the seconds that it cost, once work is committed. */
+/**
+ * `report/preemptions.jsonl`: each preemption when it is found, and again, with the seconds that it cost, once work is committed.
+ * Of two lines about one preemption the later counts.
+ */
+
+/** All preemptions of a run, each once, in the order in which they were found. */
+export async function readPreemptions(path: string): Promise<Preemption[]> {
+  const known = new Map<string, Preemption>();
+  for await (const line of readJsonLines(path, Preemption)) known.set(nameOf(line), line);
+  return [...known.values()];
+}
+
+const nameOf = ({ stage, at, what }: Preemption) => `${stage} ${at} ${what}`;
+
+/** Tells the workflow and the file of preemptions. What cannot be written (a full disk) must not end a training. */
 export class Losses {
-  private open: Preemption[] = [];
   private readonly path: string;
+  private readonly stage: string;
   private readonly tellWorkflow: (preemption: Preemption) => void;
 
-  constructor(path: string, tellWorkflow: (preemption: Preemption) => void) {
+  constructor(path: string, stage: string, tellWorkflow: (preemption: Preemption) => void) {
     this.path = path;
+    this.stage = stage;
     this.tellWorkflow = tellWorkflow;
   }
 
   async report(preemption: Preemption): Promise<void> {
-    this.open.push(preemption);
-    await this.tell(preemption);
+    this.tellWorkflow(preemption);
+    await this.append(preemption);
   }
 
+  /** Work is committed again: closes what is open of this stage, whichever process reported it. */
   async committed(): Promise<void> {
-    const closed = this.open;
-    this.open = [];
-    for (const preemption of closed) {
-      const seconds = (Date.now() - Date.parse(preemption.at)) / 1000;
-      await this.tell({ ...preemption, seconds_to_next_commit: Math.round(seconds * 10) / 10 });
+    const all = await readPreemptions(this.path).catch(() => []);
+    for (const preemption of all) {
+      if (preemption.stage !== this.stage || preemption.seconds_to_next_commit !== null) continue;
+      const seconds = Math.max(0, (Date.now() - Date.parse(preemption.at)) / 1000);
+      await this.report({ ...preemption, seconds_to_next_commit: Math.round(seconds * 10) / 10 });
     }
   }
 
-  private async tell(preemption: Preemption): Promise<void> {
-    this.tellWorkflow(preemption);
-    await appendLine(this.path, preemption);
+  private async append(preemption: Preemption): Promise<void> {
+    await appendLine(this.path, preemption).catch((error: Error) =>
+      console.error(`preemption not written: ${error.message}`),
+    );
   }
 }

@@ -7,12 +7,13 @@ import type { Heartbeat, Preemption } from '../contracts/status.ts';
 import { vllmCommand } from '../engines/vllm.ts';
 import { failure } from '../failures.ts';
 import { freePort } from '../ports.ts';
-import { type Child, lastError, startChild } from '../process.ts';
+import { type Child, lastError, reapOrphans, reapTagged, startChild } from '../process.ts';
 import { publishEndpoint, withdrawEndpoint } from '../run-directory/endpoints.ts';
-import { appendLine } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { locateModel, modelArgument, modelDigest, servedName } from '../spec/models.ts';
 import { LiveView } from './live-view.ts';
+import { Losses } from './losses.ts';
+import { stageTag } from './tags.ts';
 
 /** One vLLM, from its start to its end. */
 
@@ -35,6 +36,8 @@ export interface ModelServerRun extends ServedModel {
   /** Number of this attempt, from 1: later ones follow a death. */
   attempt: number;
   signal: AbortSignal;
+  /** What is thrown once the signal is aborted. */
+  ended: () => Error;
   beat: (beat: Heartbeat) => void;
   onPreemption: (preemption: Preemption) => void;
 }
@@ -48,7 +51,7 @@ const POLL_MS = 500;
 const HEALTH_INTERVAL_MS = 2000;
 const MAX_FAILED_HEALTH_CHECKS = 5;
 
-/** Serves until the signal aborts (then throws its reason); throws ModelDidNotStart or ModelServerDied. */
+/** Serves until the signal aborts (then throws what `ended` gives); throws ModelDidNotStart or ModelServerDied. */
 export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
   const { paths, role, live, stopBeating } = { ...server, ...view(server) };
   const location = locateModel(server.config.root, server.model);
@@ -59,6 +62,8 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
   try {
     // What a killed worker left: another server may have its port by now.
     await rm(paths.endpoint(role), { force: true });
+    // An engine that outlived its server still holds the GPU's memory.
+    await (server.stage === 'serve' ? reapOrphans : reapTagged)(tagOf(server));
     const port = await freePort(HOST);
     const logPath = paths.log(`vllm-${role}-${server.attempt}`);
     const name = servedName(location, role, server.run);
@@ -78,7 +83,7 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
     });
     live.update({ phase: 'serve' });
     const cause = await untilGone(server, child, port);
-    server.signal.throwIfAborted();
+    if (server.signal.aborted) throw server.ended();
     await reportDeath(server, cause);
     throw failure('ModelServerDied', `vLLM of the ${role}: ${cause}. Log: ${logPath}`, { log: logPath });
   } finally {
@@ -89,6 +94,8 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
     }
   }
 }
+
+const tagOf = ({ config, paths, stage, role }: ModelServerRun) => `${stageTag(config.node, paths, stage)}/vllm-${role}`;
 
 function view(server: ModelServerRun) {
   const live = new LiveView(server.stage, null, server.beat);
@@ -104,9 +111,9 @@ function start(
   logPath: string,
   offline: boolean,
 ): Child {
-  const { config, role, vllm, gpus, run, stage } = server;
+  const { config, vllm, gpus } = server;
   const { args, env } = vllmCommand({ model, served_name, host: HOST, port, vllm, gpus });
-  const tag = `${run}/${stage}/vllm-${role}`;
+  const tag = tagOf(server);
   const command = {
     name: 'vllm',
     command: config.python,
@@ -120,11 +127,11 @@ function start(
 async function untilHealthy(server: ModelServerRun, child: Child, port: number, logPath: string): Promise<void> {
   const deadline = Date.now() + server.start_timeout_s * 1000;
   let ended: string | null = null;
-  void child.exited.then(({ code, signal }) => {
+  child.exited.then(({ code, signal }) => {
     ended = signal ?? `exit code ${code}`;
-  });
+  }, String);
   while (!(await isHealthy(port))) {
-    server.signal.throwIfAborted();
+    if (server.signal.aborted) throw server.ended();
     const late = Date.now() > deadline;
     if (ended === null && !late) {
       await sleep(POLL_MS);
@@ -145,9 +152,9 @@ async function untilHealthy(server: ModelServerRun, child: Child, port: number, 
 /** Resolves with the cause once the server is dead or the signal aborts. */
 async function untilGone(server: ModelServerRun, child: Child, port: number): Promise<string> {
   let cause: string | null = null;
-  void child.exited.then(({ code, signal }) => {
+  child.exited.then(({ code, signal }) => {
     cause = `ended with ${signal ?? `exit code ${code}`}`;
-  });
+  }, String);
   let failed = 0;
   let nextCheck = Date.now() + HEALTH_INTERVAL_MS;
   while (cause === null && !server.signal.aborted) {
@@ -179,6 +186,5 @@ async function reportDeath({ paths, stage, role, onPreemption }: ModelServerRun,
     steps_lost: 0,
     seconds_to_next_commit: null,
   };
-  onPreemption(preemption);
-  await appendLine(paths.report.preemptions, preemption);
+  await new Losses(paths.report.preemptions, stage, onPreemption).report(preemption);
 }

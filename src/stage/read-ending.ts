@@ -12,15 +12,27 @@ export interface Ending {
   logPath: string;
   code: number | null;
   signal: string | null;
+  /** Why it was asked to stop; null where it was not. */
+  asked: string | null;
+  /** How it hung; null where it did not. */
+  hung: string | null;
 }
 
 /** Reads how an attempt ended: its result, or a thrown failure of the type that says whether to try again. */
 export async function readEnding(ending: Ending): Promise<StageResult> {
-  const { paths, stage, epoch, logPath, code, signal } = ending;
+  const { paths, stage, epoch, logPath, code, signal, asked, hung } = ending;
   const outcome = await readOutcome(paths, stage, epoch).catch(() => null);
   if (outcome?.status === 'done') {
     const result = await readResult(paths, stage);
     if (result) return result;
+  }
+  if (asked !== null && outcome?.status !== 'bad_request' && outcome?.status !== 'judge_away') {
+    await record(ending, { status: 'preempted', message: asked, field: null });
+    throw failure('StopRequested', `${stage}: ${asked}`);
+  }
+  if (hung !== null) {
+    await record(ending, { status: 'failed', message: hung, field: null });
+    throw failure('TrainerHung', `${stage}: ${hung}. Log: ${logPath}`, { log: logPath });
   }
   if (outcome?.status === 'bad_request') {
     throw invalidSpec([{ field: outcome.field ?? stage, message: outcome.message }]);

@@ -7,18 +7,22 @@ import type { Outcome, StageRequest, StageResult } from '../contracts/stage.ts';
 import type { Heartbeat, Preemption, ProgressSignal } from '../contracts/status.ts';
 import { trainerCommand } from '../engines/trainer.ts';
 import { failure, messageOf } from '../failures.ts';
-import { startChild } from '../process.ts';
-import { takeEpoch } from '../run-directory/epochs.ts';
+import { type Child, reapOlderAttempts, startChild } from '../process.ts';
+import { type TakenEpoch, takeEpoch } from '../run-directory/epochs.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import { type RunPaths, runPaths } from '../run-directory/paths.ts';
-import { readResult } from '../run-directory/result.ts';
+import { readVerifiedResult } from '../run-directory/result.ts';
 import { locateModel } from '../spec/models.ts';
+import { commitThinning } from './commit-thinning.ts';
 import { errorsWithoutProgress, type PastEpoch, preemptionOf, readPastEpochs } from './epoch-history.ts';
 import { type GatewayChild, startGatewayChild } from './gateway-child.ts';
+import { publishOutsideJudge } from './gateway-settings.ts';
 import { LiveView } from './live-view.ts';
 import { Losses } from './losses.ts';
 import { readEnding } from './read-ending.ts';
+import { stageTag } from './tags.ts';
 import { trainerEvents } from './trainer-events.ts';
+import { type Ended, watchTrainer } from './watch-trainer.ts';
 
 /** One attempt at a stage: take an epoch, start gateway and trainer, watch both, read what they left. */
 
@@ -29,10 +33,12 @@ export interface StageRun {
   spec: Spec;
   stage: TrainedStage;
   gpus: string[];
-  /** Aborted when the stage is cancelled or its worker shuts down. */
+  /** Aborted when the stage is cancelled, its worker shuts down, or the server has given this attempt up. */
   signal: AbortSignal;
   /** How long a trainer may take to commit and end once the signal is aborted. */
   grace_ms: () => number;
+  /** What the attempt throws once the signal is aborted. */
+  ended: () => Error;
   beat: (beat: Heartbeat) => void;
   onCommit: (progress: ProgressSignal) => void;
   onPreemption: (preemption: Preemption) => void;
@@ -44,79 +50,38 @@ export interface StageRun {
 
 /** Runs the stage to its result, or throws a typed failure; a stage that is already done is only read. */
 export async function runStage(run: StageRun): Promise<StageResult> {
-  const paths = runPaths(run.config.root, run.spec.run);
-  const done = await readResult(paths, run.stage);
-  if (done) return done;
+  const { config, stage } = run;
+  const paths = runPaths(config.root, run.spec.run);
+  // Verifying large files on a shared disk takes longer than a heartbeat may be away.
+  const stopWaiting = new LiveView(stage, null, run.beat).keepBeating();
+  let taken: TakenEpoch;
+  try {
+    const { result } = await readVerifiedResult(paths, stage);
+    if (result) return result;
+    taken = await takeEpoch(paths, stage, { node: config.node, pid: process.pid });
+    // They may hold the GPUs, and whatever they do from here on is void.
+    await reapOlderAttempts(stageTag(config.node, paths, stage), taken.epoch);
+  } finally {
+    stopWaiting();
+  }
+  const past = await readPastEpochs(paths, stage, taken.epoch);
+  await refuseWithoutProgress(run, paths, past, taken.epoch);
 
-  // Verifying a large checkpoint on a shared disk takes longer than a heartbeat may be away.
-  const stopWaiting = new LiveView(run.stage, null, run.beat).keepBeating();
-  const holder = { node: run.config.node, pid: process.pid };
-  const { epoch, dir, resume_from } = await takeEpoch(paths, run.stage, holder).finally(stopWaiting);
-  const past = await readPastEpochs(paths, run.stage, epoch);
-  await refuseWithoutProgress(run, paths, past, epoch);
-
-  const live = new LiveView(run.stage, epoch, run.beat);
-  const losses = new Losses(paths.report.preemptions, run.onPreemption);
+  const live = new LiveView(stage, taken.epoch, run.beat);
+  const losses = new Losses(paths.report.preemptions, stage, run.onPreemption);
   const last = past.at(-1);
-  const lost = last && (await preemptionOf(paths, run.stage, last, resume_from?.step ?? 0));
+  const lost = last && (await preemptionOf(paths, stage, last, taken, config.node));
   if (lost) await losses.report(lost);
+  const resumed = { step: taken.resume_from?.step ?? 0, checkpoint: taken.resume_from?.name ?? null };
+  run.onCommit({ stage, epoch: taken.epoch, total: 0, metrics: {}, ...resumed });
 
   const stopBeating = live.keepBeating();
-  const tag = `${run.spec.run}/${run.stage}/e${epoch}`;
-  const logPath = paths.log(`${run.stage}-e${epoch}`);
-  let gateway: GatewayChild | null = null;
+  const attempt: Attempt = { run, paths, taken, live, losses, gateway: null };
   try {
-    if (run.gateway) {
-      const { config, secrets } = run;
-      const logPath = paths.log(`gateway-${run.stage}-e${epoch}`);
-      const settings = run.gateway(paths, epoch);
-      gateway = await startGatewayChild({
-        config,
-        secrets,
-        gateway: settings,
-        paths,
-        stage: run.stage,
-        dir,
-        logPath,
-        tag,
-        live,
-        losses,
-      });
-    }
-    await writeAtomic(paths.stage(run.stage).epoch(epoch).request, {
-      stage: run.stage,
-      run: run.spec.run,
-      epoch,
-      root: run.config.root,
-      run_dir: paths.dir,
-      resume_from: resume_from?.folder ?? null,
-      gateway_url: gateway?.url ?? null,
-      spec: run.spec,
-    } satisfies StageRequest);
-    const { args, env } = trainerCommand(run.stage, run.spec, dir, run.gpus);
-    const events = trainerEvents({ paths, stage: run.stage, epoch, live, losses, onCommit: run.onCommit });
-    const child = startChild({
-      name: 'trainer',
-      command: run.config.python,
-      args,
-      cwd: run.config.root,
-      env: { ...pythonEnv(run.config, modelIsLocal(run)), ...env, ...(gateway && { GAVEL_API_KEY: gateway.key }) },
-      logPath,
-      tag,
-      onEvent: events.take,
-    });
-    live.running('trainer', child.pid);
-    const stop = () => void child.stop(run.grace_ms());
-    run.signal.addEventListener('abort', stop, { once: true });
-    if (run.signal.aborted) stop();
-    const exit = await child.exited;
-    await child.stop(0);
-    await events.settled();
-    run.signal.throwIfAborted();
-    return await readEnding({ paths, stage: run.stage, epoch, logPath, ...exit });
+    return await trainAndRead(attempt);
   } catch (error) {
     // An attempt that ended before its trainer could say anything counts as an error too, or it is tried for ever.
-    const { outcome } = paths.stage(run.stage).epoch(epoch);
+    const { outcome } = paths.stage(stage).epoch(taken.epoch);
     if (!run.signal.aborted && !existsSync(outcome)) {
       const failed: Outcome = { status: 'failed', message: messageOf(error), field: null };
       await writeAtomic(outcome, failed).catch(() => undefined);
@@ -124,8 +89,92 @@ export async function runStage(run: StageRun): Promise<StageResult> {
     throw error;
   } finally {
     stopBeating();
-    await gateway?.stop();
+    await attempt.gateway?.stop();
   }
+}
+
+interface Attempt {
+  run: StageRun;
+  paths: RunPaths;
+  taken: TakenEpoch;
+  live: LiveView;
+  losses: Losses;
+  gateway: GatewayChild | null;
+}
+
+async function trainAndRead(attempt: Attempt): Promise<StageResult> {
+  const { run, paths, taken, live, losses } = attempt;
+  const { config, spec, stage } = run;
+  const { epoch, dir } = taken;
+  const tag = `${stageTag(config.node, paths, stage)}/e${epoch}`;
+  if (run.gateway) {
+    if (stage === 'grpo') await publishOutsideJudge(spec, paths);
+    const logPath = paths.log(`gateway-${stage}-e${epoch}`);
+    const { secrets } = run;
+    const gateway = run.gateway(paths, epoch);
+    attempt.gateway = await startGatewayChild({
+      config,
+      secrets,
+      gateway,
+      paths,
+      stage,
+      dir,
+      logPath,
+      tag,
+      live,
+      losses,
+    });
+  }
+  await writeAtomic(paths.stage(stage).epoch(epoch).request, requestOf(attempt));
+  const logPath = paths.log(`${stage}-e${epoch}`);
+  const thin = commitThinning(stage, spec);
+  const onCommit = (progress: ProgressSignal) => thin(progress) && run.onCommit(progress);
+  const events = trainerEvents({ paths, stage, epoch, live, losses, onCommit });
+  const child = startTrainer(attempt, logPath, tag, events.take);
+  live.running('trainer', child.pid);
+  const gone = attempt.gateway?.gone;
+  const ended: Ended = await watchTrainer({ child, paths, stage, run, live, limits: spec.limits, gone, events });
+  await events.settled();
+  if (ended.why === 'aborted') throw run.ended();
+  if (ended.why === 'gateway') throw ended.error;
+  const { exit, why } = ended;
+  const asked = why === 'stop' ? ended.reason : null;
+  const hung = why === 'hung' ? ended.message : null;
+  return readEnding({ paths, stage, epoch, logPath, asked, hung, ...exit });
+}
+
+function requestOf({ run, paths, taken, gateway }: Attempt): StageRequest {
+  const { config, spec, stage } = run;
+  return {
+    stage,
+    run: spec.run,
+    epoch: taken.epoch,
+    root: config.root,
+    run_dir: paths.dir,
+    resume_from: taken.resume_from?.folder ?? null,
+    gateway_url: gateway?.url ?? null,
+    spec,
+  };
+}
+
+function startTrainer(
+  { run, taken, gateway }: Attempt,
+  logPath: string,
+  tag: string,
+  onEvent: (event: unknown) => void,
+): Child {
+  const { config, spec, stage, gpus } = run;
+  const { args, env } = trainerCommand(stage, spec, taken.dir, gpus);
+  return startChild({
+    name: 'trainer',
+    command: config.python,
+    args,
+    cwd: config.root,
+    env: { ...pythonEnv(config, modelIsLocal(run)), ...env, ...(gateway && { GAVEL_API_KEY: gateway.key }) },
+    logPath,
+    tag,
+    onEvent,
+  });
 }
 
 async function refuseWithoutProgress(

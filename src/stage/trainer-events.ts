@@ -14,6 +14,8 @@ export interface TrainerEventsOptions {
   onCommit: (progress: ProgressSignal) => void;
 }
 
+export type TrainerEvents = ReturnType<typeof trainerEvents>;
+
 /** Turns a trainer's progress lines into heartbeats, metrics.jsonl and signals. */
 export function trainerEvents({ paths, stage, epoch, live, losses, onCommit }: TrainerEventsOptions) {
   // One after the other: lines of metrics.jsonl keep the order of the steps.
@@ -25,10 +27,14 @@ export function trainerEvents({ paths, stage, epoch, live, losses, onCommit }: T
       .catch((error) => console.error(`metrics of ${stage} not written: ${(error as Error).message}`));
   };
 
+  let heard: (phase: string, step: number) => void = () => undefined;
   const take = (event: unknown): void => {
     const parsed = ProgressLine.safeParse(event);
     if (!parsed.success) return;
     const line = parsed.data;
+    if (line.event === 'progress') heard(line.phase, line.step);
+    // A commit or a resume is a sign of life, but no step.
+    else heard(live.beat.phase, live.beat.step);
     if (line.event === 'waiting') {
       live.update({ waiting: { for: line.for, seconds: line.seconds } });
       return;
@@ -48,7 +54,14 @@ export function trainerEvents({ paths, stage, epoch, live, losses, onCommit }: T
     }
     live.update({ checkpoint: line.checkpoint, metrics });
     write(() => losses.committed());
-    onCommit({ stage, step: line.step, total: live.beat.total, checkpoint: line.checkpoint, metrics });
+    onCommit({ stage, epoch, step: line.step, total: live.beat.total, checkpoint: line.checkpoint, metrics });
   };
-  return { take, settled: () => writes };
+  return {
+    take,
+    settled: () => writes,
+    /** Sets who is told of each sign of life. */
+    onHeard: (listener: typeof heard) => {
+      heard = listener;
+    },
+  };
 }

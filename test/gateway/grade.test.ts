@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Trace } from '../../src/contracts/trace.ts';
+import { parseLine } from '../../src/run-directory/segment-lines.ts';
 import { gatewayWith, graded, KEY, QUESTION, tracesOf } from './start.ts';
 
 const onDisk = (run_dir: string): string[] => {
@@ -25,7 +26,7 @@ test('has the trace on disk, whole and valid, before its verdict is out', async 
   const { gateway, run_dir } = await graded();
   const grade = await gateway.grade();
   const [line] = onDisk(run_dir);
-  const trace = Trace.parse(JSON.parse(line as string));
+  const trace = Trace.parse(parseLine({ bytes: Buffer.from(line as string), offset: 0, number: 1 }, run_dir));
   expect(trace).toMatchObject({
     ...QUESTION,
     key: grade.key,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { Trace } from '../../src/contracts/trace.ts';
 import { sha256 } from '../../src/gateway/key.ts';
@@ -8,6 +9,7 @@ import { Ledger } from '../../src/gateway/ledger.ts';
 import type { TraceFilter } from '../../src/gateway/read-traces.ts';
 import { takeEpoch } from '../../src/run-directory/epochs.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
+import { LedgerDamaged, lineOf } from '../../src/run-directory/segment-lines.ts';
 import { runDirectory, tracesOf } from './start.ts';
 
 const trace = (n: number, more: Partial<Trace> = {}): Trace => ({
@@ -54,7 +56,7 @@ test('has a trace on disk when its append returns, and finds it by key after reo
   const run_dir = runDirectory();
   const ledger = await grpo(run_dir, 1);
   await ledger.append(trace(1));
-  expect(readFileSync(segment(run_dir, 'grpo-e1-000001.jsonl'), 'utf8')).toBe(`${JSON.stringify(trace(1))}\n`);
+  expect(readFileSync(segment(run_dir, 'grpo-e1-000001.jsonl'), 'utf8')).toBe(lineOf(trace(1)).toString());
   await ledger.append(trace(2));
   await ledger.close();
   const again = await grpo(run_dir, 1);
@@ -88,7 +90,7 @@ test('begins a segment of its own after a restart, and repairs the torn last lin
   await killed.append(trace(1));
   const path = segment(run_dir, 'grpo-e1-000001.jsonl');
   const whole = statSync(path).size;
-  appendFileSync(path, JSON.stringify(trace(2)).slice(0, 200));
+  appendFileSync(path, lineOf(trace(2)).subarray(0, 200));
   const next = await grpo(run_dir, 1);
   expect(statSync(path).size).toBe(whole);
   expect(next.has(trace(2).key)).toBe(false);
@@ -178,11 +180,70 @@ test('filters traces while streaming them', async () => {
   expect(await keys({ text: 'prompt 1', limit: 4 })).toBe(4);
 });
 
-test('says where a line that is no trace lies', async () => {
+test('ends every line in the CRC-32 of what is before it, which no reader shows', async () => {
+  const run_dir = runDirectory();
+  const ledger = await grpo(run_dir, 1);
+  await ledger.append(trace(1));
+  expect(Object.keys(ledger.find(trace(1).key) ?? {})).not.toContain('crc32');
+  await ledger.close();
+  const line = readFileSync(segment(run_dir, 'grpo-e1-000001.jsonl'), 'utf8');
+  const [, body, checksum] = /^(.*),"crc32":"([0-9a-f]{8})"}\n$/.exec(line) ?? [];
+  expect(crc32(body ?? '')).toBe(Number.parseInt(checksum ?? '', 16));
+  expect(JSON.parse(line)).toEqual({ ...trace(1), crc32: checksum });
+  expect(await tracesOf(run_dir)).toEqual([trace(1)]);
+});
+
+test.each([
+  ['not json', () => 'not json'],
+  ['a trace without its checksum', () => JSON.stringify(trace(2))],
+  [
+    'a trace under the checksum of another',
+    () => lineOf(trace(2)).toString().trimEnd().replace('prompt 2', 'prompt 3'),
+  ],
+])('refuses to read or to index past %s, and says where it lies', async (_, bad) => {
   const run_dir = runDirectory();
   mkdirSync(join(run_dir, 'traces'));
-  writeFileSync(segment(run_dir, 'serve-000001.jsonl'), 'not json\n');
-  await expect(tracesOf(run_dir)).rejects.toThrow(/serve-000001\.jsonl: .*byte 0.*not json/);
+  writeFileSync(segment(run_dir, 'serve-000001.jsonl'), `${lineOf(trace(1))}${bad()}\n${lineOf(trace(4))}`);
+  const damaged = await tracesOf(run_dir).catch((error) => error);
+  expect(damaged).toBeInstanceOf(LedgerDamaged);
+  expect(damaged.message).toMatch(/serve-000001\.jsonl:2: .*byte \d+/);
+  expect(damaged.line).toBe(2);
+  await expect(grpo(run_dir, 1)).rejects.toThrow(LedgerDamaged);
+});
+
+test('never answers from a line that was damaged after it was indexed', async () => {
+  const run_dir = runDirectory();
+  const ledger = await grpo(run_dir, 1);
+  await ledger.append(trace(1));
+  const path = segment(run_dir, 'grpo-e1-000001.jsonl');
+  writeFileSync(path, readFileSync(path, 'utf8').replace('Score: 5', 'Score: 6'));
+  expect(() => ledger.find(trace(1).key)).toThrow(LedgerDamaged);
+  await ledger.close();
+});
+
+test('leaves the seal of a successor alone when a replaced writer wakes and closes its segment', async () => {
+  const { run_dir, beginEpoch } = newRun();
+  await beginEpoch();
+  const zombie = await grpo(run_dir, 1);
+  await zombie.append(trace(1));
+  await beginEpoch();
+  const seal = readFileSync(segment(run_dir, 'grpo-e1-000001.seal.json'), 'utf8');
+  await zombie.append(trace(2));
+  await zombie.close();
+  expect(readFileSync(segment(run_dir, 'grpo-e1-000001.seal.json'), 'utf8')).toBe(seal);
+  expect((await beginEpoch()).quarantined).toEqual([]);
+  expect((await tracesOf(run_dir)).map(({ key }) => key)).toEqual([trace(1).key]);
+});
+
+test('reads by the newest epoch whose record can be read', async () => {
+  const { run_dir, beginEpoch } = newRun();
+  await beginEpoch();
+  const ledger = await grpo(run_dir, 1);
+  await ledger.append(trace(1));
+  await ledger.close();
+  const { dir } = await beginEpoch();
+  writeFileSync(join(dir, 'epoch.json'), '{"stage": "gr');
+  expect(await tracesOf(run_dir)).toHaveLength(1);
 });
 
 test('goes on after a write that failed, without a trace of it', async () => {

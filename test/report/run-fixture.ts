@@ -127,6 +127,7 @@ export const stages: StageResult[] = [
     checkpoint: 'step-000060.e2',
     metrics: { eval_first: 0.455, eval_last: 0.72 },
     artifacts: {},
+    digests: {},
     finished_at: '2026-05-04T10:07:30.000Z',
   },
   {
@@ -136,6 +137,7 @@ export const stages: StageResult[] = [
     checkpoint: 'step-000240.e1',
     metrics: { loss: 0.214 },
     artifacts: {},
+    digests: {},
     finished_at: '2026-05-04T10:09:20.000Z',
   },
   {
@@ -145,6 +147,7 @@ export const stages: StageResult[] = [
     checkpoint: null,
     metrics: {},
     artifacts: { audit: 'report/audit.json' },
+    digests: { audit: '0'.repeat(64) },
     finished_at: '2026-05-04T10:11:12.000Z',
   },
 ];

@@ -9,11 +9,12 @@ from pathlib import Path
 from gavel_train import progress
 from gavel_train.audit.compute import EvalRow, Inputs, compute_audit
 from gavel_train.audit.truth import truths
-from gavel_train.contracts import AuditRow, GradingPass, PromptRow, StageRequest, StageResult, VerdictRow
+from gavel_train.contracts import AuditRow, GradingPass, PromptRow, StageRequest, VerdictRow
 from gavel_train.gateway import GatewayClient
 from gavel_train.grading import Mode, Role, grade_rows
 from gavel_train.lifetime import rank
 from gavel_train.outcome import BadRequest, run_stage
+from gavel_train.results import read_artifact, read_result
 from gavel_train.rubric import load_rubric
 from gavel_train.run_directory import publish_result, read_rows, resolve, run_dir_of, write_atomically
 from gavel_train.sft_data import judge_traces, prompt_hash
@@ -109,18 +110,20 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
 
 
 def _grpo_artifacts(run_dir: Path) -> dict[str, Path]:
+    """Paths of what this stage uses of the result of stage grpo; raises BadRequest, ResultDamaged."""
     path = run_dir / "grpo" / "result.json"
-    if not path.exists():
+    try:
+        result = read_result(run_dir, "grpo")
+    except FileNotFoundError:
         raise BadRequest(
             None, f"Expected the result of stage grpo at {path}, found none: run that stage first."
-        )
-    result = StageResult.model_validate_json(path.read_bytes())
-    missing = [
-        name for name in ("audit_rows", "verdicts_judge", "pass_judge") if name not in result.artifacts
-    ]
+        ) from None
+    needed = ("audit_rows", "verdicts_judge", "pass_judge")
+    missing = [name for name in needed if name not in result.artifacts]
     if missing:
         raise BadRequest(None, f"{path}: expected the artifacts {', '.join(missing)}, found none.")
-    return {name: run_dir / relative for name, relative in result.artifacts.items()}
+    used = [name for name in (*needed, "eval_rows") if name in result.artifacts]
+    return {name: read_artifact(run_dir, result, name) for name in used}
 
 
 def without_training_prompts(run_dir: Path, rows: list[AuditRow]) -> list[AuditRow]:

@@ -1,0 +1,170 @@
+import type { Logged } from './events.ts';
+import { SAVE_EVERY } from './small-spec.ts';
+
+/** What each fault cost, computed from the event log alone. */
+
+export interface Cost {
+  seed: number;
+  kind: string;
+  stage: string;
+  steps_lost: number;
+  asked_again: number;
+  /** Seconds from the fault to the next epoch, to its trainer, to the first new committed step; null where there was none. */
+  to_epoch: number | null;
+  to_trainer: number | null;
+  to_commit: number | null;
+  /** Seconds of steps that ended up in the final chain, and of all time, from this fault to the next or the stage's end. */
+  effective: number;
+  window: number;
+  /** Figures that the fault itself measured, by name. */
+  measured: Record<string, number>;
+}
+
+export function costsOf(seed: number, events: readonly Logged[], chain: ReadonlySet<string>): Cost[] {
+  const faults = events.filter((event) => event.event === 'fault');
+  return faults.map((fault) => {
+    const at = events.indexOf(fault);
+    const following = faults.find((other) => events.indexOf(other) > at);
+    const end = following ? events.indexOf(following) : events.length;
+    const window = events.slice(at + 1, end);
+    const epochs = window.filter((event) => event.event === 'epoch' && event.stage === fault.stage);
+    const first = epochs[0]?.event === 'epoch' ? epochs[0] : null;
+    const trainer = window.find(
+      (event) => event.event === 'trainer' && event.stage === fault.stage && event.epoch > fault.epoch,
+    );
+    const commit = window.find(
+      (event) =>
+        (event.event === 'commit' && event.stage === fault.stage && event.step > fault.committed) ||
+        (event.event === 'result' && event.stage === fault.stage),
+    );
+    const until = commit ?? window.at(-1);
+    const seconds = (event: { at: number } | null | undefined) => (event ? (event.at - fault.at) / 1000 : null);
+    // A stage that is over does not train; its end closes the window.
+    const over = window.find((event) => event.event === 'result' && event.stage === fault.stage);
+    const last = over ?? following ?? window.at(-1) ?? fault;
+    const healed = events.find((event) => event.event === 'healed' && event.id === fault.id);
+    return {
+      seed,
+      kind: fault.kind,
+      stage: fault.stage,
+      steps_lost: Math.max(0, ...epochs.map((epoch) => lostAt(epoch, events))),
+      asked_again: window.filter(
+        (event) => event.event === 'judge_call' && event.again && (!until || event.at <= until.at),
+      ).length,
+      to_epoch: seconds(first),
+      to_trainer: seconds(trainer),
+      to_commit: seconds(commit),
+      effective: window
+        .filter((event) => event.event === 'step' && event.at <= last.at)
+        .reduce((sum, event) => sum + (event.event === 'step' && counts(event, chain) ? event.seconds : 0), 0),
+      window: (last.at - fault.at) / 1000,
+      measured: healed?.event === 'healed' ? healed.seconds : {},
+    };
+  });
+}
+
+/** Steps that had been finished when an epoch began, above the one that it began from. */
+function lostAt(epoch: Logged, events: readonly Logged[]): number {
+  if (epoch.event !== 'epoch') return 0;
+  const before = events.slice(0, events.indexOf(epoch));
+  const finished = before.flatMap((event) =>
+    (event.event === 'step' || event.event === 'commit') && event.stage === epoch.stage && event.epoch < epoch.epoch
+      ? [event.step]
+      : [],
+  );
+  // Only what the epoch before it did: an older one's steps were done again already.
+  const last = Math.max(
+    0,
+    ...before.flatMap((event) => (event.event === 'epoch' && event.stage === epoch.stage ? [event.epoch] : [])),
+  );
+  const own = before.flatMap((event) =>
+    (event.event === 'step' || event.event === 'commit') && event.stage === epoch.stage && event.epoch === last
+      ? [event.step]
+      : [],
+  );
+  const height = own.length > 0 ? Math.max(...own) : Math.min(epoch.resumed_step, Math.max(0, ...finished));
+  return Math.max(0, height - epoch.resumed_step);
+}
+
+const counts = (event: { stage: string; epoch: number; step: number }, chain: ReadonlySet<string>) =>
+  chain.has(`${event.stage} ${event.epoch} ${event.step}`);
+
+/** The steps of the final chain as `stage epoch step`: each checkpoint stands for the steps since the one before. */
+export function stepsOfChain(stage: string, chain: readonly { epoch: number; step: number }[]): Set<string> {
+  const steps = new Set<string>();
+  let before = 0;
+  for (const { epoch, step } of chain) {
+    for (let each = before + 1; each <= step; each += 1) steps.add(`${stage} ${epoch} ${each}`);
+    before = step;
+  }
+  return steps;
+}
+
+export interface Row {
+  kind: string;
+  count: number;
+  steps_lost_max: number;
+  steps_lost_allowed: number;
+  asked_again: number;
+  to_trainer_p95: number | null;
+  to_commit_p50: number | null;
+  to_commit_p95: number | null;
+  effective_share: number | null;
+  measured: Record<string, { p50: number; max: number; n: number }>;
+}
+
+const NOTHING_LOST = [
+  'worker told to end (SIGTERM)',
+  'preemptionNotice',
+  'run paused and resumed',
+  'judge away',
+  'judge moves',
+  'workflow worker killed',
+  'gateway killed',
+  'vLLM killed',
+  'vLLM engine killed',
+];
+
+/** Steps that a kind of fault may cost: none, one interval, or two where a checkpoint itself is damaged. */
+export function allowedLoss(kind: string): number {
+  if (NOTHING_LOST.includes(kind)) return 0;
+  return kind === 'newest checkpoint damaged' ? 2 * SAVE_EVERY : SAVE_EVERY;
+}
+
+export function rowsOf(costs: readonly Cost[]): Row[] {
+  const kinds = [...new Set(costs.map(({ kind }) => kind))].sort();
+  return [...kinds, 'all'].map((kind) => {
+    const own = costs.filter((cost) => kind === 'all' || cost.kind === kind);
+    const commits = own.flatMap(({ to_commit }) => (to_commit === null ? [] : [to_commit]));
+    const trainers = own.flatMap(({ to_trainer }) => (to_trainer === null ? [] : [to_trainer]));
+    const grpo = own.filter(({ stage }) => stage === 'grpo');
+    const window = grpo.reduce((sum, cost) => sum + cost.window, 0);
+    const names = [...new Set(own.flatMap(({ measured }) => Object.keys(measured)))];
+    return {
+      kind,
+      count: own.length,
+      steps_lost_max: Math.max(0, ...own.map(({ steps_lost }) => steps_lost)),
+      steps_lost_allowed: kind === 'all' ? 2 * SAVE_EVERY : allowedLoss(kind),
+      asked_again: own.reduce((sum, { asked_again }) => sum + asked_again, 0),
+      to_trainer_p95: quantile(trainers, 0.95),
+      to_commit_p50: quantile(commits, 0.5),
+      to_commit_p95: quantile(commits, 0.95),
+      effective_share: window > 0 ? grpo.reduce((sum, cost) => sum + cost.effective, 0) / window : null,
+      measured: Object.fromEntries(
+        names.map((name) => {
+          const values = own.flatMap(({ measured }) => (measured[name] === undefined ? [] : [measured[name]]));
+          return [name, { p50: quantile(values, 0.5) ?? 0, max: Math.max(...values), n: values.length }];
+        }),
+      ),
+    };
+  });
+}
+
+/** Linear interpolation between order statistics (type 7 of Hyndman and Fan); null of nothing. */
+export function quantile(values: readonly number[], q: number): number | null {
+  if (values.length === 0) return null;
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = q * (sorted.length - 1);
+  const [low, high] = [sorted[Math.floor(at)] as number, sorted[Math.ceil(at)] as number];
+  return low + (high - low) * (at - Math.floor(at));
+}

@@ -1,0 +1,70 @@
+"""Records which files a trainer made durable before it gave them their public names.
+
+On the module path of a campaign's trainers (PYTHONPATH), never of a user's. A killed process leaves its
+writes in the kernel's cache, so a wrong order of fsync and rename shows in no kill; a power cut would show
+it. Each publication is therefore held against the fsyncs before it: a file or folder is durable if its
+inode was fsynced after its last change.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import time
+
+_synced: dict[tuple[int, int], int] = {}
+_fsync, _rename, _replace, _link = os.fsync, os.rename, os.replace, os.link
+
+
+def fsync(fd):
+    _fsync(fd)
+    stat = os.fstat(fd)
+    _synced[stat.st_dev, stat.st_ino] = stat.st_mtime_ns
+
+
+def _is_durable(path: str) -> bool:
+    stat = os.stat(path)
+    return _synced.get((stat.st_dev, stat.st_ino)) == stat.st_mtime_ns
+
+
+def _unsynced(source: str, target: str) -> list[str]:
+    paths = [source]
+    if os.path.isdir(source):
+        paths += [os.path.join(folder, name) for folder, _, names in os.walk(source) for name in names]
+    if os.path.basename(target) == "HEAD":
+        # The name that HEAD speaks of has to be durable first.
+        paths.append(os.path.join(os.path.dirname(target), "..", "..", "checkpoints"))
+    return [os.path.normpath(path) for path in paths if not _is_durable(path)]
+
+
+def _publishing(real):
+    def publish(source, target, *args, **kwargs):
+        source_path, target_path = os.fspath(source), os.fspath(target)
+        published = "/epochs/" in target_path or "/checkpoints/" in target_path or "result.json" in target_path
+        if published:
+            with contextlib.suppress(OSError):
+                _record(source_path, target_path)
+        return real(source, target, *args, **kwargs)
+
+    return publish
+
+
+def _record(source: str, target: str) -> None:
+    line = {
+        "op": "publish",
+        "path": target,
+        "from": source,
+        "at": time.time(),
+        "unsynced": _unsynced(source, target),
+    }
+    with open(os.path.join(sys.argv[-1], "operations.jsonl"), "a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+if any(argument.startswith("gavel_train.") for argument in sys.orig_argv):
+    os.fsync, os.rename, os.replace, os.link = (
+        fsync,
+        _publishing(_rename),
+        _publishing(_replace),
+        _publishing(_link),
+    )

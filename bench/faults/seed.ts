@@ -1,0 +1,125 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Manifest } from '../../src/contracts/stage.ts';
+import type { Trace } from '../../src/contracts/trace.ts';
+import { runPaths } from '../../src/run-directory/paths.ts';
+import { readResult } from '../../src/run-directory/result.ts';
+import { damageOf, parseLine } from '../../src/run-directory/segment-lines.ts';
+import { check, reachedOnDisk, type Violation } from './checker.ts';
+import { type Cost, costsOf, stepsOfChain } from './measure.ts';
+import type { Plan } from './plan.ts';
+import { replayAll } from './replay.ts';
+import { type Storm, storm, unmountSmall, untilOf } from './storm.ts';
+import { testimonies } from './witness.ts';
+
+/** One seed from its plan to its verdict. */
+
+export interface SeedResult {
+  seed: number;
+  scenario: string;
+  status: string;
+  injected: number;
+  seconds: number;
+  violations: Violation[];
+  reached: { what: string; detail: string }[];
+  costs: Cost[];
+}
+
+export interface SeedOptions {
+  plan: Plan;
+  folder: string;
+  package_root: string;
+  judge_url: string;
+  keep: boolean;
+  say: (line: string) => void;
+}
+
+export async function runSeed(options: SeedOptions): Promise<SeedResult> {
+  const { plan, folder, package_root, keep, say } = options;
+  let done: Storm | null = null;
+  try {
+    done = await storm(options);
+    const paths = runPaths(done.root, done.run);
+    const stages = ['grpo', 'sft', 'audit'].slice(0, 1 + ['grpo', 'sft', 'audit'].indexOf(untilOf(plan)));
+    const violations: Violation[] = [];
+    if (done.status !== 'COMPLETED')
+      violations.push({ assertion: 'the run completes', detail: `it ended ${done.status}` });
+    const heard = done.status === 'COMPLETED' ? await witnesses(done, package_root, violations) : [];
+    const events = done.log.events;
+    violations.push(...(await check({ paths, stages, events, testimonies: heard, damaged: damagedKeys(done) })));
+    violations.push(...(await replayAll(join(folder, 'histories'), package_root)));
+    const chain = new Set<string>();
+    for (const stage of stages) for (const step of stepsOfChain(stage, await chainOf(done, stage))) chain.add(step);
+    const reached = events.flatMap((event) => (event.event === 'reached' ? [event] : []));
+    const result: SeedResult = {
+      seed: plan.seed,
+      scenario: plan.scenario,
+      status: done.status,
+      injected: done.injected,
+      seconds: done.seconds,
+      violations,
+      reached: [...reached.map(({ what, detail }) => ({ what, detail })), ...(await reachedOnDisk(paths))],
+      costs: costsOf(plan.seed, events, chain),
+    };
+    say(
+      `seed ${plan.seed}: ${done.status}, ${done.injected} faults, ${violations.length} violations, ${done.seconds.toFixed(0)} s`,
+    );
+    for (const { assertion, detail } of violations) say(`seed ${plan.seed}: VIOLATION: ${assertion}: ${detail}`);
+    return result;
+  } finally {
+    await unmountKeeping(folder, keep || done === null);
+    if (!keep && done !== null)
+      for (const name of ['root', 'witness-grpo', 'witness-sft', 'saved'])
+        rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+async function witnesses(done: Storm, package_root: string, violations: Violation[]) {
+  try {
+    return await testimonies(done, package_root);
+  } catch (error) {
+    violations.push({
+      assertion: 'the final adapter equals the witness',
+      detail: `no witness: ${(error as Error).message}`,
+    });
+    return [];
+  }
+}
+
+/** A small filesystem takes its content with it; what is to be kept is copied out first. */
+async function unmountKeeping(folder: string, keep: boolean): Promise<void> {
+  const root = join(folder, 'root');
+  if (keep) {
+    const { execa } = await import('execa');
+    await execa('cp', ['-r', join(root, 'runs'), join(root, 'runs-kept')], { reject: false });
+  }
+  await unmountSmall(root);
+}
+
+async function chainOf({ root, run }: Storm, stage: string): Promise<Manifest[]> {
+  const paths = runPaths(root, run);
+  const chain: Manifest[] = [];
+  for (let name = (await readResult(paths, stage))?.checkpoint ?? null; name !== null; ) {
+    const path = join(paths.stage(stage).checkpoint(name), 'manifest.json');
+    const manifest = existsSync(path) ? Manifest.safeParse(JSON.parse(readFileSync(path, 'utf8'))).data : undefined;
+    if (!manifest) break;
+    chain.unshift(manifest);
+    name = manifest.parent;
+  }
+  return chain;
+}
+
+/** Keys of the traces that faults damaged, from the copies that were made before. */
+function damagedKeys({ folder }: Storm): Set<string> {
+  const saved = join(folder, 'saved');
+  const keys = new Set<string>();
+  for (const name of existsSync(saved) ? readdirSync(saved) : []) {
+    for (const line of readFileSync(join(saved, name), 'latin1').split('\n')) {
+      const bytes = Buffer.from(line, 'latin1');
+      if (bytes.length > 0 && damageOf(bytes) === null) {
+        keys.add(parseLine<Trace>({ bytes, offset: 0, number: 0 }, name).key);
+      }
+    }
+  }
+  return keys;
+}

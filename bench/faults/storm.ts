@@ -1,0 +1,171 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import proto from '@temporalio/proto';
+import { execa } from 'execa';
+import { messageOf } from '../../src/failures.ts';
+import { runPaths } from '../../src/run-directory/paths.ts';
+import { Cluster } from './cluster.ts';
+import { JudgeDoor } from './door.ts';
+import { EventLog, type Stage } from './events.ts';
+import { Field } from './field.ts';
+import { Observer } from './observer.ts';
+import type { Plan } from './plan.ts';
+import { processesOf } from './processes.ts';
+import { randomOf } from './random.ts';
+import { smallSpec } from './small-spec.ts';
+
+/** One seed: a pipeline is started, disturbed as planned, and waited for; what is left is what checker and witness look at. */
+
+export interface Storm {
+  plan: Plan;
+  /** Folder of this seed: `root` (GAVEL_ROOT), `events.jsonl`, `saved`, `histories`. */
+  folder: string;
+  root: string;
+  run: string;
+  log: EventLog;
+  injected: number;
+  status: string;
+  seconds: number;
+}
+
+export interface StormOptions {
+  plan: Plan;
+  folder: string;
+  package_root: string;
+  /** Base URL of the real judge that seeds without a judge of their own share. */
+  judge_url: string;
+  say: (line: string) => void;
+}
+
+const RECOVERY_MS = 240_000;
+
+export async function storm({ plan, folder, package_root, judge_url, say }: StormOptions): Promise<Storm> {
+  mkdirSync(folder, { recursive: true });
+  const root = join(folder, 'root');
+  mkdirSync(join(root, 'runs'), { recursive: true });
+  const mounted = await mountSmall(join(root, 'runs'));
+  const run = `storm-${plan.seed}`;
+  const log = new EventLog(join(folder, 'events.jsonl'));
+  const cluster = new Cluster(root, package_root);
+  const door = new JudgeDoor(judge_url, (body, again) => log.add({ event: 'judge_call', body, again }));
+  const observer = new Observer(log, root, run);
+  const began = Date.now();
+  let status = 'NEVER STARTED';
+  let injected = 0;
+  try {
+    const url = await door.open();
+    await cluster.start();
+    const client = await cluster.client();
+    const spec = smallSpec({ run, scenario: plan.scenario, seed: plan.seed, steps: plan.steps, judge_url: url });
+    const kinds = plan.faults.map(({ fault }) => fault.kind);
+    log.add({ event: 'started', seed: plan.seed, scenario: plan.scenario, plan: kinds });
+    observer.start();
+    await client.workflow.start('gavelPipeline', {
+      workflowId: `gavel/${run}`,
+      taskQueue: 'gavel',
+      args: [spec, { until: untilOf(plan) }],
+    });
+    const random = randomOf(plan.seed + 1_000_003);
+    const { scenario } = plan;
+    const field = new Field({ cluster, log, door, run, scenario, random, saved: join(folder, 'saved') });
+    injected = await inject(field, plan, mounted, say);
+    status = await untilOver(field);
+    log.add({ event: 'workflow', status });
+    await keepHistories(await cluster.client(), run, join(folder, 'histories'));
+    await checkNothingIsLeft(field);
+  } finally {
+    observer.stop();
+    await cluster.close();
+    await door.shut();
+    log.add({ event: 'ended', seconds: (Date.now() - began) / 1000 });
+  }
+  return { plan, folder, root, run, log, injected, status, seconds: (Date.now() - began) / 1000 };
+}
+
+export const untilOf = ({ scenario }: Plan): Stage =>
+  scenario === 'outside' ? 'sft' : scenario === 'managed' ? 'grpo' : 'audit';
+
+async function inject(field: Field, plan: Plan, mounted: boolean, say: (line: string) => void): Promise<number> {
+  let injected = 0;
+  let from = 0;
+  for (const [index, { fault, stage }] of plan.faults.entries()) {
+    const id = index + 1;
+    if (fault.kind === 'disk full' && !mounted) {
+      say(`seed ${plan.seed}: "disk full" is skipped, since a small filesystem cannot be mounted here`);
+      continue;
+    }
+    // Work goes on: a commit since the last fault, in the stage that is wanted.
+    const { log } = field;
+    const going = await log.next('commit', (commit) => commit.stage === stage, { from, timeout_ms: RECOVERY_MS });
+    if (!going || isOver(field, plan)) break;
+    await sleep(field.random.between(0, 2500));
+    if (isOver(field, plan)) break;
+    field.begin(id, fault.kind);
+    from = log.events.length;
+    say(`seed ${plan.seed}: ${fault.kind} (${stage}, step ${field.heights(stage).step})`);
+    try {
+      const seconds = await fault.strike(field);
+      log.add({ event: 'healed', id, seconds });
+    } catch (error) {
+      // A fault that found nothing to strike is not counted; what it broke before that would show.
+      log.add({ event: 'given_up', id, why: messageOf(error) });
+      say(`seed ${plan.seed}: ${fault.kind} given up: ${messageOf(error)}`);
+    }
+    const struck = log.of('fault').findLast((event) => event.id === id);
+    if (!struck) continue;
+    injected += 1;
+    await log.next('commit', ({ stage: at, step }) => at !== struck.stage || step > struck.committed, {
+      from,
+      timeout_ms: RECOVERY_MS,
+    });
+  }
+  return injected;
+}
+
+const isOver = (field: Field, plan: Plan) => field.log.of('result').some(({ stage }) => stage === untilOf(plan));
+
+/** The status that the pipeline ends in; what was resumed counts, not what was cancelled before. */
+async function untilOver(field: Field): Promise<string> {
+  for (;;) {
+    const handle = await field.handle();
+    await handle.result().catch(() => undefined);
+    const { status } = await handle.describe();
+    if (status.name !== 'RUNNING') return status.name;
+  }
+}
+
+/** A filesystem of its own that is small enough to be filled, where this may be mounted. */
+async function mountSmall(folder: string): Promise<boolean> {
+  const { failed } = await execa('mount', ['-t', 'tmpfs', '-o', 'size=192m', 'tmpfs', folder], { reject: false });
+  return !failed;
+}
+
+export async function unmountSmall(root: string): Promise<void> {
+  await execa('umount', [join(root, 'runs')], { reject: false });
+}
+
+async function keepHistories(client: Client, run: string, folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  for await (const { workflowId, runId } of client.workflow.list()) {
+    if (!workflowId.startsWith(`gavel/${run}`)) continue;
+    const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+    const bytes = proto.temporal.api.history.v1.History.encode(history).finish();
+    writeFileSync(join(folder, `${workflowId.replaceAll('/', '_')}-${runId.slice(0, 8)}.bin`), bytes);
+  }
+}
+
+async function checkNothingIsLeft(field: Field): Promise<void> {
+  const left = () => processesOf(field.cluster.root).filter(({ tag }) => tag !== null);
+  if ((await field.secondsUntil(5, () => left().length === 0)) === null) {
+    for (const { pid, command } of left()) {
+      field.violated('no child process left over', `${pid} ${command.slice(0, 120)}`);
+    }
+  }
+  const leases = await execa('find', [join(field.cluster.root, '.gavel/leases'), '-name', '*.json'], { reject: false });
+  if (leases.stdout.trim() !== '') field.violated('no GPU lease left over', leases.stdout.trim());
+}
+
+/** The spec that a storm ran with. */
+export const specOf = (root: string, run: string) => JSON.parse(readFileSync(runPaths(root, run).spec, 'utf8'));

@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { loadConfig } from '../../src/config.ts';
+import { AuditRow } from '../../src/contracts/audit.ts';
+import { Spec } from '../../src/contracts/spec.ts';
+import type { StageResult } from '../../src/contracts/stage.ts';
+import type { Trace } from '../../src/contracts/trace.ts';
+import { readTraces } from '../../src/gateway/read-traces.ts';
+import { publishEndpoint } from '../../src/run-directory/endpoints.ts';
+import { takeEpoch } from '../../src/run-directory/epochs.ts';
+import { readJsonLines } from '../../src/run-directory/files.ts';
+import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';
+import { readResult } from '../../src/run-directory/result.ts';
+import { damageOf, lineOf, parseLine } from '../../src/run-directory/segment-lines.ts';
+import { judgeGateway } from '../../src/stage/gateway-settings.ts';
+import { runStage } from '../../src/stage/run-stage.ts';
+import type { Storm } from './storm.ts';
+import { untilOf } from './storm.ts';
+
+/**
+ * The witness: the same stages, run once and undisturbed, fed with the verdicts of the stormy run's ledger. It has no judge: a
+ * question that the ledger does not answer is a fault of the stormy run.
+ */
+
+export interface Testimony {
+  /** What is compared: "grpo adapter", "audit rows", "sft adapter". */
+  what: string;
+  stormy: string;
+  calm: string;
+}
+
+export async function testimonies(storm: Storm, package_root: string): Promise<Testimony[]> {
+  const stormy = runPaths(storm.root, storm.run);
+  const verdicts = await verdictsOf(stormy);
+  const used = new Map(verdicts);
+  // What a fault damaged after it had been used is gone from the ledger, but not from the training.
+  for (const trace of savedBy(storm)) if (!used.has(trace.key)) used.set(trace.key, trace);
+  const found: Testimony[] = [];
+  const calm = await calmRun(storm, package_root, 'witness-grpo', [...used.values()]);
+  const grpo = await calmly(package_root, calm, 'grpo');
+  const told = await readResult(stormy, 'grpo');
+  found.push({ what: 'grpo adapter', stormy: adapterOf(stormy, told), calm: adapterOf(calm, grpo) });
+  found.push({ what: 'audit rows', stormy: await auditRows(stormy, told), calm: await auditRows(calm, grpo) });
+  if (untilOf(storm.plan) === 'grpo') return found;
+  const distilled = await calmRun(storm, package_root, 'witness-sft', [...verdicts.values()]);
+  const sft = await calmly(package_root, distilled, 'sft');
+  const grader = await readResult(stormy, 'sft');
+  found.push({ what: 'sft adapter', stormy: graderOf(stormy, grader), calm: graderOf(distilled, sft) });
+  return found;
+}
+
+async function verdictsOf(paths: RunPaths): Promise<Map<string, Trace>> {
+  const found = new Map<string, Trace>();
+  for await (const trace of readTraces(paths.dir, { stage: 'grpo' })) found.set(trace.key, trace);
+  return found;
+}
+
+function* savedBy({ folder }: Storm): Generator<Trace> {
+  const saved = join(folder, 'saved');
+  for (const name of existsSync(saved) ? readdirSync(saved).sort() : []) {
+    const path = join(saved, name);
+    for (const line of readFileSync(path).toString('latin1').split('\n')) {
+      const bytes = Buffer.from(line, 'latin1');
+      if (bytes.length > 0 && damageOf(bytes) === null) yield parseLine<Trace>({ bytes, offset: 0, number: 0 }, path);
+    }
+  }
+}
+
+/** A run directory of its own with the same spec and prompts, whose ledger holds `traces` and nothing else. */
+async function calmRun(storm: Storm, package_root: string, name: string, traces: Trace[]): Promise<RunPaths> {
+  const root = join(storm.folder, name);
+  const paths = runPaths(root, storm.run);
+  const stormy = runPaths(storm.root, storm.run);
+  mkdirSync(paths.traces, { recursive: true });
+  writeFileSync(join(root, '.gavel-root'), '');
+  for (const folder of ['models', 'examples']) symlinkSync(join(package_root, folder), join(root, folder));
+  for (const path of ['spec.json', 'run.json', 'data'])
+    cpSync(join(stormy.dir, path), join(paths.dir, path), { recursive: true });
+  for (const folder of [paths.logs, paths.endpoints, paths.report.dir]) mkdirSync(folder, { recursive: true });
+  const { epoch } = await takeEpoch(paths, 'grpo', { node: 'witness', pid: process.pid });
+  writeFileSync(paths.segment('grpo', epoch, 1), Buffer.concat(traces.map(lineOf)));
+  return paths;
+}
+
+async function calmly(package_root: string, paths: RunPaths, stage: 'grpo' | 'sft'): Promise<StageResult> {
+  const spec = Spec.parse(JSON.parse(readFileSync(paths.spec, 'utf8')));
+  const over = new AbortController();
+  const nobody = createServer((incoming, outgoing) => {
+    over.abort(new Error(`the witness asked the judge: ${incoming.method} ${incoming.url}`));
+    outgoing.writeHead(500).end();
+  });
+  await new Promise<void>((resolve) => nobody.listen(0, '127.0.0.1', resolve));
+  try {
+    for await (const trace of readTraces(paths.dir, { role: 'judge', limit: 1 })) {
+      await publishEndpoint(paths, 'judge', {
+        role: 'judge',
+        base_url: `http://127.0.0.1:${(nobody.address() as AddressInfo).port}/v1`,
+        model: trace.model,
+        model_digest: trace.model_digest,
+        pid: null,
+        host: '127.0.0.1',
+        api_key_env: null,
+        started_at: new Date().toISOString(),
+      });
+    }
+    return await runStage({
+      config: { ...loadConfig(), package_root, root: paths.root, node: 'witness', gpus: null },
+      spec,
+      stage,
+      gpus: [],
+      signal: over.signal,
+      grace_ms: () => 0,
+      ended: () => over.signal.reason as Error,
+      beat: () => undefined,
+      onCommit: () => undefined,
+      onPreemption: () => undefined,
+      gateway: stage === 'grpo' ? judgeGateway.bind(null, spec) : null,
+      secrets: {},
+    });
+  } finally {
+    nobody.closeAllConnections();
+    nobody.close();
+  }
+}
+
+const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
+
+function adapterOf(paths: RunPaths, result: StageResult | null): string {
+  if (!result?.checkpoint) return 'no checkpoint';
+  return sha256(readFileSync(join(paths.stage('grpo').checkpoint(result.checkpoint), 'adapter_model.safetensors')));
+}
+
+function graderOf(paths: RunPaths, result: StageResult | null): string {
+  if (!result) return 'no result';
+  return sha256(readFileSync(join(paths.grader, 'adapter_model.safetensors')));
+}
+
+/** Completions that the judge graded for the audit; the names of checkpoints are left out, since they hold epochs. */
+async function auditRows(paths: RunPaths, result: StageResult | null): Promise<string> {
+  const path = result?.artifacts.audit_rows;
+  if (!path) return 'no result';
+  const rows: string[] = [];
+  for await (const row of readJsonLines(join(paths.dir, path), AuditRow)) rows.push(`${row.id} ${row.completion}`);
+  return sha256(rows.join('\n'));
+}

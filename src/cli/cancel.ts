@@ -1,0 +1,32 @@
+import type { Command } from 'commander';
+import { CliError } from './exit.ts';
+import { steer } from './steer.ts';
+
+// Children are gone within 5 s; a worker that is away cannot end anything.
+const WAIT_MS = 30_000;
+
+export function define(program: Command): void {
+  program
+    .command('cancel')
+    .argument('<run>', 'name of a run that goes on')
+    .description('Ends a run and all of its processes within seconds; what is committed stays.')
+    .action(async (run: string) => {
+      const ended = await steer(run, async (handle) => {
+        await handle.cancel();
+        const late = new Promise<false>((resolve) => setTimeout(resolve, WAIT_MS, false).unref());
+        return Promise.race([
+          handle.result().then(
+            () => true,
+            () => true,
+          ),
+          late,
+        ]);
+      });
+      if (!ended) {
+        throw new CliError(`Run ${run} was told to end and has not done so within ${WAIT_MS / 1000} s.`, {
+          hint: 'Is its worker alive? It ends as soon as one is.',
+        });
+      }
+      console.log(`Run ${run} is cancelled. Go on with it: \`gavel run runs/${run}/spec.json --resume\`.`);
+    });
+}

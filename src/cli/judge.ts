@@ -1,0 +1,46 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { loadConfig } from '../config.ts';
+import { readSpec } from '../run-directory/create-run.ts';
+import { publishEndpoint, readEndpoint } from '../run-directory/endpoints.ts';
+import { CliError, EXIT } from './exit.ts';
+import { pathsOf } from './follow-run.ts';
+
+export function define(program: Command): void {
+  program
+    .command('judge')
+    .argument('<run>', 'name of a run')
+    .description(
+      'Prints where the judge of a run is; with --url, says where it has moved to. A run that waits for it goes on there.',
+    )
+    .option('--url <url>', 'new base URL, up to and including /v1; only for a judge that gavel does not serve itself')
+    .action(async (run: string, { url }: { url?: string }) => {
+      const paths = pathsOf(loadConfig(), run);
+      const now = await readEndpoint(paths, 'judge').catch(() => null);
+      if (url === undefined) return console.log(now?.base_url ?? 'The judge is not served at the moment.');
+      if (!z.url({ protocol: /^https?$/ }).safeParse(url).success) {
+        throw new CliError(`--url: expected a URL such as http://judge.example:8000/v1, found ${url}.`, {
+          code: EXIT.usage,
+        });
+      }
+      const { judge } = await readSpec(paths).catch(() => {
+        throw new CliError(`There is no run ${run}.`, { hint: '`gavel status` lists the runs.' });
+      });
+      if (judge.engine !== 'openai') {
+        throw new CliError(
+          `gavel serves the judge of run ${run} itself (judge.engine ${judge.engine}): it moves with its node.`,
+        );
+      }
+      await publishEndpoint(paths, 'judge', {
+        role: 'judge',
+        base_url: url,
+        model: judge.model,
+        model_digest: null,
+        pid: null,
+        host: new URL(url).hostname,
+        api_key_env: judge.api_key_env,
+        started_at: new Date().toISOString(),
+      });
+      console.log(`The judge of ${run} is at ${url} now.`);
+    });
+}

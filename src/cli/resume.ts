@@ -1,0 +1,17 @@
+import type { Command } from 'commander';
+import { RunStatus } from '../contracts/status.ts';
+import { steer } from './steer.ts';
+
+export function define(program: Command): void {
+  program
+    .command('resume')
+    .argument('<run>', 'name of a run that was paused')
+    .description(
+      'Goes on after `gavel pause`. A run that failed or was cancelled goes on with `gavel run SPEC --resume` instead.',
+    )
+    .option('--json', 'print the status as JSON')
+    .action(async (run: string, { json }: { json?: boolean }) => {
+      const status = RunStatus.parse(await steer(run, (handle) => handle.executeUpdate('resume')));
+      console.log(json ? JSON.stringify(status) : `Run ${run} goes on with ${status.stage}.`);
+    });
+}

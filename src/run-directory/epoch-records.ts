@@ -1,0 +1,48 @@
+import { readdir } from 'node:fs/promises';
+import { EpochRecord, Head } from '../contracts/stage.ts';
+import { ContractError, orNull, readContractIfAny } from './files.ts';
+import type { RunPaths } from './paths.ts';
+
+/** Somebody took a newer epoch: whatever the older one does is void. */
+export class EpochSuperseded extends Error {
+  override name = 'EpochSuperseded';
+}
+
+/** The newest epoch of a stage, the only one that counts; null where none was taken. */
+export async function newestEpoch(paths: RunPaths, stage: string): Promise<number | null> {
+  const names = (await readdir(paths.stage(stage).epochs).catch(orNull)) ?? [];
+  const numbers = names.filter((name) => /^\d{6,}$/.test(name)).map(Number);
+  return numbers.length === 0 ? null : Math.max(...numbers);
+}
+
+/** `epoch.json` of one epoch; null where its taker died before it was written, or it is damaged. */
+export const readEpoch = (paths: RunPaths, stage: string, epoch: number): Promise<EpochRecord | null> =>
+  readContractIfAny(paths.stage(stage).epoch(epoch).record, EpochRecord).catch(damagedIsNull);
+
+/** The newest readable record among epochs up to `epoch`; null where there is none. */
+export async function newestRecord(paths: RunPaths, stage: string, epoch: number): Promise<EpochRecord | null> {
+  for (let at = epoch; at > 0; at -= 1) {
+    const record = await readEpoch(paths, stage, at);
+    if (record) return record;
+  }
+  return null;
+}
+
+/** HEAD of one epoch; null before its first commit. */
+export const readHead = (paths: RunPaths, stage: string, epoch: number): Promise<Head | null> =>
+  readContractIfAny(paths.stage(stage).epoch(epoch).head, Head).catch(damagedIsNull);
+
+/** For `.catch`: null where the file is there but is not what its contract says, the error otherwise. */
+export function damagedIsNull(error: unknown): null {
+  if (error instanceof ContractError) return null;
+  throw error;
+}
+
+/** Throws EpochSuperseded unless `epoch` is the newest of its stage. */
+export async function assertNewest(paths: RunPaths, stage: string, epoch: number) {
+  const newest = await newestEpoch(paths, stage);
+  if (newest === epoch) return;
+  throw new EpochSuperseded(
+    `Expected epoch ${epoch} to be the newest of ${stage} in ${paths.dir}, got ${newest}: another attempt has taken over.`,
+  );
+}

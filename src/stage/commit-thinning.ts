@@ -1,0 +1,14 @@
+import type { Spec } from '../contracts/spec.ts';
+import type { ProgressSignal } from '../contracts/status.ts';
+
+// Temporal keeps each signal in the history: more than 2,000 a run, preemptions and restarts included, are too many.
+const MOST_SIGNALS = 1200;
+
+/** Which commits of a stage are told to the workflow: all, or, of a long run, every n-th. The last always is. */
+export function commitThinning(stage: string, spec: Spec): (progress: ProgressSignal) => boolean {
+  const save_every = stage === 'sft' ? spec.sft.save_every : spec.grpo.save_every;
+  return ({ step, total }) => {
+    const stride = Math.max(1, Math.ceil(total / save_every / MOST_SIGNALS));
+    return step >= total || Math.round(step / save_every) % stride === 0;
+  };
+}

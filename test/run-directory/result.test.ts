@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto';
+import { link, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { expect, test } from 'vitest';
+import type { StageResult } from '../../src/contracts/stage.ts';
+import { takeEpoch } from '../../src/run-directory/epochs.ts';
+import { writeAtomic } from '../../src/run-directory/files.ts';
+import type { RunPaths } from '../../src/run-directory/paths.ts';
+import { artifactDigest, readResult, readVerifiedResult } from '../../src/run-directory/result.ts';
+import { aFolder, aRun, commit } from './a-run.ts';
+
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+/** Publishes as a trainer does: the epoch's own file, its digest, then a second name for the file. */
+async function publish(paths: RunPaths, checkpoints: string[] = []) {
+  const { epoch, dir } = await takeEpoch(paths, 'grpo', { node: 'a', pid: 1 });
+  const rows = join(dir, 'audit-rows.jsonl');
+  await writeFile(rows, '{"id":"r0"}\n');
+  const at: Record<string, string> = { audit_rows: rows };
+  for (const [n, name] of checkpoints.entries()) at[`checkpoint_${n}`] = paths.stage('grpo').checkpoint(name);
+  const digests: Record<string, string> = {};
+  for (const [name, path] of Object.entries(at)) digests[name] = (await artifactDigest(path)) ?? '';
+  await writeAtomic(join(dir, 'result.json'), {
+    stage: 'grpo',
+    epoch,
+    step: 30,
+    checkpoint: checkpoints.at(-1) ?? null,
+    metrics: { reward: 0.5 },
+    artifacts: Object.fromEntries(Object.entries(at).map(([name, path]) => [name, relative(paths.dir, path)])),
+    digests,
+    finished_at: '2030-01-01T00:00:00Z',
+  } satisfies StageResult);
+  const bytes = await readFile(join(dir, 'result.json'));
+  await writeFile(join(dir, 'result.sha256'), `${sha256(bytes)}\n`);
+  await link(join(dir, 'result.json'), paths.stage('grpo').result);
+  return { epoch, rows, path: paths.stage('grpo').result, bytes };
+}
+
+const verified = (paths: RunPaths) => readVerifiedResult(paths, 'grpo');
+
+test('reads a result that is as it was published', async () => {
+  const paths = await aRun();
+  expect(await verified(paths)).toEqual({ result: null, quarantined: [] });
+  await takeEpoch(paths, 'grpo', { node: 'a', pid: 1 });
+  const { epoch } = await publish(paths, [await commit(paths, { epoch: 1, step: 30 })]);
+  expect(await verified(paths)).toMatchObject({ result: { epoch, step: 30 }, quarantined: [] });
+  expect(await readResult(paths, 'grpo')).toMatchObject({ epoch });
+});
+
+test.each<[string, (result: Awaited<ReturnType<typeof publish>>, paths: RunPaths) => Promise<unknown>]>([
+  ['half-written', ({ path, bytes }) => truncate(path, bytes.length / 2)],
+  ['empty', ({ path }) => truncate(path, 0)],
+  ['changed in a figure', ({ path, bytes }) => writeFile(path, bytes.toString().replace('0.5', '0.6'))],
+  ['without its digest', ({ epoch }, paths) => rm(paths.stage('grpo').epoch(epoch).result_sha256)],
+])('sets a result aside that is %s, and a newer epoch publishes another', async (_, damage) => {
+  const paths = await aRun();
+  const first = await publish(paths);
+  await damage(first, paths);
+  expect(await readResult(paths, 'grpo')).toBeNull();
+  const { result, quarantined } = await verified(paths);
+  expect(result).toBeNull();
+  expect(quarantined).toMatchObject([{ name: 'grpo/result.json', reason: expect.stringContaining('result.json') }]);
+  expect(await readFile(quarantined[0]?.moved_to ?? '')).toBeInstanceOf(Buffer);
+  expect(await verified(paths)).toEqual({ result: null, quarantined: [] });
+  const { epoch } = await publish(paths);
+  expect(epoch).toBe(first.epoch + 1);
+  expect((await verified(paths)).result).toMatchObject({ epoch });
+});
+
+test('finds every flipped byte of a result', async () => {
+  const paths = await aRun();
+  const { path, bytes } = await publish(paths);
+  for (let at = 0; at < bytes.length; at += 17) {
+    const changed = Buffer.from(bytes);
+    changed[at] = (changed[at] ?? 0) ^ 4;
+    await writeFile(path, changed);
+    expect(await readResult(paths, 'grpo')).toBeNull();
+  }
+  await writeFile(path, bytes);
+  expect(await readResult(paths, 'grpo')).not.toBeNull();
+});
+
+test('sets a result aside with the artifact that is damaged', async () => {
+  const paths = await aRun();
+  const { rows } = await publish(paths);
+  await writeFile(rows, '{"id":"r1"}\n');
+  const { result, quarantined } = await verified(paths);
+  expect(result).toBeNull();
+  expect(quarantined.map(({ name }) => name)).toEqual(['grpo/result.json', 'grpo/epochs/000001/audit-rows.jsonl']);
+  expect(quarantined[0]?.reason).toMatch(/its artifact grpo\/epochs\/000001\/audit-rows\.jsonl: expected sha256/);
+  expect(await readFile(quarantined[1]?.moved_to ?? '', 'utf8')).toBe('{"id":"r1"}\n');
+});
+
+test('sets a result aside whose artifact is gone', async () => {
+  const paths = await aRun();
+  const { rows } = await publish(paths);
+  await rm(rows);
+  expect(await readResult(paths, 'grpo')).toBeNull();
+  const { result, quarantined } = await verified(paths);
+  expect(result).toBeNull();
+  expect(quarantined[1]).toMatchObject({ reason: expect.stringContaining('it is not there'), moved_to: null });
+});
+
+test('leaves the last checkpoint to takeEpoch, which falls back, and sets an earlier one aside itself', async () => {
+  const paths = await aRun();
+  await takeEpoch(paths, 'grpo', { node: 'a', pid: 1 });
+  const first = await commit(paths, { epoch: 1, step: 0 });
+  const middle = await commit(paths, { epoch: 1, step: 15, parent: first });
+  const last = await commit(paths, { epoch: 1, step: 30, parent: middle });
+  await publish(paths, [first, middle, last]);
+  const spoil = (name: string) => writeFile(join(paths.stage('grpo').checkpoint(name), 'adapter.safetensors'), 'x');
+  await spoil(first);
+  await spoil(last);
+  const { quarantined } = await verified(paths);
+  expect(quarantined.map(({ name, moved_to }) => [name, moved_to !== null])).toEqual([
+    ['grpo/result.json', true],
+    [`grpo/checkpoints/${first}`, true],
+    [`grpo/checkpoints/${last}`, false],
+  ]);
+  const taken = await takeEpoch(paths, 'grpo', { node: 'a', pid: 1 });
+  expect(taken.resume_from?.name).toBe(middle);
+  expect(taken.quarantined.map(({ name }) => name)).toEqual([last]);
+});
+
+test('digests a folder by the paths and contents of its files, as the trainers do', async () => {
+  const folder = await aFolder();
+  await mkdir(join(folder, 'a'));
+  const files = { 'b.txt': 'two', 'a/é.txt': 'one', 'a/\u{1F600}': 'three', 'a/\uff5e': 'four' };
+  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+  expect(await artifactDigest(folder)).toBe(FOLDER);
+  await writeFile(join(folder, 'b.txt'), 'twe');
+  expect(await artifactDigest(folder)).not.toBe(FOLDER);
+  expect(await artifactDigest(join(folder, 'none'))).toBeNull();
+});
+
+/** The same files have the same digest in python/tests/test_results.py. */
+const FOLDER = 'f475a73c7bd531a0d574647ce4cb96a86eebeb4cd6f61b414452631cc79b06ee';

@@ -1,0 +1,174 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  getExternalWorkflowHandle,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { PreemptionNotice } from '../src/contracts/status.ts';
+import { shared } from './activity-options.ts';
+import { pauseUpdate, preemptionNoticeSignal, resumeUpdate, setPausedSignal, stageStateSignal } from './messages.ts';
+import type { StatusBoard } from './status.ts';
+
+/** What people and nodes ask of a running stage: to pause, to go on, to leave a node that will be taken away. */
+export class StageControl {
+  private readonly board: StatusBoard;
+  private readonly run: string;
+  private readonly stage: string;
+  private paused = false;
+  private node: string | null = null;
+  /** Nodes that will be taken away, and until when (ms) no work should go there. */
+  private readonly leaving = new Map<string, number>();
+
+  constructor(board: StatusBoard, run: string, stage: string) {
+    this.board = board;
+    this.run = run;
+    this.stage = stage;
+    setHandler(setPausedSignal, (paused) => this.setPaused(paused), { description: 'Sent by the pipeline.' });
+    setHandler(pauseUpdate, () => this.pause(), {
+      description: 'Commits at the next step boundary, ends the stage and gives its GPUs back until `resume`.',
+    });
+    setHandler(resumeUpdate, () => this.resume(), { description: 'Goes on after `pause`.' });
+    setHandler(preemptionNoticeSignal, (notice) => this.notice(notice), {
+      description: 'A node will be taken away: commit at the next step boundary and go on elsewhere.',
+    });
+  }
+
+  get isPaused(): boolean {
+    return this.paused;
+  }
+
+  /** Names of the nodes where no work should go now. */
+  get avoided(): string[] {
+    const now = Date.now();
+    return [...this.leaving].filter(([, until]) => until > now).map(([node]) => node);
+  }
+
+  /** Says on which node the stage's work is now; null while there is none. */
+  async onNode(node: string | null): Promise<void> {
+    this.node = node;
+    if (node !== null) this.board.onNode(node);
+    // Asked for between two attempts: there was nothing to stop then.
+    if (node !== null && this.avoided.includes(node)) await this.stop(`node ${node} will be taken away`);
+  }
+
+  /** Resolves at once, or, while the stage is paused, when it may go on. */
+  async untilNotPaused(): Promise<void> {
+    if (!this.paused) return;
+    await this.tell('paused');
+    await condition(() => !this.paused);
+    await this.tell('running');
+  }
+
+  private async pause() {
+    await this.setPaused(true);
+    await condition(() => this.board.isPaused(this.stage) || !this.paused, '2 minutes');
+    return this.board.status;
+  }
+
+  private async resume() {
+    await this.setPaused(false);
+    return this.board.status;
+  }
+
+  private async setPaused(paused: boolean): Promise<void> {
+    if (this.paused === paused) return;
+    this.paused = paused;
+    if (paused && this.node !== null) await this.stop('paused on request');
+  }
+
+  private async notice(given: Partial<PreemptionNotice> = {}): Promise<void> {
+    const { success, data } = PreemptionNotice.safeParse(given);
+    // A signal cannot be refused; one that says nothing that can be used is not worth a run.
+    if (!success) return;
+    const node = data.node ?? this.node;
+    if (node === null) return;
+    this.leaving.set(node, Date.now() + data.seconds * 1000);
+    if (node === this.node) await this.stop(`node ${node} will be taken away`);
+  }
+
+  private async stop(reason: string): Promise<void> {
+    const { run, stage } = this;
+    await shared(`Ask the attempt to end: ${reason}`).askToStop({ run, stage, reason });
+  }
+
+  private async tell(state: 'running' | 'paused'): Promise<void> {
+    this.board.setState({ stage: this.stage, state });
+    const { parent } = workflowInfo();
+    if (!parent) return;
+    await CancellationScope.nonCancellable(() =>
+      getExternalWorkflowHandle(parent.workflowId)
+        .signal(stageStateSignal, { stage: this.stage, state })
+        // A pipeline that is gone needs to know nothing.
+        .catch(() => undefined),
+    );
+  }
+}
+
+/** Hands what people ask of a pipeline on to the stage that runs now. */
+export class PipelineControl {
+  private readonly board: StatusBoard;
+  private paused = false;
+  private child: string | null = null;
+
+  constructor(board: StatusBoard) {
+    this.board = board;
+    setHandler(stageStateSignal, (state) => board.setState(state), { description: 'Sent by the running stage.' });
+    setHandler(pauseUpdate, () => this.pause(), {
+      description: 'Commits at the next step boundary, ends the stage and gives its GPUs back until `resume`.',
+    });
+    setHandler(resumeUpdate, () => this.resume(), { description: 'Goes on after `pause`.' });
+    setHandler(
+      preemptionNoticeSignal,
+      async (notice) => {
+        if (this.child !== null) await signal(this.child, preemptionNoticeSignal, notice);
+      },
+      { description: 'A node will be taken away: commit at the next step boundary and go on elsewhere.' },
+    );
+  }
+
+  /** Runs a stage's workflow; a pause that was asked for between two stages comes first. */
+  async running<T>(workflowId: string, work: () => Promise<T>): Promise<T> {
+    await condition(() => !this.paused);
+    this.child = workflowId;
+    try {
+      return await work();
+    } finally {
+      this.child = null;
+    }
+  }
+
+  private async pause() {
+    this.paused = true;
+    if (this.child !== null) {
+      await signal(this.child, setPausedSignal, true);
+      const { stage } = this.board.status;
+      await condition(() => this.board.isPaused(stage) || !this.paused || this.child === null, '2 minutes');
+    }
+    return this.board.status;
+  }
+
+  private async resume() {
+    this.paused = false;
+    if (this.child !== null) await signal(this.child, setPausedSignal, false);
+    return this.board.status;
+  }
+}
+
+async function signal<T extends unknown[]>(
+  workflowId: string,
+  definition: import('@temporalio/workflow').SignalDefinition<T>,
+  ...args: T
+): Promise<void> {
+  try {
+    await getExternalWorkflowHandle(workflowId).signal(definition, ...args);
+  } catch (error) {
+    throw ApplicationFailure.create({
+      type: 'StageNotReached',
+      message: `The stage ${workflowId} did not take the message; it may just have ended. Try again.`,
+      cause: error as Error,
+      nonRetryable: true,
+    });
+  }
+}
