@@ -68,7 +68,7 @@ export class EventLog {
   async next<E extends Event['event']>(
     event: E,
     wanted: (logged: Extract<Logged, { event: E }>) => boolean,
-    { from = this.events.length, timeout_ms }: { from?: number; timeout_ms: number },
+    { from = this.events.length, timeout_ms, unless }: { from?: number; timeout_ms: number; unless?: () => boolean },
   ): Promise<Extract<Logged, { event: E }> | null> {
     const until = Date.now() + timeout_ms;
     for (let at = from; ; ) {
@@ -78,7 +78,7 @@ export class EventLog {
           return logged as Extract<Logged, { event: E }>;
       }
       const left = until - Date.now();
-      if (left <= 0) return null;
+      if (left <= 0 || unless?.()) return null;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, Math.min(left, 1000));
         this.waiters.push(() => {

@@ -22,6 +22,8 @@ export class Field {
   readonly paths: RunPaths;
   /** Where originals go before a fault damages them: what the witness is fed with. */
   readonly saved: string;
+  /** true once the pipeline has ended and nobody resumed it. */
+  dead = false;
   private current: { id: number; kind: string } = { id: 0, kind: '' };
 
   constructor(given: Pick<Field, 'cluster' | 'log' | 'door' | 'run' | 'scenario' | 'random' | 'saved'>) {
@@ -65,6 +67,20 @@ export class Field {
       );
     const committed = highest('commit');
     return { step: Math.max(committed, highest('step')), committed };
+  }
+
+  /** Keeps `dead` up to date until stopped. */
+  watchWorkflow(): () => void {
+    let closed = 0;
+    const timer = setInterval(async () => {
+      const status = await this.handle()
+        .then((handle) => handle.describe())
+        .catch(() => null);
+      closed = status && status.status.name !== 'RUNNING' ? closed + 1 : 0;
+      // Cancelled and resumed, it is closed for a moment.
+      this.dead = closed >= 4;
+    }, 1000);
+    return () => clearInterval(timer);
   }
 
   begin(id: number, kind: string): void {

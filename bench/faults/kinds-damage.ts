@@ -13,8 +13,8 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ALL, type FaultKind, TRAINED } from './fault-kind.ts';
 import type { Field } from './field.ts';
-import { ALL, type FaultKind, TRAINED } from './kinds.ts';
 
 /** Files are flipped, cut, taken away, and a disk runs full. */
 

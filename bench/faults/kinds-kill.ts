@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ALL, type FaultKind, TRAINED } from './fault-kind.ts';
 import type { Field } from './field.ts';
-import { ALL, type FaultKind, TRAINED } from './kinds.ts';
 import { isAlive } from './processes.ts';
 
 /** Processes are killed, stopped and told to end. */

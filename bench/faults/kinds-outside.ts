@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
+import { ALL, type FaultKind, TRAINED } from './fault-kind.ts';
 import type { Field } from './field.ts';
-import { ALL, type FaultKind, TRAINED } from './kinds.ts';
 
 /** What gavel depends on goes away: the judge, the Temporal server, the worker that runs the workflows. */
 

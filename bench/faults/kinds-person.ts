@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ALL, type FaultKind, TRAINED } from './fault-kind.ts';
 import type { Field } from './field.ts';
-import { ALL, type FaultKind, TRAINED } from './kinds.ts';
 import { resume } from './kinds-damage.ts';
 import { isAlive } from './processes.ts';
 

@@ -1,21 +1,8 @@
-import type { Stage } from './events.ts';
-import type { Field } from './field.ts';
+import type { FaultKind } from './fault-kind.ts';
 import { damageFaults } from './kinds-damage.ts';
 import { killFaults } from './kinds-kill.ts';
 import { outsideFaults } from './kinds-outside.ts';
 import { personFaults } from './kinds-person.ts';
-import type { Scenario } from './small-spec.ts';
 
-/** One kind of fault: where it can strike, and how. It calls `field.strikes` at the moment of the blow and then heals it. */
-export interface FaultKind {
-  kind: string;
-  scenarios: readonly Scenario[];
-  stages: readonly Stage[];
-  /** Figures in seconds that the kind itself measures, by name. */
-  strike: (field: Field) => Promise<Record<string, number>>;
-}
-
-export const ALL: readonly Scenario[] = ['outside', 'managed', 'whole'];
-export const TRAINED: readonly Stage[] = ['grpo', 'sft'];
-
+/** Every kind of fault that a campaign injects. */
 export const KINDS: readonly FaultKind[] = [...killFaults, ...damageFaults, ...outsideFaults, ...personFaults];

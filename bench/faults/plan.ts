@@ -1,4 +1,5 @@
-import { type FaultKind, KINDS } from './kinds.ts';
+import type { FaultKind } from './fault-kind.ts';
+import { KINDS } from './kinds.ts';
 import { type Random, randomOf } from './random.ts';
 import type { Scenario } from './small-spec.ts';
 
@@ -20,7 +21,7 @@ export interface PlanOptions {
 }
 
 // Steps that a fault may take up: until it strikes, what is lost, and the commit that shows that work goes on.
-const STEPS_PER_FAULT = 9;
+const STEPS_PER_FAULT = 6;
 
 export function planOf({ seed, count, scenario, kinds }: PlanOptions): Plan {
   const random = randomOf(seed);

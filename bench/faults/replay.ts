@@ -1,17 +1,22 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import proto from '@temporalio/proto';
-import { Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type { Violation } from './checker.ts';
+
+let quiet = false;
 
 /** Replays every recorded history with the workflows as they are: a worker that restarts in mid-run does the same. */
 export async function replayAll(folder: string, package_root: string): Promise<Violation[]> {
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.bin')) : [];
   const histories = names.map((name) => ({
-    workflowId: name,
+    // The pipeline reads the run's name out of its own id.
+    workflowId: decodeURIComponent(name.replace(/\.[^.]+\.bin$/, '')),
     history: proto.temporal.api.history.v1.History.decode(readFileSync(join(folder, name))),
   }));
   if (histories.length === 0) return [];
+  if (!quiet) Runtime.install({ logger: new DefaultLogger('ERROR') });
+  quiet = true;
   const found: Violation[] = [];
   const workflowsPath = join(package_root, 'workflows/index.ts');
   for await (const { workflowId, error } of Worker.runReplayHistories({ workflowsPath }, histories)) {

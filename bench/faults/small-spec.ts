@@ -48,8 +48,8 @@ export function smallSpec({ run, scenario, seed, steps, judge_url }: SmallSpec):
     sft: {
       base_model: 'models/poly-easy-grader-base',
       lora: { r: 4, alpha: 8 },
-      modes: ['reasoned'],
-      epochs: 1,
+      modes: ['reasoned', 'single_token'],
+      epochs: 0.5,
       learning_rate: 0.002,
       batch_size: 4,
       max_length: 256,

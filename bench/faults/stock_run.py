@@ -51,6 +51,8 @@ class Run:
         self.events: list[Record] = []
         self._newest: Counter[str] = Counter()
         self._offset = 0
+        # When each save's folder was first seen: a save lasts from there to its event.
+        self._seen: dict[int, float] = {}
         self.faults: list[Record] = []
         self.deaths: list[str] = []
         self.life = 0
@@ -75,9 +77,12 @@ class Run:
         self.zeroed = Counter(event["error"] for event in self.of("zeroed"))
         for fault in self.faults:
             self._measure(fault)
-        self.save_s = statistics.median(
-            [_write_seconds(folder) for folder in self._checkpoints().values()] or [0.0]
-        )
+        took = [
+            event["time"] - self._seen[event["step"]]
+            for event in self.of("saved")
+            if event["step"] in self._seen
+        ]
+        self.save_s = statistics.median(took or [0.0])
         shutil.rmtree(self.model, ignore_errors=True)
         return self
 
@@ -111,6 +116,7 @@ class Run:
             while process.poll() is None:
                 # Looked at before the events are: what is saved by then is not being saved.
                 saving = max(self._checkpoints().keys() - left_over.keys(), default=0)
+                self._seen.setdefault(saving, time.time())
                 self._read()
                 if self._due() and (self.kind != "kill-in-save" or saving > self.last("saved")):
                     self._strike(process, self.plan.pop(0))
@@ -222,12 +228,6 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def _write_seconds(checkpoint: Path) -> float:
-    """Return the time from the first file that a save had written to its last."""
-    times = [file.stat().st_mtime for file in checkpoint.iterdir()]
-    return max(times, default=0.0) - min(times, default=0.0)
 
 
 def _damage(checkpoint: Path, how: str, what: str, place: float) -> None:

@@ -70,7 +70,8 @@ export async function storm({ plan, folder, package_root, judge_url, say }: Stor
     const random = randomOf(plan.seed + 1_000_003);
     const { scenario } = plan;
     const field = new Field({ cluster, log, door, run, scenario, random, saved: join(folder, 'saved') });
-    injected = await inject(field, plan, mounted, say);
+    const stopWatching = field.watchWorkflow();
+    injected = await inject(field, plan, mounted, say).finally(stopWatching);
     status = await untilOver(field);
     log.add({ event: 'workflow', status });
     await keepHistories(await cluster.client(), run, join(folder, 'histories'));
@@ -98,10 +99,15 @@ async function inject(field: Field, plan: Plan, mounted: boolean, say: (line: st
     }
     // Work goes on: a commit since the last fault, in the stage that is wanted.
     const { log } = field;
-    const going = await log.next('commit', (commit) => commit.stage === stage, { from, timeout_ms: RECOVERY_MS });
-    if (!going || isOver(field, plan)) break;
+    const unless = () => field.dead || isOver(field, plan);
+    const going = await log.next('commit', (commit) => commit.stage === stage, {
+      from,
+      timeout_ms: RECOVERY_MS,
+      unless,
+    });
+    if (!going || unless()) break;
     await sleep(field.random.between(0, 2500));
-    if (isOver(field, plan)) break;
+    if (unless()) break;
     field.begin(id, fault.kind);
     from = log.events.length;
     say(`seed ${plan.seed}: ${fault.kind} (${stage}, step ${field.heights(stage).step})`);
@@ -119,6 +125,7 @@ async function inject(field: Field, plan: Plan, mounted: boolean, say: (line: st
     await log.next('commit', ({ stage: at, step }) => at !== struck.stage || step > struck.committed, {
       from,
       timeout_ms: RECOVERY_MS,
+      unless,
     });
   }
   return injected;
@@ -152,7 +159,7 @@ async function keepHistories(client: Client, run: string, folder: string): Promi
     if (!workflowId.startsWith(`gavel/${run}`)) continue;
     const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
     const bytes = proto.temporal.api.history.v1.History.encode(history).finish();
-    writeFileSync(join(folder, `${workflowId.replaceAll('/', '_')}-${runId.slice(0, 8)}.bin`), bytes);
+    writeFileSync(join(folder, `${encodeURIComponent(workflowId)}.${runId.slice(0, 8)}.bin`), bytes);
   }
 }
 

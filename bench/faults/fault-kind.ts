@@ -1,0 +1,15 @@
+import type { Stage } from './events.ts';
+import type { Field } from './field.ts';
+import type { Scenario } from './small-spec.ts';
+
+/** One kind of fault: where it can strike, and how. It calls `field.strikes` at the moment of the blow and then heals it. */
+export interface FaultKind {
+  kind: string;
+  scenarios: readonly Scenario[];
+  stages: readonly Stage[];
+  /** Figures in seconds that the kind itself measures, by name. */
+  strike: (field: Field) => Promise<Record<string, number>>;
+}
+
+export const ALL: readonly Scenario[] = ['outside', 'managed', 'whole'];
+export const TRAINED: readonly Stage[] = ['grpo', 'sft'];
