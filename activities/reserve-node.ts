@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { nodeQueue } from '../src/config.ts';
+import type { Heartbeat } from '../src/contracts/status.ts';
 import { failure } from '../src/failures.ts';
 import { leaseGpus, listGpus, releaseGpus } from '../src/gpus.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
@@ -25,54 +26,72 @@ export interface Reservation {
 }
 
 // GPUs come free when a stage somewhere else ends; a few seconds more do not matter then.
-const RETRY_MS = 3000;
+const RETRY_MS = 2000;
+// After so long another node is asked; the place in this node's line is kept for a while.
+const WAIT_HERE_MS = 20_000;
+const BEAT_MS = 1000;
 // The attempts at this activity go to whichever worker asks first. So many, 20 s in all, give every node its turn.
 const ATTEMPTS_TO_FIND_A_NODE = 12;
 
 /** Leases all GPUs that a stage needs on this worker's node, all or nothing, waiting while they are taken. */
 export const reserveNode = (dependencies: Dependencies) =>
-  async function reserveNode({ run, stage, gpus: count, owner, avoid }: ReserveNodeInput): Promise<Reservation> {
-    const { config, client } = dependencies;
+  async function reserveNode(input: ReserveNodeInput): Promise<Reservation> {
     const context = Context.current();
-    const { node, root } = config;
-    const asked_around = context.info.attempt > ATTEMPTS_TO_FIND_A_NODE;
-    // Where there is no other node, one that may be taken away is better than none.
-    if (avoid.includes(node) && !asked_around) {
-      throw failure('NodeLeaving', `Node ${node} will be taken away: another one is asked`, {}, { retry: true });
-    }
-    const list = () => listGpus({ injected: config.gpus, visible: config.cuda_visible_devices });
-    const present = count === 0 ? [] : await list();
-    if (present.length < count) {
-      throw failure(
-        'NotEnoughGpus',
-        `placement: ${stage} needs ${count} GPUs at once; node ${node} has ${present.length}` +
-          (asked_around ? ', and no other node with more took the work' : ''),
-        {},
-        { retry: !asked_around },
-      );
-    }
-    // From here on this attempt is the one that counts: what an earlier one was asked does not concern it.
-    await clearStop(runPaths(root, run), stage);
-    const place = { node, task_queue: nodeQueue(node) };
-    if (count === 0) return { ...place, gpus: [] };
-    const isAlive = (id: string) => isRunning(client, id);
-    for (let waited = 0; ; waited += RETRY_MS / 1000) {
-      const { leased } = await leaseGpus({ root, node, count, owner, gpus: await list(), isAlive });
-      if (leased) return { ...place, gpus: leased };
-      context.heartbeat({
-        stage,
-        epoch: null,
-        phase: 'wait',
-        step: 0,
-        total: 0,
-        metrics: {},
-        waiting: { for: 'gpu', seconds: waited },
-        checkpoint: null,
-        processes: [],
-      });
-      await sleep(RETRY_MS, undefined, { signal: context.cancellationSignal });
+    const began = Date.now();
+    const beat = () => context.heartbeat(waiting(input.stage, (Date.now() - began) / 1000));
+    const beating = setInterval(beat, BEAT_MS);
+    try {
+      return await reserve(dependencies, input);
+    } finally {
+      clearInterval(beating);
     }
   };
+
+async function reserve({ config, client }: Dependencies, input: ReserveNodeInput): Promise<Reservation> {
+  const { run, stage, gpus: count, owner, avoid } = input;
+  const { node, root } = config;
+  const { info, cancellationSignal } = Context.current();
+  const asked_around = info.attempt > ATTEMPTS_TO_FIND_A_NODE;
+  // Where there is no other node, one that may be taken away is better than none.
+  if (avoid.includes(node) && !asked_around) {
+    throw failure('NodeLeaving', `Node ${node} will be taken away: another one is asked`, {}, { retry: true });
+  }
+  const list = () => listGpus({ injected: config.gpus, visible: config.cuda_visible_devices });
+  const present = count === 0 ? [] : await list();
+  if (present.length < count) {
+    const nowhere = asked_around ? ', and no other node with more took the work' : '';
+    const lack = `placement: ${stage} needs ${count} GPUs at once; node ${node} has ${present.length}${nowhere}`;
+    throw failure('NotEnoughGpus', lack, {}, { retry: !asked_around });
+  }
+  // From here on this attempt is the one that counts: what an earlier one was asked does not concern it.
+  await clearStop(runPaths(root, run), stage);
+  const place = { node, task_queue: nodeQueue(node) };
+  if (count === 0) return { ...place, gpus: [] };
+  const isAlive = (id: string) => isRunning(client, id);
+  const until = Date.now() + WAIT_HERE_MS;
+  for (;;) {
+    const { leased, why } = await leaseGpus({ root, node, count, owner, gpus: await list(), isAlive });
+    if (leased) {
+      // A worker that fell silent may have leased for the same stage, on its own node, at the last moment.
+      await releaseGpus({ root, owner, except: node });
+      return { ...place, gpus: leased };
+    }
+    if (Date.now() > until) throw failure('GpusTaken', why);
+    await sleep(RETRY_MS, undefined, { signal: cancellationSignal });
+  }
+}
+
+const waiting = (stage: string, seconds: number): Heartbeat => ({
+  stage,
+  epoch: null,
+  phase: 'wait',
+  step: 0,
+  total: 0,
+  metrics: {},
+  waiting: { for: 'gpu', seconds: Math.round(seconds) },
+  checkpoint: null,
+  processes: [],
+});
 
 /** Whether a workflow runs. A server that does not answer says nothing, so its leases stay; one that knows none does. */
 async function isRunning(client: Client, id: string): Promise<boolean> {
@@ -83,8 +102,8 @@ async function isRunning(client: Client, id: string): Promise<boolean> {
   }
 }
 
-/** Gives back everything that a stage has leased on a node. */
+/** Gives back everything that a stage has leased or waits for, on whichever node. */
 export const releaseNode = ({ config }: Dependencies) =>
-  async function releaseNode({ node, owner }: { node: string; owner: string }): Promise<void> {
-    await releaseGpus({ root: config.root, node, owner });
+  async function releaseNode({ owner }: { owner: string }): Promise<void> {
+    await releaseGpus({ root: config.root, owner });
   };

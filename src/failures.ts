@@ -26,7 +26,8 @@ export type FailureType =
   | 'JudgeMisconfigured'
   | 'DiskFull'
   | 'NoProgress'
-  | 'NotEnoughGpus';
+  | 'NotEnoughGpus'
+  | 'GpusTaken';
 
 const retryable: Record<FailureType, boolean> = {
   InvalidSpec: false,
@@ -49,6 +50,7 @@ const retryable: Record<FailureType, boolean> = {
   NoProgress: false,
   // Another node may have more; reserve-node itself gives up once it has asked around.
   NotEnoughGpus: true,
+  GpusTaken: true,
 };
 
 /** A typed failure; `retry` overrides what its type says; `details` are scalars and paths only, never rollouts, log tails or secrets. */
@@ -58,7 +60,14 @@ export function failure(
   details: Record<string, unknown> = {},
   { retry = retryable[type] }: { retry?: boolean } = {},
 ): ApplicationFailure {
-  return ApplicationFailure.create({ type, message: redact(message), nonRetryable: !retry, details: [details] });
+  return ApplicationFailure.create({
+    type,
+    message: redact(message),
+    nonRetryable: !retry,
+    details: [details],
+    // Space does not come back within seconds, and each attempt leaves an epoch behind.
+    ...(type === 'DiskFull' && { nextRetryDelay: '5s' }),
+  });
 }
 
 /** One failure for all problems of a spec: the message names the first field, the details hold them all. */

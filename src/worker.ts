@@ -60,6 +60,9 @@ export async function runWorker(
       shutdownForceTime: '28s',
       // A dead worker keeps its workflows' next tasks for this long; the default of 10 s would be felt at each loss.
       stickyQueueScheduleToStartTimeout: '1s',
+      // The server hands tasks to every poll that is open, also to those of a worker that was stopped or cut off: each such
+      // task is lost until it times out. With one poll at a time a dead worker swallows one.
+      maxConcurrentActivityTaskPolls: 1,
     };
     const workflowsPath = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
     const workers = [

@@ -20,11 +20,15 @@ export const shared = (summary: string) =>
     retry: { ...retry, maximumAttempts: 10 },
   });
 
+/** A word to the disk: retried at once where the worker that took it up has gone silent. */
+export const brief = (summary: string) => proxyActivities<Activities>({ startToCloseTimeout: '5s', summary, retry });
+
 /** Waiting for GPUs may take days; the heartbeat tells a waiting worker from a dead one. */
 export const reserve = (limits: LimitsSpec, summary: string) =>
   proxyActivities<Activities>({
     startToCloseTimeout: '30 days',
-    heartbeatTimeout: limits.heartbeat_timeout_s * 1000,
+    // It beats every second, and a shorter silence costs nothing here.
+    heartbeatTimeout: Math.min(limits.heartbeat_timeout_s, 5) * 1000,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary,
     // A node that refuses hands on at once: another one's worker may take the next attempt.

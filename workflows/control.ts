@@ -7,7 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { PreemptionNotice } from '../src/contracts/status.ts';
-import { shared } from './activity-options.ts';
+import { brief } from './activity-options.ts';
 import { pauseUpdate, preemptionNoticeSignal, resumeUpdate, setPausedSignal, stageStateSignal } from './messages.ts';
 import type { StatusBoard } from './status.ts';
 
@@ -90,7 +90,7 @@ export class StageControl {
 
   private async stop(reason: string): Promise<void> {
     const { run, stage } = this;
-    await shared(`Ask the attempt to end: ${reason}`).askToStop({ run, stage, reason });
+    await brief(`Ask the attempt to end: ${reason}`).askToStop({ run, stage, reason });
   }
 
   private async tell(state: 'running' | 'paused'): Promise<void> {

@@ -8,7 +8,7 @@ import {
 } from '@temporalio/workflow';
 import type { Reservation } from '../activities/reserve-node.ts';
 import type { LimitsSpec } from '../src/contracts/spec.ts';
-import { reserve, shared } from './activity-options.ts';
+import { brief, reserve } from './activity-options.ts';
 import type { StageControl } from './control.ts';
 
 export interface NodeRequest {
@@ -44,7 +44,7 @@ export async function onNode<T>(
     } finally {
       await CancellationScope.nonCancellable(async () => {
         await control.onNode(null);
-        await shared('Give the node back').releaseNode({ node: node.node, owner });
+        await brief('Give the node back').releaseNode({ owner });
       });
     }
   }

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import proto from '@temporalio/proto';
+import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type { Violation } from './checker.ts';
 
@@ -8,11 +8,11 @@ let quiet = false;
 
 /** Replays every recorded history with the workflows as they are: a worker that restarts in mid-run does the same. */
 export async function replayAll(folder: string, package_root: string): Promise<Violation[]> {
-  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.bin')) : [];
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
   const histories = names.map((name) => ({
     // The pipeline reads the run's name out of its own id.
-    workflowId: decodeURIComponent(name.replace(/\.[^.]+\.bin$/, '')),
-    history: proto.temporal.api.history.v1.History.decode(readFileSync(join(folder, name))),
+    workflowId: decodeURIComponent(name.replace(/\.[^.]+\.json$/, '')),
+    history: historyFromJSON(JSON.parse(readFileSync(join(folder, name), 'utf8'))),
   }));
   if (histories.length === 0) return [];
   if (!quiet) Runtime.install({ logger: new DefaultLogger('ERROR') });

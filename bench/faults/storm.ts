@@ -1,8 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from '@temporalio/client';
-import proto from '@temporalio/proto';
 import { execa } from 'execa';
 import { messageOf } from '../../src/failures.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
@@ -74,7 +72,7 @@ export async function storm({ plan, folder, package_root, judge_url, say }: Stor
     injected = await inject(field, plan, mounted, say).finally(stopWatching);
     status = await untilOver(field);
     log.add({ event: 'workflow', status });
-    await keepHistories(await cluster.client(), run, join(folder, 'histories'));
+    await keepHistories(field, join(folder, 'histories'));
     await checkNothingIsLeft(field);
   } finally {
     observer.stop();
@@ -100,7 +98,7 @@ async function inject(field: Field, plan: Plan, mounted: boolean, say: (line: st
     // Work goes on: a commit since the last fault, in the stage that is wanted.
     const { log } = field;
     const unless = () => field.dead || isOver(field, plan);
-    const going = await log.next('commit', (commit) => commit.stage === stage, {
+    const going = await log.next('commit', ({ stage: at, step }) => at === stage && step > 0, {
       from,
       timeout_ms: RECOVERY_MS,
       unless,
@@ -153,13 +151,16 @@ export async function unmountSmall(root: string): Promise<void> {
   await execa('umount', [join(root, 'runs')], { reject: false });
 }
 
-async function keepHistories(client: Client, run: string, folder: string): Promise<void> {
+async function keepHistories({ cluster, run }: Field, folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
+  const { address } = cluster;
+  const client = await cluster.client();
+  const temporal = cluster.config.temporal_cli;
   for await (const { workflowId, runId } of client.workflow.list()) {
     if (!workflowId.startsWith(`gavel/${run}`)) continue;
-    const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-    const bytes = proto.temporal.api.history.v1.History.encode(history).finish();
-    writeFileSync(join(folder, `${encodeURIComponent(workflowId)}.${runId.slice(0, 8)}.bin`), bytes);
+    const args = ['--address', address, 'workflow', 'show', '-w', workflowId, '-r', runId, '-o', 'json'];
+    const { stdout } = await execa(temporal, args);
+    writeFileSync(join(folder, `${encodeURIComponent(workflowId)}.${runId.slice(0, 8)}.json`), stdout);
   }
 }
 

@@ -77,7 +77,7 @@ async function calmRun(storm: Storm, package_root: string, name: string, traces:
   mkdirSync(paths.traces, { recursive: true });
   writeFileSync(join(root, '.gavel-root'), '');
   for (const folder of ['models', 'examples']) symlinkSync(join(package_root, folder), join(root, folder));
-  for (const path of ['spec.json', 'run.json', 'data'])
+  for (const path of ['spec.json', 'run.json', 'rubric.yaml', 'data'])
     cpSync(join(stormy.dir, path), join(paths.dir, path), { recursive: true });
   for (const folder of [paths.logs, paths.endpoints, paths.report.dir]) mkdirSync(folder, { recursive: true });
   const { epoch } = await takeEpoch(paths, 'grpo', { node: 'witness', pid: process.pid });

@@ -17,7 +17,7 @@ from gavel_train.contracts import Spec
 from gavel_train.ledger import LedgerError
 from gavel_train.outcome import BadRequest
 from gavel_train.rubric import load_rubric
-from gavel_train.run_directory import fsync_path, read_prompts, resolve, write_atomically
+from gavel_train.run_directory import RUBRIC, fsync_path, read_prompts, write_atomically
 from gavel_train.sft_data import build_examples, judge_traces
 
 FORMATS = ("verl", "sft", "openai")
@@ -49,7 +49,7 @@ def sft_rows(run_dir: Path, spec: Spec, root: Path) -> Iterable[dict[str, Any]]:
     """The very conversations that stage sft trains on and holds out, without repeats or weights."""
     examples = build_examples(
         run_dir,
-        load_rubric(resolve(root, spec.judge.rubric)),
+        load_rubric(run_dir / RUBRIC),
         modes=spec.sft.modes,
         holdout=spec.sft.holdout,
         max_examples=spec.sft.max_examples,

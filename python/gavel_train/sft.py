@@ -29,7 +29,7 @@ from gavel_train.grader_folder import write_grader
 from gavel_train.lifetime import Preempted, deferring_sigterm, rank
 from gavel_train.outcome import BadRequest, run_stage
 from gavel_train.rubric import load_rubric
-from gavel_train.run_directory import publish_result, resolve, run_dir_of
+from gavel_train.run_directory import RUBRIC, publish_result, resolve, run_dir_of
 from gavel_train.sft_data import Example, Examples, build_examples
 from gavel_train.sft_resume import checkpoint_of_examples, examples_record
 from gavel_train.sft_trainer import (
@@ -56,7 +56,7 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     progress.progress("load", 0, 1)
     examples = build_examples(
         run_dir_of(request),
-        load_rubric(resolve(request.root, request.spec.judge.rubric)),
+        load_rubric(run_dir_of(request) / RUBRIC),
         modes=spec.modes,
         holdout=spec.holdout,
         balance=spec.balance,

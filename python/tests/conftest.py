@@ -156,10 +156,10 @@ def root(tmp_path, tiny_model) -> Path:
 def make_tree(root: Path, model: Path) -> Path:
     from tiny_run import RUBRIC
 
-    (root / "rubric.yaml").write_text(RUBRIC)
     (root / "model").symlink_to(model)
     data = root / "runs" / "tiny" / "data"
     data.mkdir(parents=True)
+    (data.parent / "rubric.yaml").write_text(RUBRIC)
     sizes = {"train": 8, "eval": 4, "audit": 4}
     start = 0
     for split, size in sizes.items():

@@ -32,7 +32,8 @@ def judge_says(row: dict) -> int:
 def make_audit_root(root: Path) -> tuple[Path, list[dict]]:
     """A finished GRPO stage: 60 prompts with two rows each, and one row on a training prompt."""
     run_dir = root / "runs" / "tiny"
-    (root / "rubric.yaml").write_text(
+    run_dir.mkdir(parents=True, exist_ok=True)
+    (run_dir / "rubric.yaml").write_text(
         "name: sums\nscores: {0: wrong, 9: right}\nmodes:\n"
         '  reasoned: {messages: [{role: user, content: "{{prompt}} {{completion}}"}]}\n'
         '  single_token: {messages: [{role: user, content: "{{prompt}} {{completion}}"}]}\n'

@@ -23,7 +23,7 @@ def run_dir(tmp_path):
         {"id": f"t-{n}", "prompt": f"{n}+1=", "ground_truth": str(n + 1), "meta": {}} for n in range(5)
     ]
     (folder / "data" / "train.jsonl").write_text("".join(json.dumps(p) + "\n" for p in prompts))
-    (tmp_path / "rubric.yaml").write_text(RUBRIC)
+    (folder / "rubric.yaml").write_text(RUBRIC)
     return folder
 
 

@@ -246,7 +246,10 @@ def test_the_held_out_loss_is_the_mean_over_examples_of_the_mean_loss_of_each_re
     folder = root / "runs/tiny/grader/merged"
     words, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
     examples = build_examples(
-        root / "runs/tiny", load_rubric(root / "rubric.yaml"), modes=["reasoned", "single_token"], holdout=0.2
+        root / "runs/tiny",
+        load_rubric(root / "runs/tiny/rubric.yaml"),
+        modes=["reasoned", "single_token"],
+        holdout=0.2,
     )
     # 15 examples of each mode: the last batch of 8 is not full.
     rows = [encode(words, example) for example in examples.holdout if example.mode == "reasoned"]

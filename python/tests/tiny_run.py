@@ -228,7 +228,8 @@ def write_request(
 
 def make_root(root: Path, traces: list[dict] | None = None) -> Path:
     """A GAVEL_ROOT with a rubric, a model and the ledger of run `tiny`."""
-    (root / "rubric.yaml").write_text(RUBRIC)
+    (root / "runs/tiny").mkdir(parents=True, exist_ok=True)
+    (root / "runs/tiny/rubric.yaml").write_text(RUBRIC)
     make_model(root / "model")
     write_segment(root / "runs" / "tiny", "grpo-e1-000001.jsonl", traces or sums(24, 3))
     take_epoch(root / "runs" / "tiny", "grpo", 1)

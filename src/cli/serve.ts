@@ -8,7 +8,7 @@ import { startGateway } from '../gateway/server.ts';
 import { listGpus } from '../gpus.ts';
 import { readSpec } from '../run-directory/create-run.ts';
 import { readEndpoint } from '../run-directory/endpoints.ts';
-import { type RunPaths, resolveUnder } from '../run-directory/paths.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
 import { serveUntilAborted } from '../stage/model-server.ts';
 import { CliError, EXIT } from './exit.ts';
 import { pathsOf } from './follow-run.ts';
@@ -136,7 +136,7 @@ function gatewayConfig(spec: Spec, paths: RunPaths, { host, port, record }: Serv
     epoch: null,
     host,
     port,
-    rubric: resolveUnder(paths.root, judge.rubric),
+    rubric: paths.rubric,
     record_chat: record ?? false,
     roles: {
       grader: {

@@ -76,12 +76,20 @@ export async function leaseGpus({ root, node, count, owner, gpus, isAlive }: Lea
   return { leased: taken, why: null };
 }
 
-/** Gives back all that `owner` holds or waits for on `node`; on every node where that is left out. */
-export async function releaseGpus({ root, node, owner }: { root: string; node?: string; owner: string }) {
+interface Release {
+  root: string;
+  node?: string;
+  owner: string;
+  except?: string;
+}
+
+/** Gives back all that `owner` holds or waits for on `node`; on every node, less `except`, where that is left out. */
+export async function releaseGpus({ root, node, owner, except }: Release) {
   const nodes = (await readdir(join(root, '.gavel', 'leases')).catch(orNull)) ?? [];
   const folders =
     node === undefined ? nodes.map((name) => join(root, '.gavel', 'leases', name)) : [leaseFolder(root, node)];
-  for (const folder of folders) await release(folder, owner);
+  const spared = except === undefined ? null : leaseFolder(root, except);
+  for (const folder of folders) if (folder !== spared) await release(folder, owner);
 }
 
 async function release(folder: string, owner: string) {

@@ -79,6 +79,7 @@ export function runPaths(root: string, run: string) {
     run,
     dir,
     spec: join(dir, 'spec.json'),
+    rubric: join(dir, 'rubric.yaml'),
     run_json: join(dir, 'run.json'),
     data: {
       dir: data,

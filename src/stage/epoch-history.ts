@@ -31,7 +31,10 @@ export function errorsWithoutProgress(past: PastEpoch[]): PastEpoch[] {
   const row: PastEpoch[] = [];
   for (const epoch of [...past].reverse()) {
     if (epoch.committed || epoch.outcome?.status === 'bad_request') break;
-    if (epoch.outcome?.status === 'failed') row.unshift(epoch);
+    // A full disk says nothing about the stage; somebody or something will free it.
+    if (epoch.outcome?.status === 'failed' && !/disk full|No space left|ENOSPC/i.test(epoch.outcome.message)) {
+      row.unshift(epoch);
+    }
   }
   return row;
 }

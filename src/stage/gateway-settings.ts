@@ -5,7 +5,7 @@ import { GatewayConfig } from '../contracts/gateway.ts';
 import type { Spec } from '../contracts/spec.ts';
 import { failure } from '../failures.ts';
 import { publishEndpoint, readEndpoint } from '../run-directory/endpoints.ts';
-import { type RunPaths, resolveUnder } from '../run-directory/paths.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
 
 /** What the gateway beside a stage grades with. */
 
@@ -38,7 +38,7 @@ function common(spec: Spec, paths: RunPaths, stage: 'grpo' | 'audit', epoch: num
     epoch,
     host: LOOPBACK,
     port: 0,
-    rubric: resolveUnder(paths.root, spec.judge.rubric),
+    rubric: paths.rubric,
     record_chat: false,
   };
 }

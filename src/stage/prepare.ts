@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { type Config, pythonEnv } from '../config.ts';
 import type { Spec } from '../contracts/spec.ts';
 import { Outcome } from '../contracts/stage.ts';
@@ -7,8 +7,8 @@ import type { Heartbeat } from '../contracts/status.ts';
 import { failure, invalidSpec } from '../failures.ts';
 import { lastError, startChild } from '../process.ts';
 import { createRun } from '../run-directory/create-run.ts';
-import { readContractIfAny } from '../run-directory/files.ts';
-import type { RunPaths } from '../run-directory/paths.ts';
+import { readContractIfAny, writeAtomic } from '../run-directory/files.ts';
+import { type RunPaths, resolveUnder } from '../run-directory/paths.ts';
 import { missingFiles } from '../spec/check-files.ts';
 import { LiveView } from './live-view.ts';
 
@@ -30,6 +30,10 @@ export async function prepareRunDirectory(prepare: Prepare): Promise<string> {
   const problems = missingFiles(config.root, spec);
   if (problems.length > 0) throw invalidSpec(problems);
   const { paths, created, spec_digest } = await createRun(config.root, spec, owner, { resume }).catch(typed);
+  // The run's own copy: an edit of the file between two stages must not change what is asked.
+  if (!existsSync(paths.rubric)) {
+    await writeAtomic(paths.rubric, await readFile(resolveUnder(config.root, spec.judge.rubric)));
+  }
   if ([paths.data.train, paths.data.eval, paths.data.audit].every(existsSync)) return spec_digest;
   try {
     await makePrompts(prepare, paths);

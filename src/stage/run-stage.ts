@@ -58,7 +58,7 @@ export async function runStage(run: StageRun): Promise<StageResult> {
   try {
     const { result } = await readVerifiedResult(paths, stage);
     if (result) return result;
-    taken = await takeEpoch(paths, stage, { node: config.node, pid: process.pid });
+    taken = await takeEpoch(paths, stage, { node: config.node, pid: process.pid }).catch(diskFull);
     // They may hold the GPUs, and whatever they do from here on is void.
     await reapOlderAttempts(stageTag(config.node, paths, stage), taken.epoch);
   } finally {
@@ -86,11 +86,17 @@ export async function runStage(run: StageRun): Promise<StageResult> {
       const failed: Outcome = { status: 'failed', message: messageOf(error), field: null };
       await writeAtomic(outcome, failed).catch(() => undefined);
     }
-    throw error;
+    throw isDiskFull(error) ? failure('DiskFull', `${stage}: ${messageOf(error)}`) : error;
   } finally {
     stopBeating();
     await attempt.gateway?.stop();
   }
+}
+
+const isDiskFull = (error: unknown) => ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException)?.code ?? '');
+
+function diskFull(error: unknown): never {
+  throw isDiskFull(error) ? failure('DiskFull', messageOf(error)) : error;
 }
 
 interface Attempt {

@@ -16,7 +16,7 @@ from gavel_train.lifetime import rank
 from gavel_train.outcome import BadRequest, run_stage
 from gavel_train.results import read_artifact, read_result
 from gavel_train.rubric import load_rubric
-from gavel_train.run_directory import publish_result, read_rows, resolve, run_dir_of, write_atomically
+from gavel_train.run_directory import RUBRIC, publish_result, read_rows, run_dir_of, write_atomically
 from gavel_train.sft_data import judge_traces, prompt_hash
 from gavel_train.tasks import verifier_of
 
@@ -80,7 +80,7 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
             seed=spec.audit.seed,
             gates=spec.audit.gates,
             excluded_rows=len(rows) - len(kept),
-            reference_guided=load_rubric(resolve(request.root, spec.judge.rubric)).reference_guided,
+            reference_guided=load_rubric(run_dir / RUBRIC).reference_guided,
             passes=passes,
             eval_rows=_eval_rows(grpo.get("eval_rows")),
         )
