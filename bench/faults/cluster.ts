@@ -107,7 +107,7 @@ export class Cluster {
       this.members[role].child?.kill('SIGKILL');
       await ended;
     }
-    await this.connection?.close();
+    // The connection stays open until the process ends: a call that is being tried again would throw from a timer otherwise.
   }
 
   private launch(role: Role): void {

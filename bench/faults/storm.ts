@@ -1,16 +1,15 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { messageOf } from '../../src/failures.ts';
-import { runPaths } from '../../src/run-directory/paths.ts';
 import { Cluster } from './cluster.ts';
 import { JudgeDoor } from './door.ts';
 import { EventLog, type Stage } from './events.ts';
 import { Field } from './field.ts';
+import { leftovers } from './leftovers.ts';
 import { Observer } from './observer.ts';
 import type { Plan } from './plan.ts';
-import { processesOf } from './processes.ts';
 import { randomOf } from './random.ts';
 import { smallSpec } from './small-spec.ts';
 
@@ -73,7 +72,7 @@ export async function storm({ plan, folder, package_root, judge_url, say }: Stor
     status = await untilOver(field);
     log.add({ event: 'workflow', status });
     await keepHistories(field, join(folder, 'histories'));
-    await checkNothingIsLeft(field);
+    for (const { assertion, detail } of await leftovers(root)) field.violated(assertion, detail);
   } finally {
     observer.stop();
     await cluster.close();
@@ -163,17 +162,3 @@ async function keepHistories({ cluster, run }: Field, folder: string): Promise<v
     writeFileSync(join(folder, `${encodeURIComponent(workflowId)}.${runId.slice(0, 8)}.json`), stdout);
   }
 }
-
-async function checkNothingIsLeft(field: Field): Promise<void> {
-  const left = () => processesOf(field.cluster.root).filter(({ tag }) => tag !== null);
-  if ((await field.secondsUntil(5, () => left().length === 0)) === null) {
-    for (const { pid, command } of left()) {
-      field.violated('no child process left over', `${pid} ${command.slice(0, 120)}`);
-    }
-  }
-  const leases = await execa('find', [join(field.cluster.root, '.gavel/leases'), '-name', '*.json'], { reject: false });
-  if (leases.stdout.trim() !== '') field.violated('no GPU lease left over', leases.stdout.trim());
-}
-
-/** The spec that a storm ran with. */
-export const specOf = (root: string, run: string) => JSON.parse(readFileSync(runPaths(root, run).spec, 'utf8'));

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { loadConfig } from '../../src/config.ts';
+import { type Config, loadConfig } from '../../src/config.ts';
 import { AuditRow } from '../../src/contracts/audit.ts';
 import { Spec } from '../../src/contracts/spec.ts';
 import type { StageResult } from '../../src/contracts/stage.ts';
@@ -33,6 +33,7 @@ export interface Testimony {
 }
 
 export async function testimonies(storm: Storm, package_root: string): Promise<Testimony[]> {
+  const config = { ...loadConfig(), package_root };
   const stormy = runPaths(storm.root, storm.run);
   const verdicts = await verdictsOf(stormy);
   const used = new Map(verdicts);
@@ -40,19 +41,19 @@ export async function testimonies(storm: Storm, package_root: string): Promise<T
   for (const trace of savedBy(storm)) if (!used.has(trace.key)) used.set(trace.key, trace);
   const found: Testimony[] = [];
   const calm = await calmRun(storm, package_root, 'witness-grpo', [...used.values()]);
-  const grpo = await calmly(package_root, calm, 'grpo');
+  const grpo = await calmly(config, calm, 'grpo');
   const told = await readResult(stormy, 'grpo');
   found.push({ what: 'grpo adapter', stormy: adapterOf(stormy, told), calm: adapterOf(calm, grpo) });
   found.push({ what: 'audit rows', stormy: await auditRows(stormy, told), calm: await auditRows(calm, grpo) });
   if (untilOf(storm.plan) === 'grpo') return found;
   const distilled = await calmRun(storm, package_root, 'witness-sft', [...verdicts.values()]);
-  const sft = await calmly(package_root, distilled, 'sft');
+  const sft = await calmly(config, distilled, 'sft');
   const grader = await readResult(stormy, 'sft');
   found.push({ what: 'sft adapter', stormy: graderOf(stormy, grader), calm: graderOf(distilled, sft) });
   return found;
 }
 
-async function verdictsOf(paths: RunPaths): Promise<Map<string, Trace>> {
+export async function verdictsOf(paths: RunPaths): Promise<Map<string, Trace>> {
   const found = new Map<string, Trace>();
   for await (const trace of readTraces(paths.dir, { stage: 'grpo' })) found.set(trace.key, trace);
   return found;
@@ -70,10 +71,15 @@ function* savedBy({ folder }: Storm): Generator<Trace> {
 }
 
 /** A run directory of its own with the same spec and prompts, whose ledger holds `traces` and nothing else. */
-async function calmRun(storm: Storm, package_root: string, name: string, traces: Trace[]): Promise<RunPaths> {
-  const root = join(storm.folder, name);
-  const paths = runPaths(root, storm.run);
-  const stormy = runPaths(storm.root, storm.run);
+export async function calmRun(
+  { folder, root: stormy_root, run }: Pick<Storm, 'folder' | 'root' | 'run'>,
+  package_root: string,
+  name: string,
+  traces: Trace[],
+): Promise<RunPaths> {
+  const root = join(folder, name);
+  const paths = runPaths(root, run);
+  const stormy = runPaths(stormy_root, run);
   mkdirSync(paths.traces, { recursive: true });
   writeFileSync(join(root, '.gavel-root'), '');
   for (const folder of ['models', 'examples']) symlinkSync(join(package_root, folder), join(root, folder));
@@ -85,7 +91,7 @@ async function calmRun(storm: Storm, package_root: string, name: string, traces:
   return paths;
 }
 
-async function calmly(package_root: string, paths: RunPaths, stage: 'grpo' | 'sft'): Promise<StageResult> {
+export async function calmly(config: Config, paths: RunPaths, stage: 'grpo' | 'sft'): Promise<StageResult> {
   const spec = Spec.parse(JSON.parse(readFileSync(paths.spec, 'utf8')));
   const over = new AbortController();
   const nobody = createServer((incoming, outgoing) => {
@@ -107,7 +113,7 @@ async function calmly(package_root: string, paths: RunPaths, stage: 'grpo' | 'sf
       });
     }
     return await runStage({
-      config: { ...loadConfig(), package_root, root: paths.root, node: 'witness', gpus: null },
+      config: { ...config, root: paths.root, node: 'witness', gpus: null },
       spec,
       stage,
       gpus: [],
@@ -128,7 +134,7 @@ async function calmly(package_root: string, paths: RunPaths, stage: 'grpo' | 'sf
 
 const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
 
-function adapterOf(paths: RunPaths, result: StageResult | null): string {
+export function adapterOf(paths: RunPaths, result: StageResult | null): string {
   if (!result?.checkpoint) return 'no checkpoint';
   return sha256(readFileSync(join(paths.stage('grpo').checkpoint(result.checkpoint), 'adapter_model.safetensors')));
 }

@@ -23,6 +23,8 @@ class FakeGateway:
         self.asked: list[dict] = []
         self.score = lambda request: digest_of(request["completion"]) % 10
         self.delay_s = 0.0
+        # Requests that get no answer for as long as this says so.
+        self.hold = lambda request: False
         self.answer_with: tuple[int, dict] | None = None
         self.stopped = False
         self.known = self._read_ledger()
@@ -56,8 +58,10 @@ class FakeGateway:
         from tiny_run import ledger_line, trace
 
         key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+        self.asked.append(request)
+        while self.hold(request) and not self.stopped:
+            time.sleep(0.02)
         with self._lock:
-            self.asked.append(request)
             replayed = key in self.known
             if not replayed:
                 score = self.score(request)

@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import signal
+import time
 
 import pytest
 from grpo_run import (
@@ -191,6 +192,60 @@ def test_sigterm_commits_the_step_in_hand_and_stops(root, gateways):
     assert head(root).name in ("step-000001.e1", "step-000002.e1")
 
 
+def test_sigterm_while_the_judge_is_awaited_commits_the_last_step_boundary(calm, root, gateways):
+    gateway = gateways(root / "runs/tiny")
+    gateway.score = unscored_now_and_then
+    # Step 4's verdicts never come: step 3 is finished, and not committed.
+    gateway.hold = lambda request: request["occasion"].startswith("grpo:4:")
+    stage = start(root, 1, gateway)
+    until(lambda: any(r["occasion"].startswith("grpo:4:") for r in gateway.asked), stage)
+    asked_at = time.monotonic()
+    stage.kill(signal.SIGTERM)
+    assert stage.wait() == 143
+    assert time.monotonic() - asked_at < 10
+    assert stage.outcome()["status"] == "preempted"
+    assert head(root).name == "step-000003.e1"
+
+    gateway.hold = lambda request: False
+    stage = start(root, 2, gateway, resume_from=head(root))
+    assert stage.wait() == 0, (stage.epoch_dir / "stderr").read_text()[-3000:]
+    # The step that was given up had drawn random numbers; the commit holds those of the boundary before it.
+    assert weights(checkpoints(root) / "step-000004.e2") == weights(checkpoints(calm[0]) / "step-000004.e1")
+    assert rollouts(root, "step-000004.e2") == rollouts(calm[0], "step-000004.e1")
+
+
+def test_without_the_random_state_of_the_boundary_the_end_is_another(calm, root, gateways):
+    """Shows that the test above can fail."""
+    gateway = gateways(root / "runs/tiny")
+    gateway.score = unscored_now_and_then
+    gateway.hold = lambda request: request["occasion"].startswith("grpo:4:")
+
+    def forget():
+        import gavel_train.commit_callback as module
+
+        module.restore_random_state = lambda state: None
+
+    stage = start(root, 1, gateway, before=forget)
+    until(lambda: any(r["occasion"].startswith("grpo:4:") for r in gateway.asked), stage)
+    stage.kill(signal.SIGTERM)
+    assert stage.wait() == 143
+    gateway.hold = lambda request: False
+    assert start(root, 2, gateway, resume_from=head(root)).wait() == 0
+    assert weights(checkpoints(root) / "step-000004.e2") != weights(checkpoints(calm[0]) / "step-000004.e1")
+
+
+def test_sigusr1_writes_the_stacks_of_all_threads_to_the_log(root, gateways):
+    gateway = gateways(root / "runs/tiny")
+    gateway.hold = lambda request: True
+    stage = start(root, 1, gateway)
+    until(lambda: len(gateway.asked) > 0, stage)
+    stage.kill(signal.SIGUSR1)
+    until(lambda: "judge_all" in (stage.epoch_dir / "stderr").read_text(), stage)
+    assert "most recent call first" in (stage.epoch_dir / "stderr").read_text()
+    stage.kill()
+    stage.wait()
+
+
 def test_a_full_disk_in_a_save_leaves_the_last_checkpoint_untouched(root, gateways):
     stage = start(root, 1, gateways(root / "runs/tiny"), before=fill_the_disk_at_commit(3))
     assert stage.wait() == 1
@@ -254,6 +309,21 @@ def test_stock_rollouts_are_judged_and_recorded_as_well(root, gateways):
     assert stage.wait() == 0, (stage.epoch_dir / "stderr").read_text()[-3000:]
     records = rollouts(root, "step-000001.e1")
     assert len(records) == STEP and all(len(r["trace_keys"]) == 1 for r in records)
+
+
+def test_two_ranks_stop_at_the_same_step_although_only_one_of_them_was_told(root, gateways):
+    gateway = gateways(root / "runs/tiny")
+    gateway.hold = lambda request: request["occasion"].startswith("grpo:3:")
+    stages = start_ranks(root, 1, gateway, 2, steps=6, save_every=6, micro_batch_size=2)
+    until(lambda: any(r["occasion"].startswith("grpo:3:") for r in gateway.asked), stages[0])
+    # The other rank's verdicts come: it must not go on alone.
+    gateway.hold = lambda request: request["occasion"].startswith("grpo:3:0")
+    for stage in stages:
+        stage.kill(signal.SIGTERM)
+    assert [stage.wait() for stage in stages] == [143, 143]
+    assert head(root).name == "step-000002.e1"
+    folder = checkpoints(root) / "step-000002.e1"
+    assert {path.name for path in folder.glob("rng_state*")} == {"rng_state_0.pth", "rng_state_1.pth"}
 
 
 def test_two_ranks_train_one_policy_and_rank_0_alone_writes(root, gateways):

@@ -114,7 +114,7 @@ def test_rollout_masks_the_tokens_of_rows_without_a_reward(tiny_model, monkeypat
 
     row = PromptRow(id="a", prompt="1+1=", ground_truth=None, meta={})
     desk = SimpleNamespace(
-        judge_all=lambda step, first, rows, texts: [
+        judge_all=lambda step, first, rows, texts, any_rank: [
             SimpleNamespace(reward=None if n == 1 else 0.5, seen=(step, first, rows[n].id))
             for n in range(len(texts))
         ]
