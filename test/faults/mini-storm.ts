@@ -37,6 +37,8 @@ export class MiniStorm {
     this.log = new EventLog(join(this.folder, 'events.jsonl'));
     this.judge = new FakeJudge((_, n) => behave(n));
     this.observer = new Observer(this.log, this.root, RUN);
+    // Trainers record what they made durable before they published it.
+    process.env.PYTHONPATH = join(this.tree, 'bench/faults/record');
   }
 
   async open(steps = 6): Promise<this> {
@@ -116,6 +118,7 @@ export class MiniStorm {
 
   async close(): Promise<void> {
     this.observer.stop();
+    delete process.env.PYTHONPATH;
     await this.judge.stop();
     removeTree(this.folder);
   }
@@ -130,4 +133,3 @@ export class MiniStorm {
     return { what: 'grpo adapter', stormy: adapterOf(this.paths, stormy), calm: adapterOf(calm, result) };
   }
 }
-

@@ -1,0 +1,199 @@
+import { Context } from '@temporalio/activity';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunStatus } from '../../src/contracts/status.ts';
+import { failure } from '../../src/failures.ts';
+import { spec, startEnvironment, summary, withWorker } from './environment.ts';
+
+/**
+ * What people and nodes ask of a run: pause, resume, notice, cancel. What follows on a worker's silence is shown by the fault
+ * campaign: the time-skipping server retries a heartbeat timeout that the real one does not.
+ */
+
+let environment: TestWorkflowEnvironment;
+beforeAll(async () => {
+  environment = await startEnvironment();
+}, 60_000);
+afterAll(() => environment?.teardown());
+
+/** A node whose stage runs until it is asked to stop, told to cancel, or `finish` is called. */
+function aRun() {
+  const reservations: { avoid: string[] }[] = [];
+  const released: string[] = [];
+  let attempts = 0;
+  let stop: ((reason: string) => void) | null = null;
+  let finish: (() => void) | null = null;
+  const activities = {
+    prepareRun: async () => ({ spec_digest: 'd', search_attributes: [] }),
+    reserveNode: async ({ avoid }: { avoid: string[] }) => {
+      reservations.push({ avoid });
+      return { node: 'a', task_queue: 'gavel-node-a', gpus: [] };
+    },
+    releaseNode: async ({ owner }: { owner: string }) => {
+      released.push(owner);
+    },
+    askToStop: async ({ reason }: { reason: string }) => stop?.(reason),
+    serveModel: async () => {
+      await beatingUntil(new Promise(() => undefined));
+    },
+    trainGrpo: async () => {
+      attempts += 1;
+      const asked = new Promise<never>((_, reject) => {
+        stop = (reason) => reject(failure('StopRequested', reason));
+      });
+      const done = new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      await beatingUntil(Promise.race([asked, done]));
+      return summary({ reward: 0.5 });
+    },
+    trainSft: async () => summary(),
+    auditGrader: async () => summary(),
+    writeReport: async () => ({
+      run: 'r',
+      verdict: null,
+      report: 'r',
+      policy_gain: null,
+      quadratic_weighted_kappa: null,
+    }),
+  };
+  return {
+    activities,
+    reservations,
+    released,
+    attempts: () => attempts,
+    finish: () => finish?.(),
+  };
+}
+
+async function beatingUntil<T>(work: Promise<T>): Promise<T> {
+  const context = Context.current();
+  const beating = setInterval(() => context.heartbeat(), 100);
+  return Promise.race([work, context.cancelled]).finally(() => clearInterval(beating)) as Promise<T>;
+}
+
+const outside = { ...spec, judge: { ...spec.judge, engine: 'openai', base_url: 'http://127.0.0.1:9/v1' } };
+const start = (run: string, input: unknown = outside): Promise<WorkflowHandle> =>
+  environment.client.workflow.start('gavelPipeline', {
+    taskQueue: 'gavel',
+    workflowId: `gavel/${run}`,
+    args: [{ ...(input as object), run }, { until: 'grpo' }],
+  });
+
+async function until(what: string, look: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await look()); tries += 1) {
+    if (tries > 300) throw new Error(`waited 30 s for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+const stateOf = async (handle: WorkflowHandle) => ((await handle.query('status')) as RunStatus).stages.grpo?.state;
+
+describe('a run that is steered', { timeout: 60_000 }, () => {
+  it('pauses, gives its node back, and goes on with a new attempt', async () => {
+    const run = aRun();
+    await withWorker(environment, run.activities, async () => {
+      const handle = await start('paused');
+      await until('the first attempt', () => run.attempts() === 1);
+      const status = (await handle.executeUpdate('pause')) as RunStatus;
+      expect(status.stages.grpo?.state).toBe('paused');
+      expect(run.released).toEqual(['gavel/paused/grpo']);
+      expect(run.attempts()).toBe(1);
+      await handle.executeUpdate('resume');
+      await until('the second attempt', () => run.attempts() === 2);
+      expect(await stateOf(handle)).toBe('running');
+      run.finish();
+      await handle.result();
+    });
+  });
+
+  it('can be cancelled while it is paused, and shows as cancelled', async () => {
+    const run = aRun();
+    await withWorker(environment, run.activities, async () => {
+      const handle = await start('paused-cancelled');
+      await until('the first attempt', () => run.attempts() === 1);
+      await handle.executeUpdate('pause');
+      await handle.cancel();
+      await expect(handle.result()).rejects.toThrow();
+      expect((await handle.describe()).status.name).toBe('CANCELLED');
+    });
+  });
+
+  it('leaves a node that will be taken away and avoids it for a while', async () => {
+    const run = aRun();
+    await withWorker(environment, run.activities, async () => {
+      const handle = await start('noticed');
+      await until('the first attempt', () => run.attempts() === 1);
+      await handle.signal('preemptionNotice', { node: 'a' });
+      await until('the second attempt', () => run.attempts() === 2);
+      expect(run.reservations.map(({ avoid }) => avoid)).toEqual([[], ['a']]);
+      run.finish();
+      await handle.result();
+    });
+  });
+
+  it('takes a notice about another node, or one that says nothing of use, as no reason to move', async () => {
+    const run = aRun();
+    await withWorker(environment, run.activities, async () => {
+      const handle = await start('unmoved');
+      await until('the first attempt', () => run.attempts() === 1);
+      await handle.signal('preemptionNotice', { node: 'b' });
+      await handle.signal('preemptionNotice', { node: 7 });
+      run.finish();
+      await handle.result();
+      expect(run.attempts()).toBe(1);
+    });
+  });
+
+  it('ends as cancelled, servers included, when it has a judge of its own', async () => {
+    const run = aRun();
+    await withWorker(environment, run.activities, async () => {
+      const handle = await start('cancelled', spec);
+      await until('the first attempt', () => run.attempts() === 1);
+      await handle.cancel();
+      await expect(handle.result()).rejects.toThrow();
+      expect((await handle.describe()).status.name).toBe('CANCELLED');
+      expect((await environment.client.workflow.getHandle('gavel/cancelled/grpo').describe()).status.name).toBe(
+        'CANCELLED',
+      );
+    });
+  });
+
+  it('reserves again when the worker says that its node is leaving', async () => {
+    const run = aRun();
+    let left = false;
+    const leaving = {
+      ...run.activities,
+      trainGrpo: async () => {
+        if (left) return summary();
+        left = true;
+        throw failure('NodeLeaving', 'The worker of node a was told to end');
+      },
+    };
+    await withWorker(environment, leaving, async () => (await start('left')).result());
+    expect(run.reservations.length).toBe(2);
+    expect(run.released.length).toBe(2);
+  });
+
+  it('tells of a preemption what it cost once work is committed again', async () => {
+    const run = aRun();
+    await withWorker(environment, run.activities, async () => {
+      const handle = await start('counted');
+      await until('the first attempt', () => run.attempts() === 1);
+      const at = new Date(Date.now() - 5000).toISOString();
+      const lost = { at, stage: 'grpo', what: 'vllm', cause: 'killed', steps_lost: 0, seconds_to_next_commit: null };
+      await handle.signal('preempted', lost);
+      const progress = { stage: 'grpo', step: 2, total: 4, checkpoint: 'step-000002.e1', metrics: {} };
+      await handle.signal('progress', { ...progress, epoch: 1, checkpoint: null, step: 0, total: 0 });
+      expect((await handle.query('losses')) as unknown[]).toMatchObject([{ seconds_to_next_commit: null }]);
+      await handle.signal('progress', { ...progress, epoch: 1 });
+      const [told] = (await handle.query('losses')) as { seconds_to_next_commit: number }[];
+      expect(told?.seconds_to_next_commit).toBeGreaterThan(3);
+      const { stages } = (await handle.query('status')) as RunStatus;
+      expect(stages.grpo).toMatchObject({ attempts: 1, step: 2, total: 4 });
+      run.finish();
+      await handle.result();
+    });
+  });
+});
