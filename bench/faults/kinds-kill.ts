@@ -87,12 +87,14 @@ async function noticeToWorker(field: Field) {
   await field.cluster.ended(node);
   const worker_gone = (performance.now() - began) / 1000;
   if (worker_gone > 28) field.violated('gone within 28 s of a notice', `node ${node} took ${worker_gone.toFixed(1)} s`);
-  await field.log.next('epoch', () => true, { from, timeout_ms: 30_000 });
+  const gone_at = Date.now();
+  const next = await field.log.next('epoch', () => true, { from, timeout_ms: 30_000 });
   field.cluster.release(node);
   if (field.epoch && field.node !== node) {
     field.reached('move to the other node', `${field.stage} went on at node ${field.node}`);
   }
-  return { worker_gone };
+  // The next attempt may begin while the old worker is still on its way out.
+  return { worker_gone, ...(next && { attempt_after_worker: Math.max(0, (next.at - gone_at) / 1000) }) };
 }
 
 /**

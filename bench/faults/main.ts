@@ -1,11 +1,12 @@
 /** `npm run faults`: runs the real pipeline under seeded faults and says what held and what it cost. */
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { loadConfig } from '../../src/config.ts';
 import { startJudge } from './judge-server.ts';
 import { KINDS } from './kinds.ts';
+import { pageOf, type Stock } from './page.ts';
 import { planOf } from './plan.ts';
 import { runSeed, type SeedResult } from './seed.ts';
 import type { Scenario } from './small-spec.ts';
@@ -23,6 +24,9 @@ interface Options {
   keep?: boolean;
   json?: boolean;
   plan?: boolean;
+  page?: string;
+  stock?: string;
+  from?: string;
 }
 
 const whole = (text: string): number => {
@@ -48,6 +52,9 @@ const command = new Command('faults')
   .option('--judge <url>', 'a judge that runs already, instead of starting one')
   .option('--out <folder>', 'where logs and results go (default: a new folder for temporary files)')
   .option('--keep', 'keep the run directories')
+  .option('--page <file>', 'write the results as a page (bench/faults.md)')
+  .option('--stock <file>', "stock.json of bench/faults/stock.py, to stand beside gavel's figures on the page")
+  .option('--from <file>', 'results.json of an earlier campaign: only print it, or write its page')
   .option('--plan', 'print what each seed would do, and do nothing')
   .option('--json', 'print the results as JSON');
 
@@ -63,6 +70,7 @@ async function main(options: Options): Promise<void> {
     }
     return;
   }
+  if (options.from !== undefined) return finish(JSON.parse(readFileSync(options.from, 'utf8')), options);
   const out = options.out ?? mkdtempSync(join(tmpdir(), 'gavel-faults-'));
   mkdirSync(out, { recursive: true });
   const say = (line: string) => console.error(`${new Date().toISOString().slice(11, 19)}  ${line}`);
@@ -85,10 +93,20 @@ async function main(options: Options): Promise<void> {
   } finally {
     await judge?.stop();
   }
+  finish(results, options);
+  say(`logs and results: ${out}`);
+}
+
+function finish(results: SeedResult[], options: Options): void {
   results.sort((a, b) => a.seed - b.seed);
   const { text, ok } = reportOf(results);
   console.log(options.json ? JSON.stringify(results, null, 2) : text);
-  say(`logs and results: ${out}`);
+  if (options.page !== undefined) {
+    const stock = options.stock === undefined ? null : (JSON.parse(readFileSync(options.stock, 'utf8')) as Stock);
+    const first = results[0]?.seed ?? options.seed;
+    const command = `npm run faults -- --seed ${first} --seeds ${results.length} --count ${options.count} --jobs ${options.jobs}`;
+    writeFileSync(options.page, pageOf(results, stock, command));
+  }
   process.exitCode = ok ? 0 : 1;
 }
 

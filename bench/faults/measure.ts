@@ -106,6 +106,8 @@ export interface Row {
   steps_lost_max: number;
   steps_lost_allowed: number;
   asked_again: number;
+  to_epoch_max: number | null;
+  to_trainer_max: number | null;
   to_trainer_p95: number | null;
   to_commit_p50: number | null;
   to_commit_p95: number | null;
@@ -146,6 +148,8 @@ export function rowsOf(costs: readonly Cost[]): Row[] {
       steps_lost_max: Math.max(0, ...own.map(({ steps_lost }) => steps_lost)),
       steps_lost_allowed: kind === 'all' ? 2 * SAVE_EVERY : allowedLoss(kind),
       asked_again: own.reduce((sum, { asked_again }) => sum + asked_again, 0),
+      to_epoch_max: most(own.flatMap(({ to_epoch }) => (to_epoch === null ? [] : [to_epoch]))),
+      to_trainer_max: most(trainers),
       to_trainer_p95: quantile(trainers, 0.95),
       to_commit_p50: quantile(commits, 0.5),
       to_commit_p95: quantile(commits, 0.95),
@@ -159,6 +163,8 @@ export function rowsOf(costs: readonly Cost[]): Row[] {
     };
   });
 }
+
+const most = (values: readonly number[]) => (values.length === 0 ? null : Math.max(...values));
 
 /** Linear interpolation between order statistics (type 7 of Hyndman and Fan); null of nothing. */
 export function quantile(values: readonly number[], q: number): number | null {

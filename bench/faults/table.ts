@@ -1,6 +1,7 @@
 import { SOMETIMES } from './events.ts';
 import { type Row, rowsOf } from './measure.ts';
 import type { SeedResult } from './seed.ts';
+import { HEARTBEAT_S, SAVE_EVERY } from './small-spec.ts';
 
 /** The campaign as a person reads it: what held, what was reached, and what each kind of fault cost. */
 
@@ -22,8 +23,10 @@ export function reportOf(results: readonly SeedResult[]): { text: string; ok: bo
     '',
     measuredOf(rows),
     '',
+    targetsOf(rows),
+    '',
     'Reached:',
-    ...reached.map(({ what, times }) => `- ${what}: ${times} times`),
+    reachedOf(results),
     ...(missing.length > 0 ? ['', `NEVER REACHED: ${missing.map(({ what }) => what).join(', ')}`] : []),
     ...(violations.length > 0 ? ['', 'Violations:'] : []),
     ...violations.map(({ seed, assertion, detail }) => `- seed ${seed}: ${assertion}: ${detail}`),
@@ -70,6 +73,62 @@ export function measuredOf(rows: readonly Row[]): string {
       ]),
     );
   return markdown(['fault', 'seconds until', 'count', 'p50', 'max'], lines);
+}
+
+/** How often each of the "sometimes" came about. */
+export function reachedOf(results: readonly SeedResult[]): string {
+  return SOMETIMES.map((what) => {
+    const times = results.reduce((sum, each) => sum + each.reached.filter((one) => one.what === what).length, 0);
+    return `- ${what}: ${times} times`;
+  }).join('\n');
+}
+
+/** The targets that were set for this machine, and what was seen. */
+export function targetsOf(rows: readonly Row[]): string {
+  const row = (kind: string) => rows.find((each) => each.kind === kind);
+  const measured = (kind: string, name: string) => row(kind)?.measured[name]?.max ?? null;
+  const lines: [string, string, number | null, number, string][] = [
+    ['worker killed', 'children gone', measured('worker killed', 'children_gone'), 1, 's'],
+    ['worker killed', 'next attempt', row('worker killed')?.to_epoch_max ?? null, HEARTBEAT_S + 2, 's'],
+    ['worker killed', 'steps lost', row('worker killed')?.steps_lost_max ?? null, SAVE_EVERY, ''],
+    ['trainer killed', 'new trainer', row('trainer killed')?.to_trainer_max ?? null, 5, 's'],
+    ['vLLM killed', 'found, no orphans', measured('vLLM killed', 'all_gone'), 5, 's'],
+    ['vLLM engine killed', 'found, no orphans', measured('vLLM engine killed', 'all_gone'), 5, 's'],
+    ['worker told to end (SIGTERM)', 'steps lost', row('worker told to end (SIGTERM)')?.steps_lost_max ?? null, 0, ''],
+    ['worker told to end (SIGTERM)', 'worker gone', measured('worker told to end (SIGTERM)', 'worker_gone'), 28, 's'],
+    [
+      'worker told to end (SIGTERM)',
+      'next attempt after the worker has gone',
+      measured('worker told to end (SIGTERM)', 'attempt_after_worker'),
+      2,
+      's',
+    ],
+    [
+      'Temporal server killed',
+      'attempt after its return (away 20 s and more)',
+      measured('Temporal server killed', 'attempt_after_return'),
+      10,
+      's',
+    ],
+    [
+      'newest checkpoint damaged',
+      'steps lost',
+      row('newest checkpoint damaged')?.steps_lost_max ?? null,
+      2 * SAVE_EVERY,
+      '',
+    ],
+    ['run cancelled and resumed', 'children gone', measured('run cancelled and resumed', 'children_gone'), 5, 's'],
+  ];
+  return markdown(
+    ['fault', 'target', 'worst seen', 'limit', 'met'],
+    lines.map(([kind, what, seen, limit, unit]) => [
+      kind,
+      what,
+      seen === null ? 'not seen' : `${unit === '' ? seen : seen.toFixed(1)}${unit && ` ${unit}`}`,
+      `${limit}${unit && ` ${unit}`}`,
+      seen === null ? '' : seen <= limit ? 'yes' : 'NO',
+    ]),
+  );
 }
 
 const number = (value: number | null) => (value === null ? '' : value.toFixed(1));
