@@ -40,51 +40,72 @@ const pytest = {
   count: () => fromPytest(junit),
 };
 
-const steps = [
-  { name: 'contracts are fresh', command: [node, '--no-warnings', 'src/contracts/generate.ts', '--check'] },
-  { name: 'biome', command: [...module('@biomejs/biome/bin/biome'), 'check', '.'] },
-  { name: 'tsc', command: [...module('typescript/bin/tsc'), '-p', '.'] },
-  { name: 'ruff check', command: [venv('ruff'), 'check', 'python', 'models'] },
-  { name: 'ruff format', command: [venv('ruff'), 'format', '--check', 'python', 'models'] },
-  { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
-  { name: 'TypeScript tests', ...vitest('unit') },
-  { name: 'Python tests', ...pytest },
-  ...(options.has('--fast') ? [] : [{ name: 'end to end', ...vitest('e2e') }]),
+// Two lanes for two cores: what is printed by the first is held back until each of its steps is over.
+const lanes = [
+  [
+    { name: 'contracts are fresh', command: [node, '--no-warnings', 'src/contracts/generate.ts', '--check'] },
+    { name: 'biome', command: [...module('@biomejs/biome/bin/biome'), 'check', '.'] },
+    { name: 'tsc', command: [...module('typescript/bin/tsc'), '-p', '.'] },
+    { name: 'ruff check', command: [venv('ruff'), 'check', 'python', 'models'] },
+    { name: 'ruff format', command: [venv('ruff'), 'format', '--check', 'python', 'models'] },
+    { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
+    { name: 'Python tests', ...pytest },
+  ],
+  [{ name: 'TypeScript tests', ...vitest('unit') }],
 ];
+// They start servers and models: nothing else runs beside them.
+const alone = options.has('--fast') ? [] : [{ name: 'end to end', ...vitest('e2e') }];
 
-let running = null;
+const running = new Set();
 let stopped = false;
+let failed = false;
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => {
     stopped = true;
-    running?.kill(signal);
+    for (const child of running) child.kill(signal);
   });
 }
 
-/** Runs one step on this terminal; resolves with its exit status. */
-function run({ command: [program, ...args], cwd = root }) {
+/** Runs one step; resolves with its exit status and what it printed, which is empty where it printed on this terminal itself. */
+function run({ command: [program, ...args], cwd = root }, held) {
   return new Promise((resolve) => {
-    running = spawn(program, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
-    running.on('error', (error) => {
-      console.error(error.message);
-      resolve(127);
+    const child = spawn(program, args, {
+      cwd,
+      stdio: held ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
     });
-    running.on('exit', (code, signal) => resolve(signal ? 130 : code));
+    const printed = [];
+    for (const stream of held ? [child.stdout, child.stderr] : []) stream.on('data', (chunk) => printed.push(chunk));
+    running.add(child);
+    const end = (code) => {
+      running.delete(child);
+      resolve({ code, text: Buffer.concat(printed).toString() });
+    };
+    child.on('error', (error) => {
+      console.error(error.message);
+      end(127);
+    });
+    child.on('close', (code, signal) => end(signal ? 130 : code));
   });
 }
 
 const seconds = (from) => `${((Date.now() - from) / 1000).toFixed(1)} s`;
 const results = [];
-for (const step of steps) {
-  const from = Date.now();
-  console.log(`\n=== ${step.name}`);
-  const code = await run(step);
-  const counts = step.count?.() ?? { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
-  // A runner that fails as a whole, say on a file that it cannot load, counts no test of its own.
-  if (code !== 0 && counts.failed === 0) counts.failed = 1;
-  results.push({ name: step.name, code, time: seconds(from), ...counts });
-  if (stopped || (code !== 0 && !options.has('--keep-going'))) break;
+async function runLane(steps, held) {
+  for (const step of steps) {
+    if (stopped || (failed && !options.has('--keep-going'))) return;
+    const from = Date.now();
+    if (!held) console.log(`\n=== ${step.name}`);
+    const { code, text } = await run(step, held);
+    if (held) console.log(`\n=== ${step.name} (${seconds(from)})\n${text.trimEnd()}`);
+    const counts = step.count?.() ?? { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+    // A runner that fails as a whole, say on a file that it cannot load, counts no test of its own.
+    if (code !== 0 && counts.failed === 0) counts.failed = 1;
+    failed ||= code !== 0;
+    results.push({ name: step.name, code, time: seconds(from), ...counts });
+  }
 }
+await Promise.all(lanes.map((steps, index) => runLane(steps, index === 0)));
+await runLane(alone, false);
 
 console.log('\n=== summary');
 for (const { name, code, time, passed, failed, skipped } of results) {
@@ -93,7 +114,8 @@ for (const { name, code, time, passed, failed, skipped } of results) {
     `${code === 0 ? 'ok  ' : 'FAIL'}  ${name.padEnd(20)} ${time.padStart(9)}  ${parts.filter(Boolean).join(', ')}`,
   );
 }
-for (const { name } of steps.slice(results.length)) console.log(`-     ${name.padEnd(20)}   not run`);
+const notRun = [...lanes.flat(), ...alone].filter(({ name }) => !results.some((result) => result.name === name));
+for (const { name } of notRun) console.log(`-     ${name.padEnd(20)}   not run`);
 console.log(`total ${seconds(began)}`);
 const sum = (key) => results.reduce((total, result) => total + result[key], 0);
 console.log(`${sum('passed')} passed, ${sum('failed')} failed`);

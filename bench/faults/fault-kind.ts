@@ -13,3 +13,4 @@ export interface FaultKind {
 
 export const ALL: readonly Scenario[] = ['outside', 'managed', 'whole'];
 export const TRAINED: readonly Stage[] = ['grpo', 'sft'];
+export const EVERY: readonly Stage[] = ['grpo', 'sft', 'audit'];

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ALL, type FaultKind, TRAINED } from './fault-kind.ts';
+import { ALL, EVERY, type FaultKind, TRAINED } from './fault-kind.ts';
 import type { Field } from './field.ts';
 import { isAlive } from './processes.ts';
 
@@ -153,18 +153,18 @@ async function killVllm(field: Field, which: 'server' | 'engine') {
 const grpoOnly = ['grpo'] as const;
 
 export const killFaults: readonly FaultKind[] = [
-  { kind: 'trainer killed', scenarios: ALL, stages: TRAINED, strike: killTrainer },
+  { kind: 'trainer killed', scenarios: ALL, stages: EVERY, strike: killTrainer },
   { kind: 'trainer killed in a save', scenarios: ALL, stages: TRAINED, strike: killInSave },
   { kind: 'trainer hangs', scenarios: ALL, stages: grpoOnly, strike: hang },
-  { kind: 'gateway killed', scenarios: ALL, stages: grpoOnly, strike: killGateway },
-  { kind: 'worker killed', scenarios: ALL, stages: TRAINED, strike: (field) => killWorker(field, 0) },
+  { kind: 'gateway killed', scenarios: ALL, stages: ['grpo', 'audit'], strike: killGateway },
+  { kind: 'worker killed', scenarios: ALL, stages: EVERY, strike: (field) => killWorker(field, 0) },
   {
     kind: 'node lost',
     scenarios: ALL,
-    stages: TRAINED,
+    stages: EVERY,
     strike: (field) => killWorker(field, field.random.between(14, 20)),
   },
-  { kind: 'worker told to end (SIGTERM)', scenarios: ALL, stages: TRAINED, strike: noticeToWorker },
+  { kind: 'worker told to end (SIGTERM)', scenarios: ALL, stages: EVERY, strike: noticeToWorker },
   { kind: 'worker stopped, then woken', scenarios: ['outside'], stages: grpoOnly, strike: zombie },
   { kind: 'vLLM killed', scenarios: ['managed'], stages: grpoOnly, strike: (field) => killVllm(field, 'server') },
   {

@@ -1,3 +1,4 @@
+import type { Stage } from './events.ts';
 import type { FaultKind } from './fault-kind.ts';
 import { KINDS } from './kinds.ts';
 import { type Random, randomOf } from './random.ts';
@@ -7,7 +8,7 @@ import type { Scenario } from './small-spec.ts';
 export interface Plan {
   seed: number;
   scenario: Scenario;
-  faults: readonly { fault: FaultKind; stage: 'grpo' | 'sft' }[];
+  faults: readonly { fault: FaultKind; stage: Stage }[];
   /** GRPO steps: enough that every fault finds the training still going on. */
   steps: number;
 }
@@ -25,20 +26,37 @@ const STEPS_PER_FAULT = 6;
 
 export function planOf({ seed, count, scenario, kinds }: PlanOptions): Plan {
   const random = randomOf(seed);
-  // Every fifth seed has its judge served by gavel itself: a vLLM takes a minute to start, each time.
-  const chosen = scenario ?? (seed % 5 === 0 ? 'managed' : 'outside');
-  const possible = KINDS.filter((fault) => fault.scenarios.includes(chosen) && (!kinds || kinds.includes(fault.kind)));
+  const chosen = scenario ?? scenarioOf(seed);
+  const possible = KINDS.filter(
+    (fault) =>
+      fault.scenarios.includes(chosen) &&
+      (!kinds || kinds.includes(fault.kind)) &&
+      // What is special about the whole pipeline is its last stage.
+      (chosen !== 'whole' || fault.stages.includes('audit')),
+  );
   if (possible.length === 0) throw new Error(`Expected kinds of faults that scenario ${chosen} has, found none.`);
   const deck = dealt(random, possible, count, seed);
-  const trained = chosen === 'managed' ? deck.length : Math.ceil(deck.length * 0.75);
   const faults = deck
-    .map((fault, index) => {
-      const late = index >= trained || !fault.stages.includes('grpo');
-      return { fault, stage: late && fault.stages.includes('sft') && chosen !== 'managed' ? 'sft' : 'grpo' } as const;
-    })
-    .sort((a, b) => a.stage.localeCompare(b.stage));
+    .map((fault, index) => ({ fault, stage: stageOf(fault, chosen, index / deck.length) }))
+    .sort((a, b) => STAGES.indexOf(a.stage) - STAGES.indexOf(b.stage));
   const early = faults.filter(({ stage }) => stage === 'grpo').length;
   return { seed, scenario: chosen, faults, steps: 6 + STEPS_PER_FAULT * early };
+}
+
+const STAGES: readonly Stage[] = ['grpo', 'sft', 'audit'];
+
+/** A vLLM takes a minute to start: every fifth seed has its judge served by gavel itself, every tenth goes on to the audit. */
+function scenarioOf(seed: number): Scenario {
+  if (seed % 5 === 0) return 'managed';
+  return seed % 10 === 7 ? 'whole' : 'outside';
+}
+
+/** The last faults of a hand strike after GRPO; `share` is a fault's place in it, from 0 to 1. */
+function stageOf({ stages }: FaultKind, scenario: Scenario, share: number): Stage {
+  const wanted: Stage = scenario === 'whole' && share >= 0.5 ? 'audit' : share >= 0.75 ? 'sft' : 'grpo';
+  const last = scenario === 'managed' ? 'grpo' : scenario === 'outside' ? 'sft' : 'audit';
+  const possible = STAGES.slice(0, STAGES.indexOf(last) + 1).filter((stage) => stages.includes(stage));
+  return possible.includes(wanted) ? wanted : (possible[0] as Stage);
 }
 
 /** Whole decks, shuffled, dealt on from seed to seed: over a campaign every kind comes about equally often. */

@@ -97,13 +97,14 @@ async function inject(field: Field, plan: Plan, mounted: boolean, say: (line: st
     // Work goes on: a commit since the last fault, in the stage that is wanted.
     const { log } = field;
     const unless = () => field.dead || isOver(field, plan);
-    const going = await log.next('commit', ({ stage: at, step }) => at === stage && step > 0, {
-      from,
-      timeout_ms: RECOVERY_MS,
-      unless,
-    });
+    const options = { from, timeout_ms: RECOVERY_MS, unless };
+    // The audit commits nothing; its trainer grades for some seconds, once the grader's vLLM is up.
+    const going =
+      stage === 'audit'
+        ? await log.next('trainer', ({ stage: at }) => at === stage, options)
+        : await log.next('commit', ({ stage: at, step }) => at === stage && step > 0, options);
     if (!going || unless()) break;
-    await sleep(field.random.between(0, 2500));
+    await sleep(field.random.between(0, stage === 'audit' ? 60_000 : 2500));
     if (unless()) break;
     field.begin(id, fault.kind);
     from = log.events.length;
