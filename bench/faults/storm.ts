@@ -106,6 +106,8 @@ async function inject(field: Field, plan: Plan, mounted: boolean, say: (line: st
     if (!going || unless()) break;
     await sleep(field.random.between(0, stage === 'audit' ? 60_000 : 2500));
     if (unless()) break;
+    // A long absence of the server lets a stage end before its turn comes.
+    if (field.stage !== stage) continue;
     field.begin(id, fault.kind);
     from = log.events.length;
     say(`seed ${plan.seed}: ${fault.kind} (${stage}, step ${field.heights(stage).step})`);

@@ -1,0 +1,105 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Spec } from '../../src/contracts/spec.ts';
+import { type Child, startChild } from '../../src/process.ts';
+import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';
+import { requestStop } from '../../src/run-directory/stop.ts';
+import { LiveView } from '../../src/stage/live-view.ts';
+import { watchTrainer } from '../../src/stage/watch-trainer.ts';
+import { spec } from '../workflows/environment.ts';
+
+const fixtures = fileURLToPath(new URL('../fixtures/children/', import.meta.url));
+const python = fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
+let folder: string;
+let paths: RunPaths;
+let child: Child;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gavel-watch-'));
+  paths = runPaths(folder, 'r');
+  mkdirSync(paths.stage('grpo').dir, { recursive: true });
+});
+afterEach(async () => {
+  await child.stop(0);
+  rmSync(folder, { recursive: true });
+});
+
+function start(file: string): Promise<void> {
+  const ready = Promise.withResolvers<void>();
+  const command = file.endsWith('.py') ? python : process.execPath;
+  const logPath = join(folder, 'log');
+  const onEvent = () => ready.resolve();
+  child = startChild({
+    name: 'trainer',
+    command,
+    args: [join(fixtures, file)],
+    cwd: folder,
+    env: {},
+    logPath,
+    tag: 't',
+    onEvent,
+  });
+  return ready.promise;
+}
+
+function watch({
+  floor_s = 60,
+  abort = new AbortController(),
+  grace_ms = 0,
+  gone = undefined as Promise<never> | undefined,
+} = {}) {
+  const limits = { ...Spec.parse(spec).limits, progress_floor_s: floor_s, load_timeout_s: floor_s };
+  const live = new LiveView('grpo', 1, () => undefined);
+  const events = { take: () => undefined, settled: async () => undefined, onHeard: () => undefined };
+  const run = { signal: abort.signal, grace_ms: () => grace_ms };
+  return { live, ended: watchTrainer({ child, paths, stage: 'grpo', run, live, limits, gone, events }) };
+}
+
+describe('watchTrainer', () => {
+  it('says that a trainer ended by itself', async () => {
+    await start('prints.mjs');
+    expect(await watch().ended).toMatchObject({ why: 'itself', exit: { code: 3 } });
+  });
+
+  it('passes a stop that is asked for on, with its reason', async () => {
+    await start('lifeline.mjs');
+    const { ended } = watch();
+    await requestStop(paths, 'grpo', 'node a will be taken away');
+    expect(await ended).toMatchObject({
+      why: 'stop',
+      reason: 'node a will be taken away',
+      exit: { signal: 'SIGTERM' },
+    });
+  });
+
+  it('ends a trainer that is stuck, with its stacks in the log', async () => {
+    await start('stuck.py');
+    const ended = await watch({ floor_s: 1 }).ended;
+    expect(ended).toMatchObject({
+      why: 'hung',
+      message: expect.stringMatching(/no progress for \d+ s.*stacks are in the log/),
+    });
+    expect(readFileSync(join(folder, 'log'), 'utf8')).toContain('waits_for_ever');
+  });
+
+  it('leaves a trainer that waits and says so alone', async () => {
+    await start('lifeline.mjs');
+    const { live, ended } = watch({ floor_s: 1 });
+    live.update({ waiting: { for: 'judge', seconds: 5 } });
+    const first = await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 2500, 'still there'))]);
+    expect(first).toBe('still there');
+  });
+
+  it('ends with the attempt, and when its gateway cannot be kept alive', async () => {
+    await start('lifeline.mjs');
+    const abort = new AbortController();
+    const { ended } = watch({ abort });
+    abort.abort();
+    expect(await ended).toMatchObject({ why: 'aborted' });
+    await start('lifeline.mjs');
+    const error = new Error('the gateway did not start');
+    expect(await watch({ gone: Promise.reject(error) }).ended).toMatchObject({ why: 'gateway', error });
+  });
+});
