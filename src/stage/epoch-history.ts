@@ -55,7 +55,9 @@ export async function preemptionOf(
   const started = record?.started_at ?? new Date().toISOString();
   const moved = record !== null && record.node !== node;
   const silent = moved ? `node ${record.node} fell silent; the stage went on at ${node}` : SILENT;
-  const damage = quarantined.map(({ name, reason }) => `; ${name} was damaged (${reason}) and is in quarantine`);
+  const damage = quarantined.map(({ name, reason, moved_to }) =>
+    moved_to === null ? `; ${name}: ${reason}` : `; ${name} was damaged (${reason}) and is in quarantine`,
+  );
   const ended = last.outcome && (await stat(paths.stage(stage).epoch(last.epoch).outcome)).mtime.toISOString();
   const resumedStep = resume_from?.step ?? 0;
   return {

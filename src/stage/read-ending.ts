@@ -57,6 +57,14 @@ export async function readEnding(ending: Ending): Promise<StageResult> {
   throw failure(full ? 'DiskFull' : 'TrainerDied', `${stage}: ${message}. Log: ${logPath}`, { log: logPath });
 }
 
+/** Says in the outcome of an attempt that was ended from outside why it was; what it said of itself as an error stays. */
+export async function noteCause(paths: RunPaths, stage: string, epoch: number, message: string): Promise<void> {
+  const outcome = await readOutcome(paths, stage, epoch).catch(() => null);
+  if (outcome !== null && outcome.status !== 'preempted') return;
+  const preempted: Outcome = { status: 'preempted', message, field: null };
+  await writeAtomic(paths.stage(stage).epoch(epoch).outcome, preempted).catch(() => undefined);
+}
+
 async function record({ paths, stage, epoch }: Ending, outcome: Outcome): Promise<void> {
   // On a full disk this fails too; a missing outcome then reads as a preemption, which costs no error budget.
   await writeAtomic(paths.stage(stage).epoch(epoch).outcome, outcome).catch(() => undefined);

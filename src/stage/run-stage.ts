@@ -19,7 +19,7 @@ import { type GatewayChild, startGatewayChild } from './gateway-child.ts';
 import { publishOutsideJudge } from './gateway-settings.ts';
 import { LiveView } from './live-view.ts';
 import { Losses } from './losses.ts';
-import { readEnding } from './read-ending.ts';
+import { noteCause, readEnding } from './read-ending.ts';
 import { stageTag } from './tags.ts';
 import { trainerEvents } from './trainer-events.ts';
 import { type Ended, watchTrainer } from './watch-trainer.ts';
@@ -141,13 +141,23 @@ async function trainAndRead(attempt: Attempt): Promise<StageResult> {
   const gone = attempt.gateway?.gone;
   const ended: Ended = await watchTrainer({ child, paths, stage, run, live, limits: spec.limits, gone, events });
   await events.settled();
-  if (ended.why === 'aborted') throw run.ended();
+  if (ended.why === 'aborted') {
+    const error = run.ended();
+    await noteCause(paths, stage, epoch, causeOf(error));
+    throw error;
+  }
   if (ended.why === 'gateway') throw ended.error;
   const { exit, why } = ended;
   const asked = why === 'stop' ? ended.reason : null;
   const hung = why === 'hung' ? ended.message : null;
   return readEnding({ paths, stage, epoch, logPath, asked, hung, ...exit });
 }
+
+/** Why an attempt was ended from outside, in words for the next one. */
+const causeOf = (error: Error): string =>
+  (error as { type?: string }).type === 'NodeLeaving'
+    ? error.message
+    : 'the run was cancelled, or the server gave this attempt up';
 
 function requestOf({ run, paths, taken, gateway }: Attempt): StageRequest {
   const { config, spec, stage } = run;
