@@ -6,6 +6,7 @@ import { releaseNode, reserveNode } from './reserve-node.ts';
 import { serveModel } from './serve-model.ts';
 import { trainGrpo } from './train-grpo.ts';
 import { trainSft } from './train-sft.ts';
+import { verifyResults } from './verify-results.ts';
 import { writeReport } from './write-report.ts';
 
 /** All activities, bound to what the worker gives them; their names are those that workflows call. */
@@ -20,6 +21,7 @@ export function createActivities(dependencies: Dependencies) {
     trainGrpo: trainGrpo(dependencies),
     trainSft: trainSft(dependencies),
     auditGrader: auditGrader(dependencies),
+    verifyResults: verifyResults(dependencies),
     writeReport: writeReport(dependencies),
   };
 }

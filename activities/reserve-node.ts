@@ -4,7 +4,7 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { nodeQueue } from '../src/config.ts';
 import type { Heartbeat } from '../src/contracts/status.ts';
 import { failure } from '../src/failures.ts';
-import { leaseGpus, listGpus, releaseGpus } from '../src/gpus.ts';
+import { leaseGpus, listGpus, mostGpus, noteGpus, releaseGpus } from '../src/gpus.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
 import { clearStop } from '../src/run-directory/stop.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -58,10 +58,12 @@ async function reserve({ config, client }: Dependencies, input: ReserveNodeInput
   }
   const list = () => listGpus({ injected: config.gpus, visible: config.cuda_visible_devices });
   const present = count === 0 ? [] : await list();
+  if (count > 0) await noteGpus(root, node, present.length);
   if (present.length < count) {
-    const nowhere = asked_around ? ', and no other node with more took the work' : '';
-    const lack = `placement: ${stage} needs ${count} GPUs at once; node ${node} has ${present.length}${nowhere}`;
-    throw failure('NotEnoughGpus', lack, {}, { retry: !asked_around });
+    // A larger node that is busy, or away for the moment, is waited for; one that nobody has ever seen is not.
+    const nowhere = asked_around && (await mostGpus(root)) < count;
+    const lack = `placement: ${stage} needs ${count} GPUs at once; node ${node} has ${present.length}`;
+    throw failure('NotEnoughGpus', `${lack}${nowhere ? ', and no node has more' : ''}`, {}, { retry: !nowhere });
   }
   // From here on this attempt is the one that counts: what an earlier one was asked does not concern it.
   await clearStop(runPaths(root, run), stage);

@@ -22,6 +22,8 @@ export type FailureType =
   | 'TrainerHung'
   | 'StopRequested'
   | 'NodeLeaving'
+  | 'NodeStuck'
+  | 'ResultDamaged'
   | 'JudgeAway'
   | 'JudgeMisconfigured'
   | 'DiskFull'
@@ -42,6 +44,9 @@ const retryable: Record<FailureType, boolean> = {
   // The workflow decides what comes next: it asked for the stop, or has to find another node.
   StopRequested: false,
   NodeLeaving: false,
+  NodeStuck: false,
+  // The pipeline runs the stage that the result is of again.
+  ResultDamaged: false,
   // The gateway has already waited as long as the spec allows; the run is resumable by hand.
   JudgeAway: false,
   JudgeMisconfigured: false,

@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 
-export { type Lease, leaseGpus, releaseGpus } from './gpus/leases.ts';
+export { type Lease, leaseGpus, mostGpus, noteGpus, releaseGpus } from './gpus/leases.ts';
 
 export interface Gpu {
   uuid: string;

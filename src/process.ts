@@ -7,11 +7,11 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CHILD, childEnvironment, OWNER, TAG } from './process/environment.ts';
-import { askForStacks, findDescendants, killUntilGone, ownName, send } from './process/reap.ts';
+import { askForStacks, findDescendants, killUntilGone, ownName, ProcessStuck, send } from './process/reap.ts';
 
 export { childEnvironment } from './process/environment.ts';
 export { lastError } from './process/last-error.ts';
-export { reapOlderAttempts, reapOrphans, reapTagged } from './process/reap.ts';
+export { ProcessStuck, reapOlderAttempts, reapOrphans, reapTagged } from './process/reap.ts';
 
 export interface ChildOptions {
   /** What messages call it, say "trainer" or "vLLM of the judge". */
@@ -40,13 +40,16 @@ export interface Child {
   pid: number;
   host: string;
   logPath: string;
-  /** Settles once the process and all of its descendants are gone. Never rejects because of how the child ended. */
+  /** Settles once the process and all of its descendants are gone. Rejects with ProcessStuck alone, where SIGKILL does not end them. */
   exited: Promise<ChildExit>;
   /** TERM to the group, KILL to whatever is left after `graceMs`; settles as `exited` does. Another call can only shorten the grace. */
   stop: (graceMs: number) => Promise<ChildExit>;
   /** Has its Python processes write their stacks to the log; returns how many were asked. */
   dumpStacks: () => number;
 }
+
+// A killed process with much memory takes seconds to go; one that hangs in the kernel never does.
+const KILL_PATIENCE_MS = 15_000;
 
 /** A program that could not be started at all. */
 export class ChildStartError extends Error {
@@ -110,7 +113,8 @@ export function startChild(options: ChildOptions): Child {
     }
     return { code, signal, seconds };
   }
-  const exited = end();
+  const stuck = Promise.withResolvers<never>();
+  const exited = Promise.race([end(), stuck.promise]);
   // Whoever awaits it sees the error; nobody has to.
   exited.catch(() => {});
 
@@ -121,6 +125,10 @@ export function startChild(options: ChildOptions): Child {
     if (first && !gone) send(-leaderPid, 'SIGTERM');
     while (!gone && Date.now() < deadline) await Promise.race([leader, sleep(50)]);
     if (!gone) send(-leaderPid, 'SIGKILL');
+    const until = Date.now() + KILL_PATIENCE_MS;
+    while (!gone && Date.now() < until) await Promise.race([leader, sleep(50)]);
+    if (!gone)
+      stuck.reject(new ProcessStuck(`Expected ${name} (pid ${leaderPid}) to end on SIGKILL, got it still alive.`));
     return exited;
   }
 

@@ -17,7 +17,8 @@ export const shared = (summary: string) =>
     heartbeatTimeout: '30s',
     summary,
     // Nothing is trained here: what fails ten times in a row fails for a reason that a person must see.
-    retry: { ...retry, maximumAttempts: 10 },
+    // Ten attempts are some five minutes, time enough to free a disk.
+    retry: { initialInterval: '0.5s', backoffCoefficient: 2.5, maximumInterval: '1m', maximumAttempts: 10 },
   });
 
 /** A word to the disk: retried at once where the worker that took it up has gone silent. */

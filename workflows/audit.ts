@@ -1,5 +1,5 @@
 import type { StageSummary } from '../activities/train-grpo.ts';
-import { longRunning } from './activity-options.ts';
+import { longRunning, shared } from './activity-options.ts';
 import { StageControl } from './control.ts';
 import { failing } from './failing.ts';
 import { type ModelServerInput, withServers } from './model-server.ts';
@@ -10,42 +10,48 @@ import { StatusBoard } from './status.ts';
 /** Audit: grader and untrained base are served, grade the rows that the judge graded, and are measured. */
 export async function audit(input: StageInput): Promise<StageSummary> {
   const board = new StatusBoard(input.run, ['audit']);
-  const control = new StageControl(board, input.run, 'audit');
+  const control = new StageControl(board, input.run, 'audit', input.leaving);
   return failing(board, async () => {
     const { run, spec, search_attributes } = await resolveStageInput(input);
     board.useSearchAttributes(search_attributes);
     board.begin('audit');
+    await shared('Verify what GRPO and SFT have published').verifyResults({ run, stages: ['grpo', 'sft'] });
     const { limits } = spec;
     const perModel = spec.placement.grader_gpus;
     const roles = spec.audit.base ? (['grader', 'base'] as const) : (['grader'] as const);
-    const summary = await onNode(control, { run, stage: 'audit', gpus: perModel * roles.length, limits }, (node) => {
-      const servers = roles.map(
-        (role, index): ModelServerInput => ({
-          run,
-          stage: 'audit',
-          role,
-          // The grader is served merged: an adapter beside its base is ten times slower on a CPU.
-          model: role === 'grader' ? `runs/${run}/grader/merged` : spec.sft.base_model,
-          vllm: {
-            ...spec.judge.vllm,
-            dtype: spec.sft.dtype,
-            tensor_parallel_size: Math.max(1, perModel),
-            data_parallel_size: 1,
-          },
-          gpus: node.gpus.slice(index * perModel, (index + 1) * perModel),
-          start_timeout_s: limits.model_start_timeout_s,
-          task_queue: node.task_queue,
-          limits,
-        }),
-      );
-      return withServers(servers, () =>
-        longRunning({
-          task_queue: node.task_queue,
-          limits,
-          summary: `Audit: ${roles.join(' and ')} against the judge and the truth`,
-        }).auditGrader({ run, gpus: [] }),
-      );
-    });
+    const summary = await onNode(
+      control,
+      { run, stage: 'audit', gpus: perModel * roles.length, limits },
+      (node, reservation) => {
+        const servers = roles.map(
+          (role, index): ModelServerInput => ({
+            run,
+            stage: 'audit',
+            role,
+            // The grader is served merged: an adapter beside its base is ten times slower on a CPU.
+            model: role === 'grader' ? `runs/${run}/grader/merged` : spec.sft.base_model,
+            vllm: {
+              ...spec.judge.vllm,
+              dtype: spec.sft.dtype,
+              tensor_parallel_size: Math.max(1, perModel),
+              data_parallel_size: 1,
+            },
+            gpus: node.gpus.slice(index * perModel, (index + 1) * perModel),
+            served_before: reservation > 1,
+            start_timeout_s: limits.model_start_timeout_s,
+            task_queue: node.task_queue,
+            limits,
+          }),
+        );
+        return withServers(servers, () =>
+          longRunning({
+            task_queue: node.task_queue,
+            limits,
+            summary: `Audit: ${roles.join(' and ')} against the judge and the truth`,
+          }).auditGrader({ run, gpus: [] }),
+        );
+      },
+    );
     board.end('audit', summary.metrics);
     return summary;
   });

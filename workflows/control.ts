@@ -3,6 +3,7 @@ import {
   CancellationScope,
   condition,
   getExternalWorkflowHandle,
+  isCancellation,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -10,6 +11,9 @@ import { PreemptionNotice } from '../src/contracts/status.ts';
 import { brief } from './activity-options.ts';
 import { pauseUpdate, preemptionNoticeSignal, resumeUpdate, setPausedSignal, stageStateSignal } from './messages.ts';
 import type { StatusBoard } from './status.ts';
+
+/** Nodes that will be taken away, and until when (ms since 1970) no work should go there. */
+export type Leaving = [node: string, until: number][];
 
 /** What people and nodes ask of a running stage: to pause, to go on, to leave a node that will be taken away. */
 export class StageControl {
@@ -19,9 +23,13 @@ export class StageControl {
   private paused = false;
   private node: string | null = null;
   /** Nodes that will be taken away, and until when (ms) no work should go there. */
-  private readonly leaving = new Map<string, number>();
+  private readonly leaving: Map<string, number>;
+  /** Until when (ms) a notice without a node speaks of the node that the last one did. */
+  private nodeless_until = 0;
+  private reserving: CancellationScope | null = null;
 
-  constructor(board: StatusBoard, run: string, stage: string) {
+  constructor(board: StatusBoard, run: string, stage: string, leaving: Leaving = []) {
+    this.leaving = new Map(leaving);
     this.board = board;
     this.run = run;
     this.stage = stage;
@@ -43,6 +51,26 @@ export class StageControl {
   get avoided(): string[] {
     const now = Date.now();
     return [...this.leaving].filter(([, until]) => until > now).map(([node]) => node);
+  }
+
+  /** Keeps work off a node for a while. */
+  avoid(node: string, seconds: number): void {
+    this.leaving.set(node, Date.now() + seconds * 1000);
+  }
+
+  /** Reserves; null where a pause or a notice came in between, and all that may have been leased has to be given back. */
+  async whileReserving<T>(reserve: () => Promise<T>): Promise<T | null> {
+    const stage = CancellationScope.current();
+    const scope = new CancellationScope();
+    this.reserving = scope;
+    try {
+      return await scope.run(reserve);
+    } catch (error) {
+      if (isCancellation(error) && scope.consideredCancelled && !stage.consideredCancelled) return null;
+      throw error;
+    } finally {
+      this.reserving = null;
+    }
   }
 
   /** Says on which node the stage's work is now; null while there is none. */
@@ -75,22 +103,33 @@ export class StageControl {
   private async setPaused(paused: boolean): Promise<void> {
     if (this.paused === paused) return;
     this.paused = paused;
-    if (paused && this.node !== null) await this.stop('paused on request');
+    if (!paused) return;
+    this.reserving?.cancel();
+    if (this.node !== null) await this.stop('paused on request');
   }
 
   private async notice(given: Partial<PreemptionNotice> = {}): Promise<void> {
     const { success, data } = PreemptionNotice.safeParse(given);
     // A signal cannot be refused; one that says nothing that can be used is not worth a run.
     if (!success) return;
+    const now = Date.now();
+    // Said twice of one node, it must not drive the stage off the next one.
+    if (data.node === null && now < this.nodeless_until) return;
     const node = data.node ?? this.node;
     if (node === null) return;
-    this.leaving.set(node, Date.now() + data.seconds * 1000);
+    const until = now + data.seconds * 1000;
+    if (data.node === null) this.nodeless_until = until;
+    this.leaving.set(node, until);
+    this.reserving?.cancel();
     if (node === this.node) await this.stop(`node ${node} will be taken away`);
   }
 
   private async stop(reason: string): Promise<void> {
     const { run, stage } = this;
-    await brief(`Ask the attempt to end: ${reason}`).askToStop({ run, stage, reason });
+    // A cancellation that came through a handler would close the workflow at once, before its children have ended.
+    await CancellationScope.nonCancellable(() =>
+      brief(`Ask the attempt to end: ${reason}`).askToStop({ run, stage, reason }),
+    );
   }
 
   private async tell(state: 'running' | 'paused'): Promise<void> {
@@ -111,6 +150,7 @@ export class PipelineControl {
   private readonly board: StatusBoard;
   private paused = false;
   private child: string | null = null;
+  private notices: Leaving = [];
 
   constructor(board: StatusBoard) {
     this.board = board;
@@ -122,18 +162,28 @@ export class PipelineControl {
     setHandler(
       preemptionNoticeSignal,
       async (notice) => {
-        if (this.child !== null) await signal(this.child, preemptionNoticeSignal, notice);
+        const { success, data } = PreemptionNotice.safeParse(notice ?? {});
+        // The next stage must not begin on that node either.
+        if (success && data.node !== null) this.notices.push([data.node, Date.now() + data.seconds * 1000]);
+        // A stage that has just ended needs no notice; a failure thrown here would fail the pipeline.
+        if (this.child !== null) await signal(this.child, preemptionNoticeSignal, notice).catch(() => undefined);
       },
       { description: 'A node will be taken away: commit at the next step boundary and go on elsewhere.' },
     );
   }
 
   /** Runs a stage's workflow; a pause that was asked for between two stages comes first. */
-  async running<T>(workflowId: string, work: () => Promise<T>): Promise<T> {
-    await condition(() => !this.paused);
+  async running<T>(stage: string, workflowId: string, work: (leaving: Leaving) => Promise<T>): Promise<T> {
+    if (this.paused) {
+      this.board.setState({ stage, state: 'paused' });
+      await condition(() => !this.paused);
+      this.board.setState({ stage, state: 'running' });
+    }
+    const now = Date.now();
+    this.notices = this.notices.filter(([, until]) => until > now);
     this.child = workflowId;
     try {
-      return await work();
+      return await work(this.notices);
     } finally {
       this.child = null;
     }

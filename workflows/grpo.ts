@@ -10,14 +10,14 @@ import { StatusBoard } from './status.ts';
 /** GRPO: the judge is served, the policy trained, and the audit's rows sampled and graded by the judge. */
 export async function grpo(input: StageInput): Promise<StageSummary> {
   const board = new StatusBoard(input.run, ['grpo']);
-  const control = new StageControl(board, input.run, 'grpo');
+  const control = new StageControl(board, input.run, 'grpo', input.leaving);
   return failing(board, async () => {
     const { run, spec, search_attributes } = await resolveStageInput(input);
     board.useSearchAttributes(search_attributes);
     board.begin('grpo');
     const { judge, placement, limits } = spec;
     const gpus = placement.judge_gpus + placement.trainer_gpus;
-    const summary = await onNode(control, { run, stage: 'grpo', gpus, limits }, async (node) => {
+    const summary = await onNode(control, { run, stage: 'grpo', gpus, limits }, async (node, reservation) => {
       const server: ModelServerInput = {
         run,
         stage: 'grpo',
@@ -25,6 +25,7 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
         model: judge.model,
         vllm: judge.vllm,
         gpus: node.gpus.slice(0, placement.judge_gpus),
+        served_before: reservation > 1,
         start_timeout_s: limits.model_start_timeout_s,
         task_queue: node.task_queue,
         limits,

@@ -1,4 +1,11 @@
-import { ChildWorkflowCancellationType, executeChild, ParentClosePolicy, workflowInfo } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  ChildWorkflowCancellationType,
+  ChildWorkflowFailure,
+  executeChild,
+  ParentClosePolicy,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { PipelineResult } from '../activities/write-report.ts';
 import { checkSpec } from '../src/contracts/check-spec.ts';
 import { RunName } from '../src/contracts/spec.ts';
@@ -35,6 +42,14 @@ function runOf(workflowId: string): string {
   throw invalidSpec([{ field: 'run', message }]);
 }
 
+/** The stage whose published result an error says is damaged; null where it says nothing of the kind. */
+function damagedStage(error: unknown): string | null {
+  const cause = error instanceof ChildWorkflowFailure ? error.cause : null;
+  if (!(cause instanceof ApplicationFailure) || cause.type !== 'ResultDamaged') return null;
+  const [details] = (cause.details ?? []) as { stage?: string }[];
+  return details?.stage ?? null;
+}
+
 /** The whole road: prepare, GRPO, SFT, Audit, report. The argument is a spec; see docs/spec.md. */
 export async function gavelPipeline(input: unknown, options: PipelineOptions = {}): Promise<PipelineResult> {
   // A ZodError thrown here would fail the workflow task, which Temporal retries for ever.
@@ -56,19 +71,30 @@ export async function gavelPipeline(input: unknown, options: PipelineOptions = {
       resume: options.resume ?? false,
     });
     board.useSearchAttributes(search_attributes);
-    for (const [name, workflow, staticSummary] of stages) {
+    const repeated = new Set<string>();
+    for (let at = 0; at < stages.length; at += 1) {
+      const [name, workflow, staticSummary] = stages[at] as (typeof stages)[number];
       board.begin(name);
       const id = `gavel/${run}/${name}`;
-      const { metrics } = await control.running(id, () =>
-        executeChild(workflow, {
-          workflowId: id,
-          args: [{ run, spec, search_attributes }],
-          staticSummary,
-          cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-          parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-        }),
-      );
-      board.end(name, metrics);
+      try {
+        const { metrics } = await control.running(name, id, (leaving) =>
+          executeChild(workflow, {
+            workflowId: id,
+            args: [{ run, spec, search_attributes, leaving }],
+            staticSummary,
+            cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+            parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+          }),
+        );
+        board.end(name, metrics);
+      } catch (error) {
+        const damaged = stages.findIndex(([stage]) => stage === damagedStage(error));
+        // Once: what is damaged again right away lies on a disk that needs a person.
+        if (damaged < 0 || damaged >= at || repeated.has(name)) throw error;
+        repeated.add(name);
+        at = damaged - 1;
+        continue;
+      }
       if (name === options.until) break;
     }
     board.begin('report');

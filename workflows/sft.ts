@@ -9,7 +9,7 @@ import { StatusBoard } from './status.ts';
 /** SFT: the data set is built from the ledger and the grader trained on it. */
 export async function sft(input: StageInput): Promise<StageSummary> {
   const board = new StatusBoard(input.run, ['sft']);
-  const control = new StageControl(board, input.run, 'sft');
+  const control = new StageControl(board, input.run, 'sft', input.leaving);
   return failing(board, async () => {
     const { run, spec, search_attributes } = await resolveStageInput(input);
     board.useSearchAttributes(search_attributes);

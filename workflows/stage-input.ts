@@ -1,14 +1,17 @@
 import type { Spec } from '../src/contracts/spec.ts';
 import { shared } from './activity-options.ts';
+import type { Leaving } from './control.ts';
 
 /** Argument of a stage's workflow: the run alone is enough, so that a stage can be started by hand. */
 export interface StageInput {
   run: string;
   spec?: Spec;
   search_attributes?: string[];
+  /** Nodes that will be taken away. */
+  leaving?: Leaving;
 }
 
-export type ResolvedStageInput = Required<StageInput>;
+export type ResolvedStageInput = Required<Omit<StageInput, 'leaving'>>;
 
 /** Fills in what the caller left out from the run directory. */
 export async function resolveStageInput(input: StageInput): Promise<ResolvedStageInput> {

@@ -54,6 +54,7 @@ export class StatusBoard {
   begin(stage: RunStatus['stage']): void {
     this.status.stage = stage;
     const entry = this.status.stages[stage];
+    // A stage that was done and whose result was damaged begins again.
     if (entry) entry.state = 'running';
     this.show();
   }

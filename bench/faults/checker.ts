@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EpochRecord, Head, Manifest, RolloutRecord } from '../../src/contracts/stage.ts';
 import type { Trace } from '../../src/contracts/trace.ts';
 import { listSegments } from '../../src/gateway/segments.ts';
 import { verifyCheckpoint } from '../../src/run-directory/checkpoints.ts';
-import { readJsonLines } from '../../src/run-directory/files.ts';
+import { completeBytes, readJsonLines } from '../../src/run-directory/files.ts';
 import { parseCheckpointName, type RunPaths } from '../../src/run-directory/paths.ts';
 import { readVerifiedResult } from '../../src/run-directory/result.ts';
 import { parseLine, segmentLines } from '../../src/run-directory/segment-lines.ts';
 import type { Logged, Sometimes } from './events.ts';
+import { costsOf, tooMuchLost } from './measure.ts';
 import type { Testimony } from './witness.ts';
 
 /**
@@ -26,6 +27,7 @@ export const ALWAYS = [
   'a commit is durable before it is published',
   'nothing from a stale epoch counts',
   'no completed step is lost after a notice',
+  'no more steps are lost than is allowed',
   'no child process left over',
   'no GPU lease left over',
   'the final adapter equals the witness',
@@ -76,7 +78,8 @@ export async function check(evidence: Evidence): Promise<Violation[]> {
     if (stage !== 'audit') found.push(...(await chainOf(paths, stage)));
     found.push(...(await results(evidence, stage)));
   }
-  found.push(...(await traces(evidence)), ...notices(events), ...durability(operationsOf(paths, stages)));
+  found.push(...(await traces(evidence)), ...notices(events), ...durability(operationsOf(paths, stages), events));
+  found.push(...tooMuchLost(costsOf(0, events, new Set())));
   for (const { what, stormy, calm } of testimonies) {
     if (stormy === calm) continue;
     const detail = `${what}: ${stormy.slice(0, 16)} after the storm, ${calm.slice(0, 16)} undisturbed`;
@@ -234,7 +237,7 @@ function notices(events: readonly Logged[]): Violation[] {
       .flatMap((event) =>
         event.event === 'step' && event.stage === fault.stage && event.epoch === fault.epoch ? [event.step] : [],
       );
-    const finished = Math.max(fault.stage === 'grpo' ? fault.step : fault.committed, ...before);
+    const finished = Math.max(fault.step, ...before);
     if (next.resumed_step >= finished) return [];
     const detail = `${fault.kind}: step ${finished} was finished, epoch ${next.epoch} began at ${next.resumed_step}`;
     return [{ assertion: 'no completed step is lost after a notice', detail }];
@@ -242,12 +245,19 @@ function notices(events: readonly Logged[]): Violation[] {
 }
 
 /** Whatever is given its public name must have been made durable before: a power cut keeps names and loses bytes. */
-function durability(operations: readonly Operation[]): Violation[] {
+function durability(operations: readonly Operation[], events: readonly Logged[]): Violation[] {
+  const assertion: Assertion = 'a commit is durable before it is published';
+  const commits = new Set(events.flatMap((event) => (event.event === 'commit' ? [`${event.checkpoint}`] : [])));
+  const recorded = operations.filter(({ path }) => path.endsWith('/HEAD')).length;
+  // A recorder that was not there would find nothing wrong.
+  if (recorded < commits.size) {
+    return [{ assertion, detail: `${commits.size} commits were seen, ${recorded} were recorded` }];
+  }
   return operations.flatMap((operation) =>
     operation.unsynced.length > 0
       ? [
           {
-            assertion: 'a commit is durable before it is published',
+            assertion,
             detail: `${operation.path}: not yet on the disk when it got its name: ${operation.unsynced.slice(0, 3).join(', ')}`,
           },
         ]
@@ -262,13 +272,19 @@ export async function reachedOnDisk(paths: RunPaths): Promise<{ what: Sometimes;
     for (const number of list(paths.stage(stage).epochs).map(Number)) {
       const record = recordOf(paths, stage, number);
       for (const [name, accepted] of Object.entries(record?.accepted_segments ?? {})) {
-        const bytes = read(join(paths.traces, name))?.length ?? 0;
-        if (Buffer.byteLength(read(join(paths.traces, name)) ?? '') > accepted) {
+        // Whole lines: the torn end of a killed gateway is no write of a zombie's.
+        const bytes = await completeBytes(join(paths.traces, name));
+        if (bytes > accepted) {
           found.push({
             what: 'voided zombie write',
             detail: `${name}: ${bytes - accepted} bytes after epoch ${number} began`,
           });
         }
+      }
+      const late_file =
+        record && lateFile(join(paths.stage(stage).epoch(number - 1).dir), Date.parse(record.started_at));
+      if (late_file) {
+        found.push({ what: 'voided zombie write', detail: `${late_file} was written after epoch ${number} began` });
       }
       const before = recordOf(paths, stage, number - 1);
       const head = read(paths.stage(stage).epoch(number - 1).head);
@@ -282,6 +298,21 @@ export async function reachedOnDisk(paths: RunPaths): Promise<{ what: Sometimes;
     }
   }
   return found;
+}
+
+/** A file of a checkpoint that an epoch went on writing, in its own place, after the next one had begun. */
+function lateFile(dir: string, began: number): string | null {
+  for (const place of ['work', 'trainer']) {
+    const folder = join(dir, place);
+    if (!existsSync(folder)) continue;
+    for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+      const path = join(folder, name);
+      const found = statSync(path);
+      // A moment more than the clocks and the record's own writing may differ by.
+      if (found.isFile() && found.mtimeMs > began + 100) return path.slice(path.indexOf('/epochs/') + 1);
+    }
+  }
+  return null;
 }
 
 function isLate(paths: RunPaths, stage: string, checkpoint: string, next: EpochRecord): boolean {

@@ -1,6 +1,7 @@
 import {
   closeSync,
   cpSync,
+  existsSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -13,6 +14,8 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Trace } from '../../src/contracts/trace.ts';
+import { damageOf, parseLine } from '../../src/run-directory/segment-lines.ts';
 import { ALL, type FaultKind, TRAINED } from './fault-kind.ts';
 import type { Field } from './field.ts';
 
@@ -70,13 +73,28 @@ async function damagedLedger(field: Field) {
   const name = field.random.pick(segments.filter((each) => statSync(join(field.paths.traces, each)).size > 0));
   mkdirSync(field.saved, { recursive: true });
   cpSync(join(field.paths.traces, name), join(field.saved, `${Date.now()}-${name}`));
+  const whole = keysOf(join(field.paths.traces, name));
   const what = damage(join(field.paths.traces, name), field);
+  const left = new Set(keysOf(join(field.paths.traces, name)));
+  const lost = whole.filter((key) => !left.has(key));
+  writeFileSync(join(field.saved, `${Date.now()}-${name}.lost`), JSON.stringify(lost));
   field.strikes(`${what}; SIGKILL to trainer ${pid}`);
   process.kill(pid, 'SIGKILL');
   return {};
 }
 
-/** Fills the filesystem of the runs until a save has failed, then frees it. */
+/** Keys of the traces whose lines are as they were written. */
+export function keysOf(path: string): string[] {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, 'latin1').split('\n');
+  return lines.flatMap((line) => {
+    const bytes = Buffer.from(line, 'latin1');
+    if (bytes.length === 0 || damageOf(bytes) !== null) return [];
+    return [parseLine<Trace>({ bytes, offset: 0, number: 0 }, path).key];
+  });
+}
+
+/** Fills the filesystem of the runs for some seconds, in which saves fail, then frees it. */
 async function fullDisk(field: Field) {
   await field.untilTrainer();
   const fill = join(field.cluster.root, 'runs', '.fill');

@@ -88,7 +88,7 @@ async function noticeToWorker(field: Field) {
   const worker_gone = (performance.now() - began) / 1000;
   if (worker_gone > 28) field.violated('gone within 28 s of a notice', `node ${node} took ${worker_gone.toFixed(1)} s`);
   const gone_at = Date.now();
-  const next = await field.log.next('epoch', () => true, { from, timeout_ms: 30_000 });
+  const next = await field.log.next('epoch', () => true, { from, timeout_ms: 90_000 });
   field.cluster.release(node);
   if (field.epoch && field.node !== node) {
     field.reached('move to the other node', `${field.stage} went on at node ${field.node}`);

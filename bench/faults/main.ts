@@ -105,7 +105,7 @@ function finish(results: SeedResult[], options: Options): void {
     const stock = options.stock === undefined ? null : (JSON.parse(readFileSync(options.stock, 'utf8')) as Stock);
     const first = results[0]?.seed ?? options.seed;
     const command = `npm run faults -- --seed ${first} --seeds ${results.length} --count ${options.count} --jobs ${options.jobs}`;
-    writeFileSync(options.page, pageOf(results, stock, command));
+    writeFileSync(options.page, pageOf(results, stock, command, options.jobs));
   }
   process.exitCode = ok ? 0 : 1;
 }

@@ -8,7 +8,8 @@ export interface Cost {
   kind: string;
   stage: string;
   steps_lost: number;
-  asked_again: number;
+  /** null where the judge is gavel's own vLLM, at which nobody counts. */
+  asked_again: number | null;
   /** Seconds from the fault to the next epoch, to its trainer, to the first new committed step; null where there was none. */
   to_epoch: number | null;
   to_trainer: number | null;
@@ -21,6 +22,7 @@ export interface Cost {
 }
 
 export function costsOf(seed: number, events: readonly Logged[], chain: ReadonlySet<string>): Cost[] {
+  const counted = events.some((event) => event.event === 'judge_call');
   const faults = events.filter((event) => event.event === 'fault');
   return faults.map((fault) => {
     const at = events.indexOf(fault);
@@ -32,9 +34,14 @@ export function costsOf(seed: number, events: readonly Logged[], chain: Readonly
     const trainer = window.find(
       (event) => event.event === 'trainer' && event.stage === fault.stage && event.epoch > fault.epoch,
     );
+    // Where the stage begins again, what the old attempt commits on its way out is no recovery.
+    const from = first?.epoch ?? fault.epoch;
     const commit = window.find(
       (event) =>
-        (event.event === 'commit' && event.stage === fault.stage && event.step > fault.committed) ||
+        (event.event === 'commit' &&
+          event.stage === fault.stage &&
+          event.step > fault.committed &&
+          event.epoch >= from) ||
         (event.event === 'result' && event.stage === fault.stage),
     );
     const until = commit ?? window.at(-1);
@@ -48,9 +55,10 @@ export function costsOf(seed: number, events: readonly Logged[], chain: Readonly
       kind: fault.kind,
       stage: fault.stage,
       steps_lost: Math.max(0, ...epochs.map((epoch) => lostAt(epoch, events))),
-      asked_again: window.filter(
-        (event) => event.event === 'judge_call' && event.again && (!until || event.at <= until.at),
-      ).length,
+      asked_again: counted
+        ? window.filter((event) => event.event === 'judge_call' && event.again && (!until || event.at <= until.at))
+            .length
+        : null,
       to_epoch: seconds(first),
       to_trainer: seconds(trainer),
       to_commit: seconds(commit),
@@ -64,26 +72,18 @@ export function costsOf(seed: number, events: readonly Logged[], chain: Readonly
 }
 
 /** Steps that had been finished when an epoch began, above the one that it began from. */
-function lostAt(epoch: Logged, events: readonly Logged[]): number {
+export function lostAt(epoch: Logged, events: readonly Logged[]): number {
   if (epoch.event !== 'epoch') return 0;
-  const before = events.slice(0, events.indexOf(epoch));
-  const finished = before.flatMap((event) =>
-    (event.event === 'step' || event.event === 'commit') && event.stage === epoch.stage && event.epoch < epoch.epoch
-      ? [event.step]
-      : [],
-  );
-  // Only what the epoch before it did: an older one's steps were done again already.
-  const last = Math.max(
-    0,
-    ...before.flatMap((event) => (event.event === 'epoch' && event.stage === epoch.stage ? [event.epoch] : [])),
-  );
+  const before = events
+    .slice(0, events.indexOf(epoch))
+    .filter((event) => 'stage' in event && event.stage === epoch.stage);
+  const last = before.findLast((event) => event.event === 'epoch');
+  if (last?.event !== 'epoch') return 0;
+  // Where the epoch before got to: what it began from, or the last step that it finished itself.
   const own = before.flatMap((event) =>
-    (event.event === 'step' || event.event === 'commit') && event.stage === epoch.stage && event.epoch === last
-      ? [event.step]
-      : [],
+    (event.event === 'step' || event.event === 'commit') && event.epoch === last.epoch ? [event.step] : [],
   );
-  const height = own.length > 0 ? Math.max(...own) : Math.min(epoch.resumed_step, Math.max(0, ...finished));
-  return Math.max(0, height - epoch.resumed_step);
+  return Math.max(0, Math.max(last.resumed_step, ...own) - epoch.resumed_step);
 }
 
 const counts = (event: { stage: string; epoch: number; step: number }, chain: ReadonlySet<string>) =>
@@ -105,7 +105,7 @@ export interface Row {
   count: number;
   steps_lost_max: number;
   steps_lost_allowed: number;
-  asked_again: number;
+  asked_again: number | null;
   to_epoch_max: number | null;
   to_trainer_max: number | null;
   to_trainer_p95: number | null;
@@ -133,6 +133,16 @@ export function allowedLoss(kind: string): number {
   return kind === 'newest checkpoint damaged' ? 2 * SAVE_EVERY : SAVE_EVERY;
 }
 
+/** Faults that cost more steps than their kind may. */
+export function tooMuchLost(costs: readonly Cost[]): { assertion: string; detail: string }[] {
+  return costs
+    .filter(({ kind, steps_lost }) => steps_lost > allowedLoss(kind))
+    .map(({ kind, stage, steps_lost }) => ({
+      assertion: 'no more steps are lost than is allowed',
+      detail: `${kind} in ${stage}: ${steps_lost} steps lost, ${allowedLoss(kind)} allowed`,
+    }));
+}
+
 export function rowsOf(costs: readonly Cost[]): Row[] {
   const kinds = [...new Set(costs.map(({ kind }) => kind))].sort();
   return [...kinds, 'all'].map((kind) => {
@@ -147,7 +157,7 @@ export function rowsOf(costs: readonly Cost[]): Row[] {
       count: own.length,
       steps_lost_max: Math.max(0, ...own.map(({ steps_lost }) => steps_lost)),
       steps_lost_allowed: kind === 'all' ? 2 * SAVE_EVERY : allowedLoss(kind),
-      asked_again: own.reduce((sum, { asked_again }) => sum + asked_again, 0),
+      asked_again: sumOf(own.flatMap(({ asked_again }) => (asked_again === null ? [] : [asked_again]))),
       to_epoch_max: most(own.flatMap(({ to_epoch }) => (to_epoch === null ? [] : [to_epoch]))),
       to_trainer_max: most(trainers),
       to_trainer_p95: quantile(trainers, 0.95),
@@ -164,6 +174,7 @@ export function rowsOf(costs: readonly Cost[]): Row[] {
   });
 }
 
+const sumOf = (values: readonly number[]) => (values.length === 0 ? null : values.reduce((sum, each) => sum + each, 0));
 const most = (values: readonly number[]) => (values.length === 0 ? null : Math.max(...values));
 
 /** Linear interpolation between order statistics (type 7 of Hyndman and Fan); null of nothing. */

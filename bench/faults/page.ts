@@ -26,7 +26,7 @@ export interface Stock {
   }[];
 }
 
-export function pageOf(results: readonly SeedResult[], stock: Stock | null, command: string): string {
+export function pageOf(results: readonly SeedResult[], stock: Stock | null, command: string, jobs: number): string {
   const rows = rowsOf(results.flatMap(({ costs }) => costs));
   const faults = results.reduce((sum, { costs }) => sum + costs.length, 0);
   const violations = results.reduce((sum, each) => sum + each.violations.length, 0);
@@ -42,7 +42,7 @@ ${command}
 
 The real pipeline (Temporal server on its database file, vLLM as judge, TRL and PEFT trainers, two workers that stand for two nodes) is disturbed at seeded
 moments and checked by [one checker](faults/checker.ts). Each run is then held against a witness: the same stages, undisturbed, fed with the disturbed run's ledger.
-Small models, ${SAVE_EVERY} steps between checkpoints, heartbeat timeout ${HEARTBEAT_S} s, on ${cpus().length} cores (${first?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB); two seeds ran at once.
+Small models, ${SAVE_EVERY} steps between checkpoints, heartbeat timeout ${HEARTBEAT_S} s, on ${cpus().length} cores (${first?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB); seeds that ran at once: ${jobs}.
 
 **${faults} faults in ${results.length} seeds; ${completed} runs completed; ${violations === 0 ? 'every assertion holds' : `${violations} assertions do not hold`}; every final adapter ${violations === 0 ? 'equals its witness, byte for byte' : 'is compared with its witness'}.**
 

@@ -7,14 +7,22 @@ import type { Violation } from './checker.ts';
 let quiet = false;
 
 /** Replays every recorded history with the workflows as they are: a worker that restarts in mid-run does the same. */
-export async function replayAll(folder: string, package_root: string): Promise<Violation[]> {
+export async function replayAll(
+  folder: string,
+  package_root: string,
+  wanted: readonly string[] = [],
+): Promise<Violation[]> {
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
   const histories = names.map((name) => ({
     // The pipeline reads the run's name out of its own id.
     workflowId: decodeURIComponent(name.replace(/\.[^.]+\.json$/, '')),
     history: historyFromJSON(JSON.parse(readFileSync(join(folder, name), 'utf8'))),
   }));
-  if (histories.length === 0) return [];
+  const there = new Set(histories.map(({ workflowId }) => workflowId));
+  const missing = wanted.filter((id) => !there.has(id));
+  if (missing.length > 0) {
+    return [{ assertion: 'every history replays', detail: `there is no history of ${missing.join(', ')}` }];
+  }
   if (!quiet) Runtime.install({ logger: new DefaultLogger('ERROR') });
   quiet = true;
   const found: Violation[] = [];

@@ -1,11 +1,10 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Manifest } from '../../src/contracts/stage.ts';
-import type { Trace } from '../../src/contracts/trace.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
 import { readResult } from '../../src/run-directory/result.ts';
-import { damageOf, parseLine } from '../../src/run-directory/segment-lines.ts';
 import { check, reachedOnDisk, type Violation } from './checker.ts';
+import { damagedKeys } from './damaged-keys.ts';
 import { type Cost, costsOf, stepsOfChain } from './measure.ts';
 import type { Plan } from './plan.ts';
 import { replayAll } from './replay.ts';
@@ -39,15 +38,17 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
   let done: Storm | null = null;
   try {
     done = await storm(options);
-    const paths = runPaths(done.root, done.run);
+    const { run } = done;
+    const paths = runPaths(done.root, run);
     const stages = ['grpo', 'sft', 'audit'].slice(0, 1 + ['grpo', 'sft', 'audit'].indexOf(untilOf(plan)));
     const violations: Violation[] = [];
     if (done.status !== 'COMPLETED')
       violations.push({ assertion: 'the run completes', detail: `it ended ${done.status}` });
     const heard = done.status === 'COMPLETED' ? await witnesses(done, package_root, violations) : [];
     const events = done.log.events;
-    violations.push(...(await check({ paths, stages, events, testimonies: heard, damaged: damagedKeys(done) })));
-    violations.push(...(await replayAll(join(folder, 'histories'), package_root)));
+    violations.push(...(await check({ paths, stages, events, testimonies: heard, damaged: damagedKeys(folder) })));
+    const wanted = ['', ...stages.map((stage) => `/${stage}`)].map((part) => `gavel/${run}${part}`);
+    violations.push(...(await replayAll(join(folder, 'histories'), package_root, wanted)));
     const chain = new Set<string>();
     for (const stage of stages) for (const step of stepsOfChain(stage, await chainOf(done, stage))) chain.add(step);
     const reached = events.flatMap((event) => (event.event === 'reached' ? [event] : []));
@@ -107,19 +108,4 @@ async function chainOf({ root, run }: Storm, stage: string): Promise<Manifest[]>
     name = manifest.parent;
   }
   return chain;
-}
-
-/** Keys of the traces that faults damaged, from the copies that were made before. */
-function damagedKeys({ folder }: Storm): Set<string> {
-  const saved = join(folder, 'saved');
-  const keys = new Set<string>();
-  for (const name of existsSync(saved) ? readdirSync(saved) : []) {
-    for (const line of readFileSync(join(saved, name), 'latin1').split('\n')) {
-      const bytes = Buffer.from(line, 'latin1');
-      if (bytes.length > 0 && damageOf(bytes) === null) {
-        keys.add(parseLine<Trace>({ bytes, offset: 0, number: 0 }, name).key);
-      }
-    }
-  }
-  return keys;
 }

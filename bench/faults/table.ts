@@ -50,7 +50,7 @@ export function tableOf(rows: readonly Row[]): string {
       row.kind,
       String(row.count),
       `${row.steps_lost_max} (${row.steps_lost_allowed})`,
-      String(row.asked_again),
+      row.asked_again === null ? 'not counted' : String(row.asked_again),
       number(row.to_trainer_p95),
       number(row.to_commit_p50),
       number(row.to_commit_p95),

@@ -17,6 +17,7 @@ import { readResult } from '../../src/run-directory/result.ts';
 import { damageOf, lineOf, parseLine } from '../../src/run-directory/segment-lines.ts';
 import { judgeGateway } from '../../src/stage/gateway-settings.ts';
 import { runStage } from '../../src/stage/run-stage.ts';
+import { damagedKeys } from './damaged-keys.ts';
 import type { Storm } from './storm.ts';
 import { untilOf } from './storm.ts';
 
@@ -38,7 +39,8 @@ export async function testimonies(storm: Storm, package_root: string): Promise<T
   const verdicts = await verdictsOf(stormy);
   const used = new Map(verdicts);
   // What a fault damaged after it had been used is gone from the ledger, but not from the training.
-  for (const trace of savedBy(storm)) if (!used.has(trace.key)) used.set(trace.key, trace);
+  const damaged = damagedKeys(storm.folder);
+  for (const trace of savedBy(storm)) if (damaged.has(trace.key) && !used.has(trace.key)) used.set(trace.key, trace);
   const found: Testimony[] = [];
   const calm = await calmRun(storm, package_root, 'witness-grpo', [...used.values()]);
   const grpo = await calmly(config, calm, 'grpo');
@@ -62,6 +64,7 @@ export async function verdictsOf(paths: RunPaths): Promise<Map<string, Trace>> {
 function* savedBy({ folder }: Storm): Generator<Trace> {
   const saved = join(folder, 'saved');
   for (const name of existsSync(saved) ? readdirSync(saved).sort() : []) {
+    if (name.endsWith('.lost')) continue;
     const path = join(saved, name);
     for (const line of readFileSync(path).toString('latin1').split('\n')) {
       const bytes = Buffer.from(line, 'latin1');

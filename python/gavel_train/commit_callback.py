@@ -71,6 +71,9 @@ class CommitCallback(TrainerCallback):
         control.should_save = (
             self.preempted or state.global_step % grpo.save_every == 0 or state.global_step >= grpo.steps
         )
+        if control.should_save:
+            # Large weights take longer to write than a step takes: the deadline of steps is not theirs.
+            progress.progress("save", state.global_step, grpo.steps)
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -70,9 +70,17 @@ class _Notice(StoppingCriteria):
 
 @torch.no_grad()
 def complete(
-    model: Any, prompt_ids: Sequence[Sequence[int]], config: GenerationConfig, *, device: torch.device
+    model: Any,
+    prompt_ids: Sequence[Sequence[int]],
+    config: GenerationConfig,
+    *,
+    device: torch.device,
+    give_up_on_notice: bool = False,
 ) -> list[list[int]]:
-    """Generate one completion per row; each ends with its first end-of-sequence token, which is kept."""
+    """Generate one completion per row; each ends with its first end-of-sequence token, which is kept.
+
+    With `give_up_on_notice` SIGTERM cuts all of them off: the caller must look and throw them away.
+    """
     pad, eos = config.pad_token_id, config.eos_token_id
     width = max(len(ids) for ids in prompt_ids)
     input_ids = torch.tensor([[pad] * (width - len(ids)) + list(ids) for ids in prompt_ids], device=device)
@@ -84,7 +92,7 @@ def complete(
         input_ids=input_ids,
         attention_mask=mask,
         generation_config=cached,
-        stopping_criteria=StoppingCriteriaList([_Notice()]),
+        stopping_criteria=StoppingCriteriaList([_Notice()] if give_up_on_notice else []),
     )
     rows = output[:, width:].tolist()
     return [row[: row.index(eos) + 1] if eos in row else row for row in rows]

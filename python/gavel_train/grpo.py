@@ -66,6 +66,7 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
     from gavel_train.commit_callback import CommitCallback
     from gavel_train.generation import as_prompt
     from gavel_train.policy import load_policy, load_tokenizer, lora_config
+    from gavel_train.ranks import any_rank
     from gavel_train.reward import RewardDesk
     from gavel_train.rollout import CachedRollout, CollectRewards
     from gavel_train.tasks import verifier_of
@@ -102,7 +103,9 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
             trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         except lifetime.StopAtBoundary:
             commits.commit_boundary()
-    if commits.preempted:
+    # A notice in the last step comes too late to give it up: it is committed, and the rest waits for the
+    # next attempt.
+    if commits.preempted or any_rank(trainer, lifetime.stop_requested()):
         raise lifetime.Preempted
     return checkpoint_name(grpo.steps, request.epoch)
 

@@ -6,12 +6,13 @@ teach the policy from an outage or from a reply that nobody could read.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
 
-from gavel_train import lifetime
+from gavel_train import lifetime, progress
 from gavel_train.contracts import Grade, GradeRequest, PromptRow, Spec
 from gavel_train.gateway import GatewayClient
 from gavel_train.grading import Mode
@@ -23,6 +24,9 @@ HIGHEST_SCORE = 9.0
 _BATCHES_WITHOUT_SCORE = 3
 # How soon SIGTERM ends the wait for a judge that is slow or away.
 _STOP_POLL_S = 0.25
+# Below this a judge is not slow; from then on the wait is said about once a second.
+_SLOW_S = 5.0
+_SAY_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,9 @@ class RewardDesk:
         Raises StopAtBoundary where SIGTERM arrives meanwhile: a judge that is away must not cost the steps
         since the last commit. `any_rank` tells whether any rank says so; they all have to raise together.
         """
+        # Completions that a notice has cut off must not be graded, let alone be learned from.
+        if any_rank(lifetime.stop_requested()):
+            raise lifetime.StopAtBoundary
         batch = list(enumerate(zip(rows, completions, strict=True), start=first_position))
         calls = [self.hand_in(step, position, row, text) for position, (row, text) in batch]
         try:
@@ -164,10 +171,16 @@ class RewardDesk:
 def _wait_for(calls: Sequence[Future[Grade]]) -> None:
     """Wait until all calls have ended, or one has failed, or SIGTERM has arrived."""
     pending: set[Future[Grade]] = set(calls)
+    began = said_at = time.monotonic()
     while pending and not lifetime.stop_requested():
         done, pending = wait(pending, timeout=_STOP_POLL_S)
         if any(call.exception() is not None for call in done):
             return
+        now = time.monotonic()
+        # A judge that is slow and answers is waited for; only whoever says so is not taken for hung.
+        if pending and now - began > _SLOW_S and now - said_at > _SAY_EVERY_S:
+            said_at = now
+            progress.waiting("judge", now - began)
 
 
 def as_record(judged: Judged) -> dict[str, Any]:

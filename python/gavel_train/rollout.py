@@ -78,7 +78,10 @@ class CachedRollout:
             ) as model,
             trainer._dist.summon_full_params(trainer.model_wrapped, recurse=False),
         ):
-            return complete(model, prompt_ids, trainer.generation_config, device=trainer.accelerator.device)
+            device = trainer.accelerator.device
+            return complete(
+                model, prompt_ids, trainer.generation_config, device=device, give_up_on_notice=True
+            )
 
 
 class CollectRewards:

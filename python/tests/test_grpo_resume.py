@@ -234,6 +234,31 @@ def test_without_the_random_state_of_the_boundary_the_end_is_another(calm, root,
     assert weights(checkpoints(root) / "step-000004.e2") != weights(checkpoints(calm[0]) / "step-000004.e1")
 
 
+def test_a_notice_in_the_last_step_leaves_sampling_to_the_next_attempt(calm, root, gateways):
+    gateway = gateways(root / "runs/tiny")
+    gateway.score = unscored_now_and_then
+
+    def noticed_in_the_last_save():
+        import gavel_train.commit_callback as module
+
+        real = module.commit_checkpoint
+
+        def commit(*args, step, **kwargs):
+            if step == 4:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return real(*args, step=step, **kwargs)
+
+        module.commit_checkpoint = commit
+
+    stage = start(root, 1, gateway, before=noticed_in_the_last_save)
+    assert stage.wait() == 143
+    assert head(root).name == "step-000004.e1"
+    assert not (root / "runs/tiny/grpo/result.json").exists()
+    assert start(root, 2, gateway, resume_from=head(root)).wait() == 0
+    # Not a completion was cut off, and none was graded that no rollout and no audit row has.
+    assert sorted(gateway.keys()) == sorted(calm[2].keys())
+
+
 def test_sigusr1_writes_the_stacks_of_all_threads_to_the_log(root, gateways):
     gateway = gateways(root / "runs/tiny")
     gateway.hold = lambda request: True

@@ -114,6 +114,7 @@ async function keepModel(config: Config, spec: Spec, paths: RunPaths, signal: Ab
         gpus: free.slice(0, wanted).map(({ uuid }) => uuid),
         start_timeout_s: spec.limits.model_start_timeout_s,
         attempt,
+        served_before: false,
         signal,
         ended: () => signal.reason,
         beat: () => {},

@@ -3,7 +3,9 @@ import { link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from '
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Gpu } from '../gpus.ts';
-import { orNull } from '../run-directory/files.ts';
+import { orNull, writeAtomic } from '../run-directory/files.ts';
+
+const GPU_COUNT = 'gpu-count';
 
 /** Who has which GPU of a node: one file for each, created exclusively under <root>/.gavel/leases/<node>/. */
 
@@ -81,6 +83,24 @@ interface Release {
   node?: string;
   owner: string;
   except?: string;
+}
+
+/** Notes how many GPUs a node has, so that others can tell "nowhere" from "not here". */
+export async function noteGpus(root: string, node: string, count: number): Promise<void> {
+  const folder = leaseFolder(root, node);
+  await mkdir(folder, { recursive: true });
+  await writeAtomic(join(folder, GPU_COUNT), String(count));
+}
+
+/** The most GPUs that any node of this root ever said it has. */
+export async function mostGpus(root: string): Promise<number> {
+  const folder = join(root, '.gavel', 'leases');
+  const counts = await Promise.all(
+    ((await readdir(folder).catch(orNull)) ?? []).map((node) =>
+      readFile(join(folder, node, GPU_COUNT), 'utf8').then(Number, () => 0),
+    ),
+  );
+  return Math.max(0, ...counts);
 }
 
 /** Gives back all that `owner` holds or waits for on `node`; on every node, less `except`, where that is left out. */

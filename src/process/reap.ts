@@ -108,6 +108,11 @@ export function send(pid: number, signal: NodeJS.Signals) {
   }
 }
 
+/** A process that not even SIGKILL ends: it hangs in the kernel, on a driver or a disk. */
+export class ProcessStuck extends Error {
+  override name = 'ProcessStuck';
+}
+
 /**
  * Kills what `look` finds, again and again until it finds nothing: a process may fork while it is being looked for.
  * Returns how many were killed. A process in uninterruptible sleep (a dead disk, a wedged driver) cannot be ended by
@@ -124,7 +129,7 @@ export async function killUntilGone(look: () => number[], patience_ms = 10_000):
       killed.add(pid);
     }
     if (Date.now() > until) {
-      throw new Error(
+      throw new ProcessStuck(
         `Expected processes ${left.join(', ')} to end within ${patience_ms} ms of SIGKILL, got them still alive.`,
       );
     }

@@ -1,9 +1,9 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type EpochRecord, Head, Manifest } from '../contracts/stage.ts';
+import { type EpochRecord, Head, Manifest, type Outcome } from '../contracts/stage.ts';
 import type { StageName } from '../contracts/trace.ts';
 import { PRUNED, type Quarantined, quarantine, type Verified, verifyCheckpoint } from './checkpoints.ts';
-import { assertNewest, damagedIsNull, newestEpoch, newestRecord, readEpoch } from './epoch-records.ts';
+import { assertNewest, damagedIsNull, EpochSuperseded, newestEpoch, newestRecord, readEpoch } from './epoch-records.ts';
 import { completeBytes, fsyncFolder, orNull, readContractIfAny, writeAtomic } from './files.ts';
 import { parseCheckpointName, parseSegmentName, type RunPaths, type StagePaths } from './paths.ts';
 import { verifyLedger } from './verify-ledger.ts';
@@ -42,7 +42,23 @@ export async function takeEpoch(
   do epoch += 1;
   while (!(await mkdirExclusive(stage.epoch(epoch).dir)));
   await fsyncFolder(stage.epochs);
+  try {
+    return await describeEpoch(paths, name, epoch, holder);
+  } catch (error) {
+    // An attempt that cannot even read what it should go on from counts as one that failed; without a word it would not.
+    const failed: Outcome = { status: 'failed', message: (error as Error).message, field: null };
+    if (!(error instanceof EpochSuperseded)) await writeAtomic(stage.epoch(epoch).outcome, failed).catch(() => {});
+    throw error;
+  }
+}
 
+async function describeEpoch(
+  paths: RunPaths,
+  name: StageName,
+  epoch: number,
+  holder: { node: string; pid: number },
+): Promise<TakenEpoch> {
+  const stage = paths.stage(name);
   const { resume_from, quarantined } = await findResume(paths, name, epoch);
   quarantined.push(...(await verifyLedger(paths, name, epoch)));
   await writeAtomic(stage.epoch(epoch).record, {

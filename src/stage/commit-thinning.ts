@@ -2,7 +2,7 @@ import type { Spec } from '../contracts/spec.ts';
 import type { ProgressSignal } from '../contracts/status.ts';
 
 // Temporal keeps each signal in the history: more than 2,000 a run, preemptions and restarts included, are too many.
-const MOST_SIGNALS = 1200;
+const MOST_SIGNALS = 800;
 
 /** Which commits of a stage are told to the workflow: all, or, of a long run, every n-th. The last always is. */
 export function commitThinning(stage: string, spec: Spec): (progress: ProgressSignal) => boolean {

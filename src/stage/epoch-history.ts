@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
 import { MetricLine, type Outcome } from '../contracts/stage.ts';
 import type { Preemption } from '../contracts/status.ts';
 import { readEpoch, readHead, type TakenEpoch } from '../run-directory/epochs.ts';
-import { readJsonLines } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readOutcome } from '../run-directory/result.ts';
 
@@ -70,11 +70,21 @@ export async function preemptionOf(
   };
 }
 
+function parseMetric(line: string): MetricLine | null {
+  try {
+    return MetricLine.safeParse(JSON.parse(line)).data ?? null;
+  } catch {
+    return null;
+  }
+}
+
 async function newestMetric(paths: RunPaths, stage: string, epoch: number): Promise<MetricLine | null> {
   if (!existsSync(paths.report.metrics)) return null;
   let newest: MetricLine | null = null;
-  for await (const line of readJsonLines(paths.report.metrics, MetricLine)) {
-    if (line.stage === stage && line.epoch === epoch) newest = line;
+  // Figures for people: a line that is damaged must not keep a stage from going on.
+  for await (const line of createInterface({ input: createReadStream(paths.report.metrics) })) {
+    const metric = parseMetric(line);
+    if (metric?.stage === stage && metric.epoch === epoch) newest = metric;
   }
   return newest;
 }

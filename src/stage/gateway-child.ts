@@ -15,6 +15,8 @@ import type { Losses } from './losses.ts';
 /** The gateway beside a trainer: a child process that is started again when it dies. */
 
 export interface GatewayChildOptions {
+  /** Aborted while it starts, it is killed. */
+  signal: AbortSignal;
   config: Config;
   gateway: GatewayConfig;
   paths: RunPaths;
@@ -40,7 +42,12 @@ export interface GatewayChild {
 
 // A gateway that cannot be started this many times in a row has a fault that another start will not mend.
 const MAX_FAILED_STARTS = 5;
-const START_TIMEOUT_MS = 30_000;
+// Indexing the ledger of a long run takes minutes on a slow disk.
+const START_TIMEOUT_MS = 10 * 60_000;
+const HEALTH_INTERVAL_MS = 5000;
+// A machine that swaps may take seconds over anything.
+const HEALTH_TIMEOUT_MS = 10_000;
+const MAX_DEAF = 3;
 // Sealing a segment takes milliseconds; a hung gateway must not hold up the stage.
 const STOP_GRACE_MS = 2000;
 
@@ -98,6 +105,23 @@ export async function startGatewayChild(options: GatewayChildOptions): Promise<G
   };
 }
 
+/** A gateway that lives and does not answer holds its trainer up for ever, and looks like a judge that is slow. */
+function killWhenDeaf(child: Child, url: string): void {
+  let deaf = 0;
+  const timer = setInterval(async () => {
+    const heard = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) }).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+    deaf = heard ? 0 : deaf + 1;
+    if (deaf >= MAX_DEAF) child.stop(0).catch(() => undefined);
+  }, HEALTH_INTERVAL_MS);
+  child.exited.then(
+    () => clearInterval(timer),
+    () => clearInterval(timer),
+  );
+}
+
 async function launch(options: GatewayChildOptions, key: string, port: number): Promise<{ child: Child; url: string }> {
   const { config, paths, stage, live, logPath } = options;
   const path = join(options.dir, 'gateway.json');
@@ -119,7 +143,13 @@ async function launch(options: GatewayChildOptions, key: string, port: number): 
       if (event.event === 'recovered') live.update({ waiting: null });
     },
   });
-  const timer = setTimeout(() => listening.reject(new Error('it did not listen within 30 s')), START_TIMEOUT_MS);
+  const abort = () => listening.reject(new Error('the stage was told to end'));
+  options.signal.addEventListener('abort', abort, { once: true });
+  if (options.signal.aborted) abort();
+  const timer = setTimeout(
+    () => listening.reject(new Error(`it did not listen within ${START_TIMEOUT_MS / 60_000} minutes`)),
+    START_TIMEOUT_MS,
+  );
   child.exited.then(
     ({ code, signal }) => listening.reject(new Error(`it ended with ${signal ?? `exit code ${code}`}`)),
     listening.reject,
@@ -127,7 +157,9 @@ async function launch(options: GatewayChildOptions, key: string, port: number): 
   listening.promise.catch(() => undefined);
   try {
     const url = await listening.promise;
+    options.signal.removeEventListener('abort', abort);
     live.running('gateway', child.pid);
+    killWhenDeaf(child, url);
     await publishEndpoint(paths, `gateway-${stage}`, {
       role: 'gateway',
       base_url: `${url}/v1`,

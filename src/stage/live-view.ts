@@ -1,9 +1,12 @@
 import { hostname } from 'node:os';
 import type { Heartbeat, LiveProcess } from '../contracts/status.ts';
 
+const WAITING_LASTS_MS = 5000;
+
 /** The live view of one attempt at a stage: what its heartbeats carry. */
 export class LiveView {
   readonly beat: Heartbeat;
+  private waiting_said = 0;
   private readonly send: (beat: Heartbeat) => void;
 
   constructor(stage: string, epoch: number | null, send: (beat: Heartbeat) => void) {
@@ -25,7 +28,13 @@ export class LiveView {
   /** Changes what is shown and sends it; the SDK throttles. */
   update(change: Partial<Heartbeat>): void {
     Object.assign(this.beat, change);
+    if (change.waiting) this.waiting_said = performance.now();
     this.send(this.beat);
+  }
+
+  /** true while somebody has said so lately: a wait is said once a second, and who no longer says it may hang. */
+  isWaiting(): boolean {
+    return this.beat.waiting !== null && performance.now() - this.waiting_said < WAITING_LASTS_MS;
   }
 
   running(role: LiveProcess['role'], pid: number): void {

@@ -28,6 +28,8 @@ export interface ServedModel {
   /** UUIDs of leased GPUs; empty serves on the CPU. */
   gpus: string[];
   start_timeout_s: number;
+  /** It ran somewhere for this stage before: where it does not start now, it is worth another try. */
+  served_before: boolean;
 }
 
 export interface ModelServerRun extends ServedModel {
@@ -143,7 +145,10 @@ async function untilHealthy(server: ModelServerRun, child: Child, port: number, 
     // Killed from outside, it is worth another try; ended by itself, it will end so again.
     // So may one that has served before: its GPU's memory may not be free yet.
     const again =
-      (ended !== null && /^SIG/.test(ended)) || /address already in use/i.test(reason) || server.attempt > 1;
+      (ended !== null && /^SIG/.test(ended)) ||
+      /address already in use/i.test(reason) ||
+      server.attempt > 1 ||
+      server.served_before;
     const type = again ? 'ModelServerDied' : 'ModelDidNotStart';
     throw failure(type, `vLLM of the ${server.role} ${how}: ${reason}. Log: ${logPath}`, { log: logPath });
   }

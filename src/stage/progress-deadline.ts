@@ -23,7 +23,8 @@ export class ProgressDeadline {
   private phase = 'load';
   private step = 0;
   private silent_ms = 0;
-  private gaps_ms: number[] = [];
+  /** Of each phase that has steps: how long the last ones took. */
+  private readonly gaps_ms = new Map<string, number[]>();
   private ticked = performance.now();
   private readonly timer: NodeJS.Timeout;
 
@@ -35,14 +36,17 @@ export class ProgressDeadline {
   /** Seconds of silence that are allowed now. */
   get allowed_s(): number {
     const { floor_s, load_s } = this.options;
-    if (this.gaps_ms.length === 0) return Math.max(floor_s, load_s);
-    return Math.max(floor_s, (FACTOR * Math.max(...this.gaps_ms)) / 1000);
+    const gaps = this.gaps_ms.get(this.phase) ?? [];
+    if (gaps.length === 0) return Math.max(floor_s, load_s);
+    return Math.max(floor_s, (FACTOR * Math.max(...gaps)) / 1000);
   }
 
   /** The trainer said how far it is. */
   heard(phase: string, step: number): void {
-    if (phase === this.phase && step !== this.step) this.gaps_ms = [...this.gaps_ms, this.silent_ms].slice(-REMEMBERED);
-    if (phase !== this.phase) this.gaps_ms = [];
+    // What comes right after a save is a step like any other; what comes after loading is not.
+    if ((phase === this.phase || this.phase === 'save') && step !== this.step) {
+      this.gaps_ms.set(phase, [...(this.gaps_ms.get(phase) ?? []), this.silent_ms].slice(-REMEMBERED));
+    }
     Object.assign(this, { phase, step, silent_ms: 0 });
   }
 

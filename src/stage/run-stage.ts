@@ -7,7 +7,7 @@ import type { Outcome, StageRequest, StageResult } from '../contracts/stage.ts';
 import type { Heartbeat, Preemption, ProgressSignal } from '../contracts/status.ts';
 import { trainerCommand } from '../engines/trainer.ts';
 import { failure, messageOf } from '../failures.ts';
-import { type Child, reapOlderAttempts, startChild } from '../process.ts';
+import { type Child, ProcessStuck, reapOlderAttempts, startChild } from '../process.ts';
 import { type TakenEpoch, takeEpoch } from '../run-directory/epochs.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import { type RunPaths, runPaths } from '../run-directory/paths.ts';
@@ -50,53 +50,80 @@ export interface StageRun {
 
 /** Runs the stage to its result, or throws a typed failure; a stage that is already done is only read. */
 export async function runStage(run: StageRun): Promise<StageResult> {
-  const { config, stage } = run;
-  const paths = runPaths(config.root, run.spec.run);
+  const paths = runPaths(run.config.root, run.spec.run);
   // Verifying large files on a shared disk takes longer than a heartbeat may be away.
-  const stopWaiting = new LiveView(stage, null, run.beat).keepBeating();
+  const stopWaiting = new LiveView(run.stage, null, run.beat).keepBeating();
   let taken: TakenEpoch;
   try {
-    const { result } = await readVerifiedResult(paths, stage);
-    if (result) return result;
-    taken = await takeEpoch(paths, stage, { node: config.node, pid: process.pid }).catch(diskFull);
-    // They may hold the GPUs, and whatever they do from here on is void.
-    await reapOlderAttempts(stageTag(config.node, paths, stage), taken.epoch);
+    const begun = await unlessAborted(run, begin(run, paths));
+    if ('result' in begun) return begun.result;
+    taken = begun.taken;
+  } catch (error) {
+    throw typed(error);
   } finally {
     stopWaiting();
   }
-  const past = await readPastEpochs(paths, stage, taken.epoch);
-  await refuseWithoutProgress(run, paths, past, taken.epoch);
-
-  const live = new LiveView(stage, taken.epoch, run.beat);
-  const losses = new Losses(paths.report.preemptions, stage, run.onPreemption);
-  const last = past.at(-1);
-  const lost = last && (await preemptionOf(paths, stage, last, taken, config.node));
-  if (lost) await losses.report(lost);
-  const resumed = { step: taken.resume_from?.step ?? 0, checkpoint: taken.resume_from?.name ?? null };
-  run.onCommit({ stage, epoch: taken.epoch, total: 0, metrics: {}, ...resumed });
-
+  const live = new LiveView(run.stage, taken.epoch, run.beat);
+  const losses = new Losses(paths.report.preemptions, run.stage, run.onPreemption);
   const stopBeating = live.keepBeating();
   const attempt: Attempt = { run, paths, taken, live, losses, gateway: null };
   try {
+    await sayWhatWasLost(attempt);
     return await trainAndRead(attempt);
   } catch (error) {
     // An attempt that ended before its trainer could say anything counts as an error too, or it is tried for ever.
-    const { outcome } = paths.stage(stage).epoch(taken.epoch);
+    const { outcome } = paths.stage(run.stage).epoch(taken.epoch);
     if (!run.signal.aborted && !existsSync(outcome)) {
       const failed: Outcome = { status: 'failed', message: messageOf(error), field: null };
       await writeAtomic(outcome, failed).catch(() => undefined);
     }
-    throw isDiskFull(error) ? failure('DiskFull', `${stage}: ${messageOf(error)}`) : error;
+    throw typed(error);
   } finally {
     stopBeating();
     await attempt.gateway?.stop();
   }
 }
 
-const isDiskFull = (error: unknown) => ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException)?.code ?? '');
+type Begun = { result: StageResult } | { taken: TakenEpoch };
 
-function diskFull(error: unknown): never {
-  throw isDiskFull(error) ? failure('DiskFull', messageOf(error)) : error;
+async function begin({ config, stage }: StageRun, paths: RunPaths): Promise<Begun> {
+  const { result } = await readVerifiedResult(paths, stage);
+  if (result) return { result };
+  const taken = await takeEpoch(paths, stage, { node: config.node, pid: process.pid });
+  // They may hold the GPUs, and whatever they do from here on is void.
+  await reapOlderAttempts(stageTag(config.node, paths, stage), taken.epoch);
+  return { taken };
+}
+
+/** The work's outcome, or what the attempt ends with once its signal aborts: what is left of the work then changes nothing. */
+async function unlessAborted<T>({ signal, ended }: StageRun, work: Promise<T>): Promise<T> {
+  work.catch(() => undefined);
+  const aborted = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(ended());
+    signal.addEventListener('abort', () => reject(ended()), { once: true });
+  });
+  aborted.catch(() => undefined);
+  return Promise.race([work, aborted]);
+}
+
+async function sayWhatWasLost({ run, paths, taken, losses }: Attempt): Promise<void> {
+  const { stage } = run;
+  const { epoch, resume_from } = taken;
+  const past = await readPastEpochs(paths, stage, epoch);
+  await refuseWithoutProgress(run, paths, past, epoch);
+  const last = past.at(-1);
+  const lost = last && (await preemptionOf(paths, stage, last, taken, run.config.node));
+  if (lost) await losses.report(lost);
+  const resumed = { step: resume_from?.step ?? 0, checkpoint: resume_from?.name ?? null };
+  run.onCommit({ stage, epoch, total: 0, metrics: {}, ...resumed });
+}
+
+/** Errors of the machine as failures that say what is to be done next. */
+function typed(error: unknown): unknown {
+  if (['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException)?.code ?? '')) {
+    return failure('DiskFull', messageOf(error));
+  }
+  return error instanceof ProcessStuck ? failure('NodeStuck', error.message) : error;
 }
 
 interface Attempt {
@@ -119,6 +146,7 @@ async function trainAndRead(attempt: Attempt): Promise<StageResult> {
     const { secrets } = run;
     const gateway = run.gateway(paths, epoch);
     attempt.gateway = await startGatewayChild({
+      signal: run.signal,
       config,
       secrets,
       gateway,

@@ -41,24 +41,26 @@ export async function watchTrainer(watched: WatchedTrainer): Promise<Ended> {
   const because = (reason: typeof why) => {
     if (why.why === 'itself') why = reason;
   };
+  // How it ends is read from `exited`; here nobody waits.
+  const stop = (grace_ms: number) => void child.stop(grace_ms).catch(() => undefined);
   const abort = () => {
     because({ why: 'aborted' });
-    void child.stop(run.grace_ms());
+    stop(run.grace_ms());
   };
   run.signal.addEventListener('abort', abort, { once: true });
   if (run.signal.aborted) abort();
   gone?.catch((error: unknown) => {
     because({ why: 'gateway', error });
-    void child.stop(0);
+    stop(0);
   });
   const deadline = new ProgressDeadline({
     floor_s: limits.progress_floor_s,
     load_s: limits.load_timeout_s,
-    isWaiting: () => live.beat.waiting !== null,
+    isWaiting: () => live.isWaiting(),
     onOverdue: (message) => {
       const stacks = child.dumpStacks();
       because({ why: 'hung', message: stacks > 0 ? `${message}; its stacks are in the log` : message });
-      setTimeout(() => void child.stop(0), STACKS_MS);
+      setTimeout(() => stop(0), STACKS_MS);
     },
   });
   events.onHeard((phase, step) => deadline.heard(phase, step));
@@ -66,7 +68,7 @@ export async function watchTrainer(watched: WatchedTrainer): Promise<Ended> {
   void untilAskedToStop(watched, over.signal).then((reason) => {
     if (reason === null) return;
     because({ why: 'stop', reason });
-    void child.stop(STOP_GRACE_MS);
+    stop(STOP_GRACE_MS);
   });
   try {
     const exit = await child.exited;

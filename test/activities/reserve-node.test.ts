@@ -54,7 +54,13 @@ describe('reserveNode', () => {
     await expect(on('a', []).reserve()).rejects.toMatchObject({ type: 'NotEnoughGpus', nonRetryable: false });
     const last = on('a', [], {}, 13).reserve();
     await expect(last).rejects.toMatchObject({ type: 'NotEnoughGpus', nonRetryable: true });
-    await expect(last).rejects.toThrow('placement: grpo needs 1 GPUs at once; node a has 0');
+    await expect(last).rejects.toThrow('placement: grpo needs 1 GPUs at once; node a has 0, and no node has more');
+  });
+
+  it('waits for a larger node that is busy or away, however often a small one was asked', async () => {
+    await on('large', ['g0', 'g1']).reserve({ gpus: 2 });
+    const small = on('small', [], {}, 99).reserve({ gpus: 2 });
+    await expect(small).rejects.toMatchObject({ type: 'NotEnoughGpus', nonRetryable: false });
   });
 
   it('breaks the lease of a workflow that is over or unknown, and respects one that cannot be asked about', async () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ALWAYS, type Assertion } from '../../bench/faults/checker.ts';
 import { leftovers } from '../../bench/faults/leftovers.ts';
 import { requestStop } from '../../src/run-directory/stop.ts';
@@ -46,6 +46,7 @@ async function gatewayKilled(made: MiniStorm): Promise<void> {
   const attempt = made.attempt();
   for (const step of [1, 2, 3]) {
     await made.untilStep(1, step);
+    await vi.waitFor(() => expect(made.gateway(1)).toBeDefined(), { timeout: 10_000 });
     await made.kill(made.gateway(1));
   }
   await attempt;
@@ -61,6 +62,17 @@ async function asked(made: MiniStorm): Promise<void> {
   await first;
   const { clearStop } = await import('../../src/run-directory/stop.ts');
   await clearStop(made.paths, 'grpo');
+  await made.attempt();
+}
+
+/** As `killed`, late, and with the fault in the log: what was lost is counted from there. */
+async function killedLate(made: MiniStorm): Promise<void> {
+  const first = made.attempt().catch(() => null);
+  await made.untilStep(1, 5);
+  const fault = { stage: 'grpo', epoch: 1, step: 5, committed: 4, detail: '' } as const;
+  made.log.add({ event: 'fault', id: 1, kind: 'trainer killed', ...fault });
+  await made.kill(made.trainer(1));
+  await first;
   await made.attempt();
 }
 
@@ -172,10 +184,24 @@ const cases: Case[] = [
     scenario: gatewayKilled,
   },
   {
+    assertion: 'no more steps are lost than is allowed',
+    build: 'every attempt begins afresh',
+    breakages: [
+      {
+        file: 'src/run-directory/epochs.ts',
+        from: '  let next = await tipOfChain(paths, name, before - 1);',
+        to: '  let next = await tipOfChain(paths, name, 0);',
+      },
+    ],
+    scenario: killedLate,
+  },
+  {
     assertion: 'no completed step is lost after a notice',
     build: 'the trainer gets no time to commit',
     breakages: [{ file: 'src/stage/watch-trainer.ts', from: 'STOP_GRACE_MS = 20_000', to: 'STOP_GRACE_MS = 0' }],
     scenario: asked,
+    // Slow enough that the stop comes before the next commit.
+    behave: () => ({ text: 'Fine. Score: 7', delay_ms: 500 }),
   },
   {
     assertion: 'the final adapter equals the witness',
@@ -194,8 +220,9 @@ describe('the checker', () => {
     ['taken over', takenOver],
     ['gateway killed', gatewayKilled],
     ['asked to stop', asked],
+    ['killed late', killedLate],
   ])('finds nothing wrong with the build as it is (%s)', async (_, scenario) => {
-    const made = await storm([], (n) => ({ text: `Fine. Score: ${n % 10}` }));
+    const made = await storm([], (n) => ({ text: `Fine. Score: ${n % 10}`, delay_ms: 100 }));
     await scenario(made);
     expect(await made.verdict({ witness: true })).toEqual([]);
   });

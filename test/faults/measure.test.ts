@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Event, Logged } from '../../bench/faults/events.ts';
 import { KINDS } from '../../bench/faults/kinds.ts';
-import { costsOf, quantile, rowsOf, stepsOfChain } from '../../bench/faults/measure.ts';
+import { costsOf, lostAt, quantile, rowsOf, stepsOfChain } from '../../bench/faults/measure.ts';
 import { planOf } from '../../bench/faults/plan.ts';
 
 /** What the campaign says of a fault is computed from its log; here from logs small enough to be done by hand. */
@@ -78,6 +78,16 @@ describe('the cost of a fault', () => {
       event.event === 'epoch' && event.epoch === 2 ? { ...event, resumed_step: 3 } : event,
     );
     expect(costsOf(1, notice, chain)[0]?.steps_lost).toBe(0);
+  });
+
+  it('counts what a fallback costs after an attempt that finished no step', () => {
+    const events = log([0, epoch(1, 0)], [1, step(6, 1)], [2, epoch(2, 6)], [3, epoch(3, 3)]);
+    expect(lostAt(events[3] as Logged, events)).toBe(3);
+  });
+
+  it('is not recovered by what the old attempt commits on its way out', () => {
+    const [cost] = costsOf(1, [...killed.slice(0, 6), { at: 4500, ...commit(3, 1) }, ...killed.slice(6)], chain);
+    expect(cost?.to_commit).toBe(5.5);
   });
 
   it('is not measured where nothing came after it', () => {

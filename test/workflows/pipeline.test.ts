@@ -33,6 +33,7 @@ function activities(calls: string[]) {
     prepareRun: noted('prepareRun', { spec_digest: 'd', search_attributes: [] }),
     reserveNode: noted('reserveNode', place),
     releaseNode: noted('releaseNode', undefined),
+    verifyResults: noted('verifyResults', undefined),
     serveModel: async ({ role }: { role: string }) => {
       calls.push(`serve ${role}`);
       await untilCancelled().finally(() => calls.push(`stop ${role}`));
@@ -126,6 +127,27 @@ describe('gavelPipeline', { timeout: 60_000 }, () => {
     const cause = await withWorker(environment, activities([]), () => failureOf(start('a/b', spec)));
     expect(cause).toMatchObject({ type: 'InvalidSpec', nonRetryable: true });
     expect(cause.message).toContain('gavel/<run>');
+  });
+
+  it('runs a stage again whose result the audit finds damaged, and then the rest', async () => {
+    const calls: string[] = [];
+    let damaged = true;
+    const broken = {
+      ...activities(calls),
+      verifyResults: async () => {
+        if (!damaged) return;
+        damaged = false;
+        throw failure('ResultDamaged', 'sft: grader: expected another sha256', { stage: 'sft' });
+      },
+    };
+    await withWorker(environment, broken, () => start('h-run', { ...spec, run: 'h-run' }));
+    expect(calls.filter((name) => /^(train|audit|write)/.test(name))).toEqual([
+      'trainGrpo',
+      'trainSft',
+      'trainSft',
+      'auditGrader',
+      'writeReport',
+    ]);
   });
 
   it('reserves again when the reserved node takes no work', async () => {
