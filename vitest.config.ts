@@ -7,8 +7,17 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**'],
+          exclude: ['test/e2e/**', 'test/faults/checker.test.ts'],
           // Many tests start real processes, on machines of two cores that do other things too.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'checker',
+          // A minute and a half of small processes that wait for each other: it runs beside the others.
+          include: ['test/faults/checker.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

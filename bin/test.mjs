@@ -50,6 +50,7 @@ const lanes = [
     { name: 'ruff format', command: [venv('ruff'), 'format', '--check', 'python', 'models'] },
     { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
     { name: 'Python tests', ...pytest },
+    { name: 'fault checker', ...vitest('checker') },
   ],
   [{ name: 'TypeScript tests', ...vitest('unit') }],
 ];

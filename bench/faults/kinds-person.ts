@@ -7,6 +7,7 @@ import { isAlive } from './processes.ts';
 /** People and schedulers: cancel, pause, a notice that a node will be taken away. */
 
 async function cancelAndResume(field: Field) {
+  await field.untilTrainer();
   const children = field.children().map(({ pid }) => pid);
   const handle = await field.handle();
   field.strikes('the run is cancelled, and resumed once it has ended');
