@@ -7,7 +7,15 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CHILD, childEnvironment, OWNER, TAG } from './process/environment.ts';
-import { askForStacks, findDescendants, killUntilGone, ownName, ProcessStuck, send } from './process/reap.ts';
+import {
+  askForStacks,
+  askRanksToEnd,
+  findDescendants,
+  killUntilGone,
+  ownName,
+  ProcessStuck,
+  send,
+} from './process/reap.ts';
 
 export { childEnvironment } from './process/environment.ts';
 export { lastError } from './process/last-error.ts';
@@ -25,6 +33,11 @@ export interface ChildOptions {
   logPath: string;
   /** <node>:<run directory>/<stage>/e<epoch>: what leftovers are found by. */
   tag: string;
+  /**
+   * Who is asked to end: the process and its group, or, behind a launcher, the ranks alone. A launcher that is asked to end takes its
+   * ranks with it before they have saved.
+   */
+  ask?: 'group' | 'ranks';
   /** Gets each line of standard output that is a JSON object with "event". */
   onEvent?: (event: { event: string; [key: string]: unknown }) => void;
 }
@@ -122,7 +135,8 @@ export function startChild(options: ChildOptions): Child {
     const asked = Date.now() + graceMs;
     const first = deadline === 0;
     deadline = first ? asked : Math.min(deadline, asked);
-    if (first && !gone) send(-leaderPid, 'SIGTERM');
+    if (first && !gone && !(options.ask === 'ranks' && askRanksToEnd(leaderPid, CHILD, id)))
+      send(-leaderPid, 'SIGTERM');
     while (!gone && Date.now() < deadline) await Promise.race([leader, sleep(50)]);
     if (!gone) send(-leaderPid, 'SIGKILL');
     const until = Date.now() + KILL_PATIENCE_MS;

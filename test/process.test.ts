@@ -163,6 +163,34 @@ test('a rank that still saves when its launcher has gone gets the rest of the gr
   expect(isGone(grandchild)).toBe(true);
 });
 
+test.skipIf(process.platform !== 'linux' || !existsSync(python))(
+  'asks the ranks behind a launcher to end, and not the launcher',
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'gavel-process-'));
+    const events: Event[] = [];
+    // A launcher that dies of SIGTERM at once, with a trainer that writes its stacks on SIGUSR1, as gavel's do.
+    const script = `trap 'exit 9' TERM; '${python}' '${join(children, 'stuck.py')}' & wait $!; echo '{"event":"rank","code":'$?'}'; exit 1`;
+    const child = startChild({
+      name: 'trainer',
+      ask: 'ranks',
+      command: '/bin/sh',
+      args: ['-c', script],
+      cwd: folder,
+      env: {},
+      tag: `${ours}/ranks`,
+      logPath: join(folder, 'log'),
+      onEvent: (event) => events.push(event),
+    });
+    onTestFinished(async () => {
+      await child.stop(0);
+      await rm(folder, { recursive: true, force: true });
+    });
+    await vi.waitFor(() => expect(events).toHaveLength(1), { timeout: 10_000 });
+    expect(await child.stop(10_000)).toMatchObject({ code: 1 });
+    expect(events[1]).toMatchObject({ event: 'rank' });
+  },
+);
+
 test('ending one child spares another with the same tag', async () => {
   const one = await start('lifeline.mjs');
   const events: Event[] = [];

@@ -547,9 +547,15 @@ class GrpoSpec(BaseModel):
     ]
     processes: Annotated[
         int,
-        Field(description="Ranks; more than one goes through accelerate launch.", ge=1),
+        Field(
+            description="Ranks; more than one goes through accelerate launch on GPUs, through torchrun on the CPU.",
+            ge=1,
+        ),
     ]
-    accelerate_args: Annotated[list[str], Field(description="Flags handed to accelerate launch as they are.")]
+    accelerate_args: Annotated[
+        list[str],
+        Field(description="Flags handed to accelerate launch as they are; on the CPU there is none."),
+    ]
     seed: Annotated[int, Field(description="Same seed and same verdicts, same weights.", ge=0)]
 
 
@@ -1091,7 +1097,10 @@ class SftSpec(BaseModel):
     save_every: Annotated[int, Field(description="Steps between checkpoints.", ge=1)]
     processes: Annotated[
         int,
-        Field(description="Ranks; more than one goes through accelerate launch.", ge=1),
+        Field(
+            description="Ranks; more than one goes through accelerate launch on GPUs, through torchrun on the CPU.",
+            ge=1,
+        ),
     ]
     seed: Annotated[int, Field(description="Same seed and same traces, same weights.", ge=0)]
 

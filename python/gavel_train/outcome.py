@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -58,6 +59,8 @@ def run_stage(stage: str, body: Callable[[StageRequest, Path], None]) -> NoRetur
         outcome = outcome_of(error)
         if outcome.status in ("failed", "bad_request"):
             traceback.print_exc(file=sys.stderr)
+    # A launcher asks the other ranks to end as soon as one has; what is left takes milliseconds.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if lifetime.rank() == 0:
         _write_outcome(epoch_dir, outcome)
     sys.stderr.flush()

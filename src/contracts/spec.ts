@@ -142,8 +142,13 @@ export const GrpoSpec = z.strictObject({
   dtype: z.enum(['float32', 'bfloat16']).default('float32').describe('bfloat16 trains in mixed precision.'),
   save_every: posInt('Steps between checkpoints.').default(10),
   keep_checkpoints: posInt('Newest checkpoints kept, besides first, middle, last and best.').default(3),
-  processes: posInt('Ranks; more than one goes through accelerate launch.').default(1),
-  accelerate_args: z.array(z.string()).default([]).describe('Flags handed to accelerate launch as they are.'),
+  processes: posInt(
+    'Ranks; more than one goes through accelerate launch on GPUs, through torchrun on the CPU.',
+  ).default(1),
+  accelerate_args: z
+    .array(z.string())
+    .default([])
+    .describe('Flags handed to accelerate launch as they are; on the CPU there is none.'),
   seed: z.int().min(0).default(0).describe('Same seed and same verdicts, same weights.'),
 });
 
@@ -169,7 +174,9 @@ export const SftSpec = z.strictObject({
   holdout: z.number().gt(0).lt(0.5).default(0.1).describe('Share of prompts kept out to measure loss.'),
   dtype: z.enum(['float32', 'bfloat16']).default('float32').describe('bfloat16 trains in mixed precision.'),
   save_every: posInt('Steps between checkpoints.').default(50),
-  processes: posInt('Ranks; more than one goes through accelerate launch.').default(1),
+  processes: posInt(
+    'Ranks; more than one goes through accelerate launch on GPUs, through torchrun on the CPU.',
+  ).default(1),
   seed: z.int().min(0).default(0).describe('Same seed and same traces, same weights.'),
 });
 

@@ -18,7 +18,10 @@ export function gpusOf(stage: 'grpo' | 'sft' | 'audit', placement: PlacementSpec
   return placement.grader_gpus * (hasBase ? 2 : 1);
 }
 
-/** `python -m gavel_train.<stage> EPOCH_DIR`, through `accelerate launch` where there is more than one rank. */
+/**
+ * `python -m gavel_train.<stage> EPOCH_DIR`; several ranks go through `accelerate launch` on GPUs and through torchrun on the CPU,
+ * where `accelerate launch` starts one process whatever it is asked for.
+ */
 export function trainerCommand(
   stage: 'grpo' | 'sft' | 'audit',
   spec: Spec,
@@ -29,9 +32,13 @@ export function trainerCommand(
   const module = ['-m', `gavel_train.${stage}`, epochDir];
   const env = trainerEnv(gpus);
   if (ranks === 1) return { args: module, env };
+  if (gpus.length === 0) {
+    const launch = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', String(ranks)];
+    return { args: [...launch, ...module], env };
+  }
   const dtype = stage === 'audit' ? 'float32' : spec[stage].dtype;
   const launch = ['-m', 'accelerate.commands.launch', '--num_processes', String(ranks), '--num_machines', '1'];
-  launch.push(gpus.length > 0 ? '--multi_gpu' : '--cpu', '--mixed_precision', dtype === 'bfloat16' ? 'bf16' : 'no');
+  launch.push('--multi_gpu', '--mixed_precision', dtype === 'bfloat16' ? 'bf16' : 'no');
   launch.push('--dynamo_backend', 'no', '--main_process_port', '0');
   return { args: [...launch, ...(stage === 'grpo' ? spec.grpo.accelerate_args : []), ...module], env };
 }

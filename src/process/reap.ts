@@ -161,6 +161,13 @@ export function askForStacks(leader: number, variable: string, value: string): n
   return asked.length;
 }
 
+/** Asks the trainers among a child's processes to end, and no launcher; false where none is there yet. */
+export function askRanksToEnd(leader: number, variable: string, value: string): boolean {
+  const ranks = findDescendants(leader, variable, value).filter(catchesUsr1);
+  for (const pid of ranks) send(pid, 'SIGTERM');
+  return ranks.length > 0;
+}
+
 function catchesUsr1(pid: number) {
   const mask = /^SigCgt:\s*([0-9a-f]+)/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1];
   // Bit 9: SIGUSR1 is signal 10. Sent to a process that does not catch it, it would end it.

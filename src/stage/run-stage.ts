@@ -211,6 +211,7 @@ function startTrainer(
   const { args, env } = trainerCommand(stage, spec, taken.dir, gpus);
   return startChild({
     name: 'trainer',
+    ask: 'ranks',
     command: config.python,
     args,
     cwd: config.root,

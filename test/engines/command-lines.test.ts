@@ -51,6 +51,11 @@ describe('without GPUs', () => {
     expect(env).toMatchObject({ CUDA_VISIBLE_DEVICES: '', OMP_NUM_THREADS: '1' });
   });
 
+  it('several ranks go through torchrun, since accelerate launch would start one', () => {
+    const { args } = trainerCommand('grpo', { ...spec, grpo: { ...spec.grpo, processes: 2 } }, '/epoch', []);
+    expect(args.join(' ')).toBe('-m torch.distributed.run --standalone --nproc_per_node 2 -m gavel_train.grpo /epoch');
+  });
+
   it('vLLM runs eagerly, unbound and with a small cache', () => {
     const { args, env } = vllmCommand({
       model: '/m',
