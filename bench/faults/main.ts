@@ -1,11 +1,13 @@
 /** `npm run faults`: runs the real pipeline under seeded faults and says what held and what it cost. */
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { loadConfig } from '../../src/config.ts';
+import type { Logged } from './events.ts';
 import { startJudge } from './judge-server.ts';
 import { KINDS } from './kinds.ts';
+import { costsOf } from './measure.ts';
 import { pageOf, type Stock } from './page.ts';
 import { planOf } from './plan.ts';
 import { runSeed, type SeedResult } from './seed.ts';
@@ -70,7 +72,7 @@ async function main(options: Options): Promise<void> {
     }
     return;
   }
-  if (options.from !== undefined) return finish(JSON.parse(readFileSync(options.from, 'utf8')), options);
+  if (options.from !== undefined) return finish(measuredAgain(options.from), options);
   const out = options.out ?? mkdtempSync(join(tmpdir(), 'gavel-faults-'));
   mkdirSync(out, { recursive: true });
   const say = (line: string) => console.error(`${new Date().toISOString().slice(11, 19)}  ${line}`);
@@ -95,6 +97,25 @@ async function main(options: Options): Promise<void> {
   }
   finish(results, options);
   say(`logs and results: ${out}`);
+}
+
+/** Results as they were written, their costs computed anew from the event logs beside them where these were kept. */
+function measuredAgain(path: string): SeedResult[] {
+  const results = JSON.parse(readFileSync(path, 'utf8')) as SeedResult[];
+  return results.map((result) => {
+    const log = join(dirname(path), `seed-${result.seed}`, 'events.jsonl');
+    if (!existsSync(log)) return result;
+    const events = readFileSync(log, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Logged);
+    // Which steps ended up in the final history is known only while the run directory is there.
+    const costs = costsOf(result.seed, events, new Set()).map((cost, index) => ({
+      ...cost,
+      effective: result.costs[index]?.effective ?? 0,
+    }));
+    return { ...result, costs };
+  });
 }
 
 function finish(results: SeedResult[], options: Options): void {
