@@ -66,16 +66,17 @@ export function costsOf(seed: number, events: readonly Logged[], chain: Readonly
         .filter((event) => event.event === 'step' && event.at <= last.at)
         .reduce((sum, event) => sum + (event.event === 'step' && counts(event, chain) ? event.seconds : 0), 0),
       window: (last.at - fault.at) / 1000,
-      measured: { ...(healed?.event === 'healed' ? healed.seconds : {}), ...afterReturn(fault, epochs) },
+      measured: { ...(healed?.event === 'healed' ? healed.seconds : {}), ...afterReturn(fault, window) },
     };
   });
 }
 
 /** Seconds from the server's return to the next attempt; nothing where it was away too briefly to need one. */
-function afterReturn(fault: Logged, epochs: readonly Logged[]): { attempt_after_return?: number } {
+function afterReturn(fault: Logged, window: readonly Logged[]): { attempt_after_return?: number } {
   const away_s = fault.event === 'fault' ? Number(/away for (\d+) s/.exec(fault.detail)?.[1] ?? 0) : 0;
   const back = fault.at + 1000 * away_s;
-  const first = epochs.find(({ at }) => at > back);
+  // Of whichever stage: a stage may have ended while the server was away.
+  const first = window.find((event) => event.event === 'epoch' && event.at > back);
   return away_s >= 20 && first ? { attempt_after_return: (first.at - back) / 1000 } : {};
 }
 
