@@ -8,6 +8,7 @@ import { leaseGpus, listGpus, mostGpus, noteGpus, releaseGpus } from '../src/gpu
 import { runPaths } from '../src/run-directory/paths.ts';
 import { clearStop } from '../src/run-directory/stop.ts';
 import type { Dependencies } from './dependencies.ts';
+import { whileBeating } from './while-beating.ts';
 
 export interface ReserveNodeInput {
   run: string;
@@ -39,12 +40,7 @@ export const reserveNode = (dependencies: Dependencies) =>
     const context = Context.current();
     const began = Date.now();
     const beat = () => context.heartbeat(waiting(input.stage, (Date.now() - began) / 1000));
-    const beating = setInterval(beat, BEAT_MS);
-    try {
-      return await reserve(dependencies, input);
-    } finally {
-      clearInterval(beating);
-    }
+    return whileBeating(BEAT_MS, beat, () => reserve(dependencies, input));
   };
 
 async function reserve({ config, client }: Dependencies, input: ReserveNodeInput): Promise<Reservation> {

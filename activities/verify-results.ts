@@ -3,6 +3,7 @@ import { failure } from '../src/failures.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
 import { readVerifiedResult } from '../src/run-directory/result.ts';
 import type { Dependencies } from './dependencies.ts';
+import { whileBeating } from './while-beating.ts';
 
 export interface VerifyResultsInput {
   run: string;
@@ -14,16 +15,17 @@ export const verifyResults = ({ config }: Dependencies) =>
   async function verifyResults({ run, stages }: VerifyResultsInput): Promise<void> {
     const context = Context.current();
     // Weights of a large grader take a while to read.
-    const beating = setInterval(() => context.heartbeat(), 5000);
-    try {
-      for (const stage of stages) {
-        const { result, quarantined } = await readVerifiedResult(runPaths(config.root, run), stage);
-        if (result) continue;
-        const [first] = quarantined;
-        // A stage that was never run says so itself.
-        if (first) throw failure('ResultDamaged', `${stage}: ${first.name}: ${first.reason}`, { stage });
-      }
-    } finally {
-      clearInterval(beating);
-    }
+    await whileBeating(
+      5000,
+      () => context.heartbeat(),
+      async () => {
+        for (const stage of stages) {
+          const { result, quarantined } = await readVerifiedResult(runPaths(config.root, run), stage);
+          if (result) continue;
+          const [first] = quarantined;
+          // A stage that was never run says so itself.
+          if (first) throw failure('ResultDamaged', `${stage}: ${first.name}: ${first.reason}`, { stage });
+        }
+      },
+    );
   };

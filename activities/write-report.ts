@@ -6,6 +6,7 @@ import { readContractIfAny } from '../src/run-directory/files.ts';
 import { type RunPaths, runPaths } from '../src/run-directory/paths.ts';
 import { ledgerTotals } from '../src/stage/ledger-totals.ts';
 import type { Dependencies } from './dependencies.ts';
+import { whileBeating } from './while-beating.ts';
 
 export interface WriteReportInput {
   run: string;
@@ -28,13 +29,11 @@ export const writeReport = ({ config }: Dependencies) =>
     const paths = runPaths(config.root, run);
     const context = Context.current();
     // A long run's ledger takes minutes to add up.
-    const beating = setInterval(() => context.heartbeat(), 5000);
-    context.cancellationSignal.addEventListener('abort', () => clearInterval(beating));
-    try {
-      return await report(paths, run, preemptions);
-    } finally {
-      clearInterval(beating);
-    }
+    return whileBeating(
+      5000,
+      () => context.heartbeat(),
+      () => report(paths, run, preemptions),
+    );
   };
 
 async function report(paths: RunPaths, run: string, preemptions: Preemption[]): Promise<PipelineResult> {

@@ -82,6 +82,9 @@ export function invalidSpec(problems: Problem[]): ApplicationFailure {
   return failure('InvalidSpec', `${first?.field || 'spec'}: ${first?.message ?? 'invalid'}${more}`, { problems });
 }
 
+/** Whether a message, of Python or of Node, says that a disk is full. */
+export const saysDiskFull = (message: string): boolean => /disk full|No space left|ENOSPC/i.test(message);
+
 /** First line of any thrown thing, without a stack. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);

@@ -4,6 +4,7 @@ import {
   condition,
   getExternalWorkflowHandle,
   isCancellation,
+  type SignalDefinition,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -208,7 +209,7 @@ export class PipelineControl {
 
 async function signal<T extends unknown[]>(
   workflowId: string,
-  definition: import('@temporalio/workflow').SignalDefinition<T>,
+  definition: SignalDefinition<T>,
   ...args: T
 ): Promise<void> {
   try {

@@ -1,15 +1,15 @@
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { EpochRecord, Head, Manifest, RolloutRecord } from '../../src/contracts/stage.ts';
+import { type Manifest, RolloutRecord } from '../../src/contracts/stage.ts';
 import type { Trace } from '../../src/contracts/trace.ts';
 import { listSegments } from '../../src/gateway/segments.ts';
 import { verifyCheckpoint } from '../../src/run-directory/checkpoints.ts';
-import { completeBytes, readJsonLines } from '../../src/run-directory/files.ts';
-import { parseCheckpointName, type RunPaths } from '../../src/run-directory/paths.ts';
+import { readJsonLines } from '../../src/run-directory/files.ts';
+import type { RunPaths } from '../../src/run-directory/paths.ts';
 import { readVerifiedResult } from '../../src/run-directory/result.ts';
 import { parseLine, segmentLines } from '../../src/run-directory/segment-lines.ts';
-import type { Logged, Sometimes } from './events.ts';
+import { chainFrom, list, read, recordOf } from './disk.ts';
+import type { Logged } from './events.ts';
 import { costsOf, tooMuchLost } from './measure.ts';
 import type { Testimony } from './witness.ts';
 
@@ -58,7 +58,7 @@ export interface Operation {
 }
 
 /** The publications of all trainers of a run. */
-export function operationsOf(paths: RunPaths, stages: readonly string[]): Operation[] {
+function operationsOf(paths: RunPaths, stages: readonly string[]): Operation[] {
   return stages.flatMap((stage) =>
     list(paths.stage(stage).epochs).flatMap((number) =>
       (read(join(paths.stage(stage).epoch(Number(number)).dir, 'operations.jsonl')) ?? '')
@@ -93,12 +93,8 @@ async function chainOf(paths: RunPaths, stage: string): Promise<Violation[]> {
   const found: Violation[] = [];
   const say = (assertion: Assertion, detail: string) => found.push({ assertion, detail: `${stage}: ${detail}` });
   const { result } = await readVerifiedResultOnly(paths, stage);
-  let name = result?.checkpoint ?? null;
   let later: Manifest | null = null;
-  while (name !== null) {
-    const folder = paths.stage(stage).checkpoint(name);
-    const text = read(join(folder, 'manifest.json'));
-    const manifest = text === null ? null : (Manifest.safeParse(JSON.parse(text)).data ?? null);
+  for (const { name, folder, manifest } of chainFrom(paths, stage, result?.checkpoint ?? null)) {
     if (!manifest) {
       say('every published file matches its digest', `${name} has no manifest that can be read`);
       break;
@@ -123,7 +119,6 @@ async function chainOf(paths: RunPaths, stage: string): Promise<Violation[]> {
     const stale = writtenLate(paths, stage, manifest);
     if (stale) say('nothing from a stale epoch counts', stale);
     later = manifest;
-    name = manifest.parent;
   }
   if (later && later.step !== 0 && stage === 'grpo') {
     say('committed steps strictly increase along the chain', `the chain begins at ${later.name}, not at step 0`);
@@ -197,13 +192,10 @@ async function traces({ paths, stages, damaged }: Evidence): Promise<Violation[]
   }
   if (!stages.includes('grpo')) return found;
   const { result } = await readVerifiedResultOnly(paths, 'grpo');
-  for (let name = result?.checkpoint ?? null; name !== null; ) {
-    const folder = paths.stage('grpo').checkpoint(name);
+  for (const { folder } of chainFrom(paths, 'grpo', result?.checkpoint ?? null)) {
     for await (const rollout of readJsonLines(join(folder, 'rollouts.jsonl'), RolloutRecord)) {
       found.push(...ownTrace(rollout, occasions, damaged));
     }
-    const text = read(join(folder, 'manifest.json'));
-    name = text === null ? null : (JSON.parse(text).parent ?? null);
   }
   return found;
 }
@@ -264,79 +256,3 @@ function durability(operations: readonly Operation[], events: readonly Logged[])
       : [],
   );
 }
-
-/** What of the "sometimes" the disk shows after the fact. */
-export async function reachedOnDisk(paths: RunPaths): Promise<{ what: Sometimes; detail: string }[]> {
-  const found: { what: Sometimes; detail: string }[] = [];
-  for (const stage of ['grpo', 'sft']) {
-    for (const number of list(paths.stage(stage).epochs).map(Number)) {
-      const record = recordOf(paths, stage, number);
-      for (const [name, accepted] of Object.entries(record?.accepted_segments ?? {})) {
-        // Whole lines: the torn end of a killed gateway is no write of a zombie's.
-        const bytes = await completeBytes(join(paths.traces, name));
-        if (bytes > accepted) {
-          found.push({
-            what: 'voided zombie write',
-            detail: `${name}: ${bytes - accepted} bytes after epoch ${number} began`,
-          });
-        }
-      }
-      const late_file =
-        record && lateFile(join(paths.stage(stage).epoch(number - 1).dir), Date.parse(record.started_at));
-      if (late_file) {
-        found.push({ what: 'voided zombie write', detail: `${late_file} was written after epoch ${number} began` });
-      }
-      const before = recordOf(paths, stage, number - 1);
-      const head = read(paths.stage(stage).epoch(number - 1).head);
-      const late = head === null ? null : Head.safeParse(JSON.parse(head)).data;
-      if (before && record && late && isLate(paths, stage, late.checkpoint, record)) {
-        found.push({
-          what: 'voided zombie write',
-          detail: `${late.checkpoint} was committed after epoch ${number} began`,
-        });
-      }
-    }
-  }
-  return found;
-}
-
-/** A file of a checkpoint that an epoch went on writing, in its own place, after the next one had begun. */
-function lateFile(dir: string, began: number): string | null {
-  for (const place of ['work', 'trainer']) {
-    const folder = join(dir, place);
-    if (!existsSync(folder)) continue;
-    for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-      const path = join(folder, name);
-      const found = statSync(path);
-      // A moment more than the clocks and the record's own writing may differ by.
-      if (found.isFile() && found.mtimeMs > began + 100) return path.slice(path.indexOf('/epochs/') + 1);
-    }
-  }
-  return null;
-}
-
-function isLate(paths: RunPaths, stage: string, checkpoint: string, next: EpochRecord): boolean {
-  const step = parseCheckpointName(checkpoint)?.step ?? 0;
-  const resumed = next.starts_from === null ? -1 : (parseCheckpointName(next.starts_from)?.step ?? 0);
-  const text = read(join(paths.stage(stage).checkpoint(checkpoint), 'manifest.json'));
-  const created = text === null ? null : Manifest.safeParse(JSON.parse(text)).data?.created_at;
-  return step > resumed && created !== null && created !== undefined && created > next.started_at;
-}
-
-function recordOf(paths: RunPaths, stage: string, epoch: number): EpochRecord | null {
-  const text = Number.isFinite(epoch) && epoch > 0 ? read(paths.stage(stage).epoch(epoch).record) : null;
-  return text === null ? null : (EpochRecord.safeParse(JSON.parse(text)).data ?? null);
-}
-
-const list = (folder: string) => (existsSync(folder) ? readdirSync(folder).filter((name) => /^\d+$/.test(name)) : []);
-
-function read(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
-  }
-}
-
-/** Digest of a file, for those who compare two. */
-export const digestOf = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');

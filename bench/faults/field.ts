@@ -51,10 +51,6 @@ export class Field {
     return (this.epoch?.node ?? 'a') as Role;
   }
 
-  get otherNode(): Role {
-    return this.node === 'a' ? 'b' : 'a';
-  }
-
   /** Highest step of the stage that was finished, and highest that was committed, in any epoch. */
   heights(stage: Stage): { step: number; committed: number } {
     const highest = (event: 'step' | 'commit') =>

@@ -16,7 +16,6 @@ export class Observer {
   private readonly root: string;
   private readonly run: string;
   private readonly timers: NodeJS.Timeout[] = [];
-  private readonly epochs = new Set<string>();
   private readonly recorded = new Set<string>();
   private readonly heads = new Map<string, string>();
   private readonly trainers = new Set<string>();
@@ -25,7 +24,6 @@ export class Observer {
   private rest = '';
 
   constructor(log: EventLog, root: string, run: string) {
-    Object.assign(this, { log, root, run });
     this.log = log;
     this.root = root;
     this.run = run;
@@ -52,7 +50,6 @@ export class Observer {
         const epoch = Number(name);
         if (!Number.isInteger(epoch)) continue;
         const id = `${stage} ${epoch}`;
-        this.epochs.add(id);
         if (!this.recorded.has(id)) this.lookAtRecord(stage, epoch, id);
         this.lookAtHead(stage, epoch, id);
       }

@@ -1,12 +1,14 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Manifest } from '../../src/contracts/stage.ts';
+import type { Manifest } from '../../src/contracts/stage.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
 import { readResult } from '../../src/run-directory/result.ts';
-import { check, reachedOnDisk, type Violation } from './checker.ts';
+import { check, type Violation } from './checker.ts';
 import { damagedKeys } from './damaged-keys.ts';
+import { chainFrom } from './disk.ts';
 import { type Cost, costsOf, stepsOfChain } from './measure.ts';
 import type { Plan } from './plan.ts';
+import { reachedOnDisk } from './reached.ts';
 import { replayAll } from './replay.ts';
 import { type Storm, storm, unmountSmall, untilOf } from './storm.ts';
 import { testimonies } from './witness.ts';
@@ -99,13 +101,7 @@ async function unmountKeeping(folder: string, keep: boolean): Promise<void> {
 
 async function chainOf({ root, run }: Storm, stage: string): Promise<Manifest[]> {
   const paths = runPaths(root, run);
-  const chain: Manifest[] = [];
-  for (let name = (await readResult(paths, stage))?.checkpoint ?? null; name !== null; ) {
-    const path = join(paths.stage(stage).checkpoint(name), 'manifest.json');
-    const manifest = existsSync(path) ? Manifest.safeParse(JSON.parse(readFileSync(path, 'utf8'))).data : undefined;
-    if (!manifest) break;
-    chain.unshift(manifest);
-    name = manifest.parent;
-  }
-  return chain;
+  const result = await readResult(paths, stage);
+  const chain = [...chainFrom(paths, stage, result?.checkpoint ?? null)];
+  return chain.flatMap(({ manifest }) => (manifest === null ? [] : [manifest])).reverse();
 }

@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { loadConfig } from '../config.ts';
 import { readSpec } from '../run-directory/create-run.ts';
-import { publishEndpoint, readEndpoint } from '../run-directory/endpoints.ts';
+import { readEndpoint } from '../run-directory/endpoints.ts';
+import { publishJudgeAt } from '../stage/gateway-settings.ts';
 import { CliError, EXIT } from './exit.ts';
 import { pathsOf } from './follow-run.ts';
 
@@ -31,16 +32,7 @@ export function define(program: Command): void {
           `gavel serves the judge of run ${run} itself (judge.engine ${judge.engine}): it moves with its node.`,
         );
       }
-      await publishEndpoint(paths, 'judge', {
-        role: 'judge',
-        base_url: url,
-        model: judge.model,
-        model_digest: null,
-        pid: null,
-        host: new URL(url).hostname,
-        api_key_env: judge.api_key_env,
-        started_at: new Date().toISOString(),
-      });
+      await publishJudgeAt(judge, paths, url, new URL(url).hostname);
       console.log(`The judge of ${run} is at ${url} now.`);
     });
 }

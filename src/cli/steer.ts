@@ -1,5 +1,5 @@
 import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
-import { type Config, loadConfig } from '../config.ts';
+import { loadConfig } from '../config.ts';
 import { messageOf } from '../failures.ts';
 import { connect } from './connect.ts';
 import { CliError } from './exit.ts';
@@ -7,7 +7,7 @@ import { pathsOf } from './follow-run.ts';
 import { workflowIdOf } from './view-from-server.ts';
 
 /** Says one thing to the workflow of a run that goes on; throws CliError where there is none. */
-export async function steer<T>(run: string, say: (handle: WorkflowHandle, config: Config) => Promise<T>): Promise<T> {
+export async function steer<T>(run: string, say: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
   const config = loadConfig();
   // Checks the name before it becomes part of a workflow's id.
   pathsOf(config, run);
@@ -20,7 +20,7 @@ export async function steer<T>(run: string, say: (handle: WorkflowHandle, config
         hint: `See it with \`gavel status ${run}\`; go on with it by \`gavel run runs/${run}/spec.json --resume\`.`,
       });
     }
-    return await say(handle, config);
+    return await say(handle);
   } catch (error) {
     if (error instanceof CliError) throw error;
     if (error instanceof WorkflowNotFoundError) {

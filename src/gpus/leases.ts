@@ -80,7 +80,6 @@ export async function leaseGpus({ root, node, count, owner, gpus, isAlive }: Lea
 
 interface Release {
   root: string;
-  node?: string;
   owner: string;
   except?: string;
 }
@@ -103,11 +102,10 @@ export async function mostGpus(root: string): Promise<number> {
   return Math.max(0, ...counts);
 }
 
-/** Gives back all that `owner` holds or waits for on `node`; on every node, less `except`, where that is left out. */
-export async function releaseGpus({ root, node, owner, except }: Release) {
+/** Gives back all that `owner` holds or waits for, on every node but `except`. */
+export async function releaseGpus({ root, owner, except }: Release) {
   const nodes = (await readdir(join(root, '.gavel', 'leases')).catch(orNull)) ?? [];
-  const folders =
-    node === undefined ? nodes.map((name) => join(root, '.gavel', 'leases', name)) : [leaseFolder(root, node)];
+  const folders = nodes.map((name) => join(root, '.gavel', 'leases', name));
   const spared = except === undefined ? null : leaseFolder(root, except);
   for (const folder of folders) if (folder !== spared) await release(folder, owner);
 }

@@ -155,17 +155,17 @@ export const reapOrphans = (prefix: string): Promise<number> =>
   killUntilGone(() => findByTag((tag, ownerLives) => tag.startsWith(prefix) && !ownerLives()));
 
 /** Asks the Python processes of a child for their stacks; only those that have said that they answer SIGUSR1. */
-export function askForStacks(leader: number, variable: string, value: string): number {
-  const asked = findDescendants(leader, variable, value).filter(catchesUsr1);
-  for (const pid of asked) send(pid, 'SIGUSR1');
-  return asked.length;
-}
+export const askForStacks = (leader: number, variable: string, value: string): number =>
+  sendToTrainers('SIGUSR1', leader, variable, value);
 
 /** Asks the trainers among a child's processes to end, and no launcher; false where none is there yet. */
-export function askRanksToEnd(leader: number, variable: string, value: string): boolean {
-  const ranks = findDescendants(leader, variable, value).filter(catchesUsr1);
-  for (const pid of ranks) send(pid, 'SIGTERM');
-  return ranks.length > 0;
+export const askRanksToEnd = (leader: number, variable: string, value: string): boolean =>
+  sendToTrainers('SIGTERM', leader, variable, value) > 0;
+
+function sendToTrainers(signal: NodeJS.Signals, leader: number, variable: string, value: string): number {
+  const trainers = findDescendants(leader, variable, value).filter(catchesUsr1);
+  for (const pid of trainers) send(pid, signal);
+  return trainers.length;
 }
 
 function catchesUsr1(pid: number) {

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { MetricLine, type Outcome } from '../contracts/stage.ts';
 import type { Preemption } from '../contracts/status.ts';
+import { saysDiskFull } from '../failures.ts';
 import { readEpoch, readHead, type TakenEpoch } from '../run-directory/epochs.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readOutcome } from '../run-directory/result.ts';
@@ -32,7 +33,7 @@ export function errorsWithoutProgress(past: PastEpoch[]): PastEpoch[] {
   for (const epoch of [...past].reverse()) {
     if (epoch.committed || epoch.outcome?.status === 'bad_request') break;
     // A full disk says nothing about the stage; somebody or something will free it.
-    if (epoch.outcome?.status === 'failed' && !/disk full|No space left|ENOSPC/i.test(epoch.outcome.message)) {
+    if (epoch.outcome?.status === 'failed' && !saysDiskFull(epoch.outcome.message)) {
       row.unshift(epoch);
     }
   }

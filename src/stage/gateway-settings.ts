@@ -50,13 +50,18 @@ function common(spec: Spec, paths: RunPaths, stage: 'grpo' | 'audit', epoch: num
 export async function publishOutsideJudge({ judge }: Spec, paths: RunPaths): Promise<void> {
   if (judge.engine !== 'openai' || judge.base_url === null) return;
   if ((await readEndpoint(paths, 'judge').catch(() => null)) !== null) return;
-  await publishEndpoint(paths, 'judge', {
+  await publishJudgeAt(judge, paths, judge.base_url, hostname());
+}
+
+/** Says where a judge is that gavel does not serve itself; `host` is for people. */
+export function publishJudgeAt(judge: Spec['judge'], paths: RunPaths, base_url: string, host: string): Promise<void> {
+  return publishEndpoint(paths, 'judge', {
     role: 'judge',
-    base_url: judge.base_url,
+    base_url,
     model: judge.model,
     model_digest: null,
     pid: null,
-    host: hostname(),
+    host,
     api_key_env: judge.api_key_env,
     started_at: new Date().toISOString(),
   });

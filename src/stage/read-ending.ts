@@ -1,5 +1,5 @@
 import type { Outcome, StageResult } from '../contracts/stage.ts';
-import { failure, invalidSpec } from '../failures.ts';
+import { failure, invalidSpec, saysDiskFull } from '../failures.ts';
 import { lastError } from '../process.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
@@ -53,19 +53,22 @@ export async function readEnding(ending: Ending): Promise<StageResult> {
   }
   const message = outcome?.message ?? (await lastError(logPath)) ?? `the trainer ended with ${how}`;
   await record(ending, { status: 'failed', message, field: null });
-  const full = /No space left|ENOSPC|disk full/i.test(message);
-  throw failure(full ? 'DiskFull' : 'TrainerDied', `${stage}: ${message}. Log: ${logPath}`, { log: logPath });
+  throw failure(saysDiskFull(message) ? 'DiskFull' : 'TrainerDied', `${stage}: ${message}. Log: ${logPath}`, {
+    log: logPath,
+  });
 }
 
 /** Says in the outcome of an attempt that was ended from outside why it was; what it said of itself as an error stays. */
 export async function noteCause(paths: RunPaths, stage: string, epoch: number, message: string): Promise<void> {
   const outcome = await readOutcome(paths, stage, epoch).catch(() => null);
   if (outcome !== null && outcome.status !== 'preempted') return;
-  const preempted: Outcome = { status: 'preempted', message, field: null };
-  await writeAtomic(paths.stage(stage).epoch(epoch).outcome, preempted).catch(() => undefined);
+  await record({ paths, stage, epoch }, { status: 'preempted', message, field: null });
 }
 
-async function record({ paths, stage, epoch }: Ending, outcome: Outcome): Promise<void> {
+async function record(
+  { paths, stage, epoch }: Pick<Ending, 'paths' | 'stage' | 'epoch'>,
+  outcome: Outcome,
+): Promise<void> {
   // On a full disk this fails too; a missing outcome then reads as a preemption, which costs no error budget.
   await writeAtomic(paths.stage(stage).epoch(epoch).outcome, outcome).catch(() => undefined);
 }
