@@ -18,7 +18,7 @@ export default defineConfig({
           name: 'checker',
           // A minute and a half of small processes that wait for each other: it runs beside the others.
           include: ['test/faults/checker.test.ts'],
-          testTimeout: 60_000,
+          testTimeout: 3 * 60_000,
           hookTimeout: 60_000,
         },
       },

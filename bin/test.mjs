@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { node24 } from './node24.mjs';
 import { root } from './setup/tool.mjs';
 import { ensureSetup } from './setup.mjs';
@@ -37,7 +38,7 @@ const junit = join(reports, 'pytest.xml');
 const pytest = {
   command: [venv('pytest'), `--junitxml=${junit}`],
   cwd: join(root, 'python'),
-  count: () => fromPytest(junit),
+  count: (printed) => fromPytest(junit, printed),
 };
 
 // Two lanes for two cores: what is printed by the first is held back until each of its steps is over.
@@ -98,7 +99,8 @@ async function runLane(steps, held) {
     if (!held) console.log(`\n=== ${step.name}`);
     const { code, text } = await run(step, held);
     if (held) console.log(`\n=== ${step.name} (${seconds(from)})\n${text.trimEnd()}`);
-    const counts = step.count?.() ?? { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+    const whole = { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0, failures: [] };
+    const counts = step.count?.(text) ?? whole;
     // A runner that fails as a whole, say on a file that it cannot load, counts no test of its own.
     if (code !== 0 && counts.failed === 0) counts.failed = 1;
     failed ||= code !== 0;
@@ -109,11 +111,14 @@ await Promise.all(lanes.map((steps, index) => runLane(steps, index === 0)));
 await runLane(alone, false);
 
 console.log('\n=== summary');
-for (const { name, code, time, passed, failed, skipped } of results) {
+for (const { name, code, time, passed, failed, skipped, failures } of results) {
   const parts = [`${passed} passed`, failed > 0 && `${failed} failed`, skipped > 0 && `${skipped} skipped`];
   console.log(
     `${code === 0 ? 'ok  ' : 'FAIL'}  ${name.padEnd(20)} ${time.padStart(9)}  ${parts.filter(Boolean).join(', ')}`,
   );
+  // A failure stands far above, among what passed: it is named again where one looks.
+  for (const failure of failures)
+    console.log(`        ${stripVTControlCharacters(failure).replace(/\s+/g, ' ').slice(0, 400)}`);
 }
 const notRun = [...lanes.flat(), ...alone].filter(({ name }) => !results.some((result) => result.name === name));
 for (const { name } of notRun) console.log(`-     ${name.padEnd(20)}   not run`);

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,6 +29,7 @@ export class MiniStorm {
   readonly tree: string;
   private readonly judge: FakeJudge;
   private readonly observer: Observer;
+  private readonly held = join(this.root, 'hold');
   private spec!: Spec;
 
   constructor(breakages: readonly Breakage[], behave: (n: number) => Behaviour = () => ({ text: 'Fine. Score: 7' })) {
@@ -92,11 +93,20 @@ export class MiniStorm {
     return processesOf(this.root).find(({ tag }) => tag?.endsWith(`/e${epoch}/gateway`))?.pid;
   }
 
+  /** Trainers wait at the end of this step, before its commit, until they are let go; one that waited at another step goes on. */
+  hold(step: number): void {
+    writeFileSync(this.held, String(step));
+  }
+
+  letGo(): void {
+    rmSync(this.held, { force: true });
+  }
+
   /** Waits until step `step` of epoch `epoch` was seen. */
   async untilStep(epoch: number, step: number): Promise<void> {
     const seen = await this.log.next('step', (event) => event.epoch === epoch && event.step >= step, {
       from: 0,
-      timeout_ms: 15_000,
+      timeout_ms: 60_000,
     });
     if (!seen) throw new Error(`step ${step} of epoch ${epoch} never came`);
   }

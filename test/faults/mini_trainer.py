@@ -2,6 +2,7 @@
 
 Client of the gateway, epochs, commits, result, signals and progress lines are gavel's own code; in place of
 weights there is a digest that every verdict goes into. `python mini_trainer.py gavel_train.grpo EPOCH_DIR`.
+A file `hold` beside `runs` names the step whose end it waits at, so that no test races it.
 """
 
 import hashlib
@@ -67,6 +68,7 @@ def main(request, epoch_dir):
                 )
             time.sleep(STEP_S)
             progress.progress("train", step, grpo.steps, {"step_seconds": STEP_S})
+            wait_while_held(request, step)
             check_newest(epoch_dir.parents[1], request.epoch)
             stop = lifetime.stop_requested() and step < grpo.steps
             if stop or step % grpo.save_every == 0 or step == grpo.steps:
@@ -82,6 +84,16 @@ def main(request, epoch_dir):
         metrics={},
         artifacts={"checkpoint_last": checkpoints / parent},
     )
+
+
+def wait_while_held(request, step):
+    hold = run_dir_of(request).parents[1] / "hold"
+    while hold.exists() and hold.read_text() == str(step):
+        time.sleep(0.02)
+        if lifetime.stop_requested():
+            # No commit of a real model is done in no time.
+            time.sleep(0.5)
+            return
 
 
 def commit(request, epoch_dir, step, parent, state, records):
