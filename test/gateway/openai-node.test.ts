@@ -40,7 +40,7 @@ test('stops the model when the client leaves in the middle of a stream', async (
   const { gateway, judge } = await graded(() => ({ text: 'word '.repeat(2000) }));
   const stream = await clientOf(gateway).chat.completions.create({ model: 'judge', messages, stream: true });
   for await (const _ of stream) break;
-  await expect.poll(() => judge.abandoned, { timeout: 3000 }).toBe(1);
+  await expect.poll(() => judge.abandoned, { timeout: 15_000 }).toBe(1);
   await expect.poll(() => gateway.stats().judge?.in_flight).toBe(0);
 });
 
