@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { releaseNode, reserveNode } from '../../activities/reserve-node.ts';
 import { loadConfig } from '../../src/config.ts';
@@ -27,7 +28,7 @@ function on(node: string, gpus: string[], known: Known = {}, attempt = 1) {
   };
   const client = { workflow: { getHandle: (id: string) => ({ describe: () => describe(id) }) } } as unknown as Client;
   const dependencies = { config: { ...loadConfig(), root, node, gpus }, client, namespace: 'default' };
-  const environment = new MockActivityEnvironment({ attempt });
+  const environment = new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') });
   const input = { run: 'r', stage: 'grpo', gpus: 1, owner: 'mine', avoid: [] as string[] };
   return {
     reserve: (change: Partial<typeof input> = {}) =>

@@ -83,14 +83,14 @@ const start = (run: string, input: unknown = outside): Promise<WorkflowHandle> =
 
 async function until(what: string, look: () => boolean | Promise<boolean>): Promise<void> {
   for (let tries = 0; !(await look()); tries += 1) {
-    if (tries > 300) throw new Error(`waited 30 s for ${what}`);
+    if (tries > 1200) throw new Error(`waited 120 s for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
 const stateOf = async (handle: WorkflowHandle) => ((await handle.query('status')) as RunStatus).stages.grpo?.state;
 
-describe('a run that is steered', { timeout: 60_000 }, () => {
+describe('a run that is steered', { timeout: 180_000 }, () => {
   it('pauses, gives its node back, and goes on with a new attempt', async () => {
     const run = aRun();
     await withWorker(environment, run.activities, async () => {

@@ -2,7 +2,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, Worker, type WorkflowBundle } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  makeTelemetryFilterString,
+  Runtime,
+  Worker,
+  type WorkflowBundle,
+} from '@temporalio/worker';
 import type { Activities } from '../../activities/index.ts';
 import type { StageSummary } from '../../activities/train-grpo.ts';
 
@@ -10,6 +17,12 @@ import type { StageSummary } from '../../activities/train-grpo.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let bundle: WorkflowBundle | undefined;
+
+// Failures are what these tests are about: a thousand lines of them would bury one that matters.
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
+});
 
 export async function startEnvironment(): Promise<TestWorkflowEnvironment> {
   const path = join(root, '.venv/bin/temporal-test-server');

@@ -67,7 +67,7 @@ async function failureOf(work: Promise<unknown>): Promise<ApplicationFailure> {
   throw new Error(`expected a workflow that fails with an ApplicationFailure, got ${error}`);
 }
 
-describe('gavelPipeline', { timeout: 60_000 }, () => {
+describe('gavelPipeline', { timeout: 180_000 }, () => {
   it('prepares, trains, distils, audits and reports, in that order, and gives every node back', async () => {
     const calls: string[] = [];
     const result = await withWorker(environment, activities(calls), () => start('a-run', spec));
