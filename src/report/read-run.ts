@@ -5,9 +5,9 @@ import { Audit } from '../contracts/audit.ts';
 import { Spec } from '../contracts/spec.ts';
 import { MetricLine, StageResult } from '../contracts/stage.ts';
 import type { Preemption } from '../contracts/status.ts';
-import { Preemption as PreemptionLine } from '../contracts/status.ts';
 import { specDigest } from '../run-directory/create-run.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
+import { readPreemptions } from '../run-directory/preemptions.ts';
 
 const reasonSuffix = '.reason.json';
 
@@ -62,7 +62,7 @@ export async function readRun(paths: RunPaths, extras: ReportExtras): Promise<Re
   return {
     ...extras,
     kind: 'run',
-    preemptions: extras.preemptions ?? (await readPreemptions(paths.report.preemptions)),
+    preemptions: extras.preemptions ?? (await readPreemptions(paths.report.preemptions, problems)),
     run: paths.run,
     spec,
     spec_digest: spec === null ? null : specDigest(spec),
@@ -130,18 +130,6 @@ async function readContract<T>(path: string, schema: z.ZodType<T>, problems: str
     problems.push(`Expected ${name} to be JSON, got: ${(error as Error).message}.`);
   }
   return null;
-}
-
-/** The same interruption is written again once work is committed after it; the later line knows more. */
-async function readPreemptions(path: string): Promise<Preemption[] | null> {
-  const text = await readText(path);
-  if (text === null) return null;
-  const latest = new Map<string, Preemption>();
-  for (const line of text.split('\n')) {
-    const preemption = parseLine(line, PreemptionLine);
-    if (preemption) latest.set(`${preemption.stage} ${preemption.what} ${preemption.at}`, preemption);
-  }
-  return [...latest.values()];
 }
 
 /** Of two lines with the same stage and step the newer epoch counts: the older one's step was done again. */

@@ -1,19 +1,6 @@
-import { Preemption } from '../contracts/status.ts';
-import { appendLine, readJsonLines } from '../run-directory/files.ts';
-
-/**
- * `report/preemptions.jsonl`: each preemption when it is found, and again, with the seconds that it cost, once work is committed.
- * Of two lines about one preemption the later counts.
- */
-
-/** All preemptions of a run, each once, in the order in which they were found. */
-export async function readPreemptions(path: string): Promise<Preemption[]> {
-  const known = new Map<string, Preemption>();
-  for await (const line of readJsonLines(path, Preemption)) known.set(nameOf(line), line);
-  return [...known.values()];
-}
-
-const nameOf = ({ stage, at, what }: Preemption) => `${stage} ${at} ${what}`;
+import type { Preemption } from '../contracts/status.ts';
+import { appendLine } from '../run-directory/files.ts';
+import { readPreemptions } from '../run-directory/preemptions.ts';
 
 /** Tells the workflow and the file of preemptions. What cannot be written (a full disk) must not end a training. */
 export class Losses {
@@ -34,8 +21,8 @@ export class Losses {
 
   /** Work is committed again: closes what is open of this stage, whichever process reported it. */
   async committed(): Promise<void> {
-    const all = await readPreemptions(this.path).catch(() => []);
-    for (const preemption of all) {
+    const all = await readPreemptions(this.path).catch(() => null);
+    for (const preemption of all ?? []) {
       if (preemption.stage !== this.stage || preemption.seconds_to_next_commit !== null) continue;
       const seconds = Math.max(0, (Date.now() - Date.parse(preemption.at)) / 1000);
       await this.report({ ...preemption, seconds_to_next_commit: Math.round(seconds * 10) / 10 });
