@@ -45,7 +45,7 @@ def verl_rows(run_dir: Path, spec: Spec, split: str) -> list[dict[str, Any]]:
     ]
 
 
-def sft_rows(run_dir: Path, spec: Spec, root: Path) -> Iterable[dict[str, Any]]:
+def sft_rows(run_dir: Path, spec: Spec) -> Iterable[dict[str, Any]]:
     """The very conversations that stage sft trains on and holds out, without repeats or weights."""
     examples = build_examples(
         run_dir,
@@ -88,7 +88,7 @@ def write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
     fsync_path(path.parent)
 
 
-def export(run_dir: Path, form: str, out: Path, *, split: str, root: Path, force: bool) -> int:
+def export(run_dir: Path, form: str, out: Path, *, split: str, force: bool) -> int:
     """Write the export and return its number of rows; raises BadRequest where it cannot be made."""
     spec_path = run_dir / "spec.json"
     if not spec_path.is_file():
@@ -105,7 +105,7 @@ def export(run_dir: Path, form: str, out: Path, *, split: str, root: Path, force
             )
         rows = verl_rows(run_dir, spec, split)
     else:
-        rows = list(sft_rows(run_dir, spec, root) if form == "sft" else openai_rows(run_dir))
+        rows = list(sft_rows(run_dir, spec) if form == "sft" else openai_rows(run_dir))
     if not rows:
         raise BadRequest(None, f"Expected something to export in {run_dir}, found nothing for format {form}.")
     if form == "verl":
@@ -122,15 +122,11 @@ def main() -> NoReturn:
     parser.add_argument("--format", required=True, choices=FORMATS)
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--split", default="train", choices=SPLITS, help="verl: which prompts")
-    parser.add_argument("--root", type=Path, help="GAVEL_ROOT, for the rubric; default: two above RUN_DIR")
     parser.add_argument("--force", action="store_true", help="replace FILE")
     given = parser.parse_args()
     run_dir = given.run_dir.resolve()
-    root = given.root or Path(os.environ.get("GAVEL_ROOT") or run_dir.parents[1])
     try:
-        rows = export(
-            run_dir, given.format, given.out.resolve(), split=given.split, root=root, force=given.force
-        )
+        rows = export(run_dir, given.format, given.out.resolve(), split=given.split, force=given.force)
     except (BadRequest, LedgerError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

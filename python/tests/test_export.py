@@ -29,7 +29,7 @@ def run_dir(tmp_path):
 
 def make(run_dir: Path, form: str, name: str, **options) -> Path:
     out = run_dir / name
-    export(run_dir, form, out, **({"split": "train", "root": run_dir.parents[1], "force": False} | options))
+    export(run_dir, form, out, **({"split": "train", "force": False} | options))
     return out
 
 
@@ -101,7 +101,7 @@ def test_an_export_that_cannot_be_made_leaves_nothing_and_says_why(run_dir):
     with pytest.raises(BadRequest, match=r"eval\.jsonl"):
         make(run_dir, "verl", "eval.parquet", split="eval")
     with pytest.raises(BadRequest, match=r"spec\.json"):
-        export(run_dir / "no", "sft", run_dir / "x", split="train", root=run_dir, force=False)
+        export(run_dir / "no", "sft", run_dir / "x", split="train", force=False)
     assert not list(run_dir.glob("*.parquet"))
 
 

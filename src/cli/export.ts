@@ -6,6 +6,13 @@ import { CliError, EXIT } from './exit.ts';
 import { pathsOf } from './follow-run.ts';
 import { runPython } from './python.ts';
 
+interface Options {
+  format: string;
+  out: string;
+  split: string;
+  force?: true;
+}
+
 export function define(program: Command): void {
   program
     .command('export')
@@ -16,7 +23,8 @@ export function define(program: Command): void {
     .addOption(new Option('--format <format>', 'what for').choices(['verl', 'sft', 'openai']).makeOptionMandatory())
     .requiredOption('--out <file>', 'file to write; .parquet for verl, .jsonl for the others')
     .addOption(new Option('--split <split>', 'prompts for verl').choices(['train', 'eval', 'audit']).default('train'))
-    .action(async (run: string, { format, out, split }: { format: string; out: string; split: string }) => {
+    .option('--force', 'replace the file where there is one')
+    .action(async (run: string, { format, out, split, force }: Options) => {
       const config = loadConfig();
       const paths = pathsOf(config, run);
       if (!existsSync(paths.dir)) {
@@ -34,6 +42,7 @@ export function define(program: Command): void {
         resolve(out),
         '--split',
         split,
+        ...(force ? ['--force'] : []),
       ]);
       process.exitCode = code === 0 || code === EXIT.usage ? code : EXIT.failed;
     });
