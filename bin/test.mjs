@@ -2,7 +2,8 @@
 // `npm test`: set-up, generated files, lint, types, tests of both languages, and one run from end to end.
 // Stops at the first failure. --fast leaves the end-to-end run out, --keep-going goes on after a failure.
 import { spawn } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { node24 } from './node24.mjs';
@@ -24,6 +25,10 @@ await ensureSetup();
 const reports = join(root, '.gavel/test');
 rmSync(reports, { recursive: true, force: true });
 mkdirSync(reports, { recursive: true });
+
+// Killed model servers and trainers clear nothing away: all that the tests write is in one folder that goes with them.
+const temporary = mkdtempSync(join(tmpdir(), 'gavel-test-'));
+process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
 
 const node = node24();
 const module = (path) => [node, join(root, 'node_modules', path)];
@@ -73,6 +78,7 @@ function run({ command: [program, ...args], cwd = root }, held) {
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd,
+      env: { ...process.env, TMPDIR: temporary },
       stdio: held ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
     });
     const printed = [];
