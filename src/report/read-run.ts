@@ -6,6 +6,7 @@ import { Spec } from '../contracts/spec.ts';
 import { MetricLine, StageResult } from '../contracts/stage.ts';
 import type { Preemption } from '../contracts/status.ts';
 import { specDigest } from '../run-directory/create-run.ts';
+import { readableLines } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readPreemptions } from '../run-directory/preemptions.ts';
 
@@ -135,24 +136,11 @@ async function readContract<T>(path: string, schema: z.ZodType<T>, problems: str
 /** Of two lines with the same stage and step the newer epoch counts: the older one's step was done again. */
 export function newestLines(text: string | null, problems: string[] = []): MetricLine[] {
   const newest = new Map<string, MetricLine>();
-  let unread = 0;
-  for (const line of (text ?? '').split('\n').filter((line) => line.trim() !== '')) {
-    const parsed = parseLine(line, MetricLine);
-    if (parsed === null) {
-      unread += 1;
-      continue;
-    }
+  const { lines, unread } = readableLines(text ?? '', MetricLine);
+  for (const parsed of lines) {
     const key = `${parsed.stage}:${parsed.step}`;
     if ((newest.get(key)?.epoch ?? 0) <= parsed.epoch) newest.set(key, parsed);
   }
   if (unread > 0) problems.push(`${unread} line(s) of report/metrics.jsonl could not be read and were left out.`);
   return [...newest.values()].sort((a, b) => a.step - b.step);
-}
-
-function parseLine<T>(line: string, schema: z.ZodType<T>): T | null {
-  try {
-    return schema.parse(JSON.parse(line));
-  } catch {
-    return null;
-  }
 }

@@ -162,6 +162,20 @@ export function parseContract<S extends z.ZodType>(text: string, schema: S, wher
   throw new ContractError(where, field, `${where}: ${field ?? 'the file'}: ${issue?.message}; found ${shown}${more}.`);
 }
 
+/** The lines of JSON Lines text that meet their contract, and how many do not: for files whose damage must not hide the rest. */
+export function readableLines<S extends z.ZodType>(text: string, schema: S): { lines: z.output<S>[]; unread: number } {
+  const lines: z.output<S>[] = [];
+  let unread = 0;
+  for (const line of text.split('\n').filter((line) => line.trim() !== '')) {
+    try {
+      lines.push(schema.parse(JSON.parse(line)));
+    } catch {
+      unread += 1;
+    }
+  }
+  return { lines, unread };
+}
+
 /**
  * The lines of a JSON Lines file by their contract, one at a time. A last line without a newline was never finished and is
  * left out; so is all that comes after `bytes`. Throws ContractError with path:line; a missing file has no lines.

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Preemption } from '../contracts/status.ts';
-import { orNull } from './files.ts';
+import { orNull, readableLines } from './files.ts';
 
 /**
  * `report/preemptions.jsonl`: each preemption when it is found, and again, with the seconds that it cost, once work is committed.
@@ -14,21 +14,9 @@ import { orNull } from './files.ts';
 export async function readPreemptions(path: string, problems: string[] = []): Promise<Preemption[] | null> {
   const text = await readFile(path, 'utf8').catch(orNull);
   if (text === null) return null;
+  const { lines, unread } = readableLines(text, Preemption);
   const known = new Map<string, Preemption>();
-  let unread = 0;
-  for (const line of text.split('\n').filter((line) => line.trim() !== '')) {
-    const preemption = parse(line);
-    if (preemption) known.set(`${preemption.stage} ${preemption.at} ${preemption.what}`, preemption);
-    else unread += 1;
-  }
+  for (const preemption of lines) known.set(`${preemption.stage} ${preemption.at} ${preemption.what}`, preemption);
   if (unread > 0) problems.push(`${unread} line(s) of report/preemptions.jsonl could not be read and were left out.`);
   return [...known.values()];
-}
-
-function parse(line: string): Preemption | null {
-  try {
-    return Preemption.parse(JSON.parse(line));
-  } catch {
-    return null;
-  }
 }
