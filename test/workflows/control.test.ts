@@ -115,6 +115,8 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
       await until('the first attempt', () => run.attempts() === 1);
       await handle.executeUpdate('pause');
       await handle.cancel();
+      // result() lets time skip, past the end of a workflow that has yet to hear of it.
+      await until('the end', async () => (await handle.describe()).status.name !== 'RUNNING');
       await expect(handle.result()).rejects.toThrow();
       expect((await handle.describe()).status.name).toBe('CANCELLED');
     });
@@ -152,6 +154,8 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
       const handle = await start('cancelled', spec);
       await until('the first attempt', () => run.attempts() === 1);
       await handle.cancel();
+      // result() lets time skip, past the end of a workflow that has yet to hear of it.
+      await until('the end', async () => (await handle.describe()).status.name !== 'RUNNING');
       await expect(handle.result()).rejects.toThrow();
       expect((await handle.describe()).status.name).toBe('CANCELLED');
       expect((await environment.client.workflow.getHandle('gavel/cancelled/grpo').describe()).status.name).toBe(
