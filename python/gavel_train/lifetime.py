@@ -8,6 +8,7 @@ pipe and see the same end.
 from __future__ import annotations
 
 import faulthandler
+import fcntl
 import os
 import signal
 import stat
@@ -55,7 +56,10 @@ def watch() -> None:
     """
     faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
     signal.signal(signal.SIGTERM, _on_sigterm)
-    if _stdin_is_a_lifeline():
+    if stdin_is_a_lifeline():
+        # One process can own the signal: ranks share their pipe, and have the threads.
+        if "RANK" not in os.environ:
+            have_the_kernel_kill_at_end_of_stdin(os.getpid())
         threading.Thread(target=_exit_at_end_of_stdin, name="gavel-stdin", daemon=True).start()
         threading.Thread(target=_exit_when_orphaned, name="gavel-parent", daemon=True).start()
 
@@ -83,13 +87,28 @@ def _on_sigterm(_signum: int, _frame: FrameType | None) -> None:
     deadline.start()
 
 
-def _stdin_is_a_lifeline() -> bool:
+def stdin_is_a_lifeline() -> bool:
+    """Return whether standard input is a pipe, whose end says that its writer is gone."""
     # A terminal or /dev/null is no lifeline: the first is a person, the second ends at once.
     try:
         mode = os.fstat(0).st_mode
     except OSError:
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def have_the_kernel_kill_at_end_of_stdin(owner: int) -> None:
+    """Let the end of standard input be SIGKILL to `owner`: a pid, or a process group's negative.
+
+    A thread needs the interpreter's lock, which an import of torch holds for up to a second.
+    """
+    try:
+        fcntl.fcntl(0, fcntl.F_SETOWN, owner)
+        fcntl.fcntl(0, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
+    except (AttributeError, OSError):
+        # Not Linux, or a sandbox's kernel: the callers' threads watch as well.
+        return
 
 
 def _exit_at_end_of_stdin() -> None:

@@ -4,7 +4,7 @@
 its pid, signals and exit code are this one's. Three things are added:
 
 - The worker holds the other end of standard input. At its end (the worker is gone, however it died)
-  this process and all of its descendants are killed; a model server has nothing to save.
+  the kernel kills this process and its group; a model server has nothing to save.
 - The engine processes watch their parent: a killed API server otherwise leaves EngineCore behind,
   with all of its memory.
 - A process group of its own, so that killing it cannot hit whoever started it.
@@ -15,11 +15,12 @@ from __future__ import annotations
 import os
 import runpy
 import signal
-import stat
 import sys
 import threading
 import time
 from pathlib import Path
+
+from gavel_train import lifetime
 
 _SERVER = "vllm.entrypoints.openai.api_server"
 # An orphaned engine holds a GPU that its successor is waiting for.
@@ -30,7 +31,8 @@ def main() -> None:
     """Run the server with the arguments of this process."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
-    if _stdin_is_a_lifeline():
+    if lifetime.stdin_is_a_lifeline():
+        lifetime.have_the_kernel_kill_at_end_of_stdin(-os.getpgrp())
         threading.Thread(target=_kill_all_at_end_of_stdin, name="gavel-stdin", daemon=True).start()
     os.register_at_fork(after_in_child=_watch_parent)
     sys.argv[0] = _SERVER
@@ -39,16 +41,8 @@ def main() -> None:
     runpy.run_module(_SERVER, run_name="__main__")
 
 
-def _stdin_is_a_lifeline() -> bool:
-    # A terminal or /dev/null is no lifeline: the first is a person, the second ends at once.
-    try:
-        mode = os.fstat(0).st_mode
-    except OSError:
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
-
-
 def _kill_all_at_end_of_stdin() -> None:
+    # Where the kernel does not. Descendants first: tensor-parallel workers may have groups of their own.
     # os.read and not sys.stdin: a daemon thread inside a buffered reader aborts the interpreter at exit.
     try:
         while os.read(0, 4096):
@@ -61,7 +55,7 @@ def _kill_all_at_end_of_stdin() -> None:
 
 
 def _descendants(root: int) -> list[int]:
-    """Return the pids below `root`: tensor-parallel workers may have groups of their own."""
+    """Return the pids below `root`."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 STAGE = """
 import os, sys, time
 from gavel_train import progress
@@ -51,13 +53,23 @@ def test_only_progress_lines_reach_standard_output(tmp_path):
     assert outcome(epoch_dir)["status"] == "done"
 
 
-def test_the_end_of_standard_input_ends_the_process_at_once(tmp_path):
-    child, epoch_dir = start(tmp_path, "time.sleep(60)")
+# The sum holds the interpreter's lock for hours, so that no thread gets to look.
+@pytest.mark.parametrize("busy", ["time.sleep(60)", "sum(range(10**12))"])
+def test_the_end_of_standard_input_ends_the_process_at_once(tmp_path, busy):
+    child, epoch_dir = start(tmp_path, busy)
     child.stdout.readline()
     child.stdin.close()
     # Long before it would have ended by itself.
-    assert child.wait(30) == 143
+    assert child.wait(30) == -signal.SIGKILL
     assert not (epoch_dir / "outcome.json").exists()
+
+
+def test_the_end_of_standard_input_ends_a_rank_that_shares_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    child, _ = start(tmp_path, "time.sleep(60)")
+    child.stdout.readline()
+    child.stdin.close()
+    assert child.wait(30) == 143
 
 
 def test_sigterm_ends_the_process_with_outcome_preempted(tmp_path):
