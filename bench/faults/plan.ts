@@ -35,7 +35,7 @@ export function planOf({ seed, count, scenario, kinds }: PlanOptions): Plan {
       (chosen !== 'whole' || fault.stages.includes('audit')),
   );
   if (possible.length === 0) throw new Error(`Expected kinds of faults that scenario ${chosen} has, found none.`);
-  const deck = dealt(random, possible, count, seed);
+  const deck = dealt(random, possible, count, scenario ? seed : Math.floor(seed / EVERY[chosen]));
   const faults = deck
     .map((fault, index) => ({ fault, stage: stageOf(fault, chosen, index / deck.length) }))
     .sort((a, b) => STAGES.indexOf(a.stage) - STAGES.indexOf(b.stage));
@@ -46,9 +46,11 @@ export function planOf({ seed, count, scenario, kinds }: PlanOptions): Plan {
 const STAGES: readonly Stage[] = ['grpo', 'sft', 'audit'];
 
 /** A vLLM takes a minute to start: every fifth seed has its judge served by gavel itself, every tenth goes on to the audit. */
+const EVERY = { outside: 1, managed: 5, whole: 10 } as const satisfies Record<Scenario, number>;
+
 function scenarioOf(seed: number): Scenario {
-  if (seed % 5 === 0) return 'managed';
-  return seed % 10 === 7 ? 'whole' : 'outside';
+  if (seed % EVERY.managed === 0) return 'managed';
+  return seed % EVERY.whole === 7 ? 'whole' : 'outside';
 }
 
 /** The last faults of a hand strike after GRPO; `share` is a fault's place in it, from 0 to 1. */
@@ -59,9 +61,9 @@ function stageOf({ stages }: FaultKind, scenario: Scenario, share: number): Stag
   return possible.includes(wanted) ? wanted : (possible[0] as Stage);
 }
 
-/** Whole decks, shuffled, dealt on from seed to seed: over a campaign every kind comes about equally often. */
-function dealt(random: Random, kinds: readonly FaultKind[], count: number, seed: number): FaultKind[] {
-  const start = (seed * count) % kinds.length;
+/** Whole decks, shuffled, dealt on from hand to hand of a scenario: over a campaign every kind comes about equally often. */
+function dealt(random: Random, kinds: readonly FaultKind[], count: number, hand_number: number): FaultKind[] {
+  const start = (hand_number * count) % kinds.length;
   const turned = [...kinds.slice(start), ...kinds.slice(0, start)];
   const hand = Array.from({ length: count }, (_, index) => turned[index % turned.length] as FaultKind);
   return random.shuffled(hand);
