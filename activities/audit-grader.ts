@@ -3,12 +3,14 @@ import { runPaths } from '../src/run-directory/paths.ts';
 import { auditGateway } from '../src/stage/gateway-settings.ts';
 import { runStage } from '../src/stage/run-stage.ts';
 import { channels, type Dependencies } from './dependencies.ts';
+import { refuseIfGivenUp } from './still-asked.ts';
 import { type StageActivityInput, type StageSummary, summary } from './train-grpo.ts';
 
 /** Has grader and base grade the rows that the judge graded, and measures them. */
 export const auditGrader = (dependencies: Dependencies) =>
   async function auditGrader({ run, gpus }: StageActivityInput): Promise<StageSummary> {
     const { config } = dependencies;
+    await refuseIfGivenUp(dependencies.client);
     const spec = await readSpec(runPaths(config.root, run));
     const gateway = auditGateway.bind(null, spec);
     return summary(

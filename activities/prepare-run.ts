@@ -1,6 +1,8 @@
 import type { Spec } from '../src/contracts/spec.ts';
+import type { Preemption } from '../src/contracts/status.ts';
 import { readSpec } from '../src/run-directory/create-run.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
+import { readPreemptions } from '../src/run-directory/preemptions.ts';
 import { prepareRunDirectory } from '../src/stage/prepare.ts';
 import { registeredSearchAttributes } from '../src/temporal/search-attributes.ts';
 import { channels, type Dependencies } from './dependencies.ts';
@@ -15,6 +17,8 @@ export interface PreparedRun {
   spec_digest: string;
   /** gavel's search attributes that this server knows. */
   search_attributes: string[];
+  /** What the run was through before this workflow took it up. */
+  preemptions: Preemption[];
 }
 
 /** Checks all that a spec names, makes the run directory and its prompts; bad input leaves nothing behind. */
@@ -22,7 +26,12 @@ export const prepareRun = (dependencies: Dependencies) =>
   async function prepareRun({ spec, owner, resume }: PrepareRunInput): Promise<PreparedRun> {
     const { signal, beat } = channels(dependencies, spec.run);
     const spec_digest = await prepareRunDirectory({ config: dependencies.config, spec, owner, resume, signal, beat });
-    return { spec_digest, search_attributes: await registeredSearchAttributes(dependencies.client) };
+    const { preemptions } = runPaths(dependencies.config.root, spec.run).report;
+    return {
+      spec_digest,
+      search_attributes: await registeredSearchAttributes(dependencies.client),
+      preemptions: (await readPreemptions(preemptions).catch(() => null)) ?? [],
+    };
   };
 
 /** Reads what a stage needs to know when it is started alone. */

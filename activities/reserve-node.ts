@@ -8,6 +8,7 @@ import { leaseGpus, listGpus, mostGpus, noteGpus, releaseGpus } from '../src/gpu
 import { runPaths } from '../src/run-directory/paths.ts';
 import { clearStop } from '../src/run-directory/stop.ts';
 import type { Dependencies } from './dependencies.ts';
+import { refuseIfGivenUp } from './still-asked.ts';
 import { whileBeating } from './while-beating.ts';
 
 export interface ReserveNodeInput {
@@ -61,6 +62,7 @@ async function reserve({ config, client }: Dependencies, input: ReserveNodeInput
     const lack = `placement: ${stage} needs ${count} GPUs at once; node ${node} has ${present.length}`;
     throw failure('NotEnoughGpus', `${lack}${nowhere ? ', and no node has more' : ''}`, {}, { retry: !nowhere });
   }
+  await refuseIfGivenUp(client);
   // From here on this attempt is the one that counts: what an earlier one was asked does not concern it.
   await clearStop(runPaths(root, run), stage);
   const place = { node, task_queue: nodeQueue(node) };
@@ -70,6 +72,8 @@ async function reserve({ config, client }: Dependencies, input: ReserveNodeInput
   for (;;) {
     const { leased, why } = await leaseGpus({ root, node, count, owner, gpus: await list(), isAlive });
     if (leased) {
+      // Given up meanwhile, it must not take from the stage what that holds elsewhere; what was leased here goes with the stage.
+      await refuseIfGivenUp(client);
       // A worker that fell silent may have leased for the same stage, on its own node, at the last moment.
       await releaseGpus({ root, owner, except: node });
       return { ...place, gpus: leased };

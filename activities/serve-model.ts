@@ -9,11 +9,12 @@ export type ServeModelInput = ServedModel;
 export const serveModel = (dependencies: Dependencies) =>
   async function serveModel(input: ServeModelInput): Promise<void> {
     const { config } = dependencies;
-    const { attempt } = Context.current().info;
+    const { attempt, currentAttemptScheduledTimestampMs: order } = Context.current().info;
     await serveUntilAborted({
       ...channels(dependencies, input.run),
       ...input,
       attempt,
+      order,
       config,
       paths: runPaths(config.root, input.run),
     });

@@ -3,6 +3,7 @@ import { runPaths } from '../src/run-directory/paths.ts';
 import { judgeGateway, judgeSecrets } from '../src/stage/gateway-settings.ts';
 import { runStage } from '../src/stage/run-stage.ts';
 import { channels, type Dependencies } from './dependencies.ts';
+import { refuseIfGivenUp } from './still-asked.ts';
 
 export interface StageActivityInput {
   run: string;
@@ -21,6 +22,7 @@ export interface StageSummary {
 export const trainGrpo = (dependencies: Dependencies) =>
   async function trainGrpo({ run, gpus }: StageActivityInput): Promise<StageSummary> {
     const { config } = dependencies;
+    await refuseIfGivenUp(dependencies.client);
     const spec = await readSpec(runPaths(config.root, run));
     const secrets = judgeSecrets(spec);
     const gateway = judgeGateway.bind(null, spec);

@@ -2,12 +2,14 @@ import { readSpec } from '../src/run-directory/create-run.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
 import { runStage } from '../src/stage/run-stage.ts';
 import { channels, type Dependencies } from './dependencies.ts';
+import { refuseIfGivenUp } from './still-asked.ts';
 import { type StageActivityInput, type StageSummary, summary } from './train-grpo.ts';
 
 /** Trains the grader on the traces that GRPO left in the ledger. */
 export const trainSft = (dependencies: Dependencies) =>
   async function trainSft({ run, gpus }: StageActivityInput): Promise<StageSummary> {
     const { config } = dependencies;
+    await refuseIfGivenUp(dependencies.client);
     const spec = await readSpec(runPaths(config.root, run));
     const stage = { config, spec, stage: 'sft', gpus, gateway: null, secrets: {} } as const;
     return summary(await runStage({ ...channels(dependencies, run), ...stage, gpus }));

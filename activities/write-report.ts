@@ -1,9 +1,11 @@
 import { Context } from '@temporalio/activity';
 import { Audit } from '../src/contracts/audit.ts';
 import type { Preemption } from '../src/contracts/status.ts';
+import { failure } from '../src/failures.ts';
 import { writeReport as render } from '../src/report/write-report.ts';
 import { readContractIfAny } from '../src/run-directory/files.ts';
 import { type RunPaths, runPaths } from '../src/run-directory/paths.ts';
+import { readVerifiedResult } from '../src/run-directory/result.ts';
 import { ledgerTotals } from '../src/stage/ledger-totals.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './while-beating.ts';
@@ -37,6 +39,12 @@ export const writeReport = ({ config }: Dependencies) =>
   };
 
 async function report(paths: RunPaths, run: string, preemptions: Preemption[]): Promise<PipelineResult> {
+  const { quarantined } = await readVerifiedResult(paths, 'audit');
+  const [damaged] = quarantined;
+  if (damaged) {
+    const again = `Audit again: \`gavel run runs/${run}/spec.json --resume\``;
+    throw failure('ResultDamaged', `audit: ${damaged.name}: ${damaged.reason}. ${again}`, { stage: 'audit' });
+  }
   await render(paths, { preemptions, ledger: await ledgerTotals(paths) });
   const audit = await readContractIfAny(paths.report.audit, Audit);
   return {

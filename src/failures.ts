@@ -23,6 +23,7 @@ export type FailureType =
   | 'StopRequested'
   | 'NodeLeaving'
   | 'NodeStuck'
+  | 'AttemptGivenUp'
   | 'ResultDamaged'
   | 'JudgeAway'
   | 'JudgeMisconfigured'
@@ -45,6 +46,8 @@ const retryable: Record<FailureType, boolean> = {
   StopRequested: false,
   NodeLeaving: false,
   NodeStuck: false,
+  // Nobody waits for it: another attempt runs, or the workflow has ended.
+  AttemptGivenUp: true,
   // The pipeline runs the stage that the result is of again.
   ResultDamaged: false,
   // The gateway has already waited as long as the spec allows; the run is resumable by hand.

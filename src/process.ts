@@ -18,7 +18,7 @@ import {
 } from './process/reap.ts';
 
 export { childEnvironment } from './process/environment.ts';
-export { lastError } from './process/last-error.ts';
+export { killedRank, lastError } from './process/last-error.ts';
 export { ProcessStuck, reapOlderAttempts, reapOrphans, reapTagged } from './process/reap.ts';
 
 export interface ChildOptions {

@@ -65,11 +65,14 @@ export async function gavelPipeline(input: unknown, options: PipelineOptions = {
   const control = new PipelineControl(board);
   return failing(board, async () => {
     const owner = { workflow_id: workflowId, run_id: firstExecutionRunId };
-    const { search_attributes } = await shared('Check what the spec names, make run directory and prompts').prepareRun({
+    const { search_attributes, preemptions } = await shared(
+      'Check what the spec names, make run directory and prompts',
+    ).prepareRun({
       spec,
       owner,
       resume: options.resume ?? false,
     });
+    board.remember(preemptions);
     board.useSearchAttributes(search_attributes);
     const repeated = new Set<string>();
     for (let at = 0; at < stages.length; at += 1) {

@@ -45,6 +45,11 @@ export class StatusBoard {
     this.show();
   }
 
+  /** Takes over what the run was through before this workflow. */
+  remember(preemptions: readonly Preemption[] = []): void {
+    this.status.preemptions.unshift(...preemptions);
+  }
+
   /** Names the node that the stage runs on. */
   onNode(node: string): void {
     this.node = node;

@@ -7,12 +7,17 @@ replace the epoch's HEAD, fsync the parents. A folder without a manifest was nev
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import shutil
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from gavel_train.contracts import Files, Head, Manifest, StageRequest
+from pydantic import ValidationError
+
+from gavel_train.contracts import EpochRecord, Files, Head, Manifest, StageRequest
 from gavel_train.run_directory import (
     check_newest,
     checkpoint_name,
@@ -27,6 +32,12 @@ MANIFEST = "manifest.json"
 ROLLOUTS = "rollouts.jsonl"
 # Written before the first file of a pruned checkpoint goes: what is left is a link of the chain, not damage.
 PRUNED = "pruned.json"
+
+_NAME = re.compile(r"step-(\d{6,})\.e(\d+)")
+
+
+class CheckpointDamaged(Exception):
+    """A checkpoint that cannot be done without is not what was committed."""
 
 
 def commit_checkpoint(
@@ -92,14 +103,73 @@ def read_manifest(folder: Path) -> Manifest:
     return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
 
 
-def chain_of(checkpoints: Path, name: str | None) -> list[Manifest]:
-    """Return the manifests from the first checkpoint to `name`, by parents; a missing parent ends it."""
-    chain: list[Manifest] = []
-    while name is not None and is_committed(checkpoints / name):
-        manifest = read_manifest(checkpoints / name)
-        chain.append(manifest)
-        name = manifest.parent
+def step_of(name: str) -> int:
+    """Return the step in a checkpoint's name; raises ValueError for another name."""
+    return _step_and_epoch(name)[0]
+
+
+def damage_of(folder: Path) -> str | None:
+    """Return how a checkpoint differs from its manifest (names, sizes, sha256), None where it does not.
+
+    Raises OSError where a file cannot be read, which says nothing about what it holds.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return f"{MANIFEST}: expected the list of its files, got no file"
+    manifest = _readable_manifest(folder)
+    if manifest is None:
+        return f"{MANIFEST}: expected a manifest, got something else"
+    if manifest.name != folder.name:
+        return f"{MANIFEST}: expected the name {folder.name}, got {manifest.name}"
+    for name, expected in manifest.files.items():
+        file = folder / name
+        if not file.is_file():
+            return f"{name}: expected {expected.bytes} bytes, got no file"
+        if file.stat().st_size != expected.bytes:
+            return f"{name}: expected {expected.bytes} bytes, got {file.stat().st_size}"
+    for name, expected in manifest.files.items():
+        found = sha256_of(folder / name)
+        if found != expected.sha256:
+            return f"{name}: expected sha256 {expected.sha256}, got {found}"
+    return None
+
+
+def quarantine(folder: Path, reason: str, run_dir: Path) -> Path | None:
+    """Move a checkpoint to the run's quarantine/, its reason beside it; None where it is gone already.
+
+    Names and the reason's form are those of `quarantine` in src/run-directory/checkpoints.ts.
+    """
+    place = run_dir / "quarantine"
+    place.mkdir(exist_ok=True)
+    target = place / f"{folder.name}-{uuid.uuid4().hex[:8]}"
+    try:
+        folder.rename(target)
+    except FileNotFoundError:
+        return None
+    told = {"from": str(folder), "reason": reason, "at": now()}
+    write_atomically(place / f"{target.name}.reason.json", json.dumps(told, indent=2) + "\n")
+    fsync_path(folder.parent)
+    return target
+
+
+def chain_names(checkpoints: Path, name: str | None) -> list[str]:
+    """Return the names from the first checkpoint to `name` whose folders are there, damaged ones too.
+
+    Where a parent is gone or unknown the chain goes on as an attempt at the stage falls back: with the
+    newest older checkpoint of the same epoch, else with what that epoch started from.
+    """
+    chain: list[str] = []
+    while name is not None:
+        if (checkpoints / name).is_dir():
+            chain.append(name)
+        name = _before(checkpoints, name)
     return chain[::-1]
+
+
+def chain_of(checkpoints: Path, name: str | None) -> list[Manifest]:
+    """Return the manifests from the first checkpoint to `name` that can be read, across gaps."""
+    found = (_readable_manifest(checkpoints / link) for link in chain_names(checkpoints, name))
+    return [manifest for manifest in found if manifest is not None]
 
 
 def middle_step(steps: int, save_every: int) -> int:
@@ -127,6 +197,47 @@ def prune(checkpoints: Path, chain: list[Manifest], *, keep_newest: int, keep_st
             if path != ROLLOUTS:
                 (folder / path).unlink(missing_ok=True)
     return [m.name for m in dropped]
+
+
+def _before(checkpoints: Path, name: str) -> str | None:
+    """What comes before a checkpoint; steps fall, so that a damaged manifest or record makes no circle."""
+    step, epoch = _step_and_epoch(name)
+    manifest = _readable_manifest(checkpoints / name)
+    if manifest is not None:
+        parent = manifest.parent
+        if parent is None or (_is_older(parent, step) and (checkpoints / parent).is_dir()):
+            return parent
+    older = [
+        found.name
+        for found in checkpoints.glob(f"step-*.e{epoch}")
+        if _NAME.fullmatch(found.name) and _is_older(found.name, step)
+    ]
+    if older:
+        return max(older, key=step_of)
+    record = checkpoints.parent / "epochs" / f"{epoch:06d}" / "epoch.json"
+    try:
+        start = EpochRecord.model_validate_json(record.read_bytes()).starts_from
+    except (FileNotFoundError, ValidationError):
+        return None
+    return start if start is not None and _is_older(start, step) else None
+
+
+def _is_older(name: str, step: int) -> bool:
+    return _NAME.fullmatch(name) is not None and step_of(name) < step
+
+
+def _step_and_epoch(name: str) -> tuple[int, int]:
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ValueError(f"Expected the name of a checkpoint, say step-000060.e1, got {name}")
+    return int(match[1]), int(match[2])
+
+
+def _readable_manifest(folder: Path) -> Manifest | None:
+    try:
+        return read_manifest(folder)
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None
 
 
 def _reward(manifest: Manifest) -> float:

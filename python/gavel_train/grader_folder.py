@@ -11,7 +11,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 
 from gavel_train.contracts import StageRequest
-from gavel_train.run_directory import check_newest, fsync_path, run_dir_of
+from gavel_train.run_directory import check_not_published, fsync_path, run_dir_of
 from gavel_train.sft_data import Examples
 
 
@@ -35,7 +35,7 @@ def write_grader(
     for path in [*work.rglob("*"), work]:
         fsync_path(path)
     target = run_dir_of(request) / "grader"
-    check_newest(run_dir_of(request) / "sft", request.epoch)
+    check_not_published(run_dir_of(request) / "sft", request.epoch)
     if target.exists():
         # Left by an epoch that ended between this rename and its result: nobody has been told of it.
         target.rename(epoch_dir / "grader-before")

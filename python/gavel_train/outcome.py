@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -15,7 +17,7 @@ from pydantic import ValidationError
 
 from gavel_train import lifetime, progress
 from gavel_train.contracts import Outcome, StageRequest
-from gavel_train.run_directory import write_atomically
+from gavel_train.run_directory import Superseded, write_atomically
 
 Status = Literal["done", "preempted", "bad_request", "judge_away", "failed"]
 EXIT_CODES: dict[Status, int] = {
@@ -26,6 +28,11 @@ EXIT_CODES: dict[Status, int] = {
     "preempted": lifetime.EXIT_PREEMPTED,
 }
 _MESSAGE_CHARS = 500
+# torch.save and safetensors have no errno: what they say when a write fails, by itself not why.
+_WRITE_FAILED = ("PytorchStreamWriter", "unexpected pos", "No space left on device")
+_NO_SPACE_BYTES = 2**20
+# A full disk has no room for an outcome either: this one is written at the start, and renamed then.
+_SPARE = "disk-full.json"
 
 
 class BadRequest(Exception):
@@ -53,10 +60,14 @@ def run_stage(stage: str, body: Callable[[StageRequest, Path], None]) -> NoRetur
     progress.claim_stdout()
     try:
         lifetime.watch()
+        if lifetime.rank() == 0:
+            _clear_older_saves(epoch_dir)
+            with suppress(OSError):
+                _write(epoch_dir / _SPARE, _disk_full(""))
         body(read_request(epoch_dir, stage), epoch_dir)
         outcome = Outcome(status="done", message=f"{stage} is done", field=None)
     except BaseException as error:
-        outcome = outcome_of(error)
+        outcome = outcome_of(error, epoch_dir)
         if outcome.status in ("failed", "bad_request"):
             traceback.print_exc(file=sys.stderr)
     # A launcher asks the other ranks to end as soon as one has; what is left takes milliseconds.
@@ -84,30 +95,58 @@ def read_request(epoch_dir: Path, stage: str) -> StageRequest:
     return request
 
 
-def outcome_of(error: BaseException) -> Outcome:
-    """Map an exception to what the worker is told: one line, no traceback."""
+def outcome_of(error: BaseException, folder: Path = Path()) -> Outcome:
+    """Map an exception to what the worker is told: one line, no traceback; `folder` is where it wrote."""
     if isinstance(error, lifetime.Preempted | KeyboardInterrupt):
         return Outcome(status="preempted", message="stopped on request", field=None)
+    if isinstance(error, Superseded):
+        # Another attempt took its place: no fault of this one, and no attempt to count.
+        return Outcome(status="preempted", message=_one_line(str(error)), field=None)
     if isinstance(error, BadRequest):
         return Outcome(status="bad_request", message=_one_line(str(error)), field=error.field)
     if isinstance(error, JudgeAway):
         return Outcome(status="judge_away", message=_one_line(str(error)), field=None)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f" while writing {error.filename}" if error.filename else ""
-        return Outcome(
-            status="failed",
-            message=f"disk full{where}: free space, the last checkpoint is intact",
-            field=None,
-        )
+        return _disk_full(f" while writing {error.filename}" if error.filename else "")
+    if any(words in str(error) for words in _WRITE_FAILED) and _free_bytes(folder) < _NO_SPACE_BYTES:
+        return _disk_full("")
     return Outcome(status="failed", message=_one_line(f"{type(error).__name__}: {error}"), field=None)
 
 
-def _write_outcome(epoch_dir: Path, outcome: Outcome) -> None:
+def _clear_older_saves(epoch_dir: Path) -> None:
+    # A save that a kill cut short is of no use, and may be what fills the disk.
+    for folder in ("work", "trainer"):
+        for saves in epoch_dir.parent.glob(f"[0-9]*/{folder}"):
+            if saves.parent.name < epoch_dir.name:
+                shutil.rmtree(saves, ignore_errors=True)
+
+
+def _disk_full(where: str) -> Outcome:
+    message = f"disk full{where}: free space, the last checkpoint is intact"
+    return Outcome(status="failed", message=message, field=None)
+
+
+def _free_bytes(path: Path) -> int:
     try:
-        write_atomically(epoch_dir / "outcome.json", outcome.model_dump_json(indent=2) + "\n")
+        return shutil.disk_usage(path).free
+    except OSError:
+        return sys.maxsize
+
+
+def _write_outcome(epoch_dir: Path, outcome: Outcome) -> None:
+    spare = epoch_dir / _SPARE
+    try:
+        _write(epoch_dir / "outcome.json", outcome)
+        spare.unlink(missing_ok=True)
     except OSError as error:
-        # A full disk may be the very reason: the exit code and the log still tell.
         print(f"could not write {epoch_dir}/outcome.json: {error}; outcome: {outcome}", file=sys.stderr)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            with suppress(OSError):
+                spare.rename(epoch_dir / "outcome.json")
+
+
+def _write(path: Path, outcome: Outcome) -> None:
+    write_atomically(path, outcome.model_dump_json(indent=2) + "\n")
 
 
 def _one_line(text: str) -> str:

@@ -66,6 +66,24 @@ def check_newest(stage_dir: Path, epoch: int) -> None:
         raise Superseded(f"{stage_dir}: epoch {epoch} was superseded by epoch {newest}")
 
 
+def check_not_published(stage_dir: Path, epoch: int) -> None:
+    """Raise Superseded if a newer epoch was taken, or another epoch's result is published.
+
+    To be asked before anything is replaced whose place is outside the epoch's folder: what a published
+    result names is not this process's to change.
+    """
+    check_newest(stage_dir, epoch)
+    try:
+        found = json.loads((stage_dir / "result.json").read_bytes()).get("epoch")
+    except FileNotFoundError:
+        return
+    except (ValueError, AttributeError):
+        found = None
+    if found != epoch:
+        by = "and cannot be read" if found is None else f"by epoch {found} already"
+        raise Superseded(f"{stage_dir}/result.json: published {by}")
+
+
 def fsync_path(path: Path) -> None:
     """Make a file's content, or a folder's list of names, durable."""
     fd = os.open(path, os.O_RDONLY)

@@ -17,13 +17,21 @@ from typing import Any
 import torch
 
 from gavel_train import lifetime, progress
-from gavel_train.checkpoints import chain_of, is_pruned, middle_step
+from gavel_train.checkpoints import quarantine, read_manifest
 from gavel_train.contracts import AuditRow, PromptRow, StageRequest
 from gavel_train.gateway import GatewayClient
 from gavel_train.generation import as_prompt, complete, sampling_config, tokenize
 from gavel_train.grading import grade_rows
 from gavel_train.policy import device_of, load_checkpoint, load_tokenizer
-from gavel_train.run_directory import publish_result, read_prompts, run_dir_of, write_atomically, write_rows
+from gavel_train.run_directory import (
+    check_newest,
+    publish_result,
+    read_prompts,
+    run_dir_of,
+    write_atomically,
+    write_rows,
+)
+from gavel_train.sampled_checkpoints import UNTRAINED, choose_checkpoints, weights_of
 from gavel_train.step_log import mean
 from gavel_train.tasks import Verifier
 
@@ -51,11 +59,17 @@ def sample_and_grade(
     """Sample, verify, have the judge grade, and publish the stage's result (rank 0 does the last three)."""
     run_dir, spec = run_dir_of(request), request.spec
     prompts = {split: read_prompts(run_dir, split) for split in ("eval", "audit")}
-    checkpoints = _checkpoints(request, last)
+    progress.progress("verify", 0, 1)
+    checkpoints, damaged = choose_checkpoints(request, last)
     sampled = _sample(request, epoch_dir, prompts, checkpoints)
     if lifetime.rank() != 0:
         return
 
+    folder = run_dir / request.stage / "checkpoints"
+    # Now that no rank will look for them any more.
+    check_newest(folder.parent, request.epoch)
+    for name, reason in damaged.items():
+        quarantine(folder / name, reason, run_dir)
     eval_rows = list(_eval_rows(sampled, prompts["eval"], checkpoints, verify))
     audit_rows = list(_audit_rows(sampled, prompts["audit"], checkpoints, verify))
     eval_path, audit_path = epoch_dir / "eval-rows.jsonl", epoch_dir / "audit-rows.jsonl"
@@ -71,8 +85,7 @@ def sample_and_grade(
         run_dir=run_dir,
         segments=f"{request.stage}-e{request.epoch}-*.jsonl",
     )
-    folder = run_dir / request.stage / "checkpoints"
-    newest = chain_of(folder, last)[-1]
+    newest = read_manifest(folder / last)
     publish_result(
         request,
         step=spec.grpo.steps,
@@ -90,22 +103,13 @@ def sample_and_grade(
             "eval_rows": eval_path,
             "verdicts_judge": epoch_dir / f"verdicts-judge-{mode}.jsonl",
             "pass_judge": epoch_dir / f"pass-judge-{mode}.json",
-            **{f"checkpoint_{label}": folder / name for label, (name, _) in checkpoints.items()},
+            **{
+                f"checkpoint_{label}": folder / name
+                for label, (name, _) in checkpoints.items()
+                if name != UNTRAINED
+            },
         },
     )
-
-
-def _checkpoints(request: StageRequest, last: str) -> dict[str, tuple[str, int]]:
-    """Return name and step of the first, middle and last checkpoint of the chain."""
-    grpo = request.spec.grpo
-    folder = run_dir_of(request) / request.stage / "checkpoints"
-    chain = [manifest for manifest in chain_of(folder, last) if not is_pruned(folder / manifest.name)]
-    wanted = middle_step(grpo.steps, grpo.save_every)
-    middle = min(chain, key=lambda manifest: abs(manifest.step - wanted))
-    return {
-        label: (manifest.name, manifest.step)
-        for label, manifest in (("first", chain[0]), ("middle", middle), ("last", chain[-1]))
-    }
 
 
 def _sample(
@@ -125,8 +129,8 @@ def _sample(
             continue
         if loaded != checkpoints[label]:
             model = None  # frees the one before, so that two are never held
-            name, _ = loaded = checkpoints[label]
-            model = load_checkpoint(request, run_dir_of(request) / request.stage / "checkpoints" / name)
+            loaded = checkpoints[label]
+            model = load_checkpoint(request, weights_of(request, loaded[0]))
             model = model.to(device_of(request.spec.grpo)).eval()
         torch.manual_seed(
             zlib.crc32(f"{request.spec.audit.seed}:{checkpoints[label][1]}:{split}:{slots[0]}".encode())

@@ -1,7 +1,7 @@
 """Stage `sft`: distils the judge's traces into a small grader, by LoRA through TRL's SFTTrainer.
 
-    ledger -> examples (both modes) -> LoRA, loss on the reply alone -> grader/ (adapter, merged weights,
-    card)
+    ledger -> traces, kept -> examples (both modes) -> LoRA, loss on the reply alone -> grader/ (adapter,
+    merged weights, card)
 
 Left out: packing and full fine-tuning; a grader is small and its replies are short.
 """
@@ -30,8 +30,8 @@ from gavel_train.lifetime import Preempted, deferring_sigterm, rank
 from gavel_train.outcome import BadRequest, run_stage
 from gavel_train.rubric import load_rubric
 from gavel_train.run_directory import RUBRIC, publish_result, resolve, run_dir_of
-from gavel_train.sft_data import Example, Examples, build_examples
-from gavel_train.sft_resume import checkpoint_of_examples, examples_record
+from gavel_train.sft_data import Example, Examples, examples_of
+from gavel_train.sft_resume import Kept, checkpoint_of_examples, examples_record, traces_of_training
 from gavel_train.sft_trainer import (
     CommitAndReport,
     Encoded,
@@ -54,18 +54,18 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     spec = request.spec.sft
     _check_qlora(spec)
     progress.progress("load", 0, 1)
-    examples = build_examples(
-        run_dir_of(request),
+    kept = traces_of_training(request, epoch_dir)
+    examples = examples_of(
+        kept.distilled,
         load_rubric(run_dir_of(request) / RUBRIC),
         modes=spec.modes,
         holdout=spec.holdout,
         balance=spec.balance,
-        max_examples=spec.max_examples,
         seed=spec.seed,
     )
     base = find_base(request)
     tokenizer = load_tokenizer(base)
-    trainer, callback, held = build_trainer(request, epoch_dir, base, tokenizer, examples)
+    trainer, callback, held = build_trainer(request, epoch_dir, base, tokenizer, examples, kept)
     progress.progress("load", 1, 1, {"examples": len(examples.train), "prompts": examples.prompts})
 
     if callback.resume_from is not None:
@@ -98,7 +98,12 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
 
 
 def build_trainer(
-    request: StageRequest, epoch_dir: Path, base: str, tokenizer: PreTrainedTokenizerBase, examples: Examples
+    request: StageRequest,
+    epoch_dir: Path,
+    base: str,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Examples,
+    kept: Kept,
 ) -> tuple[GraderTrainer, CommitAndReport, dict[str, list[Encoded]]]:
     """The trainer, its callback, and the encoded held-out examples of each mode."""
     spec = request.spec.sft
@@ -124,7 +129,7 @@ def build_trainer(
     longest = max(len(row.input_ids) for row in train)
     micro = micro_batch_size(spec.batch_size // world, longest, model.config.get_text_config().vocab_size)
     steps = len(order) // spec.batch_size
-    record = examples_record(train, order)
+    record = examples_record(train, order, kept)
     callback = CommitAndReport(request, checkpoint_of_examples(request.resume_from, record), record)
     cuda = torch.cuda.is_available()
     arguments = SFTConfig(

@@ -55,6 +55,15 @@ class Examples:
     rubric_digests: list[str]
 
 
+@dataclass(frozen=True)
+class Distilled:
+    """The traces that examples are made of, in order, and how many were left out as repeats or held out."""
+
+    traces: list[Trace]
+    duplicates: int
+    excluded: int
+
+
 def prompt_hash(prompt: str) -> str:
     """Identity of a prompt: sha256 of its text, case and white space evened out."""
     text = " ".join(unicodedata.normalize("NFC", prompt).casefold().split())
@@ -89,6 +98,12 @@ def build_examples(
     seed: int = 0,
 ) -> Examples:
     """Read the ledger of a run into examples; raises BadRequest where it holds too little."""
+    distilled = choose_traces(run_dir, max_examples=max_examples)
+    return examples_of(distilled, rubric, modes=modes, holdout=holdout, balance=balance, seed=seed)
+
+
+def choose_traces(run_dir: Path, *, max_examples: int | None = None) -> Distilled:
+    """Read the traces to distil from the ledger of a run; raises BadRequest where it holds too little."""
     found = sorted(judge_traces(run_dir), key=lambda trace: trace.key)
     if not found:
         raise BadRequest(None, f"Expected scored traces of the judge in {run_dir / 'traces'}, found none.")
@@ -105,6 +120,20 @@ def build_examples(
             f"found {len(kept)} ({len(found)} in all, {duplicates} repeated, "
             f"{len(found) - len(allowed)} on held-out prompts).",
         )
+    return Distilled(kept, duplicates, excluded=len(found) - len(allowed))
+
+
+def examples_of(
+    distilled: Distilled,
+    rubric: Rubric,
+    *,
+    modes: Sequence[Mode],
+    holdout: float,
+    balance: Literal["none", "oversample", "weight"] = "none",
+    seed: int = 0,
+) -> Examples:
+    """Make the examples of traces; the same traces give the same examples. Raises BadRequest."""
+    kept = distilled.traces
     _check_modes(kept, modes)
     held = _held_out(kept, holdout, seed)
     train = _balanced([t for t in kept if prompt_hash(t.prompt) not in held], balance)
@@ -115,8 +144,8 @@ def build_examples(
         ],
         traces=len(kept),
         prompts=len({prompt_hash(trace.prompt) for trace in kept}),
-        duplicates=duplicates,
-        excluded=len(found) - len(allowed),
+        duplicates=distilled.duplicates,
+        excluded=distilled.excluded,
         scores=dict(sorted(Counter(_score(trace) for trace in kept).items())),
         judge_models=sorted({trace.model for trace in kept}),
         rubric_digests=sorted({trace.rubric_digest for trace in kept if trace.rubric_digest}),

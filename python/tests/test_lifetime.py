@@ -95,3 +95,47 @@ def test_any_other_error_is_one_line_in_the_outcome_and_a_traceback_in_the_log(t
     assert child.wait(60) == 1
     assert outcome(epoch_dir)["message"] == "KeyError: 'lost'"
     assert "Traceback" in child.stderr.read()
+
+
+def test_a_newer_attempt_is_no_error_of_this_one(tmp_path):
+    child, epoch_dir = start(
+        tmp_path, "from gavel_train.run_directory import Superseded; raise Superseded('by epoch 2')"
+    )
+    assert child.wait(60) == 143
+    assert outcome(epoch_dir) == {"status": "preempted", "message": "by epoch 2", "field": None}
+
+
+FULL = """import gavel_train.outcome as o, errno
+    def full(path, text):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+    o.write_atomically = full
+    o._free_bytes = lambda path: 0
+    raise %s"""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "OSError(errno.ENOSPC, 'No space left on device')",
+        "RuntimeError('[enforce fail at inline_container.cc:668] . unexpected pos 128 vs 22')",
+    ],
+)
+def test_a_full_disk_is_told_although_nothing_can_be_written(tmp_path, error):
+    child, epoch_dir = start(tmp_path, FULL % error)
+    assert child.wait(60) == 1
+    assert outcome(epoch_dir)["message"] == "disk full: free space, the last checkpoint is intact"
+    assert [path.name for path in epoch_dir.glob("*full*")] == []
+
+
+def test_a_new_attempt_clears_what_older_ones_left_half_saved(tmp_path):
+    child, epoch_dir = start(tmp_path, "pass")
+    assert child.wait(60) == 0
+    newer = epoch_dir.with_name("000002")
+    newer.mkdir()
+    for folder in [epoch_dir / "work", epoch_dir / "trainer", newer / "work"]:
+        folder.mkdir()
+    (newer / "request.json").write_text((epoch_dir / "request.json").read_text())
+    command = [sys.executable, str(tmp_path / "stage.py"), str(newer)]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": "."}, check=True, timeout=60)
+    assert not (epoch_dir / "work").exists() and not (epoch_dir / "trainer").exists()
+    assert (newer / "work").exists()

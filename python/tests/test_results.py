@@ -7,7 +7,7 @@ from tiny_run import write_request
 
 from gavel_train.outcome import read_request
 from gavel_train.results import ResultDamaged, read_artifact, read_result
-from gavel_train.run_directory import Superseded, artifact_digest, publish_result
+from gavel_train.run_directory import Superseded, artifact_digest, check_not_published, publish_result
 
 # The same files have the same digest in test/run-directory/result.test.ts.
 FOLDER = "f475a73c7bd531a0d574647ce4cb96a86eebeb4cd6f61b414452631cc79b06ee"
@@ -72,6 +72,22 @@ def test_a_newer_epoch_publishes_once_a_damaged_result_is_out_of_the_way(publish
     shutil.rmtree(run_dir / "grpo/epochs/000002")
     publish(2, "new rows")
     assert read_result(run_dir, "grpo").epoch == 2
+
+
+def test_what_a_published_result_names_is_replaced_by_its_own_epoch_alone(publish):
+    run_dir, _, _ = publish(1)
+    stage = run_dir / "grpo"
+    check_not_published(stage, 1)
+    (stage / "epochs/000002").mkdir(parents=True)
+    with pytest.raises(Superseded, match="epoch 1 was superseded by epoch 2"):
+        check_not_published(stage, 1)
+    with pytest.raises(Superseded, match="published by epoch 1 already"):
+        check_not_published(stage, 2)
+    (stage / "result.json").write_text("half")
+    with pytest.raises(Superseded, match="published and cannot be read"):
+        check_not_published(stage, 2)
+    (stage / "result.json").unlink()
+    check_not_published(stage, 2)
 
 
 @pytest.mark.parametrize("change", ["half", "figure", "epoch", "unsigned"])

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import signal
@@ -135,14 +136,67 @@ def test_a_run_that_ended_before_its_result_is_finished_from_its_last_checkpoint
     assert json.loads((stormy / "runs/tiny/sft/result.json").read_text())["epoch"] == 2
 
 
+def killed_after_step_8(root: Path) -> tuple[Path, Path]:
+    """Begin a training; return the checkpoint to go on from, and the file that keeps its traces."""
+    train(write_request(root, "sft", 1, sft=SETTINGS), die_after="step-000008.e1")
+    stage = root / "runs/tiny/sft"
+    return stage / "checkpoints/step-000008.e1", stage / "epochs/000001/traces.jsonl"
+
+
+def lose_a_trace(root: Path) -> None:
+    """One trace of the ledger was damaged and is gone."""
+    write_segment(root / "runs/tiny", "grpo-e1-000001.jsonl", sums(24, 3)[1:])
+
+
+def record_of(root: Path, checkpoint: str) -> dict:
+    return json.loads((root / "runs/tiny/sft/checkpoints" / checkpoint / "examples.json").read_text())
+
+
+def test_a_trace_that_the_ledger_lost_between_two_attempts_costs_no_step_and_no_byte(calm, tmp_path, capfd):
+    root = make_root(tmp_path)
+    committed, kept = killed_after_step_8(root)
+    record = record_of(root, committed.name)
+    assert record["traces"] == "epochs/000001/traces.jsonl"
+    assert record["traces_sha256"] == hashlib.sha256(kept.read_bytes()).hexdigest()
+
+    lose_a_trace(root)
+    said = train(write_request(root, "sft", 2, resume_from=committed, sft=SETTINGS))
+    assert ("resumed", {"event": "resumed", "checkpoint": "step-000008.e1", "step": 8}) in said
+    assert "afresh" not in capfd.readouterr().err
+    # The next attempt would take them from there too.
+    assert record_of(root, "step-000014.e2") == record
+    assert weights(root / "runs/tiny/grader") == weights(calm[0] / "runs/tiny/grader")
+    card = (root / "runs/tiny/grader/README.md").read_text()
+    assert card == (calm[0] / "runs/tiny/grader/README.md").read_text()
+
+
+@pytest.mark.parametrize("damage", ["bit flip", "gone"])
+def test_kept_traces_that_are_damaged_are_made_again_from_the_ledger_and_the_checkpoint_counts(
+    calm, tmp_path, capfd, damage
+):
+    root = make_root(tmp_path)
+    committed, kept = killed_after_step_8(root)
+    data = kept.read_bytes()
+    kept.unlink()
+    if damage == "bit flip":
+        kept.write_bytes(data[:900] + bytes([data[900] ^ 1]) + data[901:])
+    said = train(write_request(root, "sft", 2, resume_from=committed, sft=SETTINGS))
+    assert "resumed" in {event for event, _ in said}
+    told = capfd.readouterr().err
+    assert f"{kept}: expected the traces that step-000008.e1 was trained on, with sha256" in told
+    assert "the examples are made from the ledger" in told and "afresh" not in told
+    assert record_of(root, "step-000014.e2")["traces"] == "epochs/000002/traces.jsonl"
+    assert (kept.parents[1] / "000002/traces.jsonl").read_bytes() == data
+    assert weights(root / "runs/tiny/grader") == weights(calm[0] / "runs/tiny/grader")
+
+
 def test_a_checkpoint_of_other_examples_is_not_resumed_and_the_training_starts_afresh(tmp_path, capfd):
     root = make_root(tmp_path)
-    train(write_request(root, "sft", 1, sft=SETTINGS), die_after="step-000008.e1")
-    committed = root / "runs/tiny/sft/checkpoints/step-000008.e1"
-    assert json.loads((committed / "examples.json").read_text())["count"] > 0
+    committed, kept = killed_after_step_8(root)
+    assert record_of(root, committed.name)["count"] > 0
 
-    # One trace of the ledger was damaged and is gone.
-    write_segment(root / "runs/tiny", "grpo-e1-000001.jsonl", sums(24, 3)[1:])
+    kept.unlink()
+    lose_a_trace(root)
     said = train(write_request(root, "sft", 2, resume_from=committed, sft=SETTINGS))
     assert "resumed" not in {event for event, _ in said}
     assert "the training starts afresh" in capfd.readouterr().err

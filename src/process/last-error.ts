@@ -43,6 +43,17 @@ function whole(lines: string[], at: number) {
   return [first, ...lines.slice(at + 1, at + 3)].map((line) => line.trim()).join(' ');
 }
 
+// How torchrun names the first process that failed, where somebody's signal ended it.
+const rootCause = /rank\s*:\s*(\d+) \(local_rank: \d+\)[\s\S]{0,40}?exitcode\s*:\s*-(?:1|2|9|15) [^\n]*\((SIG[A-Z]+)\)/;
+
+/** Which rank was ended by which signal, and took its launcher and the other ranks with it; null where none was. */
+export async function killedRank(logPath: string): Promise<string | null> {
+  const text = (await tail(logPath)).replace(colour, '');
+  const at = text.lastIndexOf('Root Cause (first observed failure)');
+  const [, rank, signal] = (at < 0 ? null : rootCause.exec(text.slice(at))) ?? [];
+  return rank === undefined ? null : `rank ${rank} was ended by ${signal}`;
+}
+
 const shorten = (line: string) => (line.length > maxLength ? `${line.slice(0, maxLength - 3)}...` : line);
 
 async function tail(path: string) {

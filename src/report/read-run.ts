@@ -8,7 +8,7 @@ import type { Preemption } from '../contracts/status.ts';
 import { specDigest } from '../run-directory/create-run.ts';
 import { readableLines } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
-import { readPreemptions } from '../run-directory/preemptions.ts';
+import { mergePreemptions, readPreemptions } from '../run-directory/preemptions.ts';
 
 const reasonSuffix = '.reason.json';
 
@@ -63,7 +63,7 @@ export async function readRun(paths: RunPaths, extras: ReportExtras): Promise<Re
   return {
     ...extras,
     kind: 'run',
-    preemptions: extras.preemptions ?? (await readPreemptions(paths.report.preemptions, problems)),
+    preemptions: mergePreemptions(await readPreemptions(paths.report.preemptions, problems), extras.preemptions),
     run: paths.run,
     spec,
     spec_digest: spec === null ? null : specDigest(spec),

@@ -28,18 +28,19 @@ export function servedName(location: ModelLocation, role: string, run: string): 
 
 /**
  * sha256 over names and contents of a model folder's files, so that a verdict names the weights that gave it.
- * Null for a hub model: its weights are named by the hub.
+ * Null for a hub model: its weights are named by the hub. Throws an AbortError as soon as `signal` aborts: large weights take minutes.
  */
-export async function modelDigest(location: ModelLocation): Promise<string | null> {
+export async function modelDigest(location: ModelLocation, signal?: AbortSignal): Promise<string | null> {
   if (location.kind === 'hub') return null;
   const digest = createHash('sha256');
   const names = readdirSync(location.path).filter((name) => /\.(json|safetensors|bin|jinja|model)$/.test(name));
   for (const name of names.sort()) {
     const path = join(location.path, name);
     digest.update(`${name}\0${statSync(path).size}\0`);
-    await pipeline(createReadStream(path), async (chunks) => {
+    const read = async (chunks: AsyncIterable<Buffer>) => {
       for await (const chunk of chunks) digest.update(chunk);
-    });
+    };
+    await pipeline(createReadStream(path), read, signal ? { signal } : {});
   }
   return digest.digest('hex');
 }

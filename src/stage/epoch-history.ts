@@ -15,6 +15,8 @@ export interface PastEpoch {
   /** null: its worker was killed, or is a zombie. */
   outcome: Outcome | null;
   committed: boolean;
+  /** Whether its trainer was about to start. */
+  requested: boolean;
 }
 
 /** All epochs of a stage before `taken`, oldest first. */
@@ -22,7 +24,8 @@ export async function readPastEpochs(paths: RunPaths, stage: string, taken: numb
   const past: PastEpoch[] = [];
   for (let epoch = 1; epoch < taken; epoch += 1) {
     const outcome = await readOutcome(paths, stage, epoch).catch(() => null);
-    past.push({ epoch, outcome, committed: (await readHead(paths, stage, epoch)) !== null });
+    const committed = (await readHead(paths, stage, epoch)) !== null;
+    past.push({ epoch, outcome, committed, requested: existsSync(paths.stage(stage).epoch(epoch).request) });
   }
   return past;
 }
@@ -39,6 +42,18 @@ export function errorsWithoutProgress(past: PastEpoch[]): PastEpoch[] {
   }
   return row;
 }
+
+/**
+ * Those whose end nobody has told of yet, oldest first: the last one, and what came before it back to the newest that got as far
+ * as its request, since an attempt tells of the ones before it first.
+ */
+export const untold = (past: PastEpoch[]): PastEpoch[] =>
+  past.slice(
+    Math.max(
+      0,
+      past.findLastIndex(({ requested }) => requested),
+    ),
+  );
 
 const SILENT = 'the worker ended without a word (killed, or its node went away)';
 

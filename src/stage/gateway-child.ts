@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import type { GatewayConfig } from '../contracts/gateway.ts';
+import type { Endpoint } from '../contracts/stage.ts';
 import { failure } from '../failures.ts';
 import { type Child, startChild } from '../process.ts';
-import { publishEndpoint } from '../run-directory/endpoints.ts';
+import { keepPublished } from '../run-directory/endpoints.ts';
+import { newestEpoch } from '../run-directory/epochs.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import type { LiveView } from './live-view.ts';
@@ -17,6 +19,8 @@ import type { Losses } from './losses.ts';
 export interface GatewayChildOptions {
   /** Aborted while it starts, it is killed. */
   signal: AbortSignal;
+  /** What the start throws once the signal is aborted. */
+  ended: () => Error;
   config: Config;
   gateway: GatewayConfig;
   paths: RunPaths;
@@ -51,7 +55,7 @@ const MAX_DEAF = 3;
 // Sealing a segment takes milliseconds; a hung gateway must not hold up the stage.
 const STOP_GRACE_MS = 2000;
 
-/** Starts the gateway and resolves once it listens. Throws ModelServerDied where it does not. */
+/** Starts the gateway and resolves once it listens. Throws ModelServerDied where it does not, and what `ended` gives on abort. */
 export async function startGatewayChild(options: GatewayChildOptions): Promise<GatewayChild> {
   const key = randomBytes(24).toString('base64url');
   let stopped = false;
@@ -85,6 +89,8 @@ export async function startGatewayChild(options: GatewayChildOptions): Promise<G
           current = await launch(options, key, port);
           break;
         } catch (error) {
+          // The attempt ends, and its trainer may still be committing: that is no gateway's fault.
+          if (options.signal.aborted) return;
           if (failed >= MAX_FAILED_STARTS) return giveUp.reject(error);
           // The dying one may still hold the port.
           await sleep(500);
@@ -106,7 +112,7 @@ export async function startGatewayChild(options: GatewayChildOptions): Promise<G
 }
 
 /** A gateway that lives and does not answer holds its trainer up for ever, and looks like a judge that is slow. */
-function killWhenDeaf(child: Child, url: string): void {
+function killWhenDeaf(child: Child, url: string, onHeard: () => Promise<unknown>): void {
   let deaf = 0;
   const timer = setInterval(async () => {
     const heard = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) }).then(
@@ -115,6 +121,7 @@ function killWhenDeaf(child: Child, url: string): void {
     );
     deaf = heard ? 0 : deaf + 1;
     if (deaf >= MAX_DEAF) child.stop(0).catch(() => undefined);
+    if (heard) await onHeard().catch(() => undefined);
   }, HEALTH_INTERVAL_MS);
   child.exited.then(
     () => clearInterval(timer),
@@ -122,8 +129,16 @@ function killWhenDeaf(child: Child, url: string): void {
   );
 }
 
+/** Says where the gateway is, and again where an older epoch's has overwritten it; only the newest epoch's counts. */
+function keepGatewayPublished({ paths, stage, gateway }: GatewayChildOptions, own: Endpoint): Promise<boolean> {
+  const { epoch } = gateway;
+  const isNewest = async () => epoch === null || ((await newestEpoch(paths, stage)) ?? 0) <= epoch;
+  return keepPublished(paths, `gateway-${stage}`, own, isNewest);
+}
+
 async function launch(options: GatewayChildOptions, key: string, port: number): Promise<{ child: Child; url: string }> {
-  const { config, paths, stage, live, logPath } = options;
+  const { config, live, logPath, signal, ended } = options;
+  if (signal.aborted) throw ended();
   const path = join(options.dir, 'gateway.json');
   await writeAtomic(path, { ...options.gateway, port });
   const listening = Promise.withResolvers<string>();
@@ -143,9 +158,9 @@ async function launch(options: GatewayChildOptions, key: string, port: number): 
       if (event.event === 'recovered') live.update({ waiting: null });
     },
   });
-  const abort = () => listening.reject(new Error('the stage was told to end'));
-  options.signal.addEventListener('abort', abort, { once: true });
-  if (options.signal.aborted) abort();
+  const abort = () => listening.reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
   const timer = setTimeout(
     () => listening.reject(new Error(`it did not listen within ${START_TIMEOUT_MS / 60_000} minutes`)),
     START_TIMEOUT_MS,
@@ -157,10 +172,9 @@ async function launch(options: GatewayChildOptions, key: string, port: number): 
   listening.promise.catch(() => undefined);
   try {
     const url = await listening.promise;
-    options.signal.removeEventListener('abort', abort);
+    signal.throwIfAborted();
     live.running('gateway', child.pid);
-    killWhenDeaf(child, url);
-    await publishEndpoint(paths, `gateway-${stage}`, {
+    const own: Endpoint = {
       role: 'gateway',
       base_url: `${url}/v1`,
       model: 'gateway',
@@ -169,12 +183,16 @@ async function launch(options: GatewayChildOptions, key: string, port: number): 
       host: hostname(),
       api_key_env: 'GAVEL_API_KEY',
       started_at: new Date().toISOString(),
-    });
+    };
+    await keepGatewayPublished(options, own);
+    killWhenDeaf(child, url, () => keepGatewayPublished(options, own));
     return { child, url };
   } catch (error) {
     await child.stop(0);
+    if (signal.aborted) throw ended();
     throw failure('ModelServerDied', `The gateway did not start: ${(error as Error).message}. Log: ${logPath}`);
   } finally {
+    signal.removeEventListener('abort', abort);
     clearTimeout(timer);
   }
 }

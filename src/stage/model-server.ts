@@ -1,14 +1,20 @@
-import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Config, pythonEnv } from '../config.ts';
 import type { VllmSpec } from '../contracts/spec.ts';
+import type { Endpoint } from '../contracts/stage.ts';
 import type { Heartbeat, Preemption } from '../contracts/status.ts';
 import { vllmCommand } from '../engines/vllm.ts';
 import { failure } from '../failures.ts';
 import { freePort } from '../ports.ts';
 import { type Child, lastError, reapOrphans, reapTagged, startChild } from '../process.ts';
-import { publishEndpoint, withdrawEndpoint } from '../run-directory/endpoints.ts';
+import {
+  claimEndpoint,
+  claimsOf,
+  type EndpointClaim,
+  keepPublished,
+  withdrawEndpoint,
+} from '../run-directory/endpoints.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { locateModel, modelArgument, modelDigest, servedName } from '../spec/models.ts';
 import { LiveView } from './live-view.ts';
@@ -37,6 +43,11 @@ export interface ModelServerRun extends ServedModel {
   paths: RunPaths;
   /** Number of this attempt, from 1: later ones follow a death. */
   attempt: number;
+  /**
+   * When the Temporal server scheduled this attempt, in ms: of two servers of a role the later one's word counts, and one clock
+   * says which that is. Absent where no activity runs it: then it comes after all that were there before.
+   */
+  order?: number;
   signal: AbortSignal;
   /** What is thrown once the signal is aborted. */
   ended: () => Error;
@@ -53,17 +64,24 @@ const POLL_MS = 500;
 const HEALTH_INTERVAL_MS = 2000;
 const MAX_FAILED_HEALTH_CHECKS = 5;
 
-/** Serves until the signal aborts (then throws what `ended` gives); throws ModelDidNotStart or ModelServerDied. */
+/**
+ * Serves until the signal aborts (then throws what `ended` gives); throws ModelDidNotStart or ModelServerDied, and AttemptGivenUp
+ * where a newer server of the role came before this one served.
+ */
 export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
-  const { paths, role, live, stopBeating } = { ...server, ...view(server) };
+  const { paths, role } = server;
   const location = locateModel(server.config.root, server.model);
   if (location === null) {
     throw failure('InvalidSpec', `${role}: no model at ${server.model} (no config.json there, and it is no hub name)`);
   }
+  const { live, stopBeating } = view(server);
   let child: Child | null = null;
+  let own: Endpoint | null = null;
   try {
-    // What a killed worker left: another server may have its port by now.
-    await rm(paths.endpoint(role), { force: true });
+    server.signal.throwIfAborted();
+    // It also removes what a killed worker left: another server may have its port by now.
+    const claim = await claimEndpoint(paths, role, server.order ?? null);
+    if (claim === null) throw givenUp(server);
     // An engine that outlived its server still holds the GPU's memory.
     await (server.stage === 'serve' ? reapOrphans : reapTagged)(tagOf(server));
     const port = await freePort(HOST);
@@ -71,31 +89,42 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
     const name = servedName(location, role, server.run);
     child = start(server, modelArgument(location), name, port, logPath, location.kind === 'folder');
     live.running('vllm', child.pid);
-    const digest = await modelDigest(location);
+    const model_digest = await modelDigest(location, server.signal);
     await untilHealthy(server, child, port, logPath);
-    await publishEndpoint(paths, role, {
+    own = {
       role,
       base_url: `http://${HOST}:${port}/v1`,
       model: name,
-      model_digest: digest,
+      model_digest,
       pid: child.pid,
       host: hostname(),
       api_key_env: null,
       started_at: new Date().toISOString(),
-    });
+    };
+    if (!(await keepPublished(paths, role, own, claim.isNewest))) throw givenUp(server);
     live.update({ phase: 'serve' });
-    const cause = await untilGone(server, child, port);
-    if (server.signal.aborted) throw server.ended();
+    const cause = await untilGone(server, child, port, own, claim);
+    server.signal.throwIfAborted();
     await reportDeath(server, cause);
     throw failure('ModelServerDied', `vLLM of the ${role}: ${cause}. Log: ${logPath}`, { log: logPath });
+  } catch (error) {
+    // Whatever an abort interrupts, loading or hashing or serving, it is the abort that ended it.
+    throw server.signal.aborted ? server.ended() : error;
   } finally {
     stopBeating();
-    if (child) {
-      await withdrawEndpoint(paths, role, { pid: child.pid, host: hostname() });
-      await child.stop(STOP_GRACE_MS);
-    }
+    // A disk that fails must not keep the server from being stopped.
+    if (own) await withdrawEndpoint(paths, role, own).catch(() => undefined);
+    await child?.stop(STOP_GRACE_MS);
   }
 }
+
+const givenUp = ({ paths, role, attempt, config }: ModelServerRun) =>
+  failure(
+    'AttemptGivenUp',
+    `Expected attempt ${attempt} on node ${config.node} to be the newest that serves the ${role}, found a newer claim in ` +
+      `${claimsOf(paths, role)}: another server has taken over, and this one ends. Where there is none, because the Temporal ` +
+      "server's clock was set back, remove that folder.",
+  );
 
 const tagOf = ({ config, paths, stage, role }: ModelServerRun) => `${stageTag(config.node, paths, stage)}/vllm-${role}`;
 
@@ -132,8 +161,8 @@ async function untilHealthy(server: ModelServerRun, child: Child, port: number, 
   child.exited.then(({ code, signal }) => {
     ended = signal ?? `exit code ${code}`;
   }, String);
-  while (!(await isHealthy(port))) {
-    if (server.signal.aborted) throw server.ended();
+  while (!(await isHealthy(port, server.signal))) {
+    server.signal.throwIfAborted();
     const late = Date.now() > deadline;
     if (ended === null && !late) {
       await sleep(POLL_MS);
@@ -152,30 +181,43 @@ async function untilHealthy(server: ModelServerRun, child: Child, port: number, 
     const type = again ? 'ModelServerDied' : 'ModelDidNotStart';
     throw failure(type, `vLLM of the ${server.role} ${how}: ${reason}. Log: ${logPath}`, { log: logPath });
   }
+  server.signal.throwIfAborted();
 }
 
-/** Resolves with the cause once the server is dead or the signal aborts. */
-async function untilGone(server: ModelServerRun, child: Child, port: number): Promise<string> {
+/** Resolves with the cause once the server is dead or the signal aborts; keeps its endpoint published until then. */
+async function untilGone(
+  server: ModelServerRun,
+  child: Child,
+  port: number,
+  own: Endpoint,
+  claim: EndpointClaim,
+): Promise<string> {
+  const { paths, role, signal } = server;
   let cause: string | null = null;
   child.exited.then(({ code, signal }) => {
     cause = `ended with ${signal ?? `exit code ${code}`}`;
   }, String);
   let failed = 0;
   let nextCheck = Date.now() + HEALTH_INTERVAL_MS;
-  while (cause === null && !server.signal.aborted) {
+  while (cause === null && !signal.aborted) {
     await sleep(POLL_MS);
     if (Date.now() < nextCheck) continue;
-    failed = (await isHealthy(port)) ? 0 : failed + 1;
+    failed = (await isHealthy(port, signal)) ? 0 : failed + 1;
+    // An older server that was stopped while it published or withdrew may have overwritten or removed it.
+    if (failed === 0 && !signal.aborted) {
+      await keepPublished(paths, role, own, claim.isNewest).catch(() => undefined);
+    }
     nextCheck = Date.now() + HEALTH_INTERVAL_MS;
     if (failed >= MAX_FAILED_HEALTH_CHECKS) cause ??= `failed ${failed} health checks in a row`;
   }
   return cause ?? 'was told to end';
 }
 
-async function isHealthy(port: number): Promise<boolean> {
+async function isHealthy(port: number, signal: AbortSignal): Promise<boolean> {
   try {
     // A busy server on two cores may take seconds to answer.
-    const response = await fetch(`http://${HOST}:${port}/health`, { signal: AbortSignal.timeout(5000) });
+    const enough = AbortSignal.any([signal, AbortSignal.timeout(5000)]);
+    const response = await fetch(`http://${HOST}:${port}/health`, { signal: enough });
     return response.ok;
   } catch {
     return false;

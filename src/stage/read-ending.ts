@@ -1,6 +1,7 @@
+import { constants } from 'node:os';
 import type { Outcome, StageResult } from '../contracts/stage.ts';
 import { failure, invalidSpec, saysDiskFull } from '../failures.ts';
-import { lastError } from '../process.ts';
+import { killedRank, lastError } from '../process.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readOutcome, readResult } from '../run-directory/result.ts';
@@ -17,6 +18,13 @@ export interface Ending {
   /** How it hung; null where it did not. */
   hung: string | null;
 }
+
+// What somebody sends. A trainer that crashes in native code (SIGSEGV, SIGABRT) did so itself, and may for ever.
+const FROM_OUTSIDE: ReadonlySet<string> = new Set(['SIGHUP', 'SIGINT', 'SIGKILL', 'SIGTERM']);
+// 128 + n is how a shell or a launcher reports a signal.
+const FROM_OUTSIDE_CODES: ReadonlySet<number> = new Set(
+  [...FROM_OUTSIDE].map((name) => 128 + constants.signals[name as NodeJS.Signals]),
+);
 
 /** Reads how an attempt ended: its result, or a thrown failure of the type that says whether to try again. */
 export async function readEnding(ending: Ending): Promise<StageResult> {
@@ -44,10 +52,11 @@ export async function readEnding(ending: Ending): Promise<StageResult> {
     );
   }
   const how = signal ?? `exit code ${code}`;
-  // 128 + n is how a shell or a launcher reports a signal.
-  const killed = signal !== null || (code !== null && code > 128);
-  if (outcome?.status === 'preempted' || (outcome === null && killed)) {
-    const message = outcome?.message ?? `the trainer ended with ${how}`;
+  const killed = FROM_OUTSIDE.has(signal ?? '') || FROM_OUTSIDE_CODES.has(code ?? 0);
+  // The others then fail at their next collective, and say that as an error of their own.
+  const rank = outcome?.status === 'preempted' ? null : await killedRank(logPath);
+  if (rank !== null || outcome?.status === 'preempted' || (outcome === null && killed)) {
+    const message = rank ?? outcome?.message ?? `the trainer ended with ${how}`;
     await record(ending, { status: 'preempted', message, field: null });
     throw failure('TrainerPreempted', `${stage}: ${message}`, { log: logPath });
   }

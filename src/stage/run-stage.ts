@@ -14,7 +14,7 @@ import { type RunPaths, runPaths } from '../run-directory/paths.ts';
 import { readVerifiedResult } from '../run-directory/result.ts';
 import { locateModel } from '../spec/models.ts';
 import { commitThinning } from './commit-thinning.ts';
-import { errorsWithoutProgress, type PastEpoch, preemptionOf, readPastEpochs } from './epoch-history.ts';
+import { errorsWithoutProgress, type PastEpoch, preemptionOf, readPastEpochs, untold } from './epoch-history.ts';
 import { type GatewayChild, startGatewayChild } from './gateway-child.ts';
 import { publishOutsideJudge } from './gateway-settings.ts';
 import { LiveView } from './live-view.ts';
@@ -73,7 +73,11 @@ export async function runStage(run: StageRun): Promise<StageResult> {
   } catch (error) {
     // An attempt that ended before its trainer could say anything counts as an error too, or it is tried for ever.
     const { outcome } = paths.stage(run.stage).epoch(taken.epoch);
-    if (!run.signal.aborted && !existsSync(outcome)) {
+    if (run.signal.aborted) {
+      await noteCause(paths, run.stage, taken.epoch, causeOf(run.ended()));
+      throw run.ended();
+    }
+    if (!existsSync(outcome)) {
       const failed: Outcome = { status: 'failed', message: messageOf(error), field: null };
       await writeAtomic(outcome, failed).catch(() => undefined);
     }
@@ -86,16 +90,18 @@ export async function runStage(run: StageRun): Promise<StageResult> {
 
 type Begun = { result: StageResult } | { taken: TakenEpoch };
 
-async function begin({ config, stage }: StageRun, paths: RunPaths): Promise<Begun> {
+async function begin({ config, stage, signal, ended }: StageRun, paths: RunPaths): Promise<Begun> {
   const { result } = await readVerifiedResult(paths, stage);
   if (result) return { result };
+  // Nobody waits for it any more: an epoch taken now would end the attempt that took its place.
+  if (signal.aborted) throw ended();
   const taken = await takeEpoch(paths, stage, { node: config.node, pid: process.pid });
   // They may hold the GPUs, and whatever they do from here on is void.
   await reapOlderAttempts(stageTag(config.node, paths, stage), taken.epoch);
   return { taken };
 }
 
-/** The work's outcome, or what the attempt ends with once its signal aborts: what is left of the work then changes nothing. */
+/** The work's outcome, or what the attempt ends with once its signal aborts: the work takes no epoch then. */
 async function unlessAborted<T>({ signal, ended }: StageRun, work: Promise<T>): Promise<T> {
   work.catch(() => undefined);
   const aborted = new Promise<never>((_, reject) => {
@@ -111,9 +117,11 @@ async function sayWhatWasLost({ run, paths, taken, losses }: Attempt): Promise<v
   const { epoch, resume_from } = taken;
   const past = await readPastEpochs(paths, stage, epoch);
   await refuseWithoutProgress(run, paths, past, epoch);
-  const last = past.at(-1);
-  const lost = last && (await preemptionOf(paths, stage, last, taken, run.config.node));
-  if (lost) await losses.report(lost);
+  for (const each of untold(past)) {
+    const quarantined = each === past.at(-1) ? taken.quarantined : [];
+    const lost = await preemptionOf(paths, stage, each, { resume_from, quarantined }, run.config.node);
+    if (lost) await losses.report(lost);
+  }
   const resumed = { step: resume_from?.step ?? 0, checkpoint: resume_from?.name ?? null };
   run.onCommit({ stage, epoch, total: 0, metrics: {}, ...resumed });
 }
@@ -147,6 +155,7 @@ async function trainAndRead(attempt: Attempt): Promise<StageResult> {
     const gateway = run.gateway(paths, epoch);
     attempt.gateway = await startGatewayChild({
       signal: run.signal,
+      ended: run.ended,
       config,
       secrets,
       gateway,
@@ -169,11 +178,8 @@ async function trainAndRead(attempt: Attempt): Promise<StageResult> {
   const gone = attempt.gateway?.gone;
   const ended: Ended = await watchTrainer({ child, paths, stage, run, live, limits: spec.limits, gone, events });
   await events.settled();
-  if (ended.why === 'aborted') {
-    const error = run.ended();
-    await noteCause(paths, stage, epoch, causeOf(error));
-    throw error;
-  }
+  // Its cause is noted where every abort ends.
+  if (ended.why === 'aborted') throw run.ended();
   if (ended.why === 'gateway') throw ended.error;
   const { exit, why } = ended;
   const asked = why === 'stop' ? ended.reason : null;

@@ -19,8 +19,11 @@ afterEach(() => rmSync(root, { recursive: true }));
 
 type Known = Record<string, 'RUNNING' | 'COMPLETED' | 'unreachable'>;
 
-function on(node: string, gpus: string[], known: Known = {}, attempt = 1) {
+/** `waits_for`: the attempt that the server waits for; null where it waits for none. */
+function on(node: string, gpus: string[], known: Known = {}, attempt = 1, waits_for: number | null = attempt) {
+  const pendingActivities = waits_for === null ? [] : [{ activityId: 'test', attempt: waits_for }];
   const describe = async (id: string) => {
+    if (id === 'test') return { raw: { pendingActivities } };
     const status = id === 'mine' ? 'RUNNING' : known[id];
     if (status === undefined) throw new WorkflowNotFoundError('no such workflow', id, undefined);
     if (status === 'unreachable') throw new Error('UNAVAILABLE');
@@ -78,6 +81,21 @@ describe('reserveNode', () => {
     expect(first).toBe('waits');
     cancel();
     await expect(waiting).rejects.toThrow();
+  });
+
+  it.each([
+    ['waits for attempt 2', 2],
+    ['waits for none', null],
+  ])('changes nothing when it comes too late: the server %s', async (says, waits_for) => {
+    await requestStop(runPaths(root, 'r'), 'grpo', 'paused');
+    await on('b', ['h0']).reserve();
+    await requestStop(runPaths(root, 'r'), 'grpo', 'paused again');
+    const late = on('a', ['g0'], {}, 1, waits_for).reserve();
+    await expect(late).rejects.toMatchObject({ type: 'AttemptGivenUp' });
+    await expect(late).rejects.toThrow(says);
+    expect(await readStop(runPaths(root, 'r'), 'grpo')).toMatchObject({ reason: 'paused again' });
+    expect(existsSync(join(root, '.gavel/leases/b/h0.json'))).toBe(true);
+    expect(existsSync(join(root, '.gavel/leases/a/g0.json'))).toBe(false);
   });
 
   it('gives back what a silent worker may have leased for the same stage on its own node', async () => {

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { Endpoint } from '../../src/contracts/stage.ts';
-import { publishEndpoint, readEndpoint, withdrawEndpoint } from '../../src/run-directory/endpoints.ts';
 import { appendLine, completeBytes, readContract, readJsonLines, writeAtomic } from '../../src/run-directory/files.ts';
 import { readResult } from '../../src/run-directory/result.ts';
 import { aFolder, aRun } from './a-run.ts';
@@ -88,17 +87,6 @@ test('appending cuts off the torn line of a writer that died', async () => {
   await writeFile(path, '{"n":1}\n{"n":2');
   await appendLine(path, { n: 3 });
   expect(await readFile(path, 'utf8')).toBe('{"n":1}\n{"n":3}\n');
-});
-
-test('an endpoint is published, replaced and withdrawn only by the one that it names', async () => {
-  const paths = await aRun();
-  expect(await readEndpoint(paths, 'judge')).toBeNull();
-  await publishEndpoint(paths, 'judge', endpoint);
-  await publishEndpoint(paths, 'judge', { ...endpoint, pid: 13 });
-  await withdrawEndpoint(paths, 'judge', endpoint);
-  expect((await readEndpoint(paths, 'judge'))?.pid).toBe(13);
-  await withdrawEndpoint(paths, 'judge', { pid: 13, host: 'a' });
-  expect(await readEndpoint(paths, 'judge')).toBeNull();
 });
 
 test('a stage without a result is not done', async () => {

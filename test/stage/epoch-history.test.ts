@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Outcome } from '../../src/contracts/stage.ts';
-import { errorsWithoutProgress, type PastEpoch } from '../../src/stage/epoch-history.ts';
+import { errorsWithoutProgress, type PastEpoch, untold } from '../../src/stage/epoch-history.ts';
 
 const past = (...endings: (Outcome['status'] | null | 'committed')[]): PastEpoch[] =>
   endings.map((status, index) => ({
     epoch: index + 1,
     committed: status === 'committed',
+    requested: true,
     outcome: status === null || status === 'committed' ? null : { status, message: 'm', field: null },
   }));
 
@@ -24,5 +25,24 @@ describe('errorsWithoutProgress', () => {
   it('starts anew after a refusal, so that a person who mended the cause can resume', () => {
     expect(epochs(errorsWithoutProgress(past('failed', 'failed', 'failed', 'bad_request')))).toEqual([]);
     expect(epochs(errorsWithoutProgress(past('failed', 'bad_request', 'failed')))).toEqual([3]);
+  });
+});
+
+describe('untold', () => {
+  const epoch = (number: number, requested: boolean): PastEpoch => ({
+    epoch: number,
+    outcome: null,
+    committed: false,
+    requested,
+  });
+
+  it('is the last attempt, whose successor is this one', () => {
+    expect(epochs(untold([epoch(1, true), epoch(2, true)]))).toEqual([2]);
+    expect(untold([])).toEqual([]);
+  });
+
+  it('reaches back over attempts that ended before they could say what they followed', () => {
+    expect(epochs(untold([epoch(1, true), epoch(2, true), epoch(3, false), epoch(4, false)]))).toEqual([2, 3, 4]);
+    expect(epochs(untold([epoch(1, false), epoch(2, false)]))).toEqual([1, 2]);
   });
 });

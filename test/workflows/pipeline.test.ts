@@ -77,6 +77,33 @@ describe('gavelPipeline', { timeout: 180_000 }, () => {
     expect(calls.filter((name) => name === 'releaseNode').length).toBe(3);
   });
 
+  it('knows what a run was through before this workflow took it up', async () => {
+    const before = {
+      at: '2026-01-01T00:00:00.000Z',
+      stage: 'grpo',
+      what: 'node',
+      cause: 'c',
+      steps_lost: 2,
+      seconds_to_next_commit: 30,
+    } as const;
+    const given: unknown[] = [];
+    const calls: string[] = [];
+    const acts = {
+      ...activities(calls),
+      prepareRun: async () => ({ spec_digest: 'd', search_attributes: [], preemptions: [before] }),
+      writeReport: async ({ preemptions }: { preemptions: unknown[] }) => {
+        given.push(...preemptions);
+        return { run: 'again', verdict: null, report: 'r', policy_gain: null, quadratic_weighted_kappa: null };
+      },
+    };
+    const known = await withWorker(environment, acts, async () => {
+      await start('again', { ...spec, run: 'again' });
+      return environment.client.workflow.getHandle('gavel/again').query('losses');
+    });
+    expect(given).toEqual([before]);
+    expect(known).toEqual([before]);
+  });
+
   it('fails at once and names the field of a bad spec', async () => {
     const calls: string[] = [];
     const bad = { ...spec, run: 'bad', grpo: { stepz: 3 } };

@@ -16,7 +16,14 @@ from gavel_train.lifetime import rank
 from gavel_train.outcome import BadRequest, run_stage
 from gavel_train.results import read_artifact, read_result
 from gavel_train.rubric import load_rubric
-from gavel_train.run_directory import RUBRIC, publish_result, read_rows, run_dir_of, write_atomically
+from gavel_train.run_directory import (
+    RUBRIC,
+    check_not_published,
+    publish_result,
+    read_rows,
+    run_dir_of,
+    write_atomically,
+)
 from gavel_train.sft_data import judge_traces, prompt_hash
 from gavel_train.tasks import verifier_of
 
@@ -87,6 +94,7 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     )
     report = run_dir / "report"
     report.mkdir(exist_ok=True)
+    check_not_published(run_dir / "audit", request.epoch)
     write_atomically(report / "audit.json", audit.model_dump_json(indent=2) + "\n")
     measures = {
         "quadratic_weighted_kappa": audit.fidelity.quadratic_weighted_kappa.point if audit.fidelity else None,

@@ -1,0 +1,25 @@
+import { Context } from '@temporalio/activity';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { failure } from '../src/failures.ts';
+
+/**
+ * Throws AttemptGivenUp where the server no longer waits for this attempt at the activity. A worker that was stopped, or cut off
+ * from the server, finds tasks among what it had received that others have long taken over; it learns so at its first heartbeat,
+ * which is too late for whatever it changes before.
+ */
+export async function refuseIfGivenUp(client: Client): Promise<void> {
+  const { workflowExecution, activityId, activityType, attempt } = Context.current().info;
+  if (!workflowExecution) return;
+  const { workflowId, runId } = workflowExecution;
+  const { raw } = await client.workflow
+    .getHandle(workflowId, runId)
+    .describe()
+    .catch((error: unknown) => {
+      if (error instanceof WorkflowNotFoundError) return { raw: { pendingActivities: [] } };
+      throw error;
+    });
+  const pending = raw.pendingActivities?.find((activity) => activity.activityId === activityId);
+  if (pending?.attempt === attempt) return;
+  const now = pending ? `waits for attempt ${pending.attempt}` : 'waits for none';
+  throw failure('AttemptGivenUp', `${activityType}: attempt ${attempt} came too late, the server ${now}`);
+}
