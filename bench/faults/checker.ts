@@ -29,6 +29,7 @@ export const ALWAYS = [
   'no completed step is lost after a notice',
   'no more steps are lost than is allowed',
   'no child process left over',
+  'no port left over',
   'no GPU lease left over',
   'the final adapter equals the witness',
 ] as const;

@@ -6,10 +6,12 @@ import { Client, Connection } from '@temporalio/client';
 import { devServerArgs } from '../../src/cli/dev-server.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { freePort } from '../../src/ports.ts';
+import { type Cut, Forwarder } from './partition.ts';
 
 /**
  * A Temporal server on its database file, a worker for workflows, and two workers with names of their own that stand for two
- * nodes: real processes, each started again a moment after it ends, as a scheduler would.
+ * nodes: real processes, each started again a moment after it ends, as a scheduler would. Each node reaches the server through a
+ * forwarder of its own, so that it can be cut off.
  */
 
 export type Role = 'server' | 'workflows' | 'a' | 'b';
@@ -32,6 +34,7 @@ export class Cluster {
   private closing = false;
   private connection: Connection | null = null;
   private readonly members: Record<Role, Member>;
+  private readonly forwarders = new Map<Role, { forwarder: Forwarder; address: string }>();
 
   constructor(root: string, package_root: string) {
     this.root = root;
@@ -54,6 +57,10 @@ export class Cluster {
       if (!existsSync(join(this.root, folder))) symlinkSync(join(this.package_root, folder), join(this.root, folder));
     }
     this.port = await freePort();
+    for (const node of ['a', 'b'] as const) {
+      const forwarder = new Forwarder(this.port);
+      this.forwarders.set(node, { forwarder, address: await forwarder.open() });
+    }
     this.launch('server');
     await this.client();
     for (const role of ['workflows', 'a', 'b'] as const) this.launch(role);
@@ -90,6 +97,15 @@ export class Cluster {
     if (member.child === null && !this.closing) this.launch(role);
   }
 
+  /** Cuts a node off from the server; its processes go on. */
+  cut(node: Role, how: Cut): void {
+    this.forwarders.get(node)?.forwarder.cut(how);
+  }
+
+  heal(node: Role): void {
+    this.forwarders.get(node)?.forwarder.heal();
+  }
+
   /** Resolves when the member's process has ended. */
   async ended(role: Role): Promise<void> {
     const { child } = this.members[role];
@@ -99,6 +115,7 @@ export class Cluster {
   /** Ends all of it, workers first. */
   async close(): Promise<void> {
     this.closing = true;
+    for (const { forwarder } of this.forwarders.values()) forwarder.heal();
     for (const role of ['a', 'b', 'workflows', 'server'] as const) {
       this.members[role].child?.kill('SIGCONT');
       this.members[role].child?.kill('SIGTERM');
@@ -107,6 +124,7 @@ export class Cluster {
       this.members[role].child?.kill('SIGKILL');
       await ended;
     }
+    for (const { forwarder } of this.forwarders.values()) await forwarder.close();
     // The connection stays open until the process ends: a call that is being tried again would throw from a timer otherwise.
   }
 
@@ -139,7 +157,7 @@ export class Cluster {
     return {
       ...process.env,
       GAVEL_ROOT: this.root,
-      TEMPORAL_ADDRESS: this.address,
+      TEMPORAL_ADDRESS: this.forwarders.get(role)?.address ?? this.address,
       GAVEL_GPUS: GPUS[role] ?? '',
       GAVEL_PYTHON: this.config.python,
       GAVEL_TEMPORAL_CLI: this.config.temporal_cli,

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EpochRecord, Manifest } from '../../src/contracts/stage.ts';
+import { Endpoint, EpochRecord, Manifest } from '../../src/contracts/stage.ts';
 import type { RunPaths } from '../../src/run-directory/paths.ts';
 
 /** What lies in a run directory, read without gavel's own readers where these would mend or judge it. */
@@ -29,6 +29,12 @@ export function recordOf(paths: RunPaths, stage: string, epoch: number): EpochRe
 /** Numbers of the epochs in a folder, as their names. */
 export const list = (folder: string) =>
   existsSync(folder) ? readdirSync(folder).filter((name) => /^\d+$/.test(name)) : [];
+
+/** Process that serves `role` by what its endpoint says; null where nobody does, or somebody who is not gavel's. */
+export function servedBy(paths: RunPaths, role: string): number | null {
+  const text = read(paths.endpoint(role));
+  return text === null ? null : (Endpoint.safeParse(JSON.parse(text)).data?.pid ?? null);
+}
 
 /** A file's text; null where it is not there. */
 export function read(path: string): string | null {

@@ -11,6 +11,7 @@ export type Event =
   | { event: 'step'; stage: Stage; epoch: number; step: number; seconds: number }
   | { event: 'commit'; stage: Stage; epoch: number; step: number; checkpoint: string }
   | { event: 'result'; stage: Stage; sha256: string; epoch: number }
+  | { event: 'listener'; what: string; port: number; socket: string }
   | { event: 'judge_call'; body: string; again: boolean }
   | {
       event: 'fault';

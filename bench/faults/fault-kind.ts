@@ -7,6 +7,8 @@ export interface FaultKind {
   kind: string;
   scenarios: readonly Scenario[];
   stages: readonly Stage[];
+  /** GRPO steps that go by while it lasts, where these are more than a fault usually takes. */
+  steps?: number;
   /** Figures in seconds that the kind itself measures, by name. */
   strike: (field: Field) => Promise<Record<string, number>>;
 }

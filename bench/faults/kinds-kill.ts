@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { servedBy } from './disk.ts';
 import { ALL, EVERY, type FaultKind, TRAINED } from './fault-kind.ts';
 import type { Field } from './field.ts';
 import { isAlive } from './processes.ts';
@@ -136,7 +137,12 @@ async function hang(field: Field) {
   return found === null ? {} : { found };
 }
 
+/**
+ * vLLM's parts end together by themselves; that gavel has noticed shows where clients read it: it takes back the address of the
+ * dead server.
+ */
 async function killVllm(field: Field, which: 'server' | 'engine') {
+  const served = await field.until('the judge to be served', 120, () => servedBy(field.paths, 'judge'));
   const parts = () => field.children().filter(({ tag }) => tag?.endsWith('/vllm-judge'));
   const server = parts().find(({ command }) => command.includes('gavel_train.serve_vllm'));
   const engine = parts().find(({ command }) => /EngineCore|spawn_main/.test(command));
@@ -145,9 +151,14 @@ async function killVllm(field: Field, which: 'server' | 'engine') {
   const old = parts().map(({ pid }) => pid);
   field.strikes(`SIGKILL to vLLM's ${which} ${victim.pid}`);
   process.kill(victim.pid, 'SIGKILL');
-  const found = await field.secondsUntil(20, () => !old.some(isAlive));
-  if (found === null) field.violated('no child process left over', `parts of vLLM outlived their ${which}`);
-  return found === null ? {} : { all_gone: found };
+  const [found, no_orphans] = await Promise.all([
+    field.secondsUntil(30, () => servedBy(field.paths, 'judge') !== served),
+    field.secondsUntil(30, () => !old.some(isAlive)),
+  ]);
+  if (found === null)
+    field.violated('a dead model server is found', `the address of vLLM ${served} was never taken back`);
+  if (no_orphans === null) field.violated('no child process left over', `parts of vLLM outlived their ${which}`);
+  return { ...(found !== null && { found }), ...(no_orphans !== null && { no_orphans }) };
 }
 
 const grpoOnly = ['grpo'] as const;

@@ -3,8 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { ALL, type FaultKind, TRAINED } from './fault-kind.ts';
 import type { Field } from './field.ts';
+import { isAlive } from './processes.ts';
+import { HEARTBEAT_S } from './small-spec.ts';
 
-/** What gavel depends on goes away: the judge, the Temporal server, the worker that runs the workflows. */
+/** What gavel depends on goes away: the judge, the Temporal server or the way to it, the worker that runs the workflows. */
 
 /** Shuts the judge's door while calls are in flight. */
 async function shutInFlight(field: Field, detail: string) {
@@ -63,9 +65,58 @@ async function workflowWorker(field: Field) {
   return {};
 }
 
+/**
+ * A partition: the worker that holds the stage cannot reach the server, for longer than its heartbeat may be away. It, its gateway
+ * and its trainer go on, while the other node takes the stage over.
+ */
+async function cutOff(field: Field) {
+  const { node, stage } = field;
+  const pid = await field.untilTrainer();
+  const seconds = HEARTBEAT_S + field.random.between(5, 15);
+  const how = field.random.pick(['broken', 'silent'] as const);
+  const from = field.log.events.length;
+  const fault = field.strikes(
+    `node ${node} is cut off from the server for ${seconds.toFixed(0)} s, connections ${how}`,
+  );
+  field.cluster.cut(node, how);
+  const long_enough = sleep(seconds * 1000);
+  try {
+    // Its trainer may still end the stage: until somebody has taken over, nothing is wrong with that.
+    const ended = () => field.log.of('result').some((result) => result.stage === stage && result.at > fault.at);
+    const options = { from, timeout_ms: 60_000, unless: ended };
+    const taken = await field.log.next('epoch', (epoch) => epoch.stage === stage && epoch.at > fault.at, options);
+    const gone = field.secondsUntil(120, () => !isAlive(pid));
+    await long_enough;
+    field.cluster.heal(node);
+    if (!taken) {
+      if (!ended())
+        field.violated('a silent worker is taken over', `nobody had done so 60 s after node ${node} was cut off`);
+      return {};
+    }
+    if (taken.node !== node) field.reached('move to the other node', `${stage} went on at node ${taken.node}`);
+    const after_heal = await field.secondsUntil(30, () => !isAlive(pid));
+    const zombie_gone = after_heal === null ? null : await gone;
+    if (after_heal === null || zombie_gone === null) {
+      field.violated('a zombie dies', `trainer ${pid} lived 30 s after node ${node} could reach the server again`);
+      return {};
+    }
+    return { zombie_gone_after_takeover: zombie_gone, zombie_gone_after_heal: after_heal };
+  } finally {
+    field.cluster.heal(node);
+  }
+}
+
 export const outsideFaults: readonly FaultKind[] = [
   { kind: 'judge away', scenarios: ['outside', 'whole'], stages: ['grpo'], strike: judgeOutage },
   { kind: 'judge moves', scenarios: ['outside', 'whole'], stages: ['grpo'], strike: judgeMoves },
   { kind: 'Temporal server killed', scenarios: ALL, stages: TRAINED, strike: serverRestart },
+  {
+    kind: 'worker cut off from the server',
+    scenarios: ['outside', 'managed'],
+    stages: ['grpo'],
+    // Until it is taken over, the trainer goes on for more than a heartbeat timeout.
+    steps: 30,
+    strike: cutOff,
+  },
   { kind: 'workflow worker killed', scenarios: ALL, stages: TRAINED, strike: workflowWorker },
 ];

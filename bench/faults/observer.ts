@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { runPaths } from '../../src/run-directory/paths.ts';
 import type { EventLog, Stage } from './events.ts';
+import { listeners } from './ports.ts';
 import { processesOf, trainersOf } from './processes.ts';
 
 /** Looks at a run directory and at /proc, many times a second, and logs what is new. It reads; it never asks gavel. */
@@ -20,6 +21,7 @@ export class Observer {
   private readonly heads = new Map<string, string>();
   private readonly trainers = new Set<string>();
   private readonly results = new Map<string, string>();
+  private readonly addresses = new Set<string>();
   private metrics_at = 0;
   private rest = '';
 
@@ -60,7 +62,21 @@ export class Observer {
       this.results.set(stage, sha256);
       this.log.add({ event: 'result', stage, sha256, epoch: parse(text)?.epoch ?? -1 });
     }
+    this.lookAtEndpoints(paths.endpoints);
     this.lookAtMetrics(paths.report.metrics);
+  }
+
+  /** Whoever of gavel's own processes (they have a pid) is named in an endpoint file listens by then. */
+  private lookAtEndpoints(folder: string): void {
+    for (const name of list(folder)) {
+      const text = name.endsWith('.json') ? read(join(folder, name)) : null;
+      if (text === null || this.addresses.has(text)) continue;
+      this.addresses.add(text);
+      const { base_url, pid } = parse(text) ?? {};
+      const port = URL.canParse(base_url) ? Number(new URL(base_url).port) : 0;
+      if (!pid || !port) continue;
+      for (const socket of listeners().get(port) ?? []) this.log.add({ event: 'listener', what: name, port, socket });
+    }
   }
 
   private lookAtRecord(stage: Stage, epoch: number, id: string): void {

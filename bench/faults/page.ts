@@ -2,7 +2,7 @@ import { cpus, totalmem } from 'node:os';
 import { rowsOf } from './measure.ts';
 import type { SeedResult } from './seed.ts';
 import { HEARTBEAT_S, SAVE_EVERY } from './small-spec.ts';
-import { markdown, measuredOf, reachedOf, tableOf, targetsOf } from './table.ts';
+import { markdown, measuredOf, missedOf, reachedOf, tableOf, targetsOf } from './table.ts';
 
 /** `bench/faults.md`: a campaign's results, and stock TRL's under the same kills, as one page. */
 
@@ -62,6 +62,8 @@ ${measuredOf(rows)}
 ## Targets
 
 ${targetsOf(rows)}
+
+The targets are set for this machine. An assertion that does not hold fails a campaign; a target that is missed does not: it says NO here. ${missedOf(rows)}
 
 ## What a campaign must have seen
 

@@ -39,8 +39,9 @@ export function planOf({ seed, count, scenario, kinds }: PlanOptions): Plan {
   const faults = deck
     .map((fault, index) => ({ fault, stage: stageOf(fault, chosen, index / deck.length) }))
     .sort((a, b) => STAGES.indexOf(a.stage) - STAGES.indexOf(b.stage));
-  const early = faults.filter(({ stage }) => stage === 'grpo').length;
-  return { seed, scenario: chosen, faults, steps: 6 + STEPS_PER_FAULT * early };
+  const early = faults.filter(({ stage }) => stage === 'grpo');
+  const steps = early.reduce((sum, { fault }) => sum + (fault.steps ?? STEPS_PER_FAULT), 6);
+  return { seed, scenario: chosen, faults, steps };
 }
 
 const STAGES: readonly Stage[] = ['grpo', 'sft', 'audit'];

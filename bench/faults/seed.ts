@@ -72,7 +72,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
   } finally {
     await unmountKeeping(folder, keep || done === null);
     if (!keep && done !== null)
-      for (const name of ['root', 'witness-grpo', 'witness-sft', 'saved'])
+      for (const name of ['root', 'witness-grpo', 'witness-sft', 'witness-audit', 'saved'])
         rmSync(join(folder, name), { recursive: true, force: true });
   }
 }

@@ -72,7 +72,7 @@ export async function storm({ plan, folder, package_root, judge_url, say }: Stor
     status = await untilOver(field);
     log.add({ event: 'workflow', status });
     await keepHistories(field, join(folder, 'histories'));
-    for (const { assertion, detail } of await leftovers(root)) field.violated(assertion, detail);
+    for (const { assertion, detail } of await leftovers(root, log.events)) field.violated(assertion, detail);
   } finally {
     observer.stop();
     await cluster.close();

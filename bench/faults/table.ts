@@ -25,6 +25,8 @@ export function reportOf(results: readonly SeedResult[]): { text: string; ok: bo
     '',
     targetsOf(rows),
     '',
+    missedOf(rows),
+    '',
     'Reached:',
     reachedOf(results),
     ...(missing.length > 0 ? ['', `NEVER REACHED: ${missing.map(({ what }) => what).join(', ')}`] : []),
@@ -83,8 +85,15 @@ export function reachedOf(results: readonly SeedResult[]): string {
   }).join('\n');
 }
 
-/** The targets that were set for this machine, and what was seen. */
-export function targetsOf(rows: readonly Row[]): string {
+interface Target {
+  kind: string;
+  what: string;
+  seen: number | null;
+  limit: number;
+  unit: string;
+}
+
+function targets(rows: readonly Row[]): Target[] {
   const row = (kind: string) => rows.find((each) => each.kind === kind);
   const measured = (kind: string, name: string) => row(kind)?.measured[name]?.max ?? null;
   const lines: [string, string, number | null, number, string][] = [
@@ -92,8 +101,10 @@ export function targetsOf(rows: readonly Row[]): string {
     ['worker killed', 'next attempt', row('worker killed')?.to_epoch_max ?? null, HEARTBEAT_S + 2, 's'],
     ['worker killed', 'steps lost', row('worker killed')?.steps_lost_max ?? null, SAVE_EVERY, ''],
     ['trainer killed', 'new trainer', row('trainer killed')?.to_trainer_max ?? null, 5, 's'],
-    ['vLLM killed', 'found, no orphans', measured('vLLM killed', 'all_gone'), 5, 's'],
-    ['vLLM engine killed', 'found, no orphans', measured('vLLM engine killed', 'all_gone'), 5, 's'],
+    ['vLLM killed', 'found', measured('vLLM killed', 'found'), 5, 's'],
+    ['vLLM killed', 'no orphans', measured('vLLM killed', 'no_orphans'), 5, 's'],
+    ['vLLM engine killed', 'found', measured('vLLM engine killed', 'found'), 5, 's'],
+    ['vLLM engine killed', 'no orphans', measured('vLLM engine killed', 'no_orphans'), 5, 's'],
     ['worker told to end (SIGTERM)', 'steps lost', row('worker told to end (SIGTERM)')?.steps_lost_max ?? null, 0, ''],
     ['worker told to end (SIGTERM)', 'worker gone', measured('worker told to end (SIGTERM)', 'worker_gone'), 28, 's'],
     [
@@ -119,16 +130,34 @@ export function targetsOf(rows: readonly Row[]): string {
     ],
     ['run cancelled and resumed', 'children gone', measured('run cancelled and resumed', 'children_gone'), 5, 's'],
   ];
+  return lines.map(([kind, what, seen, limit, unit]) => ({ kind, what, seen, limit, unit }));
+}
+
+const isMissed = ({ seen, limit }: Target) => seen !== null && seen > limit;
+const worstOf = ({ seen, unit }: Target) =>
+  seen === null ? 'not seen' : unit === '' ? String(seen) : `${seen.toFixed(1)} ${unit}`;
+const limitOf = ({ limit, unit }: Target) => (unit === '' ? String(limit) : `${limit} ${unit}`);
+
+/** The targets that were set for this machine, and what was seen. */
+export function targetsOf(rows: readonly Row[]): string {
   return markdown(
     ['fault', 'target', 'worst seen', 'limit', 'met'],
-    lines.map(([kind, what, seen, limit, unit]) => [
-      kind,
-      what,
-      seen === null ? 'not seen' : `${unit === '' ? seen : seen.toFixed(1)}${unit && ` ${unit}`}`,
-      `${limit}${unit && ` ${unit}`}`,
-      seen === null ? '' : seen <= limit ? 'yes' : 'NO',
+    targets(rows).map((target) => [
+      target.kind,
+      target.what,
+      worstOf(target),
+      limitOf(target),
+      target.seen === null ? '' : isMissed(target) ? 'NO' : 'yes',
     ]),
   );
+}
+
+/** One sentence: which targets were missed. */
+export function missedOf(rows: readonly Row[]): string {
+  const missed = targets(rows).filter(isMissed);
+  if (missed.length === 0) return 'None that was seen is missed.';
+  const each = missed.map((target) => `${target.kind}, ${target.what} (${worstOf(target)}, limit ${limitOf(target)})`);
+  return `Missed: ${each.join('; ')}.`;
 }
 
 const number = (value: number | null) => (value === null ? '' : value.toFixed(1));

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type Config, loadConfig } from '../../src/config.ts';
-import { AuditRow } from '../../src/contracts/audit.ts';
+import { Audit, AuditRow } from '../../src/contracts/audit.ts';
 import { Spec } from '../../src/contracts/spec.ts';
 import type { StageResult } from '../../src/contracts/stage.ts';
 import type { Trace } from '../../src/contracts/trace.ts';
@@ -15,7 +15,7 @@ import { readJsonLines } from '../../src/run-directory/files.ts';
 import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';
 import { readResult } from '../../src/run-directory/result.ts';
 import { damageOf, lineOf, parseLine } from '../../src/run-directory/segment-lines.ts';
-import { judgeGateway } from '../../src/stage/gateway-settings.ts';
+import { auditGateway, judgeGateway } from '../../src/stage/gateway-settings.ts';
 import { runStage } from '../../src/stage/run-stage.ts';
 import { damagedKeys } from './damaged-keys.ts';
 import type { Storm } from './storm.ts';
@@ -27,7 +27,7 @@ import { untilOf } from './storm.ts';
  */
 
 export interface Testimony {
-  /** What is compared: "grpo adapter", "audit rows", "sft adapter". */
+  /** What is compared: "grpo adapter", "audit rows", "sft adapter", "audit figures". */
   what: string;
   stormy: string;
   calm: string;
@@ -52,7 +52,30 @@ export async function testimonies(storm: Storm, package_root: string): Promise<T
   const sft = await calmly(config, distilled, 'sft');
   const grader = await readResult(stormy, 'sft');
   found.push({ what: 'sft adapter', stormy: graderOf(stormy, grader), calm: graderOf(distilled, sft) });
+  if (untilOf(storm.plan) === 'sft') return found;
+  const audited = await calmAudit(storm, package_root);
+  await calmly(config, audited, 'audit');
+  found.push({ what: 'audit figures', stormy: auditFigures(stormy), calm: auditFigures(audited) });
   return found;
+}
+
+/** A run directory with what the stormy audit was given, whose ledger answers each question that it asked. */
+export async function calmAudit(
+  storm: Pick<Storm, 'folder' | 'root' | 'run'>,
+  package_root: string,
+): Promise<RunPaths> {
+  const stormy = runPaths(storm.root, storm.run);
+  const paths = emptyRun(storm, package_root, 'witness-audit');
+  for (const path of ['grpo', 'traces']) {
+    // Checkpoints are large, and not what is audited.
+    const filter = (from: string) => !/\/(grpo\/checkpoints\/.|traces\/audit-)/.test(from);
+    cpSync(join(stormy.dir, path), join(paths.dir, path), { recursive: true, filter });
+  }
+  const { epoch } = await takeEpoch(paths, 'audit', { node: 'witness', pid: process.pid });
+  const lines: Buffer[] = [];
+  for await (const trace of readTraces(stormy.dir, { stage: 'audit' })) lines.push(lineOf(trace));
+  writeFileSync(paths.segment('audit', epoch, 1), Buffer.concat(lines));
+  return paths;
 }
 
 export async function verdictsOf(paths: RunPaths): Promise<Map<string, Trace>> {
@@ -75,11 +98,22 @@ function* savedBy({ folder }: Storm): Generator<Trace> {
 
 /** A run directory of its own with the same spec and prompts, whose ledger holds `traces` and nothing else. */
 export async function calmRun(
-  { folder, root: stormy_root, run }: Pick<Storm, 'folder' | 'root' | 'run'>,
+  storm: Pick<Storm, 'folder' | 'root' | 'run'>,
   package_root: string,
   name: string,
   traces: Trace[],
 ): Promise<RunPaths> {
+  const paths = emptyRun(storm, package_root, name);
+  const { epoch } = await takeEpoch(paths, 'grpo', { node: 'witness', pid: process.pid });
+  writeFileSync(paths.segment('grpo', epoch, 1), Buffer.concat(traces.map(lineOf)));
+  return paths;
+}
+
+function emptyRun(
+  { folder, root: stormy_root, run }: Pick<Storm, 'folder' | 'root' | 'run'>,
+  package_root: string,
+  name: string,
+): RunPaths {
   const root = join(folder, name);
   const paths = runPaths(root, run);
   const stormy = runPaths(stormy_root, run);
@@ -89,12 +123,12 @@ export async function calmRun(
   for (const path of ['spec.json', 'run.json', 'rubric.yaml', 'data'])
     cpSync(join(stormy.dir, path), join(paths.dir, path), { recursive: true });
   for (const folder of [paths.logs, paths.endpoints, paths.report.dir]) mkdirSync(folder, { recursive: true });
-  const { epoch } = await takeEpoch(paths, 'grpo', { node: 'witness', pid: process.pid });
-  writeFileSync(paths.segment('grpo', epoch, 1), Buffer.concat(traces.map(lineOf)));
   return paths;
 }
 
-export async function calmly(config: Config, paths: RunPaths, stage: 'grpo' | 'sft'): Promise<StageResult> {
+const GATEWAYS = { grpo: judgeGateway, sft: null, audit: auditGateway } as const;
+
+export async function calmly(config: Config, paths: RunPaths, stage: 'grpo' | 'sft' | 'audit'): Promise<StageResult> {
   const spec = Spec.parse(JSON.parse(readFileSync(paths.spec, 'utf8')));
   const over = new AbortController();
   const nobody = createServer((incoming, outgoing) => {
@@ -103,17 +137,21 @@ export async function calmly(config: Config, paths: RunPaths, stage: 'grpo' | 's
   });
   await new Promise<void>((resolve) => nobody.listen(0, '127.0.0.1', resolve));
   try {
-    for await (const trace of readTraces(paths.dir, { role: 'judge', limit: 1 })) {
-      await publishEndpoint(paths, 'judge', {
-        role: 'judge',
-        base_url: `http://127.0.0.1:${(nobody.address() as AddressInfo).port}/v1`,
-        model: trace.model,
-        model_digest: trace.model_digest,
-        pid: null,
-        host: '127.0.0.1',
-        api_key_env: null,
-        started_at: new Date().toISOString(),
-      });
+    // Keys name the model that answered: its weights, under whatever address.
+    for (const role of stage === 'audit' ? (['grader', 'base'] as const) : (['judge'] as const)) {
+      for await (const { model, model_digest } of readTraces(paths.dir, { role, limit: 1 })) {
+        const { port } = nobody.address() as AddressInfo;
+        await publishEndpoint(paths, role, {
+          role,
+          base_url: `http://127.0.0.1:${port}/v1`,
+          model,
+          model_digest,
+          pid: null,
+          host: '127.0.0.1',
+          api_key_env: null,
+          started_at: new Date().toISOString(),
+        });
+      }
     }
     return await runStage({
       config: { ...config, root: paths.root, node: 'witness', gpus: null },
@@ -126,7 +164,7 @@ export async function calmly(config: Config, paths: RunPaths, stage: 'grpo' | 's
       beat: () => undefined,
       onCommit: () => undefined,
       onPreemption: () => undefined,
-      gateway: stage === 'grpo' ? judgeGateway.bind(null, spec) : null,
+      gateway: GATEWAYS[stage]?.bind(null, spec) ?? null,
       secrets: {},
     });
   } finally {
@@ -145,6 +183,13 @@ export function adapterOf(paths: RunPaths, result: StageResult | null): string {
 function graderOf(paths: RunPaths, result: StageResult | null): string {
   if (!result) return 'no result';
   return sha256(readFileSync(join(paths.grader, 'adapter_model.safetensors')));
+}
+
+/** What the audit found, without when, and without how long the answers took. */
+export function auditFigures(paths: RunPaths): string {
+  if (!existsSync(paths.report.audit)) return 'no audit';
+  const { created_at, passes, speed, ...figures } = Audit.parse(JSON.parse(readFileSync(paths.report.audit, 'utf8')));
+  return sha256(JSON.stringify(figures));
 }
 
 /** Completions that the judge graded for the audit; the names of checkpoints are left out, since they hold epochs. */

@@ -249,6 +249,13 @@ describe('the checker', () => {
     expect(found.map(({ assertion }) => assertion)).toContain('no child process left over');
   });
 
+  it('says "no port left over" where the gateway listens on when its stage is done', async () => {
+    const stop = '      await current.child.stop(STOP_GRACE_MS);\n      await watching;\n';
+    expect(await portsAfter([])).toEqual([]);
+    const found = await portsAfter([{ file: 'src/stage/gateway-child.ts', from: stop, to: '' }]);
+    expect(found).toContain('no port left over');
+  });
+
   it('says "no GPU lease left over" where leases are not given back', async () => {
     const forgetful = {
       file: 'src/gpus/leases.ts',
@@ -263,6 +270,7 @@ describe('the checker', () => {
     const shown = new Set<string>([
       ...cases.map(({ assertion }) => assertion),
       'no child process left over',
+      'no port left over',
       'no GPU lease left over',
     ]);
     expect(ALWAYS.filter((assertion) => !shown.has(assertion))).toEqual([]);
@@ -285,12 +293,23 @@ async function afterItsWorker(breakages: Breakage[], allowed_s: number) {
     const gateway = spawn(process.execPath, ['--no-warnings', join(tree, 'src/gateway/main.ts'), config], { env });
     await new Promise((resolve) => gateway.stdout.once('data', resolve));
     gateway.stdin.destroy();
-    const found = await leftovers(root, allowed_s);
+    const found = await leftovers(root, [], allowed_s);
     gateway.kill('SIGKILL');
     return found;
   } finally {
     removeTree(folder);
   }
+}
+
+/** What is left of a stage that has ended by itself. */
+async function portsAfter(breakages: Breakage[]): Promise<string[]> {
+  const made = await storm(breakages);
+  await made.attempt();
+  expect(made.log.of('listener').length).toBeGreaterThan(0);
+  const found = await leftovers(made.root, made.log.events, 3);
+  const gateway = made.gateway(1);
+  if (gateway !== undefined) await made.kill(gateway);
+  return found.map(({ assertion }) => assertion);
 }
 
 async function afterARelease(breakages: Breakage[]) {
@@ -301,7 +320,7 @@ async function afterARelease(breakages: Breakage[]) {
     const gpus = [{ uuid: 'GPU-a0', index: 0, name: 'given', memory_mib: 0, used_by: null }];
     await leaseGpus({ root: folder, node: 'a', count: 1, owner: 'o', gpus, isAlive: async () => true });
     await releaseGpus({ root: folder, owner: 'o' });
-    return await leftovers(folder, 0);
+    return await leftovers(folder, [], 0);
   } finally {
     removeTree(folder);
   }

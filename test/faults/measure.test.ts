@@ -3,6 +3,7 @@ import type { Event, Logged } from '../../bench/faults/events.ts';
 import { KINDS } from '../../bench/faults/kinds.ts';
 import { costsOf, lostAt, quantile, rowsOf, stepsOfChain } from '../../bench/faults/measure.ts';
 import { planOf } from '../../bench/faults/plan.ts';
+import { missedOf, targetsOf } from '../../bench/faults/table.ts';
 
 /** What the campaign says of a fault is computed from its log; here from logs small enough to be done by hand. */
 
@@ -103,6 +104,21 @@ it('puts rows together by kind, the worst of each', () => {
   expect(rows[0]).toMatchObject({ count: 2, steps_lost_max: 3, to_commit_p50: 7.5, effective_share: 4 / 12 });
 });
 
+describe('a target', () => {
+  const rows = (found: number) =>
+    rowsOf([{ ...costsOf(1, killed, chain)[0], kind: 'vLLM killed', measured: { found, no_orphans: 0.5 } }] as never);
+
+  it('that is missed is named on the page', () => {
+    expect(targetsOf(rows(7.25))).toContain('| vLLM killed | found | 7.3 s | 5 s | NO |');
+    expect(missedOf(rows(7.25))).toBe('Missed: vLLM killed, found (7.3 s, limit 5 s).');
+  });
+
+  it('that is met, or was never put to the test, is not', () => {
+    expect(targetsOf(rows(5))).toContain('| vLLM killed | no orphans | 0.5 s | 5 s | yes |');
+    expect(missedOf(rows(5))).toBe('None that was seen is missed.');
+  });
+});
+
 it.each([
   [[], 0.5, null],
   [[3], 0.95, 3],
@@ -133,6 +149,12 @@ describe('a plan', () => {
       for (const { fault } of planOf({ seed, count }).faults) struck.add(fault.kind);
     }
     expect(KINDS.map(({ kind }) => kind).filter((kind) => !struck.has(kind))).toEqual([]);
+  });
+
+  it('is as long as its faults need', () => {
+    const plan = (kind: string) => planOf({ seed: 1, count: 2, scenario: 'outside', kinds: [kind] });
+    expect(plan('gateway killed').steps).toBe(18);
+    expect(plan('worker cut off from the server').steps).toBe(66);
   });
 
   it('gives each stage its faults in the order of the stages', () => {
