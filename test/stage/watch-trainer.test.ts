@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Spec } from '../../src/contracts/spec.ts';
+import { findTagged } from '../../src/process/reap.ts';
 import { type Child, startChild } from '../../src/process.ts';
 import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';
 import { requestStop } from '../../src/run-directory/stop.ts';
@@ -13,6 +14,7 @@ import { spec } from '../workflows/environment.ts';
 
 const fixtures = fileURLToPath(new URL('../fixtures/children/', import.meta.url));
 const python = fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
+const TAG = `watch-${process.pid}`;
 let folder: string;
 let paths: RunPaths;
 let child: Child;
@@ -26,7 +28,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function start(file: string): Promise<void> {
+function start(file: string, launcher: string[] = []): Promise<void> {
   const ready = Promise.withResolvers<void>();
   const command = file.endsWith('.py') ? python : process.execPath;
   const logPath = join(folder, 'log');
@@ -34,11 +36,11 @@ function start(file: string): Promise<void> {
   child = startChild({
     name: 'trainer',
     command,
-    args: [join(fixtures, file)],
+    args: [...launcher, join(fixtures, file)],
     cwd: folder,
     env: {},
     logPath,
-    tag: 't',
+    tag: TAG,
     onEvent,
   });
   return ready.promise;
@@ -82,6 +84,15 @@ describe('watchTrainer', () => {
       message: expect.stringMatching(/no progress for \d+ s.*stacks are in the log/),
     });
     expect(readFileSync(join(folder, 'log'), 'utf8')).toContain('waits_for_ever');
+  });
+
+  it('ends ranks that are deadlocked in a collective, with the stacks of all', { timeout: 120_000 }, async () => {
+    await start('deadlocked.py', ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2']);
+    expect(await watch({ floor_s: 1 }).ended).toMatchObject({ why: 'hung' });
+    const log = readFileSync(join(folder, 'log'), 'utf8');
+    expect(log).toContain('never_joins');
+    expect(log).toContain('in barrier');
+    expect(await findTagged(TAG)).toEqual([]);
   });
 
   it('leaves a trainer that waits and says so alone', async () => {
