@@ -25,11 +25,20 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          // Each has a server, a worker and a root of its own, and half of the time it waits for a model to load.
           include: ['test/e2e/**/*.test.ts'],
-          // One server, one worker and one run at a time: the run alone fills the machine.
-          fileParallelism: false,
+          exclude: ['test/e2e/faults.test.ts'],
           testTimeout: 15 * 60_000,
           hookTimeout: 5 * 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'campaign',
+          // Two runs at once by itself.
+          include: ['test/e2e/faults.test.ts'],
+          testTimeout: 15 * 60_000,
+          hookTimeout: 15 * 60_000,
         },
       },
     ],

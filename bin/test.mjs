@@ -61,7 +61,12 @@ const lanes = [
   [{ name: 'TypeScript tests', ...vitest('unit') }],
 ];
 // They start servers and models: nothing else runs beside them.
-const alone = options.has('--fast') ? [] : [{ name: 'end to end', ...vitest('e2e') }];
+const alone = options.has('--fast')
+  ? []
+  : [
+      { name: 'end to end', ...vitest('e2e') },
+      { name: 'fault campaign', ...vitest('campaign') },
+    ];
 
 const running = new Set();
 let stopped = false;

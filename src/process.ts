@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { diesWithParent } from './process/dies-with-parent.ts';
 import { CHILD, childEnvironment, OWNER, TAG } from './process/environment.ts';
 import {
   askForStacks,
@@ -71,7 +72,7 @@ export class ChildStartError extends Error {
 
 /**
  * Starts a program in a session of its own. We hold its standard input open for as long as we live: a child of gavel ends
- * itself when that closes, so it never outlives its worker. When it ends, by itself or not, its descendants are ended too.
+ * itself when that closes, and until it has started far enough to see that the kernel ends it, so it never outlives its worker. When it ends, by itself or not, its descendants are ended too.
  */
 export function startChild(options: ChildOptions): Child {
   const { name, command, args, cwd, logPath, tag } = options;
@@ -80,7 +81,7 @@ export function startChild(options: ChildOptions): Child {
   // Several children may share a tag (trainer and gateway of an epoch): ending one must spare the others.
   const id = randomUUID();
   const started = performance.now();
-  const subprocess = spawn(command, args, {
+  const subprocess = spawn(...diesWithParent(command, args), {
     cwd,
     env: childEnvironment({ ...options.env, [TAG]: tag, [CHILD]: id, [OWNER]: ownName() }),
     detached: true,

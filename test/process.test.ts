@@ -232,15 +232,23 @@ test.skipIf(process.platform !== 'linux' || !existsSync(python))(
   },
 );
 
-test('a child dies with its parent when that is killed with SIGKILL', async () => {
+test.each([
+  ['reads its standard input', 'ready', [process.execPath, join(children, 'lifeline.mjs')]],
+  ['has not come to that yet', 'started', ['/bin/sleep', '60']],
+])('a child that %s dies with its parent when that is killed with SIGKILL', async (_, event, command) => {
   const folder = await mkdtemp(join(tmpdir(), 'gavel-process-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  const args = [process.execPath, join(folder, 'log'), join(children, 'lifeline.mjs')];
+  const [program = '', ...rest] = command;
+  const args = [program, join(folder, 'log'), ...rest];
   const worker = spawn(process.execPath, [join(children, 'worker.mjs'), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const line = await new Promise<string>((resolve) => createInterface({ input: worker.stdout }).once('line', resolve));
-  const { pid } = JSON.parse(line);
+  const pid = await new Promise<number>((resolve) =>
+    createInterface({ input: worker.stdout }).on('line', (line) => {
+      const said = JSON.parse(line);
+      if (said.event === event) resolve(said.pid);
+    }),
+  );
   expect(isGone(pid)).toBe(false);
   worker.kill('SIGKILL');
   await vi.waitFor(() => expect(isGone(pid)).toBe(true), { timeout: 10_000, interval: 10 });
