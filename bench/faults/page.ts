@@ -110,7 +110,9 @@ ${settings.save_every}, started again at once by a supervisor after each death. 
 
 ${table}
 
-What it shows: a plain kill costs stock TRL no more than gavel, and its resume is exact on a CPU. A kill inside a save leaves a folder that \`resume_from_checkpoint=True\` takes for
-the newest checkpoint, and every restart then dies of it; a flipped bit goes unnoticed; an outage of the judge is over soonest because the rewards are simply zero.
+What it shows: after a plain kill stock TRL loses no more steps than gavel, and its resume is exact on a CPU; but it asks the judge again, and pays again, for every step that it
+repeats, and on SIGTERM it loses what it had not saved. A kill inside a save can leave a folder that \`resume_from_checkpoint=True\` takes for the newest checkpoint, and every restart
+then dies of it, as it does of a truncated file; a flipped bit goes unnoticed, and the run ends with other weights. An outage of the judge is over soonest
+because the rewards are simply zero.
 `;
 }
