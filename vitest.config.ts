@@ -25,7 +25,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          // Each has a server, a worker and a root of its own, and half of the time it waits for a model to load.
+          // Each has a server, a worker and a root of its own: they may run side by side.
           include: ['test/e2e/**/*.test.ts'],
           exclude: ['test/e2e/faults.test.ts'],
           testTimeout: 15 * 60_000,

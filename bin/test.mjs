@@ -33,9 +33,17 @@ process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
 const node = node24();
 const module = (path) => [node, join(root, 'node_modules', path)];
 const venv = (name) => join(root, '.venv/bin', name);
-const vitest = (name) => {
+const vitest = (name, ...more) => {
   const report = join(reports, `${name}.json`);
-  const run = ['run', '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const run = [
+    'run',
+    '--project',
+    name,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...more,
+  ];
   return { command: [...module('vitest/vitest.mjs'), ...run], count: () => fromVitest(report) };
 };
 const junit = join(reports, 'pytest.xml');
@@ -64,7 +72,8 @@ const lanes = [
 const alone = options.has('--fast')
   ? []
   : [
-      { name: 'end to end', ...vitest('e2e') },
+      // Left alone, vitest takes one worker on two cores, and half of the time a run waits for a model to load.
+      { name: 'end to end', ...vitest('e2e', '--maxWorkers=2') },
       { name: 'fault campaign', ...vitest('campaign') },
     ];
 
