@@ -72,7 +72,8 @@ export class ChildStartError extends Error {
 
 /**
  * Starts a program in a session of its own. We hold its standard input open for as long as we live: a child of gavel ends
- * itself when that closes, and until it has started far enough to see that the kernel ends it, so it never outlives its worker. When it ends, by itself or not, its descendants are ended too.
+ * itself when that closes, and until it has started far enough to see that the kernel ends it, so it never outlives its worker.
+ * When it ends, by itself or not, its descendants are ended too.
  */
 export function startChild(options: ChildOptions): Child {
   const { name, command, args, cwd, logPath, tag } = options;

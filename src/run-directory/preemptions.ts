@@ -22,8 +22,10 @@ export async function readPreemptions(path: string, problems: string[] = []): Pr
 /** The file's preemptions and those that a workflow knows: it has forgotten what came before a resume, the file what a full disk kept out. */
 export function mergePreemptions(written: Preemption[] | null, told: Preemption[] | null): Preemption[] | null {
   if (!written || !told) return written ?? told;
-  const closed = (preemption: Preemption) => preemption.seconds_to_next_commit !== null;
-  return eachOnce([...written, ...told.filter((one) => closed(one) || !written.some((other) => isSame(one, other)))]);
+  const isOpen = (preemption: Preemption) => preemption.seconds_to_next_commit === null;
+  const all = [...told, ...written];
+  // Of two lines about one preemption the later counts: that which says what it cost.
+  return eachOnce([...all.filter(isOpen), ...all.filter((preemption) => !isOpen(preemption))]);
 }
 
 function eachOnce(preemptions: readonly Preemption[]): Preemption[] {
@@ -33,4 +35,3 @@ function eachOnce(preemptions: readonly Preemption[]): Preemption[] {
 }
 
 const keyOf = ({ stage, at, what }: Preemption) => `${stage} ${at} ${what}`;
-const isSame = (a: Preemption, b: Preemption) => keyOf(a) === keyOf(b);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Spec } from '../../src/contracts/spec.ts';
+import type { Endpoint } from '../../src/contracts/stage.ts';
 import { createRun } from '../../src/run-directory/create-run.ts';
 import { writeAtomic } from '../../src/run-directory/files.ts';
 import { checkpointName, type RunPaths } from '../../src/run-directory/paths.ts';
@@ -61,3 +62,15 @@ export async function commit(
 }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+/** Where a judge is served, in every field. */
+export const anEndpoint: Endpoint = {
+  role: 'judge',
+  base_url: 'http://127.0.0.1:8000/v1',
+  model: 'judge',
+  model_digest: null,
+  pid: 12,
+  host: 'a',
+  api_key_env: null,
+  started_at: '2030-01-01T00:00:00Z',
+};

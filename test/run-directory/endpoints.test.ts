@@ -10,18 +10,8 @@ import {
   readEndpoint,
   withdrawEndpoint,
 } from '../../src/run-directory/endpoints.ts';
-import { aRun } from './a-run.ts';
+import { aRun, anEndpoint as endpoint } from './a-run.ts';
 
-const endpoint: Endpoint = {
-  role: 'judge',
-  base_url: 'http://127.0.0.1:8000/v1',
-  model: 'judge',
-  model_digest: null,
-  pid: 12,
-  host: 'a',
-  api_key_env: null,
-  started_at: '2030-01-01T00:00:00Z',
-};
 const newer: Endpoint = { ...endpoint, base_url: 'http://127.0.0.1:8001/v1', started_at: '2030-01-01T00:01:00Z' };
 const always = async () => true;
 

@@ -5,19 +5,9 @@ import { z } from 'zod';
 import { Endpoint } from '../../src/contracts/stage.ts';
 import { appendLine, completeBytes, readContract, readJsonLines, writeAtomic } from '../../src/run-directory/files.ts';
 import { readResult } from '../../src/run-directory/result.ts';
-import { aFolder, aRun } from './a-run.ts';
+import { aFolder, aRun, anEndpoint as endpoint } from './a-run.ts';
 
 const Line = z.strictObject({ n: z.int() });
-const endpoint: Endpoint = {
-  role: 'judge',
-  base_url: 'http://127.0.0.1:8000/v1',
-  model: 'judge',
-  model_digest: null,
-  pid: 12,
-  host: 'a',
-  api_key_env: null,
-  started_at: '2030-01-01T00:00:00Z',
-};
 
 async function all<T>(lines: AsyncIterable<T>) {
   const list: T[] = [];
