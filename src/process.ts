@@ -8,15 +8,8 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { diesWithParent } from './process/dies-with-parent.ts';
 import { CHILD, childEnvironment, OWNER, TAG } from './process/environment.ts';
-import {
-  askForStacks,
-  askRanksToEnd,
-  findDescendants,
-  killUntilGone,
-  ownName,
-  ProcessStuck,
-  send,
-} from './process/reap.ts';
+import { findDescendants, findTrainers, killUntilGone, ownName, ProcessStuck, send } from './process/reap.ts';
+import { writeStacks } from './process/stacks.ts';
 
 export { childEnvironment } from './process/environment.ts';
 export { killedRank, lastError } from './process/last-error.ts';
@@ -58,8 +51,8 @@ export interface Child {
   exited: Promise<ChildExit>;
   /** TERM to the group, KILL to whatever is left after `graceMs`; settles as `exited` does. Another call can only shorten the grace. */
   stop: (graceMs: number) => Promise<ChildExit>;
-  /** Has its Python processes write their stacks to the log; returns how many were asked. */
-  dumpStacks: () => number;
+  /** Has its Python processes write their stacks to the log; settles with how many were asked. */
+  dumpStacks: () => Promise<number>;
 }
 
 // A killed process with much memory takes seconds to go; one that hangs in the kernel never does.
@@ -137,8 +130,10 @@ export function startChild(options: ChildOptions): Child {
     const asked = Date.now() + graceMs;
     const first = deadline === 0;
     deadline = first ? asked : Math.min(deadline, asked);
-    if (first && !gone && !(options.ask === 'ranks' && askRanksToEnd(leaderPid, CHILD, id)))
-      send(-leaderPid, 'SIGTERM');
+    if (first && !gone) {
+      const ranks = options.ask === 'ranks' ? trainers() : [];
+      for (const target of ranks.length > 0 ? ranks : [-leaderPid]) send(target, 'SIGTERM');
+    }
     while (!gone && Date.now() < deadline) await Promise.race([leader, sleep(50)]);
     if (!gone) send(-leaderPid, 'SIGKILL');
     const until = Date.now() + KILL_PATIENCE_MS;
@@ -148,7 +143,12 @@ export function startChild(options: ChildOptions): Child {
     return exited;
   }
 
-  const dumpStacks = () => askForStacks(leaderPid, CHILD, id);
+  const trainers = () => findTrainers(leaderPid, CHILD, id);
+  const dumpStacks = async () => {
+    const pids = trainers();
+    await writeStacks(logPath, pids);
+    return pids.length;
+  };
   return { name, pid, host: hostname(), logPath, exited, stop, dumpStacks };
 }
 

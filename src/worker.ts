@@ -73,7 +73,16 @@ export async function runWorker(
       }),
     ];
     if (roles.activities) {
-      workers.push(await Worker.create({ ...common, activities, taskQueue: nodeQueue(config.node) }));
+      workers.push(
+        await Worker.create({
+          ...common,
+          activities,
+          taskQueue: nodeQueue(config.node),
+          // Nobody else serves this queue, so there is no one to take tasks from. After an outage each poll tries again at its
+          // own moment, up to 12 s apart: the first of three comes some seconds sooner than one alone.
+          maxConcurrentActivityTaskPolls: 3,
+        }),
+      );
     }
     const running = workers.map((worker) => worker.run());
     onReady();

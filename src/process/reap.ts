@@ -154,19 +154,9 @@ export const reapOlderAttempts = (stageTag: string, epoch: number): Promise<numb
 export const reapOrphans = (prefix: string): Promise<number> =>
   killUntilGone(() => findByTag((tag, ownerLives) => tag.startsWith(prefix) && !ownerLives()));
 
-/** Asks the Python processes of a child for their stacks; only those that have said that they answer SIGUSR1. */
-export const askForStacks = (leader: number, variable: string, value: string): number =>
-  sendToTrainers('SIGUSR1', leader, variable, value);
-
-/** Asks the trainers among a child's processes to end, and no launcher; false where none is there yet. */
-export const askRanksToEnd = (leader: number, variable: string, value: string): boolean =>
-  sendToTrainers('SIGTERM', leader, variable, value) > 0;
-
-function sendToTrainers(signal: NodeJS.Signals, leader: number, variable: string, value: string): number {
-  const trainers = findDescendants(leader, variable, value).filter(catchesUsr1);
-  for (const pid of trainers) send(pid, signal);
-  return trainers.length;
-}
+/** Finds the trainers among a child's processes, and no launcher: those that have said that they answer SIGUSR1. */
+export const findTrainers = (leader: number, variable: string, value: string): number[] =>
+  findDescendants(leader, variable, value).filter(catchesUsr1);
 
 function catchesUsr1(pid: number) {
   const mask = /^SigCgt:\s*([0-9a-f]+)/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1];

@@ -30,8 +30,6 @@ export type Ended =
 const STOP_POLL_MS = 250;
 // A commit at the next step boundary, out of the 30 s that a notice leaves.
 const STOP_GRACE_MS = 20_000;
-// Writing the stacks of a hundred threads takes milliseconds; a process that is stopped never will.
-const STACKS_MS = 1000;
 
 /** Waits for the trainer's end, and brings it about: on abort, on a stop that was asked for, when it hangs, without a gateway. */
 export async function watchTrainer(watched: WatchedTrainer): Promise<Ended> {
@@ -58,9 +56,13 @@ export async function watchTrainer(watched: WatchedTrainer): Promise<Ended> {
     load_s: limits.load_timeout_s,
     isWaiting: () => live.isWaiting(),
     onOverdue: (message) => {
-      const stacks = child.dumpStacks();
-      because({ why: 'hung', message: stacks > 0 ? `${message}; its stacks are in the log` : message });
-      setTimeout(() => stop(0), STACKS_MS);
+      const hung = { why: 'hung' as const, message };
+      because(hung);
+      const written = child.dumpStacks().catch(() => 0);
+      void written.then((asked) => {
+        if (asked > 0) hung.message += '; its stacks are in the log';
+        stop(0);
+      });
     },
   });
   events.onHeard((phase, step) => deadline.heard(phase, step));
