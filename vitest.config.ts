@@ -16,7 +16,7 @@ export default defineConfig({
       {
         test: {
           name: 'checker',
-          // A minute and a half of small processes that wait for each other: it runs beside the others.
+          // A minute and a half of small processes that wait for each other: bin/test.mjs runs it beside others.
           include: ['test/faults/checker.test.ts'],
           testTimeout: 3 * 60_000,
           hookTimeout: 60_000,

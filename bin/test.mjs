@@ -54,28 +54,26 @@ const pytest = {
   count: (printed) => fromPytest(junit, printed),
 };
 
-// Two lanes for two cores: what is printed by the first is held back until each of its steps is over.
-const lanes = [
-  [
-    { name: 'contracts are fresh', command: [node, '--no-warnings', 'src/contracts/generate.ts', '--check'] },
-    { name: 'biome', command: [...module('@biomejs/biome/bin/biome'), 'check', '.'] },
-    { name: 'tsc', command: [...module('typescript/bin/tsc'), '-p', '.'] },
-    { name: 'ruff check', command: [venv('ruff'), 'check', 'python', 'models'] },
-    { name: 'ruff format', command: [venv('ruff'), 'format', '--check', 'python', 'models'] },
-    { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
-    { name: 'Python tests', ...pytest },
-    { name: 'fault checker', ...vitest('checker') },
-  ],
-  [{ name: 'TypeScript tests', ...vitest('unit') }],
+const fast = options.has('--fast');
+const checks = [
+  { name: 'contracts are fresh', command: [node, '--no-warnings', 'src/contracts/generate.ts', '--check'] },
+  { name: 'biome', command: [...module('@biomejs/biome/bin/biome'), 'check', '.'] },
+  { name: 'tsc', command: [...module('typescript/bin/tsc'), '-p', '.'] },
+  { name: 'ruff check', command: [venv('ruff'), 'check', 'python', 'models'] },
+  { name: 'ruff format', command: [venv('ruff'), 'format', '--check', 'python', 'models'] },
+  { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
+  { name: 'Python tests', ...pytest },
 ];
-// They start servers and models: nothing else runs beside them.
-const alone = options.has('--fast')
-  ? []
-  : [
-      // Left alone, vitest takes one worker on two cores, and half of the time a run waits for a model to load.
-      { name: 'end to end', ...vitest('e2e', '--maxWorkers=2') },
-      { name: 'fault campaign', ...vitest('campaign') },
-    ];
+const unit = { name: 'TypeScript tests', ...vitest('unit') };
+const checker = { name: 'fault checker', ...vitest('checker') };
+// Left alone, vitest takes one worker on two cores, and half of the time a run waits for a model to load.
+const e2e = { name: 'end to end', ...vitest('e2e', '--maxWorkers=2') };
+const campaign = { name: 'fault campaign', ...vitest('campaign') };
+// One phase after the other; two lanes for two cores. What is printed by all but the first is held back until a step is over.
+const phases = fast
+  ? [[[unit], [...checks, checker]]]
+  : // The longer of the two end-to-end files is alone with itself for most of its time, and the checker is small processes.
+    [[[unit], checks], [[e2e], [checker]], [[campaign]]];
 
 const running = new Set();
 let stopped = false;
@@ -127,8 +125,7 @@ async function runLane(steps, held) {
     results.push({ name: step.name, code, time: seconds(from), ...counts });
   }
 }
-await Promise.all(lanes.map((steps, index) => runLane(steps, index === 0)));
-await runLane(alone, false);
+for (const lanes of phases) await Promise.all(lanes.map((steps, index) => runLane(steps, index > 0)));
 
 console.log('\n=== summary');
 for (const { name, code, time, passed, failed, skipped, failures } of results) {
@@ -140,7 +137,7 @@ for (const { name, code, time, passed, failed, skipped, failures } of results) {
   for (const failure of failures)
     console.log(`        ${stripVTControlCharacters(failure).replace(/\s+/g, ' ').slice(0, 400)}`);
 }
-const notRun = [...lanes.flat(), ...alone].filter(({ name }) => !results.some((result) => result.name === name));
+const notRun = phases.flat(2).filter(({ name }) => !results.some((result) => result.name === name));
 for (const { name } of notRun) console.log(`-     ${name.padEnd(20)}   not run`);
 console.log(`total ${seconds(began)}`);
 const sum = (key) => results.reduce((total, result) => total + result[key], 0);
