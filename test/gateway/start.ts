@@ -1,11 +1,11 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import type { GatewayConfigInput, GatewayEvent } from '../../src/contracts/gateway.ts';
 import type { Grade, GradeRequest, Trace } from '../../src/contracts/trace.ts';
 import { readTraces, type TraceFilter } from '../../src/gateway/read-traces.ts';
 import { type Gateway, startGateway } from '../../src/gateway/server.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { type Asked, type Behaviour, FakeJudge } from './fake-judge.ts';
 
 export const KEY = 'gk-test-0123456789';
@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 export function runDirectory(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'gavel-gateway-'));
+  const folder = temporaryFolder('gateway');
   writeFileSync(join(folder, 'rubric.yaml'), RUBRIC);
   return folder;
 }

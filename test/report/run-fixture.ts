@@ -1,11 +1,11 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Audit, type Measure } from '../../src/contracts/audit.ts';
 import { Spec } from '../../src/contracts/spec.ts';
 import type { MetricLine, StageResult } from '../../src/contracts/stage.ts';
 import type { Preemption } from '../../src/contracts/status.ts';
 import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
 /** A run directory as a finished run leaves it, with figures of the size that the demo has. */
 
@@ -205,7 +205,7 @@ export interface Files {
 
 /** Writes what is given to a new run directory and returns its paths. */
 export async function runDirectory(files: Files): Promise<RunPaths> {
-  const paths = runPaths(await mkdtemp(join(tmpdir(), 'gavel-report-')), 'demo');
+  const paths = runPaths(temporaryFolder('report'), 'demo');
   const folder = paths.dir;
   await mkdir(paths.report.dir, { recursive: true });
   const write = async (path: string, text: string) => {

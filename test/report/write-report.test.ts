@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { newestLines } from '../../src/report/read-run.ts';
 import { writeAuditReport, writeReport } from '../../src/report/write-report.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { audit, ledger, metrics, preemptions, resolvedSpec, runDirectory, stages } from './run-fixture.ts';
 
 // A report is a dozen drawings; on a busy machine they take seconds.
@@ -117,7 +117,7 @@ describe('a report with parts missing', () => {
 });
 
 it('leaves training, interruptions and spec out of an audit that no run stands behind', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'gavel-audit-'));
+  const folder = temporaryFolder('audit');
   const files = { audit: join(folder, 'audit.json'), html: join(folder, 'report.html') };
   await writeFile(files.audit, JSON.stringify({ ...audit, fidelity: null, fidelity_by_mode: {}, base_fidelity: null }));
   await writeAuditReport(files);
