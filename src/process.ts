@@ -103,6 +103,7 @@ export function startChild(options: ChildOptions): Child {
     });
   });
   const look = () => findDescendants(pid, CHILD, id);
+  const trainers = () => findTrainers(pid, CHILD, id);
   // Before stop() is called a dead leader's descendants are of no use to anyone and get no grace.
   let deadline = 0;
 
@@ -143,7 +144,6 @@ export function startChild(options: ChildOptions): Child {
     return exited;
   }
 
-  const trainers = () => findTrainers(leaderPid, CHILD, id);
   const dumpStacks = async () => {
     const pids = trainers();
     await writeStacks(logPath, pids);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Child, reapTagged, startChild } from '../src/process.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 const children = fileURLToPath(new URL('fixtures/children', import.meta.url));
 const python = fileURLToPath(new URL('../.venv/bin/python', import.meta.url));
@@ -17,7 +18,7 @@ type Event = { event: string; [key: string]: unknown };
 
 /** Starts a fixture under a tag of its own; its end is the test's. */
 async function start(file: string, args: string[] = [], env: Record<string, string> = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'gavel-process-'));
+  const folder = temporaryFolder('process');
   const events: Event[] = [];
   const child = startChild({
     name: file,
@@ -29,10 +30,7 @@ async function start(file: string, args: string[] = [], env: Record<string, stri
     tag: `${ours}/${folder.slice(-6)}`,
     onEvent: (event) => events.push(event),
   });
-  onTestFinished(async () => {
-    await child.stop(0);
-    await rm(folder, { recursive: true, force: true });
-  });
+  onTestFinished(async () => void (await child.stop(0)));
   const seen = async (event: string) => {
     await vi.waitFor(() => expect(events.map((one) => one.event)).toContain(event), { timeout: 10_000, interval: 10 });
     return events.find((one) => one.event === event) as Event;
@@ -80,8 +78,7 @@ test('gives a child only the environment that it was meant to have', async () =>
 });
 
 test('an event that its reader refuses ends nothing and is in the log', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'gavel-process-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder('process');
   const child = startChild({
     name: 'prints',
     command: process.execPath,
@@ -109,7 +106,7 @@ test.each([
     cwd,
     env: {},
     tag: 't',
-    logPath: join(tmpdir(), 'gavel-x.log'),
+    logPath: join(temporaryFolder('process'), 'log'),
   };
   expect(() => startChild(options)).toThrow(message);
 });
@@ -166,7 +163,7 @@ test('a rank that still saves when its launcher has gone gets the rest of the gr
 test.skipIf(process.platform !== 'linux' || !existsSync(python))(
   'asks the ranks behind a launcher to end, and not the launcher',
   async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'gavel-process-'));
+    const folder = temporaryFolder('process');
     const events: Event[] = [];
     // A launcher that dies of SIGTERM at once, with a trainer that writes its stacks on SIGUSR1, as gavel's do.
     const script = `trap 'exit 9' TERM; '${python}' '${join(children, 'stuck.py')}' & wait $!; echo '{"event":"rank","code":'$?'}'; exit 1`;
@@ -181,10 +178,7 @@ test.skipIf(process.platform !== 'linux' || !existsSync(python))(
       logPath: join(folder, 'log'),
       onEvent: (event) => events.push(event),
     });
-    onTestFinished(async () => {
-      await child.stop(0);
-      await rm(folder, { recursive: true, force: true });
-    });
+    onTestFinished(async () => void (await child.stop(0)));
     await vi.waitFor(() => expect(events).toHaveLength(1), { timeout: 10_000 });
     expect(await child.stop(10_000)).toMatchObject({ code: 1 });
     expect(events[1]).toMatchObject({ event: 'rank' });
@@ -236,8 +230,7 @@ test.each([
   ['reads its standard input', 'ready', [process.execPath, join(children, 'lifeline.mjs')]],
   ['has not come to that yet', 'started', ['/bin/sleep', '60']],
 ])('a child that %s dies with its parent when that is killed with SIGKILL', async (_, event, command) => {
-  const folder = await mkdtemp(join(tmpdir(), 'gavel-process-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder('process');
   const [program = '', ...rest] = command;
   const args = [program, join(folder, 'log'), ...rest];
   const worker = spawn(process.execPath, [join(children, 'worker.mjs'), ...args], {

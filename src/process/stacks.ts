@@ -15,8 +15,8 @@ export async function writeStacks(logPath: string, pids: number[]): Promise<void
   for (const [index, pid] of pids.entries()) {
     tryAppend(logPath, `gavel: the stacks of process ${pid} (${index + 1} of ${pids.length})\n`);
     const before = sizeOf(logPath);
-    send(pid, 'SIGUSR1');
-    await untilQuiet(logPath, before);
+    // One that has gone meanwhile is not waited for.
+    if (send(pid, 'SIGUSR1')) await untilQuiet(logPath, before);
   }
 }
 

@@ -6,7 +6,8 @@ import { viewFromDisk } from '../../src/cli/view-from-disk.ts';
 import { appendLine, writeAtomic } from '../../src/run-directory/files.ts';
 import type { RunPaths } from '../../src/run-directory/paths.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
-import { aFolder, aRun } from '../run-directory/a-run.ts';
+import { aRun } from '../run-directory/a-run.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
 const json = async (path: string, value: object) => {
   await mkdir(dirname(path), { recursive: true });
@@ -26,7 +27,7 @@ const metricLine = (step: number, epoch: number, reward: number) => ({
 
 describe('a run seen from its directory alone', () => {
   it('is null where there is none', async () => {
-    expect(await viewFromDisk(runPaths(await aFolder(), 'nothing'))).toBeNull();
+    expect(await viewFromDisk(runPaths(temporaryFolder('test'), 'nothing'))).toBeNull();
   });
 
   it('is preparing before any stage has begun', async () => {

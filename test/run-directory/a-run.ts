@@ -1,20 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
 import { Spec } from '../../src/contracts/spec.ts';
 import type { Endpoint } from '../../src/contracts/stage.ts';
 import { createRun } from '../../src/run-directory/create-run.ts';
 import { writeAtomic } from '../../src/run-directory/files.ts';
 import { checkpointName, type RunPaths } from '../../src/run-directory/paths.ts';
-
-/** A folder that the test's end takes away. */
-export async function aFolder() {
-  const folder = await mkdtemp(join(tmpdir(), 'gavel-test-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
+import { temporaryFolder } from '../temporary-folder.ts';
 
 export const aSpec = (run = 'first', seed = 0) =>
   Spec.parse({
@@ -28,7 +20,7 @@ export const aSpec = (run = 'first', seed = 0) =>
 export const owner = { workflow_id: 'gavel/first', run_id: 'a-run-id' };
 
 export async function aRun() {
-  const { paths } = await createRun(await aFolder(), aSpec(), owner);
+  const { paths } = await createRun(temporaryFolder('test'), aSpec(), owner);
   return paths;
 }
 

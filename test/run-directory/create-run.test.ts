@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createRun, readSpec, specDigest } from '../../src/run-directory/create-run.ts';
 import { InvalidRunName, resolveUnder, runPaths } from '../../src/run-directory/paths.ts';
-import { aFolder, aSpec, owner } from './a-run.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { aSpec, owner } from './a-run.ts';
 
 test('makes the whole folder with the spec and its owner', async () => {
-  const root = await aFolder();
+  const root = temporaryFolder('test');
   const { paths, created, spec_digest } = await createRun(root, aSpec(), owner);
   expect(created).toBe(true);
   expect(await readSpec(paths)).toEqual(aSpec());
@@ -34,7 +35,7 @@ test('makes the whole folder with the spec and its owner', async () => {
 });
 
 test("changes nothing when the same owner's activity is retried", async () => {
-  const root = await aFolder();
+  const root = temporaryFolder('test');
   const { paths } = await createRun(root, aSpec(), owner);
   await writeFile(paths.data.train, 'kept');
   expect(await createRun(root, aSpec(), owner)).toMatchObject({ created: false });
@@ -42,7 +43,7 @@ test("changes nothing when the same owner's activity is retried", async () => {
 });
 
 test('refuses a run that exists, naming its path and both ways out', async () => {
-  const root = await aFolder();
+  const root = temporaryFolder('test');
   const { paths } = await createRun(root, aSpec(), owner);
   const again = createRun(root, aSpec(), { ...owner, run_id: 'another' });
   await expect(again).rejects.toThrow(expect.objectContaining({ name: 'RunExists' }));
@@ -52,7 +53,7 @@ test('refuses a run that exists, naming its path and both ways out', async () =>
 });
 
 test('one of ten who race for a name gets it', async () => {
-  const root = await aFolder();
+  const root = temporaryFolder('test');
   const results = await Promise.allSettled(
     Array.from({ length: 10 }, (_, n) => createRun(root, aSpec(), { ...owner, run_id: `${n}` })),
   );
@@ -62,7 +63,7 @@ test('one of ten who race for a name gets it', async () => {
 });
 
 test('resumes a run for another owner only with the same spec', async () => {
-  const root = await aFolder();
+  const root = temporaryFolder('test');
   await createRun(root, aSpec(), owner);
   const other = { ...owner, run_id: 'another' };
   expect(await createRun(root, aSpec(), other, { resume: true })).toMatchObject({ created: false });
@@ -72,13 +73,13 @@ test('resumes a run for another owner only with the same spec', async () => {
 });
 
 test.each(['../x', 'a/b', '/etc', '..', '', 'Upper', `${'x'.repeat(64)}`])('refuses the run name %j', async (run) => {
-  const root = await aFolder();
+  const root = temporaryFolder('test');
   await expect(createRun(root, { ...aSpec(), run }, owner)).rejects.toThrow(InvalidRunName);
   expect(await readdir(root)).toEqual([]);
 });
 
 test('leaves nothing behind when the run folder cannot be written', async () => {
-  const root = await aFolder();
+  const root = temporaryFolder('test');
   const runs = join(root, 'runs');
   await writeFile(runs, 'a file in the way');
   await expect(createRun(root, aSpec(), owner)).rejects.toThrow(/Expected .*runs to be a folder .* got EEXIST/);
@@ -87,7 +88,7 @@ test('leaves nothing behind when the run folder cannot be written', async () => 
 });
 
 test.skipIf(process.getuid?.() === 0)('refuses a folder whose mode forbids writing', async () => {
-  const root = await aFolder();
+  const root = temporaryFolder('test');
   await mkdir(join(root, 'runs'), { mode: 0o555 });
   await expect(createRun(root, aSpec(), owner)).rejects.toThrow(
     expect.objectContaining({ name: 'RunDirectoryUnwritable' }),
@@ -97,7 +98,7 @@ test.skipIf(process.getuid?.() === 0)('refuses a folder whose mode forbids writi
 });
 
 test('refuses a filesystem on which nothing can be made', async () => {
-  const root = await aFolder();
+  const root = temporaryFolder('test');
   // Nothing can be made in /proc, not even by root.
   const linked = join(root, 'linked');
   await mkdir(linked);
@@ -108,7 +109,7 @@ test('refuses a filesystem on which nothing can be made', async () => {
 });
 
 test('never touches a folder that is no run', async () => {
-  const root = await aFolder();
+  const root = temporaryFolder('test');
   const { dir } = runPaths(root, 'first');
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, 'thesis.txt'), 'mine');

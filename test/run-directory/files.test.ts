@@ -5,7 +5,8 @@ import { z } from 'zod';
 import { Endpoint } from '../../src/contracts/stage.ts';
 import { appendLine, completeBytes, readContract, readJsonLines, writeAtomic } from '../../src/run-directory/files.ts';
 import { readResult } from '../../src/run-directory/result.ts';
-import { aFolder, aRun, anEndpoint as endpoint } from './a-run.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { aRun, anEndpoint as endpoint } from './a-run.ts';
 
 const Line = z.strictObject({ n: z.int() });
 
@@ -16,7 +17,7 @@ async function all<T>(lines: AsyncIterable<T>) {
 }
 
 test('a reader sees the old content or the new one while a file is replaced again and again', async () => {
-  const path = join(await aFolder(), 'file');
+  const path = join(temporaryFolder('test'), 'file');
   const contents = ['a', 'b'].map((letter) => letter.repeat(300_000));
   await writeAtomic(path, contents[0] ?? '');
   let writing = true;
@@ -29,14 +30,14 @@ test('a reader sees the old content or the new one while a file is replaced agai
 });
 
 test('a write that fails leaves the old file and no temporary one', async () => {
-  const folder = await aFolder();
+  const folder = temporaryFolder('test');
   await mkdir(join(folder, 'taken'));
   await expect(writeAtomic(join(folder, 'taken'), 'x')).rejects.toThrow(join(folder, 'taken'));
   expect(await readdir(folder)).toEqual(['taken']);
 });
 
 test('a full disk is named with the path and leaves nothing', async () => {
-  const folder = await aFolder();
+  const folder = temporaryFolder('test');
   await symlink('/dev/full', join(folder, 'full'));
   await expect(appendLine(join(folder, 'full'), { n: 1 })).rejects.toThrow(
     expect.objectContaining({ code: 'ENOSPC', message: expect.stringContaining(join(folder, 'full')) }),
@@ -44,7 +45,7 @@ test('a full disk is named with the path and leaves nothing', async () => {
 });
 
 test('a broken contract names path, field, expected and found', async () => {
-  const path = join(await aFolder(), 'endpoint.json');
+  const path = join(temporaryFolder('test'), 'endpoint.json');
   await writeFile(path, JSON.stringify({ ...endpoint, pid: 'twelve' }));
   await expect(readContract(path, Endpoint)).rejects.toThrow(
     `${path}: pid: Invalid input: expected number, received string; found "twelve".`,
@@ -54,7 +55,7 @@ test('a broken contract names path, field, expected and found', async () => {
 });
 
 test('streams lines across chunks, leaves out the torn last one and stops at a byte', async () => {
-  const path = join(await aFolder(), 'lines.jsonl');
+  const path = join(temporaryFolder('test'), 'lines.jsonl');
   const lines = Array.from({ length: 20_000 }, (_, n) => `{"n":${n}}\n`).join('');
   await writeFile(path, `${lines}{"n":`);
   expect(await completeBytes(path)).toBe(lines.length);
@@ -66,13 +67,13 @@ test('streams lines across chunks, leaves out the torn last one and stops at a b
 });
 
 test('a bad line in the middle is named by its number', async () => {
-  const path = join(await aFolder(), 'lines.jsonl');
+  const path = join(temporaryFolder('test'), 'lines.jsonl');
   await writeFile(path, '{"n":1}\n{"n":"x"}\n');
   await expect(all(readJsonLines(path, Line))).rejects.toThrow(`${path}:2: n: `);
 });
 
 test('appending cuts off the torn line of a writer that died', async () => {
-  const path = join(await aFolder(), 'metrics.jsonl');
+  const path = join(temporaryFolder('test'), 'metrics.jsonl');
   await appendLine(path, { n: 1 });
   await writeFile(path, '{"n":1}\n{"n":2');
   await appendLine(path, { n: 3 });

@@ -7,7 +7,8 @@ import { takeEpoch } from '../../src/run-directory/epochs.ts';
 import { writeAtomic } from '../../src/run-directory/files.ts';
 import type { RunPaths } from '../../src/run-directory/paths.ts';
 import { artifactDigest, readResult, readVerifiedResult } from '../../src/run-directory/result.ts';
-import { aFolder, aRun, commit } from './a-run.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { aRun, commit } from './a-run.ts';
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
@@ -123,7 +124,7 @@ test('leaves the last checkpoint to takeEpoch, which falls back, and sets an ear
 });
 
 test('digests a folder by the paths and contents of its files, as the trainers do', async () => {
-  const folder = await aFolder();
+  const folder = temporaryFolder('test');
   await mkdir(join(folder, 'a'));
   const files = { 'b.txt': 'two', 'a/é.txt': 'one', 'a/\u{1F600}': 'three', 'a/\uff5e': 'four' };
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);

@@ -2,10 +2,10 @@ import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { modelDigest } from '../../src/spec/models.ts';
-import { aFolder } from '../run-directory/a-run.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
 test('the digest of a model names its weights, and is given up as soon as its signal aborts', async () => {
-  const path = await aFolder();
+  const path = temporaryFolder('test');
   const location = { kind: 'folder', path } as const;
   await writeFile(join(path, 'config.json'), '{}');
   await writeFile(join(path, 'model.safetensors'), 'weights');

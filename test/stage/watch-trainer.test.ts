@@ -38,7 +38,8 @@ function start(file: string, launcher: string[] = []): Promise<void> {
     command,
     args: [...launcher, join(fixtures, file)],
     cwd: folder,
-    env: {},
+    // A launcher that is killed leaves its folder of logs.
+    env: { TMPDIR: folder },
     logPath,
     tag: TAG,
     onEvent,
