@@ -151,6 +151,21 @@ def gateways():
         gateway.stop()
 
 
+@pytest.fixture(scope="module")
+def imported_once():
+    """Import once here, so that forked children do not each pay for it; one thread, as bit equality needs."""
+    import torch
+
+    from gavel_train.trl_imports import hide_vllm
+
+    hide_vllm()
+
+    import gavel_train.commit_callback
+    import gavel_train.sample  # noqa: F401
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
     # Imported here: it needs transformers, which most tests do without.

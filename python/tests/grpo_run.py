@@ -24,6 +24,7 @@ SMALL = {
     "learning_rate": 1e-2,
     "lora": LORA,
 }
+STEP = 8  # judge calls of one step
 
 
 @dataclass
@@ -141,6 +142,12 @@ def rollouts(root: Path, name: str | None) -> list[dict]:
         ] + records
         name = json.loads((folder / "manifest.json").read_text())["parent"]
     return records
+
+
+def asked_of(*, step: int, group: int | None = None) -> Callable[[dict], bool]:
+    """Whether a request is one of this step, or of this group of it."""
+    prefix = f"grpo:{step}:" if group is None else f"grpo:{step}:{group}:"
+    return lambda request: request["occasion"].startswith(prefix)
 
 
 def until(condition: Callable[[], bool], stage: Stage, seconds: float = 120) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from grpo_run import ask, checkpoints
+from grpo_run import ask, asked_of, checkpoints
 
 PYTHON = Path(__file__).resolve().parents[1]
 
@@ -28,7 +28,7 @@ def ranks_of(epoch_dir: Path) -> list[int]:
 
 def test_ranks_behind_a_launcher_commit_the_last_boundary_together(root, gateways):
     gateway = gateways(root / "runs/tiny")
-    gateway.hold = lambda request: request["occasion"].startswith("grpo:3:")
+    gateway.hold = asked_of(step=3)
     epoch_dir = ask(root, 1, gateway, processes=2, steps=40, save_every=40, micro_batch_size=2)
     launcher = subprocess.Popen(
         [
@@ -43,7 +43,7 @@ def test_ranks_behind_a_launcher_commit_the_last_boundary_together(root, gateway
     )
     try:
         deadline = time.monotonic() + 180
-        while not any(request["occasion"].startswith("grpo:3:") for request in gateway.asked):
+        while not any(map(gateway.hold, gateway.asked)):
             assert launcher.poll() is None and time.monotonic() < deadline, (epoch_dir / "stderr").read_text()
             time.sleep(0.1)
         ranks = ranks_of(epoch_dir)

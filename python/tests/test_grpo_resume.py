@@ -1,15 +1,17 @@
+"""A run that was disturbed, held against one that was not."""
+
 import hashlib
 import json
 import os
 import signal
-from collections.abc import Callable
 
 import pytest
 from grpo_run import (
     LORA,
+    STEP,
+    asked_of,
     checkpoints,
     die_in_the_save_of,
-    fill_the_disk_at_commit,
     head,
     rollouts,
     start,
@@ -19,26 +21,11 @@ from grpo_run import (
 )
 from safetensors.torch import load
 
-STEP = 8  # judge calls of one step
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _imports():
-    """Import once here, so that forked children do not each pay for it; one thread, as bit equality needs."""
-    import torch
-
-    from gavel_train.trl_imports import hide_vllm
-
-    hide_vllm()
-
-    import gavel_train.commit_callback
-    import gavel_train.sample  # noqa: F401
-
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("imported_once")
 
 
 @pytest.fixture(scope="module")
-def calm(tmp_path_factory, tiny_model):
+def calm(imported_once, tmp_path_factory, tiny_model):
     """An undisturbed run with its ledger; tests only read it."""
     from conftest import FakeGateway, make_tree
 
@@ -104,12 +91,6 @@ def test_result_names_rows_verdicts_and_three_checkpoints(calm):
     assert events.count("commit") == 3
     phases = [line["phase"] for line in stage.lines() if line["event"] == "progress"]
     assert phases.count("train") == 4 and {"load", "sample", "grade: judge, reasoned"} <= set(phases)
-
-
-def asked_of(*, step: int, group: int | None = None) -> Callable[[dict], bool]:
-    """Whether a request is one of this step, or of this group of it."""
-    prefix = f"grpo:{step}:" if group is None else f"grpo:{step}:{group}:"
-    return lambda request: request["occasion"].startswith(prefix)
 
 
 def test_a_run_killed_in_a_step_in_a_save_and_in_the_next_step_ends_in_the_same_bytes(calm, root, gateways):
@@ -190,18 +171,6 @@ def test_full_training_resumes_to_the_same_bytes_and_moves_every_parameter(
     assert not [name for name in before if before[name].equal(after[name])]
 
 
-def test_sigterm_commits_the_step_in_hand_and_stops(root, gateways):
-    gateway = gateways(root / "runs/tiny")
-    gateway.delay_s = 0.05
-    gateway.hold = asked_of(step=3)
-    stage = start(root, 1, gateway, steps=50, save_every=50)
-    until(lambda: len(gateway.asked) > STEP, stage)
-    stage.kill(signal.SIGTERM)
-    assert stage.wait() == 143
-    assert stage.outcome()["status"] == "preempted"
-    assert head(root).name in ("step-000001.e1", "step-000002.e1")
-
-
 def test_sigterm_while_the_judge_is_awaited_commits_the_last_step_boundary(calm, root, gateways):
     gateway = gateways(root / "runs/tiny")
     gateway.score = unscored_now_and_then
@@ -267,73 +236,6 @@ def test_a_notice_in_the_last_step_leaves_sampling_to_the_next_attempt(calm, roo
     assert sorted(gateway.keys()) == sorted(calm[2].keys())
 
 
-def test_sigusr1_writes_the_stacks_of_all_threads_to_the_log(root, gateways):
-    gateway = gateways(root / "runs/tiny")
-    gateway.hold = lambda request: True
-    stage = start(root, 1, gateway)
-    until(lambda: len(gateway.asked) > 0, stage)
-    stage.kill(signal.SIGUSR1)
-    until(lambda: "judge_all" in (stage.epoch_dir / "stderr").read_text(), stage)
-    assert "most recent call first" in (stage.epoch_dir / "stderr").read_text()
-    stage.kill()
-    stage.wait()
-
-
-def test_a_full_disk_in_a_save_leaves_the_last_checkpoint_untouched(root, gateways):
-    stage = start(root, 1, gateways(root / "runs/tiny"), before=fill_the_disk_at_commit(3))
-    assert stage.wait() == 1
-    assert stage.outcome()["status"] == "failed"
-    assert "disk full" in stage.outcome()["message"]
-    kept = head(root)
-    assert kept.name == "step-000002.e1"
-    manifest = json.loads((kept / "manifest.json").read_text())
-    for name, file in manifest["files"].items():
-        assert hashlib.sha256((kept / name).read_bytes()).hexdigest() == file["sha256"]
-
-
-def test_a_judge_that_stays_away_fails_the_stage_in_a_resumable_way(root, gateways):
-    from conftest import error
-
-    gateway = gateways(root / "runs/tiny")
-    gateway.answer_with = (503, error("the judge has been away for 1800 s", "judge_away"))
-    stage = start(root, 1, gateway)
-    assert stage.wait() == 75
-    assert stage.outcome() == {
-        "status": "judge_away",
-        "message": "the judge has been away for 1800 s",
-        "field": None,
-    }
-    assert head(root).name == "step-000000.e1"
-
-
-def test_an_epoch_that_was_superseded_commits_nothing_more(root, gateways):
-    gateway = gateways(root / "runs/tiny")
-    gateway.hold = asked_of(step=1)
-    stage = start(root, 1, gateway)
-    until(lambda: len(gateway.asked) > 0, stage)
-    (root / "runs/tiny/grpo/epochs/000002").mkdir()
-    gateway.hold = lambda request: False
-    assert stage.wait() == 143
-    assert "superseded" in stage.outcome()["message"]
-    assert head(root).name == "step-000000.e1"
-    assert not (root / "runs/tiny/grpo/result.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("settings", "field"),
-    [
-        ({"micro_batch_size": 3}, "grpo.micro_batch_size"),
-        ({"rollout": "vllm_colocate"}, "grpo.rollout"),
-        ({"prompts_per_step": 9}, "task.train_prompts"),
-    ],
-)
-def test_settings_that_cannot_work_name_their_field(root, gateways, settings, field):
-    stage = start(root, 1, gateways(root / "runs/tiny"), **settings)
-    assert stage.wait() == 2
-    assert stage.outcome()["status"] == "bad_request"
-    assert stage.outcome()["field"] == field
-
-
 def test_stock_rollouts_are_judged_and_recorded_as_well(root, gateways):
     gateway = gateways(root / "runs/tiny")
     gateway.score = unscored_now_and_then
@@ -343,21 +245,6 @@ def test_stock_rollouts_are_judged_and_recorded_as_well(root, gateways):
     assert stage.wait() == 0, (stage.epoch_dir / "stderr").read_text()[-3000:]
     records = rollouts(root, "step-000001.e1")
     assert len(records) == STEP and all(len(r["trace_keys"]) == 1 for r in records)
-
-
-def test_two_ranks_stop_at_the_same_step_although_only_one_of_them_was_told(root, gateways):
-    gateway = gateways(root / "runs/tiny")
-    gateway.hold = asked_of(step=3)
-    stages = start_ranks(root, 1, gateway, 2, steps=6, save_every=6, micro_batch_size=2)
-    until(lambda: any(map(gateway.hold, gateway.asked)), stages[0])
-    # The other rank's verdicts come: it must not go on alone.
-    gateway.hold = asked_of(step=3, group=0)
-    for stage in stages:
-        stage.kill(signal.SIGTERM)
-    assert [stage.wait() for stage in stages] == [143, 143]
-    assert head(root).name == "step-000002.e1"
-    folder = checkpoints(root) / "step-000002.e1"
-    assert {path.name for path in folder.glob("rng_state*")} == {"rng_state_0.pth", "rng_state_1.pth"}
 
 
 def test_two_ranks_train_one_policy_and_rank_0_alone_writes(root, gateways):

@@ -15,19 +15,7 @@ from gavel_train.sampled_checkpoints import UNTRAINED, choose_checkpoints
 SETTINGS = {"steps": 4, "save_every": 1, "keep_checkpoints": 5}
 LAST = "step-000004.e1"
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _imports():
-    import torch
-
-    from gavel_train.trl_imports import hide_vllm
-
-    hide_vllm()
-
-    import gavel_train.commit_callback
-    import gavel_train.sample  # noqa: F401
-
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("imported_once")
 
 
 def renew_the_thread_pool():
@@ -38,7 +26,7 @@ def renew_the_thread_pool():
 
 
 @pytest.fixture(scope="module", params=["lora", "full", "bfloat16"])
-def calm(request, tmp_path_factory, tiny_model):
+def calm(imported_once, request, tmp_path_factory, tiny_model):
     """An undisturbed run of five checkpoints, of an adapter or of all weights; tests only read it."""
     from conftest import FakeGateway, make_tree
 
