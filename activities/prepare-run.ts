@@ -1,4 +1,4 @@
-import type { Spec } from '../src/contracts/spec.ts';
+import type { Spec } from '../src/contracts/spec/spec.ts';
 import type { Preemption } from '../src/contracts/status.ts';
 import { readSpec } from '../src/run-directory/create-run.ts';
 import { runPaths } from '../src/run-directory/paths.ts';

@@ -2,11 +2,11 @@ import { Context } from '@temporalio/activity';
 import { Audit } from '../src/contracts/audit.ts';
 import type { Preemption } from '../src/contracts/status.ts';
 import { failure } from '../src/failures.ts';
+import { ledgerTotals } from '../src/ledger/totals.ts';
 import { writeReport as render } from '../src/report/write-report.ts';
 import { readContractIfAny } from '../src/run-directory/files.ts';
 import { type RunPaths, runPaths } from '../src/run-directory/paths.ts';
 import { readVerifiedResult } from '../src/run-directory/result.ts';
-import { ledgerTotals } from '../src/stage/ledger-totals.ts';
 import type { Dependencies } from './dependencies.ts';
 import { whileBeating } from './while-beating.ts';
 

@@ -7,8 +7,8 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Trace } from '../src/contracts/trace.ts';
-import { sha256 } from '../src/gateway/key.ts';
-import { Ledger } from '../src/gateway/ledger.ts';
+import { sha256 } from '../src/ledger/key.ts';
+import { Ledger } from '../src/ledger/ledger.ts';
 
 const TRACES = 4_000;
 /** Calls in flight in a default spec: how many appends can wait at once. */

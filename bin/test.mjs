@@ -56,7 +56,7 @@ const pytest = {
 
 const fast = options.has('--fast');
 const checks = [
-  { name: 'contracts are fresh', command: [node, '--no-warnings', 'src/contracts/generate.ts', '--check'] },
+  { name: 'contracts are fresh', command: [node, '--no-warnings', 'tools/generate-contracts.ts', '--check'] },
   { name: 'biome', command: [...module('@biomejs/biome/bin/biome'), 'check', '.'] },
   { name: 'tsc', command: [...module('typescript/bin/tsc'), '-p', '.'] },
   { name: 'ruff check', command: [venv('ruff'), 'check', 'python', 'models'] },

@@ -23,17 +23,22 @@ const COMMANDS: CommandEntry[] = [
     name: 'up',
     args: '',
     summary: 'Temporal server (SQLite, Web UI) and worker, in the foreground',
-    load: () => import('./cli/up.ts'),
+    load: () => import('./cli/up/up.ts'),
   },
   {
     name: 'down',
     args: '',
     summary: 'end what `gavel up` or `gavel demo --stay` runs',
-    load: () => import('./cli/down.ts'),
+    load: () => import('./cli/up/down.ts'),
   },
   { name: 'worker', args: '', summary: 'a worker that polls a Temporal server', load: () => import('./cli/worker.ts') },
   { name: 'run', args: '<spec>', summary: 'start a run', load: () => import('./cli/run.ts') },
-  { name: 'watch', args: '<run>', summary: 'follow a run until it is over', load: () => import('./cli/watch.ts') },
+  {
+    name: 'watch',
+    args: '<run>',
+    summary: 'follow a run until it is over',
+    load: () => import('./cli/watch/watch.ts'),
+  },
   {
     name: 'pause',
     args: '<run>',
@@ -88,7 +93,7 @@ const COMMANDS: CommandEntry[] = [
     name: 'doctor',
     args: '',
     summary: 'what is installed, what is missing, and the command that mends it',
-    load: () => import('./cli/doctor.ts'),
+    load: () => import('./cli/doctor/doctor.ts'),
   },
 ];
 

@@ -6,7 +6,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
 import { type Config, MARKER, nodeQueue, TASK_QUEUE } from './config.ts';
-import { reapOrphans } from './process.ts';
+import { reapOrphans } from './process/reap.ts';
 import { nodeTag } from './stage/tags.ts';
 
 /** The composition root: one process that polls for workflows, for activities, or for both. */

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../src/cli/exit.ts';
 import { program } from '../src/cli.ts';
-import { Spec } from '../src/contracts/spec.ts';
-import { specPage } from '../src/contracts/spec-page.ts';
+import { Spec } from '../src/contracts/spec/spec.ts';
+import { specPage } from '../tools/spec-page.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -42,7 +42,7 @@ describe('README.md', () => {
 
   it('gives a spec that only lacks the files of its reader', async () => {
     const { parse } = await import('yaml');
-    const { checkSpec } = await import('../src/contracts/check-spec.ts');
+    const { checkSpec } = await import('../src/contracts/spec/check.ts');
     const yaml = /```yaml\n(run: .*?)```/s.exec(read('README.md'))?.[1] ?? '';
     expect(checkSpec(parse(yaml))).toMatchObject({ problems: [] });
   });

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { checkSpec } from '../src/contracts/check-spec.ts';
-import { loadRubric } from '../src/gateway/rubric.ts';
+import { checkSpec } from '../src/contracts/spec/check.ts';
+import { loadRubric } from '../src/judging/rubric.ts';
 import { loadSpec } from '../src/spec/load-spec.ts';
 
 const folder = fileURLToPath(new URL('../examples/', import.meta.url));

@@ -1,4 +1,4 @@
-import type { Spec } from '../src/contracts/spec.ts';
+import type { Spec } from '../src/contracts/spec/spec.ts';
 import { shared } from './activity-options.ts';
 import type { Leaving } from './control.ts';
 

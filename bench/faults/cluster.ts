@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import { devServerArgs } from '../../src/cli/dev-server.ts';
+import { devServerArgs } from '../../src/cli/up/dev-server.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
-import { freePort } from '../../src/ports.ts';
+import { freePort } from '../../src/process/ports.ts';
 import { type Cut, Forwarder } from './partition.ts';
 
 /**

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Config, pythonEnv } from '../../src/config.ts';
-import { vllmCommand } from '../../src/engines/vllm.ts';
-import { freePort } from '../../src/ports.ts';
-import { type Child, lastError, startChild } from '../../src/process.ts';
+import { lastError } from '../../src/process/last-error.ts';
+import { freePort } from '../../src/process/ports.ts';
+import { type Child, startChild } from '../../src/process/start-child.ts';
+import { vllmCommand } from '../../src/serving/engines/vllm.ts';
 
 /** The judge of all seeds that do not serve their own: one real vLLM, started once a campaign. */
 export async function startJudge(config: Config, folder: string): Promise<{ url: string; stop(): Promise<void> }> {

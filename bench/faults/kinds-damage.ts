@@ -15,7 +15,7 @@ import {
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Trace } from '../../src/contracts/trace.ts';
-import { damageOf, parseLine } from '../../src/run-directory/segment-lines.ts';
+import { damageOf, parseLine } from '../../src/ledger/line.ts';
 import { ALL, type FaultKind, TRAINED } from './fault-kind.ts';
 import type { Field } from './field.ts';
 

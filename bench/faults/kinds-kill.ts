@@ -144,7 +144,7 @@ async function hang(field: Field) {
 async function killVllm(field: Field, which: 'server' | 'engine') {
   const served = await field.until('the judge to be served', 120, () => servedBy(field.paths, 'judge'));
   const parts = () => field.children().filter(({ tag }) => tag?.endsWith('/vllm-judge'));
-  const server = parts().find(({ command }) => command.includes('gavel_train.serve_vllm'));
+  const server = parts().find(({ command }) => command.includes('gavel_train.serving.vllm'));
   const engine = parts().find(({ command }) => /EngineCore|spawn_main/.test(command));
   const victim = which === 'server' ? server : (engine ?? server);
   if (!victim) throw new Error('there is no vLLM to kill');

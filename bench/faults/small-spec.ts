@@ -1,4 +1,4 @@
-import { Spec } from '../../src/contracts/spec.ts';
+import { Spec } from '../../src/contracts/spec/spec.ts';
 
 /** The pipeline cut down to what a fault campaign can afford: real models and real parts, few prompts, short limits. */
 

@@ -156,12 +156,12 @@ def imported_once():
     """Import once here, so that forked children do not each pay for it; one thread, as bit equality needs."""
     import torch
 
-    from gavel_train.trl_imports import hide_vllm
+    from gavel_train.policy.trl_imports import hide_vllm
 
     hide_vllm()
 
-    import gavel_train.commit_callback
-    import gavel_train.sample  # noqa: F401
+    import gavel_train.policy.commit_callback
+    import gavel_train.policy.sample  # noqa: F401
 
     torch.set_num_threads(1)
 

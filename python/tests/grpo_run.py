@@ -106,8 +106,8 @@ def launch(epoch_dir: Path, before: Callable, suffix: str = "") -> Stage:
             sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
             sys.argv = ["grpo", str(epoch_dir)]
             before()
-            from gavel_train import grpo as stage
-            from gavel_train.outcome import run_stage
+            from gavel_train.policy.model import grpo as stage
+            from gavel_train.run.outcome import run_stage
 
             run_stage("grpo", stage.main)
         finally:
@@ -165,7 +165,7 @@ def die_in_the_save_of(commit: int):
     """End the process, without a word, when the manifest of its n-th commit is about to be written."""
 
     def patch():
-        from gavel_train import checkpoints as module
+        from gavel_train.run import checkpoints as module
 
         real, calls = module.write_atomically, []
 
@@ -185,7 +185,7 @@ def fill_the_disk_at_commit(commit: int):
     """Let the disk be full when the manifest of the n-th commit is about to be written."""
 
     def patch():
-        from gavel_train import checkpoints as module
+        from gavel_train.run import checkpoints as module
 
         real, calls = module.write_atomically, []
 

@@ -3,7 +3,7 @@ import { loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig'
 import type { Config } from '../config.ts';
 import { messageOf } from '../failures.ts';
 import { CliError } from './exit.ts';
-import { readUp } from './up-state.ts';
+import { readUp } from './up/state.ts';
 
 /** A Temporal server that answers. */
 export interface Server {

@@ -1,20 +1,20 @@
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
-import type { Spec } from '../contracts/spec.ts';
+import type { Spec } from '../contracts/spec/spec.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { loadSpec } from '../spec/load-spec.ts';
 import { paint } from './colors.ts';
 import { connect, type Server } from './connect.ts';
-import { type BorrowedUp, borrowUp } from './demo-up.ts';
 import { CliError, EXIT } from './exit.ts';
-import { pathsOf } from './follow-run.ts';
 import { startRun } from './run.ts';
-import type { RunView } from './run-view.ts';
 import { type Stopping, stopping } from './stopping.ts';
 import { judgeCost, readAudit, summaryRows, table } from './summary.ts';
-import { workflowIdOf } from './view-from-server.ts';
-import { watchRun } from './watch-run.ts';
+import { type BorrowedUp, borrowUp } from './up/demo-up.ts';
+import { pathsOf } from './watch/follow-run.ts';
+import type { RunView } from './watch/run-view.ts';
+import { workflowIdOf } from './watch/view-from-server.ts';
+import { watchRun } from './watch/watch-run.ts';
 
 interface DemoOptions {
   run?: string;

@@ -3,8 +3,8 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { loadConfig } from '../config.ts';
 import { CliError, EXIT } from './exit.ts';
-import { pathsOf } from './follow-run.ts';
 import { runPython } from './python.ts';
+import { pathsOf } from './watch/follow-run.ts';
 
 interface Options {
   format: string;
@@ -34,7 +34,7 @@ export function define(program: Command): void {
       }
       const code = await runPython(config, [
         '-m',
-        'gavel_train.export',
+        'gavel_train.grader.export',
         paths.dir,
         '--format',
         format,

@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { loadConfig } from '../config.ts';
 import { readSpec } from '../run-directory/create-run.ts';
-import { readEndpoint } from '../run-directory/endpoints.ts';
+import { readEndpoint } from '../serving/endpoints.ts';
 import { publishJudgeAt } from '../stage/gateway-settings.ts';
 import { CliError, EXIT } from './exit.ts';
-import { pathsOf } from './follow-run.ts';
+import { pathsOf } from './watch/follow-run.ts';
 
 export function define(program: Command): void {
   program

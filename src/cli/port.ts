@@ -1,4 +1,4 @@
-import { freePort, portTaken } from '../ports.ts';
+import { freePort, portTaken } from '../process/ports.ts';
 import { CliError, EXIT } from './exit.ts';
 
 const HOST = '127.0.0.1';

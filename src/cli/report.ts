@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { loadConfig } from '../config.ts';
 import { CliError } from './exit.ts';
-import { pathsOf } from './follow-run.ts';
+import { pathsOf } from './watch/follow-run.ts';
 
 export function define(program: Command): void {
   program

@@ -1,14 +1,14 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { type Command, Option } from 'commander';
 import { loadConfig, TASK_QUEUE } from '../config.ts';
-import type { Spec } from '../contracts/spec.ts';
+import type { Spec } from '../contracts/spec/spec.ts';
 import { specDigest } from '../run-directory/create-run.ts';
 import { loadSpec } from '../spec/load-spec.ts';
 import { connect, pollers, type Server } from './connect.ts';
 import { CliError } from './exit.ts';
-import { readUp } from './up-state.ts';
-import { workflowIdOf } from './view-from-server.ts';
-import { watchToEnd } from './watch.ts';
+import { readUp } from './up/state.ts';
+import { workflowIdOf } from './watch/view-from-server.ts';
+import { watchToEnd } from './watch/watch.ts';
 
 interface RunOptions {
   run?: string;

@@ -3,18 +3,18 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
-import type { Spec } from '../contracts/spec.ts';
+import type { Spec } from '../contracts/spec/spec.ts';
 import { startGateway } from '../gateway/server.ts';
-import { listGpus } from '../gpus.ts';
+import { listGpus } from '../gpus/list.ts';
 import { readSpec } from '../run-directory/create-run.ts';
-import { readEndpoint } from '../run-directory/endpoints.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
-import { serveUntilAborted } from '../stage/model-server.ts';
+import { readEndpoint } from '../serving/endpoints.ts';
+import { serveUntilAborted } from '../serving/model-server.ts';
 import { CliError, EXIT } from './exit.ts';
-import { pathsOf } from './follow-run.ts';
 import { needPort, parsePort } from './port.ts';
 import { stopping } from './stopping.ts';
 import { readAudit } from './summary.ts';
+import { pathsOf } from './watch/follow-run.ts';
 
 interface ServeOptions {
   host: string;

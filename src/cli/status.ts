@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
 import { tryConnect } from './connect.ts';
-import { plainLine, statusText } from './draw-run.ts';
-import { lookAtRun } from './follow-run.ts';
-import type { RunView } from './run-view.ts';
+import { plainLine, statusText } from './watch/draw-run.ts';
+import { lookAtRun } from './watch/follow-run.ts';
+import type { RunView } from './watch/run-view.ts';
 
 export function define(program: Command): void {
   program

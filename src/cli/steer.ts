@@ -3,8 +3,8 @@ import { loadConfig } from '../config.ts';
 import { messageOf } from '../failures.ts';
 import { connect } from './connect.ts';
 import { CliError } from './exit.ts';
-import { pathsOf } from './follow-run.ts';
-import { workflowIdOf } from './view-from-server.ts';
+import { pathsOf } from './watch/follow-run.ts';
+import { workflowIdOf } from './watch/view-from-server.ts';
 
 /** Says one thing to the workflow of a run that goes on; throws CliError where there is none. */
 export async function steer<T>(run: string, say: (handle: WorkflowHandle) => Promise<T>): Promise<T> {

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { loadConfig } from '../config.ts';
-import { GradingMode } from '../contracts/spec.ts';
+import { GradingMode } from '../contracts/spec/spec.ts';
 import { GradingRole, StageName, type Trace, VerdictKind } from '../contracts/trace.ts';
-import { readTraces, type TraceFilter } from '../gateway/read-traces.ts';
+import { readTraces, type TraceFilter } from '../ledger/read-traces.ts';
 import { paint } from './colors.ts';
 import { CliError, EXIT } from './exit.ts';
-import { pathsOf } from './follow-run.ts';
+import { pathsOf } from './watch/follow-run.ts';
 
 interface TracesOptions {
   role?: TraceFilter['role'];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AuditSpec, GateSpec, GradingMode } from './spec.ts';
+import { AuditSpec, GateSpec, GradingMode } from './spec/spec.ts';
 import { VerdictKind } from './trace.ts';
 
 /** `audit.json`: the two questions of an audit, answered apart, each figure with its n and interval. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { GradingMode, SamplingSpec } from './spec.ts';
+import { GradingMode, SamplingSpec } from './spec/spec.ts';
 import { GradingRole, StageName } from './trace.ts';
 
 /** What a gateway is started with: a JSON file named on its command line. Its own key comes in GAVEL_API_KEY. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Spec } from './spec.ts';
+import { Spec } from './spec/spec.ts';
 import { StageName } from './trace.ts';
 
 /** What an activity and the child process of a stage say to each other, and what a stage leaves behind. */

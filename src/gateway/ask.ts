@@ -1,12 +1,12 @@
 import { BadRequestError } from 'openai';
 import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
 import type { GatewayRole } from '../contracts/gateway.ts';
-import type { GradingMode } from '../contracts/spec.ts';
+import type { GradingMode } from '../contracts/spec/spec.ts';
 import type { Message, Trace } from '../contracts/trace.ts';
+import type { TokenLogprob } from '../judging/digits.ts';
+import type { Reply } from '../judging/verdict.ts';
 import { digitTokens } from './digit-tokens.ts';
-import type { TokenLogprob } from './digits.ts';
 import type { Live, Upstream } from './upstream.ts';
-import type { Reply } from './verdict.ts';
 
 /** As many as OpenAI and vLLM give by default: enough to hold all ten digits where a digit is likely at all. */
 const TOP_LOGPROBS = 20;

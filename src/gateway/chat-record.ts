@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { createParser } from 'eventsource-parser';
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions';
 import type { Message, StageName, Trace } from '../contracts/trace.ts';
+import { parseReply } from '../judging/verdict.ts';
+import { keyOf } from '../ledger/key.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import type { ChatBody } from './chat.ts';
-import { keyOf } from './key.ts';
-import type { Ledger } from './ledger.ts';
 import type { Upstream } from './upstream.ts';
-import { parseReply } from './verdict.ts';
 
 interface Heard {
   content: string;

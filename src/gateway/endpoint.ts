@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { secretFrom } from '../config.ts';
 import type { GatewayRole } from '../contracts/gateway.ts';
 import { Endpoint as EndpointFile } from '../contracts/stage.ts';
+import type { Identity } from '../ledger/key.ts';
 import { judgeMisconfigured } from './errors.ts';
-import type { Identity } from './key.ts';
 
 /** Where a role's model is at this moment, and who it is. */
 export interface Endpoint extends Identity {

@@ -1,11 +1,11 @@
 import type { Grade, GradeRequest, StageName, Trace } from '../contracts/trace.ts';
+import { type LoadedRubric, renderMessages } from '../judging/rubric.ts';
+import { parseReply } from '../judging/verdict.ts';
+import { keyOf, type Question, textDigest } from '../ledger/key.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import { ask, samplingOf } from './ask.ts';
 import { badRequest } from './errors.ts';
-import { keyOf, type Question, textDigest } from './key.ts';
-import type { Ledger } from './ledger.ts';
-import { type LoadedRubric, renderMessages } from './rubric.ts';
 import { Rejected, type Role, type Upstream } from './upstream.ts';
-import { parseReply } from './verdict.ts';
 
 interface Call {
   request: GradeRequest;

@@ -11,15 +11,15 @@ import {
   type RoleStats,
 } from '../contracts/gateway.ts';
 import { GradeRequest } from '../contracts/trace.ts';
+import { loadRubric } from '../judging/rubric.ts';
+import { Ledger } from '../ledger/ledger.ts';
 import { type ChatBody, chat } from './chat.ts';
 import { ChatRecorder } from './chat-record.ts';
 import { NotPublished } from './endpoint.ts';
 import { errorLine } from './error-line.ts';
 import { badRequest, GatewayError } from './errors.ts';
 import { Grader } from './grade.ts';
-import { Ledger } from './ledger.ts';
 import { findModel, listModels } from './models.ts';
-import { loadRubric } from './rubric.ts';
 import { type Role, Upstream } from './upstream.ts';
 
 /** Several times the longest context of today's judges as text; more is a mistake or an attack. */

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Gpu } from '../gpus.ts';
 import { orNull, writeAtomic } from '../run-directory/files.ts';
+import type { Gpu } from './list.ts';
 
 const GPU_COUNT = 'gpu-count';
 

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { z } from 'zod';
 import { Audit } from '../contracts/audit.ts';
-import { Spec } from '../contracts/spec.ts';
+import { Spec } from '../contracts/spec/spec.ts';
 import { MetricLine, StageResult } from '../contracts/stage.ts';
 import type { Preemption } from '../contracts/status.ts';
 import { specDigest } from '../run-directory/create-run.ts';

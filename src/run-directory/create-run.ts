@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { access, constants, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { Spec } from '../contracts/spec.ts';
+import { Spec } from '../contracts/spec/spec.ts';
 import { fsyncFolder, orNull, readContractIfAny, writeAtomic } from './files.ts';
 import { type RunPaths, runPaths } from './paths.ts';
 

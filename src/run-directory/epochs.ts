@@ -2,14 +2,11 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type EpochRecord, Head, Manifest, type Outcome } from '../contracts/stage.ts';
 import type { StageName } from '../contracts/trace.ts';
+import { verifyLedger } from '../ledger/verify-ledger.ts';
 import { PRUNED, type Quarantined, quarantine, type Verified, verifyCheckpoint } from './checkpoints.ts';
 import { assertNewest, damagedIsNull, EpochSuperseded, newestEpoch, newestRecord, readEpoch } from './epoch-records.ts';
 import { completeBytes, fsyncFolder, orNull, readContractIfAny, writeAtomic } from './files.ts';
 import { parseCheckpointName, parseSegmentName, type RunPaths, type StagePaths } from './paths.ts';
-import { verifyLedger } from './verify-ledger.ts';
-
-export type { Quarantined } from './checkpoints.ts';
-export { assertNewest, EpochSuperseded, newestEpoch, readEpoch, readHead } from './epoch-records.ts';
 
 export interface Resume {
   name: string;

@@ -1,5 +1,5 @@
 import { isAbsolute, join, resolve } from 'node:path';
-import { RunName } from '../contracts/spec.ts';
+import { RunName } from '../contracts/spec/spec.ts';
 
 /** Names of everything in a run directory. Nothing outside src/run-directory spells an artifact's name. */
 

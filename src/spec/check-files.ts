@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import type { SpecProblem } from '../contracts/check-spec.ts';
-import type { Spec } from '../contracts/spec.ts';
-import { loadRubric } from '../gateway/rubric.ts';
+import type { SpecProblem } from '../contracts/spec/check.ts';
+import type { Spec } from '../contracts/spec/spec.ts';
+import { loadRubric } from '../judging/rubric.ts';
 import { resolveUnder } from '../run-directory/paths.ts';
-import { locateModel } from './models.ts';
+import { locateModel } from '../serving/identity.ts';
 
 /** Problems of a valid spec with the files that it names, looked up under `root` (GAVEL_ROOT). */
 export function missingFiles(root: string, spec: Spec): SpecProblem[] {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
-import { checkSpec, type SpecProblem } from '../contracts/check-spec.ts';
-import type { Spec } from '../contracts/spec.ts';
+import { checkSpec, type SpecProblem } from '../contracts/spec/check.ts';
+import type { Spec } from '../contracts/spec/spec.ts';
 
 /** A spec that cannot be used; each problem names its field and, where the file has one, its line. */
 export class SpecError extends Error {

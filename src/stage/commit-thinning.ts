@@ -1,4 +1,4 @@
-import type { Spec } from '../contracts/spec.ts';
+import type { Spec } from '../contracts/spec/spec.ts';
 import type { ProgressSignal } from '../contracts/status.ts';
 
 // Temporal keeps each signal in the history: more than 2,000 a run, preemptions and restarts included, are too many.

@@ -4,7 +4,8 @@ import { createInterface } from 'node:readline';
 import { MetricLine, type Outcome } from '../contracts/stage.ts';
 import type { Preemption } from '../contracts/status.ts';
 import { saysDiskFull } from '../failures.ts';
-import { readEpoch, readHead, type TakenEpoch } from '../run-directory/epochs.ts';
+import { readEpoch, readHead } from '../run-directory/epoch-records.ts';
+import type { TakenEpoch } from '../run-directory/epochs.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readOutcome } from '../run-directory/result.ts';
 

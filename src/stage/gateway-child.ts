@@ -6,11 +6,11 @@ import type { Config } from '../config.ts';
 import type { GatewayConfig } from '../contracts/gateway.ts';
 import type { Endpoint } from '../contracts/stage.ts';
 import { failure } from '../failures.ts';
-import { type Child, startChild } from '../process.ts';
-import { keepPublished } from '../run-directory/endpoints.ts';
-import { newestEpoch } from '../run-directory/epochs.ts';
+import { type Child, startChild } from '../process/start-child.ts';
+import { newestEpoch } from '../run-directory/epoch-records.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
+import { keepPublished } from '../serving/endpoints.ts';
 import type { LiveView } from './live-view.ts';
 import type { Losses } from './losses.ts';
 

@@ -2,10 +2,10 @@ import { hostname } from 'node:os';
 import type { z } from 'zod';
 import { secretFrom } from '../config.ts';
 import { GatewayConfig } from '../contracts/gateway.ts';
-import type { Spec } from '../contracts/spec.ts';
+import type { Spec } from '../contracts/spec/spec.ts';
 import { failure } from '../failures.ts';
-import { publishEndpoint, readEndpoint } from '../run-directory/endpoints.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
+import { publishEndpoint, readEndpoint } from '../serving/endpoints.ts';
 
 /** What the gateway beside a stage grades with. */
 

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { type Config, pythonEnv } from '../config.ts';
-import type { Spec } from '../contracts/spec.ts';
+import type { Spec } from '../contracts/spec/spec.ts';
 import { Outcome } from '../contracts/stage.ts';
 import type { Heartbeat } from '../contracts/status.ts';
 import { failure, invalidSpec } from '../failures.ts';
-import { lastError, startChild } from '../process.ts';
+import { lastError } from '../process/last-error.ts';
+import { startChild } from '../process/start-child.ts';
 import { createRun } from '../run-directory/create-run.ts';
 import { readContractIfAny, writeAtomic } from '../run-directory/files.ts';
 import { type RunPaths, resolveUnder } from '../run-directory/paths.ts';
@@ -59,7 +60,7 @@ async function makePrompts({ config, spec, signal, beat }: Prepare, paths: RunPa
     const child = startChild({
       name: 'prepare',
       command: config.python,
-      args: ['-m', 'gavel_train.prepare', paths.dir],
+      args: ['-m', 'gavel_train.run.prepare', paths.dir],
       cwd: config.root,
       env: pythonEnv(config, spec.task.path !== null),
       logPath,

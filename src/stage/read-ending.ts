@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { Outcome, StageResult } from '../contracts/stage.ts';
 import { failure, invalidSpec, saysDiskFull } from '../failures.ts';
-import { killedRank, lastError } from '../process.ts';
+import { killedRank, lastError } from '../process/last-error.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readOutcome, readResult } from '../run-directory/result.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LimitsSpec } from '../contracts/spec.ts';
-import type { Child, ChildExit } from '../process.ts';
+import type { LimitsSpec } from '../contracts/spec/spec.ts';
+import type { Child, ChildExit } from '../process/start-child.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readStop } from '../run-directory/stop.ts';
 import type { LiveView } from './live-view.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { freePort } from '../../src/ports.ts';
+import { freePort } from '../../src/process/ports.ts';
 
 /** A GAVEL_ROOT of the test's own with the shipped models and examples in it, and the real `gavel` run on it. */
 

@@ -70,8 +70,8 @@ export async function killedLate(made: MiniStorm): Promise<void> {
   await made.attempt();
 }
 
-const checkpoints = 'python/gavel_train/checkpoints.py';
-const directory = 'python/gavel_train/run_directory.py';
+const checkpoints = 'python/gavel_train/run/checkpoints.py';
+const directory = 'python/gavel_train/run/directory.py';
 const fence: Breakage = {
   file: directory,
   from: '    newest = newest_epoch(stage_dir)\n    if newest > epoch:',
@@ -79,11 +79,11 @@ const fence: Breakage = {
 };
 const ledgerBlind: Breakage[] = [
   {
-    file: 'src/gateway/ledger.ts',
+    file: 'src/ledger/ledger.ts',
     from: 'find(key: string): Trace | null {',
     to: 'find(key: string): Trace | null {\n    if (key) return null;',
   },
-  { file: 'src/gateway/ledger.ts', from: ' || this.#index.has(trace.key)', to: '' },
+  { file: 'src/ledger/ledger.ts', from: ' || this.#index.has(trace.key)', to: '' },
 ];
 
 interface Case {
@@ -159,7 +159,7 @@ export const cases: Case[] = [
     build: 'the key holds no occasion',
     breakages: [
       {
-        file: 'src/gateway/key.ts',
+        file: 'src/ledger/key.ts',
         from: 'occasion: string): string {',
         to: 'occasion_: string): string {\n  const occasion = occasion_.slice(0, 0);',
       },

@@ -10,7 +10,7 @@ import { processesOf, trainersOf } from '../../bench/faults/processes.ts';
 import { smallSpec } from '../../bench/faults/small-spec.ts';
 import { adapterOf, calmly, calmRun, type Testimony, verdictsOf } from '../../bench/faults/witness.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
-import type { Spec } from '../../src/contracts/spec.ts';
+import type { Spec } from '../../src/contracts/spec/spec.ts';
 import type { StageResult } from '../../src/contracts/stage.ts';
 import { createRun } from '../../src/run-directory/create-run.ts';
 import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';

@@ -1,7 +1,7 @@
 """A trainer without tensors: everything of the real one that a fault campaign checks, in a second.
 
 Client of the gateway, epochs, commits, result, signals and progress lines are gavel's own code; in place of
-weights there is a digest that every verdict goes into. `python mini_trainer.py gavel_train.grpo EPOCH_DIR`.
+weights there is a digest that every verdict goes into. `python mini_trainer.py gavel_train.policy.grpo EPOCH_DIR`.
 A file `hold` beside `runs` names the step whose end it waits at, so that no test races it.
 """
 
@@ -12,12 +12,12 @@ import sys
 import time
 from pathlib import Path
 
-from gavel_train import lifetime, progress
-from gavel_train.checkpoints import commit_checkpoint, read_manifest
+from gavel_train.run import lifetime, progress
+from gavel_train.run.checkpoints import commit_checkpoint, read_manifest
 from gavel_train.contracts import GradeRequest, RolloutRecord
-from gavel_train.gateway import GatewayClient
-from gavel_train.outcome import run_stage
-from gavel_train.run_directory import check_newest, checkpoint_name, publish_result, run_dir_of, write_rows
+from gavel_train.judging.gateway import GatewayClient
+from gavel_train.run.outcome import run_stage
+from gavel_train.run.directory import check_newest, checkpoint_name, publish_result, run_dir_of, write_rows
 
 STEP_S = 0.05
 

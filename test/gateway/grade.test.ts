@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Trace } from '../../src/contracts/trace.ts';
-import { parseLine } from '../../src/run-directory/segment-lines.ts';
+import { parseLine } from '../../src/ledger/line.ts';
 import { gatewayWith, graded, KEY, QUESTION, tracesOf } from './start.ts';
 
 const onDisk = (run_dir: string): string[] => {

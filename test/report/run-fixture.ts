@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Audit, type Measure } from '../../src/contracts/audit.ts';
-import { Spec } from '../../src/contracts/spec.ts';
+import { Spec } from '../../src/contracts/spec/spec.ts';
 import type { MetricLine, StageResult } from '../../src/contracts/stage.ts';
 import type { Preemption } from '../../src/contracts/status.ts';
 import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';

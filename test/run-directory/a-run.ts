@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Spec } from '../../src/contracts/spec.ts';
+import { Spec } from '../../src/contracts/spec/spec.ts';
 import type { Endpoint } from '../../src/contracts/stage.ts';
 import { createRun } from '../../src/run-directory/create-run.ts';
 import { writeAtomic } from '../../src/run-directory/files.ts';

@@ -2,9 +2,10 @@ import { appendFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { EpochRecord } from '../../src/contracts/stage.ts';
-import { EpochSuperseded, newestEpoch, takeEpoch } from '../../src/run-directory/epochs.ts';
+import { lineOf } from '../../src/ledger/line.ts';
+import { EpochSuperseded, newestEpoch } from '../../src/run-directory/epoch-records.ts';
+import { takeEpoch } from '../../src/run-directory/epochs.ts';
 import { readContract } from '../../src/run-directory/files.ts';
-import { lineOf } from '../../src/run-directory/segment-lines.ts';
 import { aRun, commit } from './a-run.ts';
 
 const holder = { node: 'a', pid: 1 };

@@ -134,5 +134,5 @@ test('digests a folder by the paths and contents of its files, as the trainers d
   expect(await artifactDigest(join(folder, 'none'))).toBeNull();
 });
 
-/** The same files have the same digest in python/tests/test_results.py. */
+/** The same files have the same digest in python/tests/run/test_results.py. */
 const FOLDER = 'f475a73c7bd531a0d574647ce4cb96a86eebeb4cd6f61b414452631cc79b06ee';

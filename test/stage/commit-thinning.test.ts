@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Spec } from '../../src/contracts/spec.ts';
+import { Spec } from '../../src/contracts/spec/spec.ts';
 import { commitThinning } from '../../src/stage/commit-thinning.ts';
 import { spec } from '../workflows/environment.ts';
 

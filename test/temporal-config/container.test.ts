@@ -61,7 +61,7 @@ describe('temporal-config/container/Containerfile', () => {
       'src/cli.ts',
       'workflows/index.ts',
       'activities/index.ts',
-      'python/gavel_train/grpo.py',
+      'python/gavel_train/policy/grpo.py',
     ];
     for (const path of [...needed, 'package.json', 'examples/poly-easy.yaml', ...copied(instructions.slice(0, setUp))])
       expect(isIgnored(path), path).toBe(false);

@@ -6,17 +6,15 @@ grpo's rows and judge verdicts -> gateway (grader, base) -> measures, gates -> r
 import json
 from pathlib import Path
 
-from gavel_train import progress
 from gavel_train.audit.compute import EvalRow, Inputs, compute_audit
 from gavel_train.audit.truth import truths
 from gavel_train.contracts import AuditRow, GradingPass, PromptRow, StageRequest, VerdictRow
-from gavel_train.gateway import GatewayClient
-from gavel_train.grading import Mode, Role, grade_rows
-from gavel_train.lifetime import rank
-from gavel_train.outcome import BadRequest, run_stage
-from gavel_train.results import read_artifact, read_result
-from gavel_train.rubric import load_rubric
-from gavel_train.run_directory import (
+from gavel_train.grader.examples import judge_traces, prompt_hash
+from gavel_train.judging.gateway import GatewayClient
+from gavel_train.judging.grading import Mode, Role, grade_rows
+from gavel_train.judging.rubric import load_rubric
+from gavel_train.run import progress
+from gavel_train.run.directory import (
     RUBRIC,
     check_not_published,
     publish_result,
@@ -24,7 +22,9 @@ from gavel_train.run_directory import (
     run_dir_of,
     write_atomically,
 )
-from gavel_train.sft_data import judge_traces, prompt_hash
+from gavel_train.run.lifetime import rank
+from gavel_train.run.outcome import BadRequest, run_stage
+from gavel_train.run.results import read_artifact, read_result
 from gavel_train.tasks import verifier_of
 
 

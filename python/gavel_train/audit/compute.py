@@ -15,7 +15,7 @@ import numpy as np
 from gavel_train.audit import gates, intervals, metrics
 from gavel_train.audit.metrics import SCORES, Ints, Rates, Statistic
 from gavel_train.contracts import Audit, AuditRow, GateSpec, GradingPass, Measure, VerdictRow
-from gavel_train.run_directory import now
+from gavel_train.run.directory import now
 
 THRESHOLD = 5
 

@@ -13,15 +13,15 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gavel_train import lifetime, progress
 from gavel_train.audit.compute import Inputs, compute_audit
 from gavel_train.audit.truth import truths
 from gavel_train.contracts import AuditRow, ExternalAuditRequest, ExternalAuditRow, Outcome, VerdictRow
-from gavel_train.gateway import GatewayClient
-from gavel_train.grading import Mode, Role, grade_rows
-from gavel_train.outcome import EXIT_CODES, BadRequest, outcome_of
-from gavel_train.run_directory import read_rows, write_atomically
-from gavel_train.sft_data import prompt_hash
+from gavel_train.grader.examples import prompt_hash
+from gavel_train.judging.gateway import GatewayClient
+from gavel_train.judging.grading import Mode, Role, grade_rows
+from gavel_train.run import lifetime, progress
+from gavel_train.run.directory import read_rows, write_atomically
+from gavel_train.run.outcome import EXIT_CODES, BadRequest, outcome_of
 from gavel_train.tasks import gsm8k, jsonl
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -1,0 +1,114 @@
+"""The grader as it is handed on: adapter, merged weights, tokenizer, and a card of what it was made from."""
+
+import importlib.metadata
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+
+from gavel_train.contracts import StageRequest
+from gavel_train.grader.examples import Examples
+from gavel_train.run.directory import check_not_published, fsync_path, run_dir_of
+
+
+def write_grader(
+    request: StageRequest,
+    epoch_dir: Path,
+    *,
+    base: str,
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Examples,
+    metrics: Mapping[str, float | None],
+) -> Path:
+    """Write `grader/` of the run, built in the epoch's own place and renamed; returns its path."""
+    work = epoch_dir / "grader"
+    shutil.rmtree(work, ignore_errors=True)
+    model.save_pretrained(str(work))
+    tokenizer.save_pretrained(work)
+    _save_merged(request, base, work, tokenizer)
+    (work / "README.md").write_text(card(request, base, examples, metrics), encoding="utf-8")
+    for path in [*work.rglob("*"), work]:
+        fsync_path(path)
+    target = run_dir_of(request) / "grader"
+    check_not_published(run_dir_of(request) / "sft", request.epoch)
+    if target.exists():
+        # Left by an epoch that ended between this rename and its result: nobody has been told of it.
+        target.rename(epoch_dir / "grader-before")
+        shutil.rmtree(epoch_dir / "grader-before")
+    work.rename(target)
+    fsync_path(target.parent)
+    return target
+
+
+def _save_merged(request: StageRequest, base: str, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    # Merged in fp32 from the plain base: a sum in bf16 or onto 4-bit weights would round the adapter away.
+    whole = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    merged = PeftModel.from_pretrained(whole, str(folder)).merge_and_unload()
+    merged.to(getattr(torch, request.spec.sft.dtype))
+    # The grader was taught to end with the tokenizer's end of text, whatever the base ends with.
+    ends = merged.generation_config.eos_token_id
+    ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
+    if tokenizer.eos_token_id not in ends:
+        merged.generation_config.eos_token_id = [tokenizer.eos_token_id, *ends]
+    merged.save_pretrained(folder / "merged")
+    tokenizer.save_pretrained(folder / "merged")
+
+
+def card(request: StageRequest, base: str, examples: Examples, metrics: Mapping[str, float | None]) -> str:
+    """The model card, Markdown."""
+    spec = request.spec
+    settings = json.dumps(spec.sft.model_dump(mode="json"), indent=2)
+    figures = "\n".join(
+        f"| {name} | {value:.4f} |"
+        for name, value in metrics.items()
+        if name.startswith("holdout") and value is not None
+    )
+    scores = ", ".join(f"{score}: {count}" for score, count in examples.scores.items())
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers", "trl", "peft")
+    )
+    # A folder of this machine says nothing to a reader elsewhere; the spec's own name for it does.
+    shown = spec.sft.base_model
+    return f"""---
+base_model: {shown}
+library_name: peft
+tags: [gavel, grader, lora]
+---
+
+# Grader of run {request.run}
+
+Grades a completion 0-9 by the rubric `{spec.judge.rubric}`, distilled from the verdicts of a larger judge.
+What it is worth is in `report/audit.json` of its run, which was measured on other prompts; the figures below
+only say how well it fits.
+
+| | |
+| --- | --- |
+| base | `{shown}` |
+| judge | {", ".join(f"`{name}`" for name in examples.judge_models)} |
+| rubric digest | {", ".join(f"`{digest}`" for digest in examples.rubric_digests) or "not recorded"} |
+| modes | {", ".join(spec.sft.modes)} |
+| traces | {examples.traces} on {examples.prompts} prompts |
+| left out | {examples.duplicates} repeats, {examples.excluded} on prompts of the eval and audit splits |
+| judge's scores in them | {scores} |
+| examples | {len(examples.train)} trained on, {len(examples.holdout)} held out by prompt |
+| made with | {versions} |
+
+## Held-out figures
+
+| measure | value |
+| --- | --- |
+{figures}
+
+`merged/` holds the whole weights, ready to serve; this folder holds the adapter alone.
+
+## Settings
+
+```json
+{settings}
+```
+"""

@@ -1,0 +1,265 @@
+"""Stage `sft`: distils the judge's traces into a small grader, by LoRA through TRL's SFTTrainer.
+
+    ledger -> traces, kept -> examples (both modes) -> LoRA, loss on the reply alone -> grader/ (adapter,
+    merged weights, card)
+
+Left out: packing and full fine-tuning; a grader is small and its replies are short.
+"""
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedTokenizerBase,
+    set_seed,
+)
+from trl.trainer.sft_config import SFTConfig
+
+from gavel_train.contracts import SftSpec, StageRequest
+from gavel_train.grader.examples import Example, Examples, examples_of
+from gavel_train.grader.folder import write_grader
+from gavel_train.grader.resume import Kept, checkpoint_of_examples, examples_record, traces_of_training
+from gavel_train.grader.trainer import (
+    CommitAndReport,
+    Encoded,
+    GraderTrainer,
+    WeightedCollator,
+    dataset_of,
+    encode,
+    training_order,
+)
+from gavel_train.judging.rubric import load_rubric
+from gavel_train.run import progress
+from gavel_train.run.directory import RUBRIC, publish_result, resolve, run_dir_of
+from gavel_train.run.lifetime import Preempted, deferring_sigterm, rank
+from gavel_train.run.outcome import BadRequest, run_stage
+
+# Logits are the largest tensor of a step (0.6 MB a token at 150,000 words); they and their gradient then fit
+# any GPU in use.
+_LOGITS_BYTES = 4 * 2**30
+
+_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
+
+
+def main(request: StageRequest, epoch_dir: Path) -> None:
+    """Train the grader of a run, or go on from its last checkpoint, and publish it."""
+    spec = request.spec.sft
+    _check_qlora(spec)
+    progress.progress("load", 0, 1)
+    kept = traces_of_training(request, epoch_dir)
+    examples = examples_of(
+        kept.distilled,
+        load_rubric(run_dir_of(request) / RUBRIC),
+        modes=spec.modes,
+        holdout=spec.holdout,
+        balance=spec.balance,
+        seed=spec.seed,
+    )
+    base = find_base(request)
+    tokenizer = load_tokenizer(base)
+    trainer, callback, held = build_trainer(request, epoch_dir, base, tokenizer, examples, kept)
+    progress.progress("load", 1, 1, {"examples": len(examples.train), "prompts": examples.prompts})
+
+    if callback.resume_from is not None:
+        progress.resumed(Path(callback.resume_from).name, _step_of(callback.resume_from))
+    with deferring_sigterm():
+        trainer.train(resume_from_checkpoint=callback.resume_from)
+    if callback.preempted:
+        raise Preempted
+
+    metrics = callback.metrics | _holdout_metrics(trainer, held)
+    if rank() != 0:
+        return
+    progress.progress("train", trainer.state.global_step, trainer.state.max_steps, metrics)
+    grader = write_grader(
+        request,
+        epoch_dir,
+        base=base,
+        model=trainer.accelerator.unwrap_model(trainer.model),
+        tokenizer=tokenizer,
+        examples=examples,
+        metrics=metrics,
+    )
+    publish_result(
+        request,
+        step=trainer.state.global_step,
+        checkpoint=callback.parent,
+        metrics=metrics | {"examples": len(examples.train), "traces": examples.traces},
+        artifacts={"grader": grader},
+    )
+
+
+def build_trainer(
+    request: StageRequest,
+    epoch_dir: Path,
+    base: str,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Examples,
+    kept: Kept,
+) -> tuple[GraderTrainer, CommitAndReport, dict[str, list[Encoded]]]:
+    """The trainer, its callback, and the encoded held-out examples of each mode."""
+    spec = request.spec.sft
+    train = _encode_all(tokenizer, examples.train, spec.max_length)
+    if not train:
+        raise BadRequest(
+            "sft.max_length",
+            f"Expected examples of at most {spec.max_length} tokens, found none of {len(examples.train)}.",
+        )
+    held = {
+        mode: _encode_all(tokenizer, [e for e in examples.holdout if e.mode == mode], spec.max_length)
+        for mode in spec.modes
+    }
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if spec.batch_size % world:
+        raise BadRequest(
+            "sft.batch_size", f"Expected a multiple of the {world} ranks, found {spec.batch_size}."
+        )
+    # TRL makes the adapter before its Trainer sets the seed.
+    set_seed(spec.seed)
+    order = training_order([len(row.input_ids) for row in train], spec.batch_size, spec.epochs, spec.seed)
+    model = _load_model(base, spec)
+    longest = max(len(row.input_ids) for row in train)
+    micro = micro_batch_size(spec.batch_size // world, longest, model.config.get_text_config().vocab_size)
+    steps = len(order) // spec.batch_size
+    record = examples_record(train, order, kept)
+    callback = CommitAndReport(request, checkpoint_of_examples(request.resume_from, record), record)
+    cuda = torch.cuda.is_available()
+    arguments = SFTConfig(
+        output_dir=str(epoch_dir / "trainer"),
+        max_steps=steps,
+        per_device_train_batch_size=micro,
+        per_device_eval_batch_size=micro,
+        gradient_accumulation_steps=spec.batch_size // world // micro,
+        learning_rate=spec.learning_rate,
+        lr_scheduler_type="cosine",
+        # Adam's second moments are noise in the first steps.
+        warmup_steps=min(steps // 10, 50),
+        # The order is made above; sampling again would make it depend on where a run was resumed.
+        train_sampling_strategy="sequential",
+        bf16=spec.dtype == "bfloat16",
+        gradient_checkpointing=cuda,
+        loss_type="nll",
+        max_length=None,
+        remove_unused_columns=False,
+        save_steps=spec.save_every,
+        logging_steps=1,
+        disable_tqdm=True,
+        report_to="none",
+        dataloader_pin_memory=cuda,
+        seed=spec.seed,
+    )
+    trainer = GraderTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=dataset_of(train, order),
+        data_collator=WeightedCollator(pad_token_id=_pad_id(tokenizer)),
+        processing_class=tokenizer,
+        peft_config=LoraConfig(
+            r=spec.lora.r,
+            lora_alpha=spec.lora.alpha,
+            lora_dropout=spec.lora.dropout,
+            target_modules=spec.lora.target_modules,
+            task_type="CAUSAL_LM",
+        ),
+        callbacks=[callback],
+    )
+    return trainer, callback, held
+
+
+def micro_batch_size(batch: int, longest: int, vocabulary: int) -> int:
+    """The largest divisor of a rank's batch whose fp32 logits stay within _LOGITS_BYTES, at least 1."""
+    fits = [
+        n for n in range(1, batch + 1) if batch % n == 0 and n * longest * vocabulary * 4 <= _LOGITS_BYTES
+    ]
+    return max(fits, default=1)
+
+
+def find_base(request: StageRequest) -> str:
+    """Folder of the base model, or its hub name where there is no such folder."""
+    name = request.spec.sft.base_model
+    folder = resolve(request.root, name)
+    if folder.is_dir():
+        return str(folder)
+    if not _HUB_NAME.fullmatch(name):
+        raise BadRequest("sft.base_model", f"Expected a model folder at {folder}, found none.")
+    return name
+
+
+def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
+    """The base's tokenizer; it must have a chat template and an end of text."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base)
+    except (OSError, ValueError) as error:
+        raise BadRequest(
+            "sft.base_model", f"Expected a model folder or hub name, found none at {base}: {error}"
+        ) from error
+    if tokenizer.chat_template is None or tokenizer.eos_token_id is None:
+        raise BadRequest(
+            "sft.base_model",
+            f"Expected a tokenizer with a chat template and an end-of-text token at {base}, found none.",
+        )
+    return tokenizer
+
+
+def _encode_all(
+    tokenizer: PreTrainedTokenizerBase, examples: list[Example], max_length: int
+) -> list[Encoded]:
+    """Encode; an example that is too long is left out whole, since its end is what it teaches."""
+    encoded = [encode(tokenizer, example) for example in examples]
+    return [row for row in encoded if len(row.input_ids) <= max_length]
+
+
+def _load_model(base: str, spec: SftSpec) -> Any:
+    quantized: dict[str, Any] = {}
+    if spec.qlora:
+        quantized["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
+        )
+    return AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, spec.dtype), **quantized)
+
+
+def _check_qlora(spec: SftSpec) -> None:
+    if not spec.qlora:
+        return
+    lacks = [] if torch.cuda.is_available() else ["a CUDA GPU"]
+    if importlib.util.find_spec("bitsandbytes") is None:
+        lacks.append("the package bitsandbytes")
+    if lacks:
+        raise BadRequest(
+            "sft.qlora", f"QLoRA needs {' and '.join(lacks)}, found none: set sft.qlora to false."
+        )
+
+
+def _holdout_metrics(trainer: GraderTrainer, held: dict[str, list[Encoded]]) -> dict[str, float | None]:
+    metrics: dict[str, float | None] = {}
+    for mode, rows in held.items():
+        if rows:
+            found = trainer.evaluate(eval_dataset=dataset_of(rows), metric_key_prefix="eval")
+            metrics[f"holdout_loss_{mode}"] = found["eval_loss"]
+            metrics[f"holdout_token_accuracy_{mode}"] = found.get("eval_mean_token_accuracy")
+    losses = [
+        value for name, value in metrics.items() if name.startswith("holdout_loss") and value is not None
+    ]
+    return metrics | {"holdout_loss": sum(losses) / len(losses) if losses else None}
+
+
+def _pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    assert isinstance(pad, int)
+    return pad
+
+
+def _step_of(checkpoint: str) -> int:
+    return int(Path(checkpoint).name.removeprefix("step-").split(".")[0])
+
+
+if __name__ == "__main__":
+    run_stage("sft", main)

@@ -1,0 +1,127 @@
+"""A grading pass: one verdict for each audit row by one role in one mode, and what that cost."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed
+from pathlib import Path
+from typing import Any, Literal
+
+from gavel_train.contracts import AuditRow, Endpoint, Grade, GradeRequest, GradingPass, VerdictRow
+from gavel_train.judging.gateway import GatewayClient
+from gavel_train.run import progress
+from gavel_train.run.directory import write_atomically, write_rows
+from gavel_train.run.ledger import without_checksum
+
+Role = Literal["judge", "grader", "base"]
+Mode = Literal["reasoned", "single_token"]
+_PROGRESS_EVERY_S = 1.0
+
+
+def grade_rows(
+    client: GatewayClient,
+    rows: Sequence[AuditRow],
+    role: Role,
+    mode: Mode,
+    occasion_prefix: str = "audit",
+    *,
+    out: Path,
+    run_dir: Path,
+    segments: str,
+) -> GradingPass:
+    """Grade all rows, once each; write `verdicts-<role>-<mode>.jsonl` and `pass-<role>-<mode>.json` in `out`.
+
+    `segments` is the glob, under `run_dir/traces`, of the ledger segments that this gateway writes
+    (say `grpo-e3-*.jsonl`): tokens are counted there, since a trace is durable before its verdict
+    is returned. The clock starts once the first row is answered, and verdicts per second leave that
+    row out; rows answered from the ledger or by reuse are not `asked`. Raises ValueError without rows,
+    LedgerError where a line there is damaged.
+    """
+    if not rows:
+        raise ValueError("Expected rows to grade, found none.")
+    phase = f"grade: {role}, {mode}"
+    requests = {
+        row.id: GradeRequest(
+            role=role,
+            mode=mode,
+            occasion=f"{occasion_prefix}:{row.id}:0",
+            prompt=row.prompt,
+            completion=row.completion,
+            ground_truth=row.ground_truth,
+        )
+        for row in rows
+    }
+    # A model that is still loading answers the first row late; the clock must not count that.
+    first = rows[0].id
+    grades = {first: client.grade(requests[first])}
+    started = said_at = time.monotonic()
+    futures = {client.submit(request): row_id for row_id, request in requests.items() if row_id != first}
+    try:
+        for future in as_completed(futures):
+            grades[futures[future]] = future.result()
+            if time.monotonic() - said_at >= _PROGRESS_EVERY_S or len(grades) == len(rows):
+                said_at = time.monotonic()
+                rate = len(grades) / max(said_at - started, 1e-9)
+                progress.progress(phase, len(grades), len(rows), {f"{role}_verdicts_per_s": rate})
+    finally:
+        for future in futures:
+            future.cancel()
+    seconds = time.monotonic() - started
+
+    verdicts = [verdict_row(row.id, grades[row.id]) for row in rows]
+    traces = list(_traces(run_dir, segments, {grade.key for grade in grades.values() if not grade.replayed}))
+    asked = [trace for trace in traces if trace.get("reused_from") is None]
+    usages = [trace.get("usage") or {} for trace in asked]
+    timed = [trace for trace in asked if trace["key"] != grades[first].key]
+    summary = GradingPass(
+        role=role,
+        mode=mode,
+        model=_model_name(run_dir, role, traces),
+        rows=len(rows),
+        asked=len(asked),
+        seconds=round(seconds, 3) if timed else 0.0,
+        verdicts_per_s=round(len(timed) / seconds, 3) if timed else None,
+        prompt_tokens=sum(usage.get("prompt_tokens", 0) for usage in usages),
+        completion_tokens=sum(usage.get("completion_tokens", 0) for usage in usages),
+    )
+    write_rows(out / f"verdicts-{role}-{mode}.jsonl", verdicts)
+    write_atomically(out / f"pass-{role}-{mode}.json", summary.model_dump_json(indent=2) + "\n")
+    return summary
+
+
+def verdict_row(row_id: str, grade: Grade) -> VerdictRow:
+    """Return the line that an audit keeps of a grade."""
+    return VerdictRow(
+        row_id=row_id,
+        key=grade.key,
+        verdict=grade.verdict,
+        score=grade.score,
+        expectation=grade.expectation,
+        confidence=grade.confidence,
+        off_digit_mass=grade.off_digit_mass,
+        replayed=grade.replayed,
+        latency_ms=grade.latency_ms,
+    )
+
+
+def _traces(run_dir: Path, segments: str, keys: set[str]) -> Iterator[dict[str, Any]]:
+    for path in sorted((run_dir / "traces").glob(segments)):
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    # The gateway is writing its next line; no verdict of this pass is in it.
+                    continue
+                trace = json.loads(without_checksum(line, f"{path}:{number}"))
+                if trace["key"] in keys:
+                    yield trace
+
+
+def _model_name(run_dir: Path, role: Role, traces: list[dict[str, Any]]) -> str:
+    if traces:
+        return str(traces[0]["model"])
+    try:
+        return Endpoint.model_validate_json((run_dir / "endpoints" / f"{role}.json").read_bytes()).model
+    except (OSError, ValueError):
+        return role

@@ -1,0 +1,188 @@
+"""The one reward: `w * verifier + (1 - w) * score / 9`, the judge alone where there is no verifier's word.
+
+Without a score there is no reward, and a row without a reward moves nothing. It is never a 0: that would
+teach the policy from an outage or from a reply that nobody could read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from typing import Any
+
+from gavel_train.contracts import Grade, GradeRequest, PromptRow, Spec
+from gavel_train.judging.gateway import GatewayClient
+from gavel_train.judging.grading import Mode
+from gavel_train.run import lifetime, progress
+from gavel_train.run.outcome import BadRequest
+from gavel_train.tasks import Verifier
+
+HIGHEST_SCORE = 9.0
+# One unlucky step may have no readable verdict; three in a row are a judge or a rubric that does not fit.
+_BATCHES_WITHOUT_SCORE = 3
+# How soon SIGTERM ends the wait for a judge that is slow or away.
+_STOP_POLL_S = 0.25
+# Below this a judge is not slow; from then on the wait is said about once a second.
+_SLOW_S = 5.0
+_SAY_EVERY_S = 1.0
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is known of one rollout once its verdicts are in."""
+
+    step: int
+    group: int
+    rollout: int
+    prompt_id: str
+    completion: str
+    trace_keys: list[str]
+    score: float | None
+    verifier: float | None
+    reward: float | None
+
+
+def score_of(grades: Sequence[Grade], *, mode: Mode, threshold: float) -> float | None:
+    """Return the mean score, 0 to 9, of the votes that count, or None if none does.
+
+    A vote counts if it was scored and is at least as confident as `threshold`; one of unknown confidence
+    counts only without a threshold. A single-token vote's score is the expectation over the ten digits
+    (it resolves more than the digit alone); a reasoned vote's score is the digit that its reasoning led to.
+    """
+    counted = [
+        float(grade.expectation if mode == "single_token" and grade.expectation is not None else grade.score)
+        for grade in grades
+        if grade.score is not None
+        and grade.verdict == "scored"
+        and (threshold == 0 or (grade.confidence is not None and grade.confidence >= threshold))
+    ]
+    return sum(counted) / len(counted) if counted else None
+
+
+def mixed_reward(verifier: float | None, score: float | None, *, verifier_weight: float) -> float | None:
+    """Return the reward, 0 to 1; None where the judge gave no score."""
+    if score is None:
+        return None
+    if verifier is None:
+        return score / HIGHEST_SCORE
+    return verifier_weight * verifier + (1 - verifier_weight) * score / HIGHEST_SCORE
+
+
+class RewardDesk:
+    """Hands completions to the judge as soon as they exist, and turns the verdicts into rewards."""
+
+    def __init__(self, client: GatewayClient, spec: Spec, verify: Verifier) -> None:
+        self._client = client
+        self._votes = spec.judge.votes
+        self._mode: Mode = spec.judge.mode
+        self._num_generations = spec.grpo.num_generations
+        self._threshold = spec.grpo.confidence_threshold
+        self._weight = spec.grpo.verifier_weight
+        self._verify = verify
+        self._without_score = 0
+
+    def hand_in(self, step: int, position: int, row: PromptRow, completion: str) -> list[Future[Grade]]:
+        """Start the grading calls of one rollout, `position` counted over all ranks; returns at once."""
+        group, rollout = divmod(position, self._num_generations)
+        return [
+            self._client.submit(
+                GradeRequest(
+                    role="judge",
+                    mode=self._mode,
+                    occasion=f"grpo:{step}:{group}:{rollout}:{vote}",
+                    prompt=row.prompt,
+                    completion=completion,
+                    ground_truth=row.ground_truth,
+                )
+            )
+            for vote in range(self._votes)
+        ]
+
+    def collect(
+        self, step: int, position: int, row: PromptRow, completion: str, calls: Sequence[Future[Grade]]
+    ) -> Judged:
+        """Wait for the verdicts of one rollout; raises what ended a call (JudgeAway, say)."""
+        verifier = self._verify(completion, row)
+        grades = [call.result() for call in calls]
+        score = score_of(grades, mode=self._mode, threshold=self._threshold)
+        group, rollout = divmod(position, self._num_generations)
+        return Judged(
+            step=step,
+            group=group,
+            rollout=rollout,
+            prompt_id=row.id,
+            completion=completion,
+            trace_keys=[grade.key for grade in grades],
+            score=score,
+            verifier=verifier,
+            reward=mixed_reward(verifier, score, verifier_weight=self._weight),
+        )
+
+    def _refuse_nonsense(self, judged: Sequence[Judged], calls: Sequence[Sequence[Future[Grade]]]) -> None:
+        """Raise BadRequest once several batches in a row had not one score: such training moves nothing."""
+        self._without_score = 0 if any(one.score is not None for one in judged) else self._without_score + 1
+        if self._without_score < _BATCHES_WITHOUT_SCORE:
+            return
+        grade = calls[0][0].result()
+        expected = "one digit" if self._mode == "single_token" else "a reply that ends in 'Score: N'"
+        raise BadRequest(
+            "judge",
+            f"Expected {expected}, got no score in {self._without_score} steps in a row; "
+            f"the last verdict was {grade.verdict}, its reply began {(grade.reasoning or '')[:80]!r} "
+            f"(see `gavel traces`)",
+        )
+
+    def judge_all(
+        self,
+        step: int,
+        first_position: int,
+        rows: Sequence[PromptRow],
+        completions: Sequence[str],
+        any_rank: Callable[[bool], bool] = bool,
+    ) -> list[Judged]:
+        """Grade a batch of rollouts, all at once, and wait for the last verdict.
+
+        Raises StopAtBoundary where SIGTERM arrives meanwhile: a judge that is away must not cost the steps
+        since the last commit. `any_rank` tells whether any rank says so; they all have to raise together.
+        """
+        # Completions that a notice has cut off must not be graded, let alone be learned from.
+        if any_rank(lifetime.stop_requested()):
+            raise lifetime.StopAtBoundary
+        batch = list(enumerate(zip(rows, completions, strict=True), start=first_position))
+        calls = [self.hand_in(step, position, row, text) for position, (row, text) in batch]
+        try:
+            _wait_for([call for own in calls for call in own])
+            if any_rank(lifetime.stop_requested()):
+                raise lifetime.StopAtBoundary
+            judged = [
+                self.collect(step, position, row, text, own)
+                for (position, (row, text)), own in zip(batch, calls, strict=True)
+            ]
+            self._refuse_nonsense(judged, calls)
+            return judged
+        except BaseException:
+            for call in (call for own in calls for call in own):
+                call.cancel()
+            raise
+
+
+def _wait_for(calls: Sequence[Future[Grade]]) -> None:
+    """Wait until all calls have ended, or one has failed, or SIGTERM has arrived."""
+    pending: set[Future[Grade]] = set(calls)
+    began = said_at = time.monotonic()
+    while pending and not lifetime.stop_requested():
+        done, pending = wait(pending, timeout=_STOP_POLL_S)
+        if any(call.exception() is not None for call in done):
+            return
+        now = time.monotonic()
+        # A judge that is slow and answers is waited for; only whoever says so is not taken for hung.
+        if pending and now - began > _SLOW_S and now - said_at > _SAY_EVERY_S:
+            said_at = now
+            progress.waiting("judge", now - began)
+
+
+def as_record(judged: Judged) -> dict[str, Any]:
+    """Return the fields of a RolloutRecord that are known before advantages are."""
+    return dict(vars(judged))

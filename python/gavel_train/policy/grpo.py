@@ -1,0 +1,142 @@
+"""GRPO: a judge rewards a policy's rollouts. `python -m gavel_train.policy.grpo EPOCH_DIR`.
+
+TRL's GRPOTrainer, unforked. gavel adds, through TRL's own extension points, the rollout (CachedRollout),
+the one reward, and the commits. After training, the first, middle and last checkpoint are sampled and
+the judge grades the audit rows.
+
+Left out: several updates on one batch (num_iterations is 1, so that a checkpoint never falls into the
+middle of one), evaluation during training (the sampled checkpoints answer that), tools, images.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+from gavel_train.contracts import GrpoSpec, PromptRow, StageRequest
+from gavel_train.run import lifetime, progress
+from gavel_train.run.directory import checkpoint_name, read_prompts, resolve, run_dir_of
+from gavel_train.run.outcome import BadRequest, run_stage
+
+
+def main(request: StageRequest, epoch_dir: Path) -> None:
+    """Train to the last step, from the given checkpoint or afresh, then sample, grade and publish."""
+    grpo = request.spec.grpo
+    progress.progress("load", 0, grpo.steps)
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    # Heavy imports wait until the process can say what it is doing.
+    from gavel_train.judging.gateway import GatewayClient
+    from gavel_train.policy.sample import sample_and_grade
+    from gavel_train.run.checkpoints import read_manifest
+    from gavel_train.tasks import verifier_of
+
+    resume_from = resolve(request.root, request.resume_from) if request.resume_from else None
+    done = 0
+    if resume_from is not None:
+        manifest = read_manifest(resume_from)
+        done = manifest.step
+        progress.resumed(manifest.name, done)
+    client = GatewayClient.for_request(request)
+    if done < grpo.steps:
+        last = train(request, epoch_dir, client, resume_from)
+    else:
+        assert resume_from is not None
+        last = resume_from.name
+    sample_and_grade(request, epoch_dir, client, verifier_of(request.spec.task), last)
+
+
+def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path | None) -> str:
+    """Train up to the last step; return the name of the last checkpoint."""
+    from gavel_train.policy.trl_config import trl_config
+    from gavel_train.policy.trl_imports import hide_vllm
+
+    spec, grpo = request.spec, request.spec.grpo
+    # Says no, where it must, before TRL's trainer is imported, and a vLLM perhaps with it.
+    config = trl_config(spec, output_dir=clear_work(epoch_dir))
+    if not config.use_vllm:
+        hide_vllm()
+    from datasets import Dataset
+    from transformers import PrinterCallback, ProgressCallback, set_seed
+    from trl.trainer.grpo_trainer import GRPOTrainer
+
+    from gavel_train.judging.reward import RewardDesk
+    from gavel_train.policy.commit_callback import CommitCallback
+    from gavel_train.policy.model import load_policy, load_tokenizer, lora_config
+    from gavel_train.rollouts.cached import CachedRollout, CollectRewards
+    from gavel_train.rollouts.generation import as_prompt
+    from gavel_train.run.ranks import any_rank
+    from gavel_train.tasks import verifier_of
+
+    tokenizer = load_tokenizer(request)
+    rows = read_prompts(run_dir_of(request), "train")
+
+    # Adapter weights are drawn from the global generator.
+    set_seed(grpo.seed)
+    policy = load_policy(request)
+    rollout = CachedRollout(
+        {row.prompt: row for row in rows}, RewardDesk(client, spec, verifier_of(spec.task))
+    )
+    reward = CollectRewards(rollout)
+    commits = CommitCallback(request, rollout, parent=resume_from.name if resume_from else None)
+    trainer = GRPOTrainer(
+        model=policy,
+        args=config,
+        processing_class=tokenizer,
+        train_dataset=Dataset.from_list(
+            [{"prompt": as_prompt(tokenizer, row.prompt)} for row in prompt_order(rows, grpo)]
+        ),
+        reward_funcs=reward,
+        rollout_func=rollout if grpo.rollout == "cached" else None,
+        peft_config=lora_config(grpo.lora) if grpo.lora else None,
+        callbacks=[commits],
+    )
+    for noisy in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(noisy)
+    commits.trainer = reward.trainer = trainer
+
+    with lifetime.deferring_sigterm():
+        try:
+            trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+        except lifetime.StopAtBoundary:
+            commits.commit_boundary()
+    # A notice in the last step comes too late to give it up: it is committed, and the rest waits for the
+    # next attempt.
+    if commits.preempted or any_rank(trainer, lifetime.stop_requested()):
+        raise lifetime.Preempted
+    return checkpoint_name(grpo.steps, request.epoch)
+
+
+def prompt_order(rows: list[PromptRow], grpo: GrpoSpec) -> list[PromptRow]:
+    """Return the prompts of every step, in order: the training rows again and again, each pass reshuffled.
+
+    The whole run is one pass over this list, so that a step's number alone says which prompts it has.
+    TRL's own sampler draws a pass's order from a generator that no checkpoint holds.
+    """
+    if len(rows) < grpo.prompts_per_step:
+        raise BadRequest(
+            "task.train_prompts",
+            f"Expected at least grpo.prompts_per_step = {grpo.prompts_per_step} prompts, found {len(rows)}",
+        )
+    rng = random.Random(f"grpo:{grpo.seed}")
+    order: list[PromptRow] = []
+    while len(order) < grpo.steps * grpo.prompts_per_step:
+        # Whole steps only, so that no prompt is twice in one step.
+        order += rng.sample(rows, len(rows) - len(rows) % grpo.prompts_per_step)
+    return order[: grpo.steps * grpo.prompts_per_step]
+
+
+def clear_work(epoch_dir: Path) -> Path:
+    """Return an empty folder, in the epoch's own place, for TRL to save into."""
+    work = epoch_dir / "work"
+    if lifetime.rank() == 0:
+        shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    return work
+
+
+if __name__ == "__main__":
+    run_stage("grpo", main)

@@ -1,0 +1,224 @@
+"""After training: what the first, middle and last checkpoint answer to held-out prompts, and the verdicts.
+
+Eval rows measure the policy by the verifier alone; audit rows are graded by the judge, and later by the
+grader. Batches are seeded one by one, so that a run killed here samples the same completions again and
+the ledger answers for those already graded, whatever the number of ranks.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gavel_train.contracts import AuditRow, PromptRow, StageRequest
+from gavel_train.judging.gateway import GatewayClient
+from gavel_train.judging.grading import grade_rows
+from gavel_train.policy.model import device_of, load_checkpoint, load_tokenizer
+from gavel_train.policy.sampled_checkpoints import UNTRAINED, choose_checkpoints, weights_of
+from gavel_train.policy.step_log import mean
+from gavel_train.rollouts.generation import as_prompt, complete, sampling_config, tokenize
+from gavel_train.run import lifetime, progress
+from gavel_train.run.checkpoints import quarantine, read_manifest
+from gavel_train.run.directory import (
+    check_newest,
+    publish_result,
+    read_prompts,
+    run_dir_of,
+    write_atomically,
+    write_rows,
+)
+from gavel_train.tasks import Verifier
+
+# Two completions a prompt halve the sampling noise of the policy's accuracy for little time.
+EVAL_COMPLETIONS = 2
+# Small enough for one GPU beside the cache of long completions, large enough that a tiny model on a CPU
+# is not held up by Python.
+_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """One completion of one prompt of a split."""
+
+    split: str
+    label: str
+    index: int
+    sample: int
+    completion: str
+
+
+def sample_and_grade(
+    request: StageRequest, epoch_dir: Path, client: GatewayClient, verify: Verifier, last: str
+) -> None:
+    """Sample, verify, have the judge grade, and publish the stage's result (rank 0 does the last three)."""
+    run_dir, spec = run_dir_of(request), request.spec
+    prompts = {split: read_prompts(run_dir, split) for split in ("eval", "audit")}
+    progress.progress("verify", 0, 1)
+    checkpoints, damaged = choose_checkpoints(request, last)
+    sampled = _sample(request, epoch_dir, prompts, checkpoints)
+    if lifetime.rank() != 0:
+        return
+
+    folder = run_dir / request.stage / "checkpoints"
+    # Now that no rank will look for them any more.
+    check_newest(folder.parent, request.epoch)
+    for name, reason in damaged.items():
+        quarantine(folder / name, reason, run_dir)
+    eval_rows = list(_eval_rows(sampled, prompts["eval"], checkpoints, verify))
+    audit_rows = list(_audit_rows(sampled, prompts["audit"], checkpoints, verify))
+    eval_path, audit_path = epoch_dir / "eval-rows.jsonl", epoch_dir / "audit-rows.jsonl"
+    write_atomically(eval_path, "".join(json.dumps(row) + "\n" for row in eval_rows))
+    write_rows(audit_path, audit_rows)
+    mode = spec.judge.mode
+    grade_rows(
+        client,
+        audit_rows,
+        "judge",
+        mode,
+        out=epoch_dir,
+        run_dir=run_dir,
+        segments=f"{request.stage}-e{request.epoch}-*.jsonl",
+    )
+    newest = read_manifest(folder / last)
+    publish_result(
+        request,
+        step=spec.grpo.steps,
+        checkpoint=last,
+        metrics={
+            "reward": newest.metrics.get("reward"),
+            "verifier_accuracy": newest.metrics.get("verifier_accuracy"),
+            **{
+                f"eval_{label}": mean(row["verifier"] for row in eval_rows if row["checkpoint"] == label)
+                for label in checkpoints
+            },
+        },
+        artifacts={
+            "audit_rows": audit_path,
+            "eval_rows": eval_path,
+            "verdicts_judge": epoch_dir / f"verdicts-judge-{mode}.jsonl",
+            "pass_judge": epoch_dir / f"pass-judge-{mode}.json",
+            **{
+                f"checkpoint_{label}": folder / name
+                for label, (name, _) in checkpoints.items()
+                if name != UNTRAINED
+            },
+        },
+    )
+
+
+def _sample(
+    request: StageRequest,
+    epoch_dir: Path,
+    prompts: dict[str, list[PromptRow]],
+    checkpoints: dict[str, tuple[str, int]],
+) -> list[Sampled]:
+    """Sample every checkpoint; batches are dealt to the ranks, and the ranks meet through files."""
+    rank, ranks = lifetime.rank(), _ranks()
+    batches = list(_batches(request, prompts, checkpoints))
+    mine: list[Sampled] = []
+    model, tokenizer, loaded = None, load_tokenizer(request), None
+    for number, (label, split, temperature, slots) in enumerate(batches):
+        progress.progress("sample", number, len(batches))
+        if number % ranks != rank:
+            continue
+        if loaded != checkpoints[label]:
+            model = None  # frees the one before, so that two are never held
+            loaded = checkpoints[label]
+            model = load_checkpoint(request, weights_of(request, loaded[0]))
+            model = model.to(device_of(request.spec.grpo)).eval()
+        torch.manual_seed(
+            zlib.crc32(f"{request.spec.audit.seed}:{checkpoints[label][1]}:{split}:{slots[0]}".encode())
+        )
+        ids = tokenize(tokenizer, [as_prompt(tokenizer, prompts[split][index].prompt) for index, _ in slots])
+        config = sampling_config(
+            tokenizer, temperature=temperature, max_new_tokens=request.spec.grpo.max_completion_tokens
+        )
+        completion_ids = complete(model, ids, config, device=device_of(request.spec.grpo))
+        texts = tokenizer.batch_decode(completion_ids, skip_special_tokens=True)
+        mine += [Sampled(split, label, *slot, text) for slot, text in zip(slots, texts, strict=True)]
+    progress.progress("sample", len(batches), len(batches))
+    if ranks == 1:
+        return mine
+    return _share(epoch_dir, mine, rank, ranks)
+
+
+def _batches(
+    request: StageRequest, prompts: dict[str, list[PromptRow]], checkpoints: dict[str, tuple[str, int]]
+) -> Iterator[tuple[str, str, float, list[tuple[int, int]]]]:
+    """Yield label, split, temperature and (prompt index, sample) slots; a checkpoint is sampled once."""
+    audit = request.spec.audit
+    seen: set[str] = set()
+    for label, (name, _) in checkpoints.items():
+        if name in seen:
+            continue
+        seen.add(name)
+        for split, count, temperature in (
+            ("eval", EVAL_COMPLETIONS, request.spec.grpo.temperature),
+            ("audit", audit.completions_per_prompt, audit.temperature),
+        ):
+            slots = [(index, sample) for index in range(len(prompts[split])) for sample in range(count)]
+            for start in range(0, len(slots), _BATCH):
+                yield label, split, temperature, slots[start : start + _BATCH]
+
+
+def _share(epoch_dir: Path, mine: Sequence[Sampled], rank: int, ranks: int) -> list[Sampled]:
+    write_atomically(epoch_dir / f"sampled-{rank}.json", json.dumps([asdict(one) for one in mine]))
+    torch.distributed.barrier()
+    if rank != 0:
+        return []
+    shared = [json.loads((epoch_dir / f"sampled-{other}.json").read_text()) for other in range(ranks)]
+    everything = [Sampled(**one) for part in shared for one in part]
+    order = {"first": 0, "middle": 1, "last": 2}
+    return sorted(everything, key=lambda one: (order[one.label], one.split, one.index, one.sample))
+
+
+def _eval_rows(
+    sampled: Sequence[Sampled],
+    prompts: Sequence[PromptRow],
+    checkpoints: dict[str, tuple[str, int]],
+    verify: Verifier,
+) -> Iterator[dict[str, Any]]:
+    for label, (name, step) in checkpoints.items():
+        for one in sampled:
+            if one.split == "eval" and checkpoints[one.label][0] == name:
+                row = prompts[one.index]
+                yield {
+                    "prompt_id": row.id,
+                    "checkpoint": label,
+                    "step": step,
+                    "completion": one.completion,
+                    "verifier": verify(one.completion, row),
+                }
+
+
+def _audit_rows(
+    sampled: Sequence[Sampled],
+    prompts: Sequence[PromptRow],
+    checkpoints: dict[str, tuple[str, int]],
+    verify: Verifier,
+) -> Iterator[AuditRow]:
+    for one in sampled:
+        if one.split == "audit":
+            row = prompts[one.index]
+            name, step = checkpoints[one.label]
+            verdict = verify(one.completion, row)
+            yield AuditRow(
+                # No epoch in it: the ledger's key of a row must not depend on how often the run was killed.
+                id=f"step-{step:06d}-{one.index:05d}-{one.sample}",
+                prompt_id=row.id,
+                prompt=row.prompt,
+                completion=one.completion,
+                ground_truth=row.ground_truth,
+                is_correct=None if verdict is None else verdict == 1.0,
+                source=name,
+            )
+
+
+def _ranks() -> int:
+    return torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1

@@ -1,0 +1,99 @@
+"""The spec in TRL's words."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from trl.trainer.grpo_config import GRPOConfig
+
+from gavel_train.contracts import GrpoSpec, Spec
+from gavel_train.judging.gateway import GATEWAY_AWAY_LIMIT_S
+from gavel_train.run.outcome import BadRequest
+
+# What a commit of a large model may take on a slow filesystem while the other ranks wait for rank 0.
+_COLLECTIVE_MARGIN_S = 1800
+
+
+def trl_config(spec: Spec, *, output_dir: Path) -> GRPOConfig:
+    """Return TRL's arguments; raises BadRequest where batch sizes do not divide or vLLM cannot be used."""
+    grpo = spec.grpo
+    micro_batch, accumulation = batch_sizes(grpo, world_size=int(os.environ.get("WORLD_SIZE", "1")))
+    return GRPOConfig(
+        output_dir=str(output_dir),
+        max_steps=grpo.steps,
+        per_device_train_batch_size=micro_batch,
+        gradient_accumulation_steps=accumulation,
+        # One generation batch is one optimizer step: nothing generated is pending where a checkpoint falls.
+        steps_per_generation=accumulation,
+        num_iterations=1,
+        num_generations=grpo.num_generations,
+        max_completion_length=grpo.max_completion_tokens,
+        temperature=grpo.temperature,
+        learning_rate=grpo.learning_rate,
+        # A decaying rate would make a run of 60 steps differ from the first 60 of 100.
+        lr_scheduler_type="constant",
+        beta=grpo.beta,
+        gradient_checkpointing=grpo.gradient_checkpointing,
+        # The order is laid out beforehand (see grpo.prompt_order).
+        shuffle_dataset=False,
+        bf16=grpo.dtype == "bfloat16",
+        use_cpu=not torch.cuda.is_available(),
+        seed=grpo.seed,
+        data_seed=grpo.seed,
+        # One rank may wait for judge and gateway as long as they may be away; the others have to bear it.
+        ddp_timeout=int(spec.judge.outage_limit_s + GATEWAY_AWAY_LIMIT_S) + _COLLECTIVE_MARGIN_S,
+        # CommitCallback alone says when to save.
+        save_strategy="no",
+        logging_strategy="steps",
+        logging_steps=1,
+        report_to="none",
+        push_to_hub=False,
+        disable_tqdm=True,
+        # Memory that is pinned for no accelerator only warns.
+        dataloader_pin_memory=torch.cuda.is_available(),
+        **_vllm_arguments(grpo),
+    )
+
+
+def batch_sizes(grpo: GrpoSpec, *, world_size: int) -> tuple[int, int]:
+    """Return completions in one pass of one rank, and passes in a step."""
+    completions = grpo.prompts_per_step * grpo.num_generations
+    if completions % world_size != 0:
+        raise BadRequest(
+            "grpo.processes",
+            f"Expected grpo.processes to divide the {completions} completions of a step, got {world_size}",
+        )
+    local = completions // world_size
+    micro_batch = grpo.micro_batch_size or local
+    if local % micro_batch != 0:
+        raise BadRequest(
+            "grpo.micro_batch_size",
+            f"Expected grpo.micro_batch_size to divide {local}, a rank's share of a step, got {micro_batch}",
+        )
+    return micro_batch, local // micro_batch
+
+
+def _vllm_arguments(grpo: GrpoSpec) -> dict[str, Any]:
+    if grpo.rollout not in ("vllm_colocate", "vllm_server"):
+        return {}
+    if not torch.cuda.is_available():
+        raise _no_vllm(grpo, "no GPU was found")
+    try:
+        import vllm  # noqa: F401
+        from trl.generation.vllm_generation import VLLMGeneration  # noqa: F401
+        from trl.import_utils import is_vllm_available
+    except ImportError as error:
+        raise _no_vllm(grpo, str(error)) from None
+    if not is_vllm_available():
+        raise _no_vllm(grpo, "TRL finds none")
+    return {"use_vllm": True, "vllm_mode": "colocate" if grpo.rollout == "vllm_colocate" else "server"}
+
+
+def _no_vllm(grpo: GrpoSpec, reason: str) -> BadRequest:
+    return BadRequest(
+        "grpo.rollout",
+        f"grpo.rollout {grpo.rollout} needs a GPU and a vLLM that TRL supports ({reason}); use cached",
+    )

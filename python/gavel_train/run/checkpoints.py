@@ -1,0 +1,257 @@
+"""The commit protocol: a checkpoint is there whole or not at all, and the chain of parents says what counts.
+
+Write in the epoch's own place, fsync files and folder, manifest last, rename into `checkpoints/`,
+replace the epoch's HEAD, fsync the parents. A folder without a manifest was never committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gavel_train.contracts import EpochRecord, Files, Head, Manifest, StageRequest
+from gavel_train.run.directory import (
+    check_newest,
+    checkpoint_name,
+    fsync_path,
+    now,
+    run_dir_of,
+    sha256_of,
+    write_atomically,
+)
+
+MANIFEST = "manifest.json"
+ROLLOUTS = "rollouts.jsonl"
+# Written before the first file of a pruned checkpoint goes: what is left is a link of the chain, not damage.
+PRUNED = "pruned.json"
+
+_NAME = re.compile(r"step-(\d{6,})\.e(\d+)")
+
+
+class CheckpointDamaged(Exception):
+    """A checkpoint that cannot be done without is not what was committed."""
+
+
+def commit_checkpoint(
+    request: StageRequest,
+    work: Path,
+    *,
+    step: int,
+    parent: str | None,
+    metrics: Mapping[str, float | None],
+) -> Manifest:
+    """Commit the folder `work` (inside the epoch's own place) as the stage's checkpoint of `step`.
+
+    Raises Superseded if a newer epoch exists, and OSError (disk full, say) with the last good
+    checkpoint untouched: until the rename nothing outside `work` changes.
+    """
+    stage_dir = run_dir_of(request) / request.stage
+    name = checkpoint_name(step, request.epoch)
+    files = _durable_files(work)
+    rng = hashlib.sha256()
+    rng_files = sorted(path for path in files if path.startswith("rng_state"))
+    for path in rng_files:
+        rng.update(files[path].sha256.encode())
+    manifest = Manifest(
+        stage=request.stage,
+        name=name,
+        epoch=request.epoch,
+        step=step,
+        parent=parent,
+        files=files,
+        rng_sha256=rng.hexdigest() if rng_files else None,
+        metrics=dict(metrics),
+        created_at=now(),
+    )
+    data = (manifest.model_dump_json(indent=2) + "\n").encode()
+    write_atomically(work / MANIFEST, data)
+    check_newest(stage_dir, request.epoch)
+    checkpoints = stage_dir / "checkpoints"
+    checkpoints.mkdir(exist_ok=True)
+    target = checkpoints / name
+    if target.exists() and not is_committed(target):
+        shutil.rmtree(target)
+    work.rename(target)
+    head = Head(checkpoint=name, step=step, manifest_sha256=hashlib.sha256(data).hexdigest())
+    fsync_path(checkpoints)
+    write_atomically(
+        stage_dir / "epochs" / f"{request.epoch:06d}" / "HEAD", head.model_dump_json(indent=2) + "\n"
+    )
+    return manifest
+
+
+def is_committed(folder: Path) -> bool:
+    """Return whether a checkpoint folder was committed."""
+    return (folder / MANIFEST).is_file()
+
+
+def is_pruned(folder: Path) -> bool:
+    """Return whether only the manifest and the rollouts of a checkpoint are left."""
+    return (folder / PRUNED).is_file()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read a checkpoint's manifest."""
+    return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+
+
+def step_of(name: str) -> int:
+    """Return the step in a checkpoint's name; raises ValueError for another name."""
+    return _step_and_epoch(name)[0]
+
+
+def damage_of(folder: Path) -> str | None:
+    """Return how a checkpoint differs from its manifest (names, sizes, sha256), None where it does not.
+
+    Raises OSError where a file cannot be read, which says nothing about what it holds.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return f"{MANIFEST}: expected the list of its files, got no file"
+    manifest = _readable_manifest(folder)
+    if manifest is None:
+        return f"{MANIFEST}: expected a manifest, got something else"
+    if manifest.name != folder.name:
+        return f"{MANIFEST}: expected the name {folder.name}, got {manifest.name}"
+    for name, expected in manifest.files.items():
+        file = folder / name
+        if not file.is_file():
+            return f"{name}: expected {expected.bytes} bytes, got no file"
+        if file.stat().st_size != expected.bytes:
+            return f"{name}: expected {expected.bytes} bytes, got {file.stat().st_size}"
+    for name, expected in manifest.files.items():
+        found = sha256_of(folder / name)
+        if found != expected.sha256:
+            return f"{name}: expected sha256 {expected.sha256}, got {found}"
+    return None
+
+
+def quarantine(folder: Path, reason: str, run_dir: Path) -> Path | None:
+    """Move a checkpoint to the run's quarantine/, its reason beside it; None where it is gone already.
+
+    Names and the reason's form are those of `quarantine` in src/run-directory/checkpoints.ts.
+    """
+    place = run_dir / "quarantine"
+    place.mkdir(exist_ok=True)
+    target = place / f"{folder.name}-{uuid.uuid4().hex[:8]}"
+    try:
+        folder.rename(target)
+    except FileNotFoundError:
+        return None
+    told = {"from": str(folder), "reason": reason, "at": now()}
+    write_atomically(place / f"{target.name}.reason.json", json.dumps(told, indent=2) + "\n")
+    fsync_path(folder.parent)
+    return target
+
+
+def chain_names(checkpoints: Path, name: str | None) -> list[str]:
+    """Return the names from the first checkpoint to `name` whose folders are there, damaged ones too.
+
+    Where a parent is gone or unknown the chain goes on as an attempt at the stage falls back: with the
+    newest older checkpoint of the same epoch, else with what that epoch started from.
+    """
+    chain: list[str] = []
+    while name is not None:
+        if (checkpoints / name).is_dir():
+            chain.append(name)
+        name = _before(checkpoints, name)
+    return chain[::-1]
+
+
+def chain_of(checkpoints: Path, name: str | None) -> list[Manifest]:
+    """Return the manifests from the first checkpoint to `name` that can be read, across gaps."""
+    found = (_readable_manifest(checkpoints / link) for link in chain_names(checkpoints, name))
+    return [manifest for manifest in found if manifest is not None]
+
+
+def middle_step(steps: int, save_every: int) -> int:
+    """Return the planned checkpoint step nearest to half way, which the audit samples from."""
+    planned = [*range(0, steps, save_every), steps]
+    return min(planned, key=lambda step: abs(2 * step - steps))
+
+
+def prune(checkpoints: Path, chain: list[Manifest], *, keep_newest: int, keep_steps: set[int]) -> list[str]:
+    """Delete the weights of checkpoints that nobody will ask for; return their names.
+
+    Kept whole: the newest `keep_newest`, the one of the best reward, and those of `keep_steps`. Of the
+    others the manifest and the rollouts stay: the first keeps the chain walkable, and the second names
+    the trace of every committed rollout.
+    """
+    best = max(chain, key=_reward)
+    kept = (
+        {m.name for m in chain[-keep_newest:]} | {best.name} | {m.name for m in chain if m.step in keep_steps}
+    )
+    dropped = [m for m in chain if m.name not in kept and not is_pruned(checkpoints / m.name)]
+    for manifest in dropped:
+        folder = checkpoints / manifest.name
+        write_atomically(folder / PRUNED, '{"kept": ["manifest.json", "rollouts.jsonl"]}\n')
+        for path in manifest.files:
+            if path != ROLLOUTS:
+                (folder / path).unlink(missing_ok=True)
+    return [m.name for m in dropped]
+
+
+def _before(checkpoints: Path, name: str) -> str | None:
+    """What comes before a checkpoint; steps fall, so that a damaged manifest or record makes no circle."""
+    step, epoch = _step_and_epoch(name)
+    manifest = _readable_manifest(checkpoints / name)
+    if manifest is not None:
+        parent = manifest.parent
+        if parent is None or (_is_older(parent, step) and (checkpoints / parent).is_dir()):
+            return parent
+    older = [
+        found.name
+        for found in checkpoints.glob(f"step-*.e{epoch}")
+        if _NAME.fullmatch(found.name) and _is_older(found.name, step)
+    ]
+    if older:
+        return max(older, key=step_of)
+    record = checkpoints.parent / "epochs" / f"{epoch:06d}" / "epoch.json"
+    try:
+        start = EpochRecord.model_validate_json(record.read_bytes()).starts_from
+    except (FileNotFoundError, ValidationError):
+        return None
+    return start if start is not None and _is_older(start, step) else None
+
+
+def _is_older(name: str, step: int) -> bool:
+    return _NAME.fullmatch(name) is not None and step_of(name) < step
+
+
+def _step_and_epoch(name: str) -> tuple[int, int]:
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ValueError(f"Expected the name of a checkpoint, say step-000060.e1, got {name}")
+    return int(match[1]), int(match[2])
+
+
+def _readable_manifest(folder: Path) -> Manifest | None:
+    try:
+        return read_manifest(folder)
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None
+
+
+def _reward(manifest: Manifest) -> float:
+    reward = manifest.metrics.get("reward")
+    return float("-inf") if reward is None else reward
+
+
+def _durable_files(work: Path) -> dict[str, Files]:
+    files: dict[str, Files] = {}
+    for folder, _, names in os.walk(work):
+        for name in sorted(names):
+            path = Path(folder) / name
+            fsync_path(path)
+            relative = path.relative_to(work).as_posix()
+            files[relative] = Files(bytes=path.stat().st_size, sha256=sha256_of(path))
+        fsync_path(Path(folder))
+    return dict(sorted(files.items()))

@@ -1,0 +1,85 @@
+"""Prepares a run's data: `python -m gavel_train.run.prepare RUN_DIR` reads spec.json and writes data/*.jsonl.
+
+Exits 2 with data/outcome.json where the spec or its data file cannot be used. Running it again writes
+the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gavel_train.contracts import Outcome, PromptRow, Spec
+from gavel_train.run.directory import write_atomically, write_rows
+from gavel_train.run.outcome import EXIT_CODES, BadRequest, outcome_of
+from gavel_train.tasks import make_splits
+
+
+def main(run_dir: Path, root: Path) -> None:
+    """Write the three splits; raises BadRequest with the spec field to mend."""
+    try:
+        spec = Spec.model_validate_json((run_dir / "spec.json").read_bytes())
+    except FileNotFoundError:
+        raise BadRequest(None, f"{run_dir}/spec.json: expected the run's spec, found no such file") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadRequest(field, f"{run_dir}/spec.json: {field}: {first['msg']}") from None
+    try:
+        splits = make_splits(spec.task, root)
+    except ValueError as error:
+        raise BadRequest(_field_of(str(error)), str(error)) from None
+    rows = {split: [PromptRow.model_validate(row) for row in made] for split, made in splits.items()}
+    check_disjoint(rows)
+    for split, made in rows.items():
+        write_rows(run_dir / "data" / f"{split}.jsonl", made)
+
+
+def check_disjoint(rows: dict[str, list[PromptRow]]) -> None:
+    """Raise BadRequest if a prompt or an id occurs twice, in one split or in two.
+
+    A prompt is what a rollout is looked up by, and what keeps the audit apart from training.
+    """
+    for name in ("prompt", "id"):
+        where: dict[str, str] = {}
+        for split, made in rows.items():
+            for row in made:
+                value = getattr(row, name)
+                if value in where:
+                    raise BadRequest(
+                        "task",
+                        f"Expected each {name} once, found {value[:80]!r} in {where[value]} and in {split}",
+                    )
+                where[value] = split
+
+
+def _field_of(message: str) -> str:
+    return "task.path" if ".jsonl" in message or "task.path" in message else "task.params"
+
+
+def _run() -> int:
+    if len(sys.argv) != 2:
+        print("usage: python -m gavel_train.run.prepare RUN_DIR", file=sys.stderr)
+        return EXIT_CODES["bad_request"]
+    run_dir = Path(sys.argv[1]).resolve()
+    data = run_dir / "data"
+    try:
+        data.mkdir(exist_ok=True)
+        main(run_dir, Path(os.environ.get("GAVEL_ROOT", ".")).resolve())
+        outcome = Outcome(status="done", message="data is prepared", field=None)
+    except Exception as error:
+        outcome = outcome_of(error)
+        traceback.print_exc(file=sys.stderr)
+    try:
+        write_atomically(data / "outcome.json", outcome.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        print(f"could not write {data}/outcome.json: {error}; outcome: {outcome}", file=sys.stderr)
+    return EXIT_CODES[outcome.status]
+
+
+if __name__ == "__main__":
+    sys.exit(_run())

@@ -1,0 +1,130 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from tiny_run import RUBRIC, resolved_spec, sums, take_epoch, tokenizer, write_segment
+
+from gavel_train.grader.export import export
+from gavel_train.run.outcome import BadRequest
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    folder = tmp_path / "runs" / "tiny"
+    write_segment(folder, "grpo-e1-000001.jsonl", sums(24, 2))
+    take_epoch(folder, "grpo", 1)
+    (folder / "spec.json").write_text(json.dumps(resolved_spec()))
+    (folder / "data").mkdir()
+    prompts = [
+        {"id": f"t-{n}", "prompt": f"{n}+1=", "ground_truth": str(n + 1), "meta": {}} for n in range(5)
+    ]
+    (folder / "data" / "train.jsonl").write_text("".join(json.dumps(p) + "\n" for p in prompts))
+    (folder / "rubric.yaml").write_text(RUBRIC)
+    return folder
+
+
+def make(run_dir: Path, form: str, name: str, **options) -> Path:
+    out = run_dir / name
+    export(run_dir, form, out, **({"split": "train", "force": False} | options))
+    return out
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_verl_parquet_has_the_columns_and_types_that_verl_documents(run_dir):
+    table = pq.read_table(make(run_dir, "verl", "train.parquet"))
+    assert table.column_names == ["data_source", "prompt", "ability", "reward_model", "extra_info"]
+    assert table.num_rows == 5
+    row = table.to_pylist()[2]
+    assert row == {
+        "data_source": "gavel/jsonl",
+        "prompt": [{"role": "user", "content": "2+1="}],
+        "ability": "other",
+        "reward_model": {"style": "rule", "ground_truth": "3"},
+        "extra_info": {"index": 2, "split": "train", "id": "t-2"},
+    }
+
+
+def test_verls_own_dataset_class_loads_the_parquet(run_dir, tmp_path):
+    rl_dataset = pytest.importorskip(
+        "verl.utils.dataset.rl_dataset",
+        reason="verl is not installed: its own class did NOT check the export",
+    )
+    from omegaconf import OmegaConf
+
+    words = tokenizer()
+    config = OmegaConf.create(
+        {"max_prompt_length": 64, "cache_dir": str(tmp_path), "filter_overlong_prompts_workers": 1}
+    )
+    dataset = rl_dataset.RLHFDataset(str(make(run_dir, "verl", "train.parquet")), words, config)
+    assert len(dataset) == 5
+    assert dataset[0]["raw_prompt"] == [{"role": "user", "content": "0+1="}]
+    assert dataset[0]["reward_model"]["ground_truth"] == "1"
+
+
+def test_sft_export_holds_both_modes_and_says_what_was_held_out(run_dir):
+    rows = lines(make(run_dir, "sft", "sft.jsonl"))
+    assert len(rows) == 2 * 48
+    assert {row["mode"] for row in rows} == {"reasoned", "single_token"}
+    assert {row["split"] for row in rows} == {"train", "holdout"}
+    single = next(row for row in rows if row["mode"] == "single_token")
+    assert single["messages"][-1] == {"role": "assistant", "content": str(single["score"])}
+
+
+def test_openai_export_is_the_judges_conversations(run_dir):
+    rows = lines(make(run_dir, "openai", "traces.jsonl"))
+    assert len(rows) == 48
+    assert [message["role"] for message in rows[0]["messages"]] == ["user", "assistant"]
+    assert rows[0]["messages"][-1]["content"].startswith("I see. Score: ")
+    assert all(set(row) == {"messages"} for row in rows)
+
+
+def test_a_file_that_is_there_is_replaced_only_by_force(run_dir):
+    out = make(run_dir, "openai", "traces.jsonl")
+    before = out.read_bytes()
+    with pytest.raises(BadRequest, match="--force"):
+        make(run_dir, "sft", "traces.jsonl")
+    assert out.read_bytes() == before
+    make(run_dir, "sft", "traces.jsonl", force=True)
+    assert out.read_bytes() != before
+
+
+def test_an_export_that_cannot_be_made_leaves_nothing_and_says_why(run_dir):
+    with pytest.raises(BadRequest, match=r"\.parquet"):
+        make(run_dir, "verl", "train.jsonl")
+    with pytest.raises(BadRequest, match=r"eval\.jsonl"):
+        make(run_dir, "verl", "eval.parquet", split="eval")
+    with pytest.raises(BadRequest, match=r"spec\.json"):
+        export(run_dir / "no", "sft", run_dir / "x", split="train", force=False)
+    assert not list(run_dir.glob("*.parquet"))
+
+
+def test_the_command_prints_one_json_line_or_one_line_of_what_is_wrong(run_dir):
+    def command(*arguments):
+        return subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "gavel_train.grader.export",
+                str(run_dir),
+                "--format",
+                "openai",
+                *arguments,
+            ],
+            cwd=Path(__file__).resolve().parents[2],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"GAVEL_ROOT": str(run_dir.parents[1])},
+        )
+
+    done = command("--out", str(run_dir / "o.jsonl"))
+    assert (done.returncode, json.loads(done.stdout)["rows"]) == (0, 48)
+    again = command("--out", str(run_dir / "o.jsonl"))
+    assert (again.returncode, again.stdout) == (2, "")
+    assert len(again.stderr.splitlines()) == 1

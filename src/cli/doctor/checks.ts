@@ -1,0 +1,60 @@
+import { type Config, TASK_QUEUE } from '../../config.ts';
+import { portTaken } from '../../process/ports.ts';
+import { connect, pollers, temporalAddress } from '../connect.ts';
+import { readUp } from '../up/state.ts';
+
+/** One thing that `gavel doctor` looked at. */
+export interface Check {
+  name: string;
+  ok: boolean;
+  /** false: its lack is worth a note and no more. */
+  needed: boolean;
+  found: string;
+  /** Command that mends it, where there is one. */
+  mend: string | null;
+}
+
+/** Whether Temporal answers, a worker polls, and the ports of `gavel up` are free where nothing is up. */
+export async function checkServer(config: Config): Promise<Check[]> {
+  const { address } = temporalAddress(config);
+  try {
+    const server = await connect(config);
+    const polled = await pollers(server, TASK_QUEUE);
+    await server.close();
+    return [
+      { name: 'Temporal', ok: true, needed: false, found: `answers at ${address}`, mend: null },
+      {
+        name: 'worker',
+        ok: (polled ?? 0) > 0,
+        needed: false,
+        found: polled ? `${polled} poll the task queue ${TASK_QUEUE}` : `nobody polls the task queue ${TASK_QUEUE}`,
+        mend: 'gavel worker',
+      },
+    ];
+  } catch {
+    return [
+      { name: 'Temporal', ok: false, needed: false, found: `no answer at ${address}`, mend: 'gavel up' },
+      ...(await checkPorts(config)),
+    ];
+  }
+}
+
+async function checkPorts(config: Config): Promise<Check[]> {
+  if (readUp(config)) return [];
+  const ports: [number, string][] = [
+    [7233, '--port'],
+    [8233, '--ui-port'],
+  ];
+  return Promise.all(
+    ports.map(async ([port, option]) => {
+      const taken = await portTaken('127.0.0.1', port);
+      return {
+        name: `port ${port}`,
+        ok: taken === null,
+        needed: false,
+        found: taken ?? 'free',
+        mend: `gavel up ${option} PORT`,
+      };
+    }),
+  );
+}

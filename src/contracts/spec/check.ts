@@ -1,0 +1,100 @@
+import { closest } from 'fastest-levenshtein';
+import type { z } from 'zod';
+import { crossFieldProblems, type SpecProblem } from './rules.ts';
+import { Spec } from './spec.ts';
+
+/** Checks a spec from outside and says what is wrong in words; pure, so that a workflow can use it too. */
+
+export type { SpecProblem };
+
+export type CheckedSpec = { spec: Spec; problems: [] } | { spec: null; problems: SpecProblem[] };
+
+type Issue = z.core.$ZodIssue;
+
+/** Parses any value as a spec: defaults filled in, or every problem found, first those of single fields. */
+export function checkSpec(input: unknown): CheckedSpec {
+  if (input === null || typeof input !== 'object' || Array.isArray(input)) {
+    return {
+      spec: null,
+      problems: [
+        { field: '', message: `expected an object with fields run, task, policy, judge, sft; found ${show(input)}` },
+      ],
+    };
+  }
+  const parsed = Spec.safeParse(input, { reportInput: true });
+  if (!parsed.success) return { spec: null, problems: parsed.error.issues.flatMap(describe) };
+  const problems = crossFieldProblems(parsed.data);
+  return problems.length > 0 ? { spec: null, problems } : { spec: parsed.data, problems: [] };
+}
+
+function describe(issue: Issue): SpecProblem[] {
+  const field = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const known = fieldsAt(issue.path);
+    return issue.keys.map((key) => ({
+      field: field ? `${field}.${key}` : key,
+      message: `unknown field${suggestion(key, known)}`,
+    }));
+  }
+  const found = 'input' in issue ? `; found ${show(issue.input)}` : '';
+  if (issue.code === 'invalid_type' && issue.input === undefined) {
+    return [{ field, message: `missing; expected ${expected(issue)}` }];
+  }
+  return [{ field, message: `expected ${expected(issue)}${found}${nearestValue(issue)}` }];
+}
+
+function expected(issue: Issue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.expected === 'int' ? 'a whole number' : article(issue.expected);
+    case 'too_small':
+      return `${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${unit(issue.origin)}`;
+    case 'too_big':
+      return `${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}${unit(issue.origin)}`;
+    case 'invalid_value':
+      return `one of ${issue.values.map(String).join(', ')}`;
+    case 'invalid_format':
+      return issue.format === 'regex' ? `text that matches ${issue.pattern}` : `a valid ${issue.format}`;
+    default:
+      return issue.message;
+  }
+}
+
+const unit = (origin: string): string => (origin === 'string' ? ' characters' : origin === 'array' ? ' entries' : '');
+const article = (type: string): string => (/^[aeio]/.test(type) ? `an ${type}` : `a ${type}`);
+
+function nearestValue(issue: Issue): string {
+  if (issue.code !== 'invalid_value' || typeof issue.input !== 'string') return '';
+  return suggestion(issue.input, issue.values.map(String));
+}
+
+/** `. Did you mean "x"?` where a known name is near enough to be what was meant; nothing otherwise. */
+export function suggestion(name: string, known: readonly string[]): string {
+  if (known.length === 0) return '';
+  const nearest = closest(name.toLowerCase(), [...known]);
+  const shared = [...nearest].filter((letter) => name.includes(letter)).length;
+  return shared >= Math.min(name.length, nearest.length) / 2
+    ? `. Did you mean "${nearest}"?`
+    : `. Known: ${known.join(', ')}`;
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** Names of the fields of the object schema at a path of the spec. */
+function fieldsAt(path: readonly PropertyKey[]): string[] {
+  let schema: unknown = Spec;
+  for (const key of path) schema = shapeOf(schema)?.[String(key)];
+  return Object.keys(shapeOf(schema) ?? {});
+}
+
+function shapeOf(schema: unknown): Record<string, unknown> | undefined {
+  const definition = (schema as { def?: { shape?: Record<string, unknown>; innerType?: unknown; options?: unknown[] } })
+    ?.def;
+  if (definition?.shape) return definition.shape;
+  if (definition?.innerType) return shapeOf(definition.innerType);
+  return definition?.options?.map(shapeOf).find(Boolean);
+}

@@ -1,0 +1,81 @@
+import { execa } from 'execa';
+
+export interface Gpu {
+  uuid: string;
+  index: number;
+  name: string;
+  memory_mib: number;
+  /** Who uses it now, in words; null where nobody does. */
+  used_by: string | null;
+}
+
+/** Memory that an idle GPU may show as used: the driver's own, below 1 GiB on every card we know of. */
+const idleMib = 1024;
+
+type Query = (fields: string) => Promise<string>;
+
+/** Asks nvidia-smi; an empty answer where there is none. */
+const nvidiaSmi: Query = async (fields) => {
+  const { stdout, failed } = await execa('nvidia-smi', [fields, '--format=csv,noheader,nounits'], {
+    reject: false,
+    // A wedged driver makes nvidia-smi hang.
+    timeout: 20_000,
+  });
+  return failed ? '' : stdout;
+};
+
+/**
+ * The GPUs that this node may use, by UUID, in the order of `visible` (CUDA_VISIBLE_DEVICES: indexes in bus order, or UUIDs;
+ * null allows all). `injected` (the ids in GAVEL_GPUS) stands in for nvidia-smi: such GPUs are always idle.
+ * No driver, no GPUs: an empty list.
+ */
+export async function listGpus({
+  visible,
+  injected,
+  query = nvidiaSmi,
+}: {
+  visible?: string | null;
+  injected?: readonly string[] | null;
+  query?: Query;
+} = {}): Promise<Gpu[]> {
+  if (injected) {
+    return injected.map((uuid, index) => ({ uuid, index, name: 'given', memory_mib: 0, used_by: null }));
+  }
+  const [cards, processes] = await Promise.all([
+    query('--query-gpu=uuid,index,name,memory.total,memory.used'),
+    query('--query-compute-apps=gpu_uuid,pid,process_name'),
+  ]);
+  const users = new Map<string, string>();
+  for (const [uuid, pid, command] of rows(processes)) {
+    if (uuid) users.set(uuid, `${users.has(uuid) ? `${users.get(uuid)}, ` : ''}pid ${pid} (${command})`);
+  }
+  const gpus = rows(cards).map(([uuid = '', index, name = '', total, used]) => ({
+    uuid,
+    index: Number(index),
+    name,
+    memory_mib: Number(total),
+    // Inside a container nvidia-smi does not list the processes of others; their memory shows all the same.
+    used_by: users.get(uuid) ?? (Number(used) > idleMib ? `an unseen process with ${used} MiB` : null),
+  }));
+  return within(gpus, visible);
+}
+
+const rows = (csv: string) =>
+  csv
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => line.split(',').map((cell) => cell.trim()));
+
+/** What CUDA itself makes of the variable: in its order, a prefix of a UUID will do, and it stops at the first unknown entry. */
+function within(gpus: Gpu[], visible: string | null | undefined) {
+  if (visible === undefined || visible === null) return gpus;
+  const allowed: Gpu[] = [];
+  for (const entry of visible.split(',').map((part) => part.trim())) {
+    const found = /^\d+$/.test(entry)
+      ? gpus.find((gpu) => gpu.index === Number(entry))
+      : gpus.find((gpu) => entry !== '' && gpu.uuid.startsWith(entry));
+    if (!found || allowed.includes(found)) break;
+    allowed.push(found);
+  }
+  return allowed;
+}

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+import { LineCounter, parseDocument } from 'yaml';
+import { Rubric } from '../contracts/rubric.ts';
+import type { GradingMode } from '../contracts/spec/spec.ts';
+import type { Message } from '../contracts/trace.ts';
+import { canonicalJson, sha256 } from '../ledger/key.ts';
+
+export interface LoadedRubric {
+  rubric: Rubric;
+  /** Of the content, so a changed comment in the file changes no key. */
+  digest: string;
+}
+
+/** A rubric file that cannot be used; the message names file, line, field, expected and found. */
+export class RubricError extends Error {
+  override name = 'RubricError';
+}
+
+const PLACEHOLDER = /\{\{\s*([\w-]+)\s*\}\}/g;
+const KNOWN = ['prompt', 'completion', 'scores', 'ground_truth'];
+const MODES = ['reasoned', 'single_token'] as const;
+
+/** Reads and checks a rubric (YAML or JSON). Throws RubricError. */
+export function loadRubric(path: string): LoadedRubric {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new RubricError(`${path}: Expected a readable rubric file, got ${(error as NodeJS.ErrnoException).code}.`);
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const [fault] = document.errors;
+  if (fault) throw new RubricError(`${path}:${fault.linePos?.[0].line ?? 1}: ${fault.message.split('\n', 1)[0]}`);
+
+  const fail = (field: (string | number)[], message: string): never => {
+    const node = document.getIn(field, true) ?? document.getIn(field.slice(0, -1), true);
+    const range = (node as { range?: [number, number, number] } | undefined)?.range;
+    const line = range ? lines.linePos(range[0]).line : 1;
+    throw new RubricError(`${path}:${line}: ${field.join('.') || 'rubric'}: ${message}`);
+  };
+  const parsed = Rubric.safeParse(document.toJS());
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    return fail((issue?.path ?? []) as (string | number)[], issue?.message ?? 'Invalid.');
+  }
+  checkScores(parsed.data, fail);
+  for (const mode of MODES) checkTemplate(parsed.data, mode, fail);
+  return { rubric: parsed.data, digest: sha256(canonicalJson(parsed.data)) };
+}
+
+type Fail = (field: (string | number)[], message: string) => never;
+
+function checkScores(rubric: Rubric, fail: Fail): void {
+  const missing = [...'0123456789'].filter((score) => !(score in rubric.scores));
+  if (missing.length > 0)
+    fail(['scores'], `Expected a meaning for each score 0 to 9, got none for ${missing.join(', ')}.`);
+}
+
+function checkTemplate(rubric: Rubric, mode: GradingMode, fail: Fail): void {
+  const used = new Set<string>();
+  for (const [index, message] of rubric.modes[mode].messages.entries()) {
+    for (const [, name = ''] of message.content.matchAll(PLACEHOLDER)) {
+      if (!KNOWN.includes(name)) {
+        fail(
+          ['modes', mode, 'messages', index, 'content'],
+          `Expected one of ${KNOWN.join(', ')} in {{ }}, got "${name}".`,
+        );
+      }
+      used.add(name);
+    }
+  }
+  const at = ['modes', mode, 'messages'];
+  for (const name of ['prompt', 'completion']) {
+    if (!used.has(name)) fail(at, `Expected {{${name}}} in a message, got none: the judge would not see the ${name}.`);
+  }
+  if (used.has('ground_truth') && !rubric.reference_guided) {
+    fail(
+      at,
+      'Expected no {{ground_truth}}, because reference_guided is false: set it to true to show the judge the truth.',
+    );
+  }
+  if (!used.has('ground_truth') && rubric.reference_guided) {
+    fail(at, 'Expected {{ground_truth}} in a message, because reference_guided is true, got none.');
+  }
+}
+
+/** Fills a mode's messages. One pass, so braces inside a prompt or completion stay as they are. */
+export function renderMessages(
+  rubric: Rubric,
+  mode: GradingMode,
+  values: { prompt: string; completion: string; ground_truth: string | null },
+): Message[] {
+  const scores = [...'0123456789'].map((score) => `${score}: ${rubric.scores[score]}`).join('\n');
+  const known: Record<string, string> = { ...values, ground_truth: values.ground_truth ?? '', scores };
+  return rubric.modes[mode].messages.map(({ role, content }) => ({
+    role,
+    content: content.replace(PLACEHOLDER, (_, name: string) => known[name] ?? ''),
+  }));
+}

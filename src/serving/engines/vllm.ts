@@ -1,0 +1,46 @@
+import type { VllmSpec } from '../../contracts/spec/spec.ts';
+
+/** Command line and environment of one vLLM server. */
+export interface VllmCommand {
+  args: string[];
+  env: Record<string, string>;
+}
+
+export interface VllmOptions {
+  /** Folder or hub name of the model. */
+  model: string;
+  /** Name that clients ask for. */
+  served_name: string;
+  host: string;
+  port: number;
+  vllm: VllmSpec;
+  /** UUIDs of the leased GPUs; empty runs the CPU build. */
+  gpus: string[];
+}
+
+/** Arguments for `python` that serve a model; the same flags on the CPU build and on CUDA. */
+export function vllmCommand({ model, served_name, host, port, vllm, gpus }: VllmOptions): VllmCommand {
+  const onCpu = gpus.length === 0;
+  const args = ['-m', 'gavel_train.serving.vllm', '--model', model, '--served-model-name', served_name];
+  args.push('--host', host, '--port', String(port), '--dtype', vllm.dtype);
+  if (vllm.max_model_len !== null) args.push('--max-model-len', String(vllm.max_model_len));
+  if (vllm.tensor_parallel_size > 1) args.push('--tensor-parallel-size', String(vllm.tensor_parallel_size));
+  if (vllm.data_parallel_size > 1) args.push('--data-parallel-size', String(vllm.data_parallel_size));
+  if (vllm.gpu_memory_utilization !== null && !onCpu) {
+    args.push('--gpu-memory-utilization', String(vllm.gpu_memory_utilization));
+  }
+  // Compiling graphs costs minutes on a CPU and gains nothing at the sizes that one serves there.
+  if (onCpu) args.push('--enforce-eager');
+  // A line for each request would outgrow every other log of the run.
+  args.push('--disable-uvicorn-access-log', ...vllm.extra_args);
+  return { args, env: onCpu ? cpuEnv : { CUDA_VISIBLE_DEVICES: gpus.join(',') } };
+}
+
+const cpuEnv = {
+  CUDA_VISIBLE_DEVICES: '',
+  // GiB of KV cache: the default takes half of the memory, and several servers share a machine.
+  VLLM_CPU_KVCACHE_SPACE: '1',
+  // Bound threads would sit on the cores that the trainer and the other servers use.
+  VLLM_CPU_OMP_THREADS_BIND: 'nobind',
+  OMP_NUM_THREADS: '1',
+};

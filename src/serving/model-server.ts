@@ -1,0 +1,233 @@
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Config, pythonEnv } from '../config.ts';
+import type { VllmSpec } from '../contracts/spec/spec.ts';
+import type { Endpoint } from '../contracts/stage.ts';
+import type { Heartbeat, Preemption } from '../contracts/status.ts';
+import { failure } from '../failures.ts';
+import { lastError } from '../process/last-error.ts';
+import { freePort } from '../process/ports.ts';
+import { reapOrphans, reapTagged } from '../process/reap.ts';
+import { type Child, startChild } from '../process/start-child.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
+import { LiveView } from '../stage/live-view.ts';
+import { Losses } from '../stage/losses.ts';
+import { stageTag } from '../stage/tags.ts';
+import { claimEndpoint, claimsOf, type EndpointClaim, keepPublished, withdrawEndpoint } from './endpoints.ts';
+import { vllmCommand } from './engines/vllm.ts';
+import { locateModel, modelArgument, modelDigest, servedName } from './identity.ts';
+
+/** One vLLM, from its start to its end. */
+
+/** Which model is served, for whom and on what: what a workflow decides. */
+export interface ServedModel {
+  run: string;
+  stage: string;
+  role: 'judge' | 'grader' | 'base';
+  /** As in the spec: a folder under GAVEL_ROOT, an absolute path, or a hub name. */
+  model: string;
+  vllm: VllmSpec;
+  /** UUIDs of leased GPUs; empty serves on the CPU. */
+  gpus: string[];
+  start_timeout_s: number;
+  /** It ran somewhere for this stage before: where it does not start now, it is worth another try. */
+  served_before: boolean;
+}
+
+export interface ModelServerRun extends ServedModel {
+  config: Config;
+  paths: RunPaths;
+  /** Number of this attempt, from 1: later ones follow a death. */
+  attempt: number;
+  /**
+   * When the Temporal server scheduled this attempt, in ms: of two servers of a role the later one's word counts, and one clock
+   * says which that is. Absent where no activity runs it: then it comes after all that were there before.
+   */
+  order?: number;
+  signal: AbortSignal;
+  /** What is thrown once the signal is aborted. */
+  ended: () => Error;
+  beat: (beat: Heartbeat) => void;
+  onPreemption: (preemption: Preemption) => void;
+}
+
+const HOST = '127.0.0.1';
+// Requests in flight are asked again by the gateway, so there is nothing that a long goodbye would save.
+const STOP_GRACE_MS = 1000;
+// Often enough that a dead server is found within a second or two, rare enough to cost nothing.
+const POLL_MS = 500;
+// vLLM's main process answers while its engine hangs or is gone: that many failed health checks in a row mean dead.
+const HEALTH_INTERVAL_MS = 2000;
+const MAX_FAILED_HEALTH_CHECKS = 5;
+
+/**
+ * Serves until the signal aborts (then throws what `ended` gives); throws ModelDidNotStart or ModelServerDied, and AttemptGivenUp
+ * where a newer server of the role came before this one served.
+ */
+export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
+  const { paths, role } = server;
+  const location = locateModel(server.config.root, server.model);
+  if (location === null) {
+    throw failure('InvalidSpec', `${role}: no model at ${server.model} (no config.json there, and it is no hub name)`);
+  }
+  const { live, stopBeating } = view(server);
+  let child: Child | null = null;
+  let own: Endpoint | null = null;
+  try {
+    server.signal.throwIfAborted();
+    // It also removes what a killed worker left: another server may have its port by now.
+    const claim = await claimEndpoint(paths, role, server.order ?? null);
+    if (claim === null) throw givenUp(server);
+    // An engine that outlived its server still holds the GPU's memory.
+    await (server.stage === 'serve' ? reapOrphans : reapTagged)(tagOf(server));
+    const port = await freePort(HOST);
+    const logPath = paths.log(`vllm-${role}-${server.attempt}`);
+    const name = servedName(location, role, server.run);
+    child = start(server, modelArgument(location), name, port, logPath, location.kind === 'folder');
+    live.running('vllm', child.pid);
+    const model_digest = await modelDigest(location, server.signal);
+    await untilHealthy(server, child, port, logPath);
+    own = {
+      role,
+      base_url: `http://${HOST}:${port}/v1`,
+      model: name,
+      model_digest,
+      pid: child.pid,
+      host: hostname(),
+      api_key_env: null,
+      started_at: new Date().toISOString(),
+    };
+    if (!(await keepPublished(paths, role, own, claim.isNewest))) throw givenUp(server);
+    live.update({ phase: 'serve' });
+    const cause = await untilGone(server, child, port, own, claim);
+    server.signal.throwIfAborted();
+    await reportDeath(server, cause);
+    throw failure('ModelServerDied', `vLLM of the ${role}: ${cause}. Log: ${logPath}`, { log: logPath });
+  } catch (error) {
+    // Whatever an abort interrupts, loading or hashing or serving, it is the abort that ended it.
+    throw server.signal.aborted ? server.ended() : error;
+  } finally {
+    stopBeating();
+    // A disk that fails must not keep the server from being stopped.
+    if (own) await withdrawEndpoint(paths, role, own).catch(() => undefined);
+    await child?.stop(STOP_GRACE_MS);
+  }
+}
+
+const givenUp = ({ paths, role, attempt, config }: ModelServerRun) =>
+  failure(
+    'AttemptGivenUp',
+    `Expected attempt ${attempt} on node ${config.node} to be the newest that serves the ${role}, found a newer claim in ` +
+      `${claimsOf(paths, role)}: another server has taken over, and this one ends. Where there is none, because the Temporal ` +
+      "server's clock was set back, remove that folder.",
+  );
+
+const tagOf = ({ config, paths, stage, role }: ModelServerRun) => `${stageTag(config.node, paths, stage)}/vllm-${role}`;
+
+function view(server: ModelServerRun) {
+  const live = new LiveView(server.stage, null, server.beat);
+  live.update({ phase: `load ${server.role}` });
+  return { live, stopBeating: live.keepBeating() };
+}
+
+function start(
+  server: ModelServerRun,
+  model: string,
+  served_name: string,
+  port: number,
+  logPath: string,
+  offline: boolean,
+): Child {
+  const { config, vllm, gpus } = server;
+  const { args, env } = vllmCommand({ model, served_name, host: HOST, port, vllm, gpus });
+  const tag = tagOf(server);
+  const command = {
+    name: 'vllm',
+    command: config.python,
+    args,
+    cwd: config.root,
+    env: { ...pythonEnv(config, offline), ...env },
+  };
+  return startChild({ ...command, logPath, tag, onEvent: () => undefined });
+}
+
+async function untilHealthy(server: ModelServerRun, child: Child, port: number, logPath: string): Promise<void> {
+  const deadline = Date.now() + server.start_timeout_s * 1000;
+  let ended: string | null = null;
+  child.exited.then(({ code, signal }) => {
+    ended = signal ?? `exit code ${code}`;
+  }, String);
+  while (!(await isHealthy(port, server.signal))) {
+    server.signal.throwIfAborted();
+    const late = Date.now() > deadline;
+    if (ended === null && !late) {
+      await sleep(POLL_MS);
+      continue;
+    }
+    const how =
+      ended === null ? `did not answer within ${server.start_timeout_s} s` : `ended with ${ended} while starting`;
+    const reason = (await lastError(logPath)) ?? 'its log says nothing';
+    // Killed from outside, it is worth another try; ended by itself, it will end so again.
+    // So may one that has served before: its GPU's memory may not be free yet.
+    const again =
+      (ended !== null && /^SIG/.test(ended)) ||
+      /address already in use/i.test(reason) ||
+      server.attempt > 1 ||
+      server.served_before;
+    const type = again ? 'ModelServerDied' : 'ModelDidNotStart';
+    throw failure(type, `vLLM of the ${server.role} ${how}: ${reason}. Log: ${logPath}`, { log: logPath });
+  }
+  server.signal.throwIfAborted();
+}
+
+/** Resolves with the cause once the server is dead or the signal aborts; keeps its endpoint published until then. */
+async function untilGone(
+  server: ModelServerRun,
+  child: Child,
+  port: number,
+  own: Endpoint,
+  claim: EndpointClaim,
+): Promise<string> {
+  const { paths, role, signal } = server;
+  let cause: string | null = null;
+  child.exited.then(({ code, signal }) => {
+    cause = `ended with ${signal ?? `exit code ${code}`}`;
+  }, String);
+  let failed = 0;
+  let nextCheck = Date.now() + HEALTH_INTERVAL_MS;
+  while (cause === null && !signal.aborted) {
+    await sleep(POLL_MS);
+    if (Date.now() < nextCheck) continue;
+    failed = (await isHealthy(port, signal)) ? 0 : failed + 1;
+    // An older server that was stopped while it published or withdrew may have overwritten or removed it.
+    if (failed === 0 && !signal.aborted) {
+      await keepPublished(paths, role, own, claim.isNewest).catch(() => undefined);
+    }
+    nextCheck = Date.now() + HEALTH_INTERVAL_MS;
+    if (failed >= MAX_FAILED_HEALTH_CHECKS) cause ??= `failed ${failed} health checks in a row`;
+  }
+  return cause ?? 'was told to end';
+}
+
+async function isHealthy(port: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    // A busy server on two cores may take seconds to answer.
+    const enough = AbortSignal.any([signal, AbortSignal.timeout(5000)]);
+    const response = await fetch(`http://${HOST}:${port}/health`, { signal: enough });
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+async function reportDeath({ paths, stage, role, onPreemption }: ModelServerRun, cause: string): Promise<void> {
+  const preemption: Preemption = {
+    at: new Date().toISOString(),
+    stage,
+    what: 'vllm',
+    cause: `vLLM of the ${role} ${cause}`,
+    steps_lost: 0,
+    seconds_to_next_commit: null,
+  };
+  await new Losses(paths.report.preemptions, stage, onPreemption).report(preemption);
+}

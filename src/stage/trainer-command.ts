@@ -1,0 +1,50 @@
+import type { Spec } from '../contracts/spec/spec.ts';
+
+/** Arguments for `python` that run one stage, and the variables that place it. */
+export interface TrainerCommand {
+  args: string[];
+  env: Record<string, string>;
+}
+
+/** Ranks that a stage runs as; the audit computes in one process. */
+export function ranksOf(stage: 'grpo' | 'sft' | 'audit', spec: Spec): number {
+  return stage === 'audit' ? 1 : spec[stage].processes;
+}
+
+/** The Python module that runs each stage. */
+const MODULE = {
+  grpo: 'gavel_train.policy.grpo',
+  sft: 'gavel_train.grader.train',
+  audit: 'gavel_train.audit',
+} as const;
+
+/**
+ * `python -m MODULE EPOCH_DIR`; several ranks go through `accelerate launch` on GPUs and through torchrun on the CPU,
+ * where `accelerate launch` starts one process whatever it is asked for.
+ */
+export function trainerCommand(
+  stage: 'grpo' | 'sft' | 'audit',
+  spec: Spec,
+  epochDir: string,
+  gpus: string[],
+): TrainerCommand {
+  const ranks = ranksOf(stage, spec);
+  const module = ['-m', MODULE[stage], epochDir];
+  const env = trainerEnv(gpus);
+  if (ranks === 1) return { args: module, env };
+  if (gpus.length === 0) {
+    const launch = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', String(ranks)];
+    return { args: [...launch, ...module], env };
+  }
+  const dtype = stage === 'audit' ? 'float32' : spec[stage].dtype;
+  const launch = ['-m', 'accelerate.commands.launch', '--num_processes', String(ranks), '--num_machines', '1'];
+  launch.push('--multi_gpu', '--mixed_precision', dtype === 'bfloat16' ? 'bf16' : 'no');
+  launch.push('--dynamo_backend', 'no', '--main_process_port', '0');
+  return { args: [...launch, ...(stage === 'grpo' ? spec.grpo.accelerate_args : []), ...module], env };
+}
+
+function trainerEnv(gpus: string[]): Record<string, string> {
+  if (gpus.length > 0) return { CUDA_VISIBLE_DEVICES: gpus.join(',') };
+  // One thread: the same sums in the same order, so that a resumed run ends in the same bytes.
+  return { CUDA_VISIBLE_DEVICES: '', OMP_NUM_THREADS: '1', MKL_NUM_THREADS: '1', ACCELERATE_USE_CPU: 'true' };
+}

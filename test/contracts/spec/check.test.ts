@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { checkSpec, suggestion } from '../../../src/contracts/spec/check.ts';
+
+const good = {
+  run: 'a-run',
+  task: { name: 'poly_easy' },
+  policy: { model: 'models/policy' },
+  judge: { model: 'models/judge', rubric: 'rubric.yaml' },
+  sft: { base_model: 'models/base' },
+};
+
+const problemsOf = (change: Record<string, unknown>) => checkSpec({ ...good, ...change }).problems;
+
+describe('checkSpec', () => {
+  it('fills in the defaults of a spec that names only what has none', () => {
+    const { spec } = checkSpec(good);
+    expect(spec?.grpo.num_generations).toBe(8);
+    expect(spec?.judge.sampling.temperature).toBe(0);
+    expect(spec?.audit.gates.length).toBeGreaterThan(0);
+  });
+
+  it('suggests the nearest name of an unknown field, in place', () => {
+    expect(problemsOf({ grpo: { stepz: 3 } })).toEqual([
+      { field: 'grpo.stepz', message: 'unknown field. Did you mean "steps"?' },
+    ]);
+    expect(problemsOf({ jugde: {} })[0]?.message).toContain('"judge"');
+    expect(problemsOf({ grpo: { lora: { rank: 3 } } })[0]?.field).toBe('grpo.lora.rank');
+  });
+
+  it('says what was expected and what was found for a value out of range', () => {
+    expect(problemsOf({ grpo: { steps: 0 } })).toEqual([
+      { field: 'grpo.steps', message: 'expected at least 1; found 0' },
+    ]);
+    expect(problemsOf({ grpo: { verifier_weight: 1.5 } })[0]?.message).toBe('expected at most 1; found 1.5');
+  });
+
+  it('names a missing field and what it should hold', () => {
+    expect(problemsOf({ sft: {} })).toEqual([{ field: 'sft.base_model', message: 'missing; expected a string' }]);
+  });
+
+  it('offers the nearest of the allowed values', () => {
+    expect(problemsOf({ task: { name: 'poly-easy' } })[0]?.message).toContain('Did you mean "poly_easy"?');
+  });
+
+  it.each(['../x', 'a/b', '', 'A', '.hidden', 'a..b'])('refuses the run name %j', (run) => {
+    expect(problemsOf({ run })[0]?.field).toBe('run');
+  });
+
+  it.each([
+    ['judge.base_url', { judge: { ...good.judge, engine: 'openai' } }],
+    ['task.path', { task: { name: 'jsonl' } }],
+    ['grpo.micro_batch_size', { grpo: { micro_batch_size: 7 } }],
+    ['grpo.processes', { grpo: { processes: 3 } }],
+    ['audit.headline_mode', { audit: { grader_modes: ['reasoned'] } }],
+    ['audit.grader_modes', { sft: { ...good.sft, modes: ['single_token'] } }],
+    ['placement.trainer_gpus', { grpo: { processes: 4 }, placement: { trainer_gpus: 2 } }],
+    ['judge.votes', { judge: { ...good.judge, votes: 3 } }],
+  ])('finds what only two fields together get wrong: %s', (field, change) => {
+    expect(problemsOf(change).map((problem) => problem.field)).toContain(field);
+  });
+
+  it('finds every problem at once', () => {
+    expect(problemsOf({ grpo: { steps: 0, stepz: 1 }, run: '/' }).length).toBe(3);
+  });
+
+  it('refuses what is no object', () => {
+    for (const input of [null, 'x', [], 3]) expect(checkSpec(input).spec).toBeNull();
+  });
+});
+
+describe('suggestion', () => {
+  it('lists the known names where none is near', () => {
+    expect(suggestion('qqq', ['alpha', 'beta'])).toBe('. Known: alpha, beta');
+  });
+});

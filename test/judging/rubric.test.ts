@@ -1,0 +1,71 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { loadRubric, renderMessages } from '../../src/judging/rubric.ts';
+import { runDirectory } from '../gateway/start.ts';
+
+const scores = `scores: {${[...'0123456789'].map((digit) => `${digit}: means ${digit}`).join(', ')}}`;
+const modes = (content: string) => `modes:
+  reasoned:
+    messages:
+      - role: user
+        content: "${content}"
+  single_token:
+    messages:
+      - role: user
+        content: "{{prompt}} {{completion}}"
+`;
+
+function load(text: string) {
+  const path = join(runDirectory(), 'r.yaml');
+  writeFileSync(path, text);
+  return loadRubric(path);
+}
+
+test('fills the templates in one pass, so that braces in a completion stay', () => {
+  const { rubric } = load(`name: r\n${scores}\n${modes('P {{prompt}} C {{ completion }} S {{scores}}')}`);
+  const [message] = renderMessages(rubric, 'reasoned', {
+    prompt: 'p',
+    completion: '{{prompt}} $& x',
+    ground_truth: 'truth',
+  });
+  expect(message?.content).toMatch(/^P p C \{\{prompt\}\} \$& x S 0: means 0\n1: means 1\n/);
+  expect(message?.content).not.toContain('truth');
+});
+
+test('has the same digest whatever its comments and layout', () => {
+  const text = `name: r\n${scores}\n${modes('{{prompt}} {{completion}}')}`;
+  expect(load(`# a comment\n\n${text}`).digest).toBe(load(text).digest);
+  expect(load(text.replace('means 3', 'means three')).digest).not.toBe(load(text).digest);
+});
+
+test.each([
+  [
+    'an unknown placeholder',
+    `name: r\n${scores}\n${modes('{{prompt}} {{completion}} {{answer}}')}`,
+    /r\.yaml:7: .*content.*got "answer"/,
+  ],
+  [
+    'a template without the completion',
+    `name: r\n${scores}\n${modes('{{prompt}}')}`,
+    /r\.yaml:6: .*Expected \{\{completion\}\}/,
+  ],
+  [
+    'ground truth without reference_guided',
+    `name: r\n${scores}\n${modes('{{prompt}} {{completion}} {{ground_truth}}')}`,
+    /reference_guided is false/,
+  ],
+  [
+    'a missing score',
+    `name: r\nscores: {0: a, 9: b}\n${modes('{{prompt}} {{completion}}')}`,
+    /r\.yaml:2: scores: .*none for 1, 2/,
+  ],
+  ['an unknown field', `name: r\nnmae: x\n${scores}\n${modes('{{prompt}} {{completion}}')}`, /r\.yaml:\d+: .*nmae/],
+  ['broken YAML', 'name: [r\nscores: 3', /r\.yaml:\d+: /],
+])('refuses %s, naming file, line and field', (_, text, message) => {
+  expect(() => load(text)).toThrow(message);
+});
+
+test('names a rubric file that is not there', () => {
+  expect(() => loadRubric('/nowhere/r.yaml')).toThrow('/nowhere/r.yaml: Expected a readable rubric file, got ENOENT.');
+});

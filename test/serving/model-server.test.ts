@@ -1,0 +1,183 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { loadConfig } from '../../src/config.ts';
+import { Spec } from '../../src/contracts/spec/spec.ts';
+import type { Heartbeat } from '../../src/contracts/status.ts';
+import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';
+import { publishEndpoint, readEndpoint } from '../../src/serving/endpoints.ts';
+import { serveUntilAborted } from '../../src/serving/model-server.ts';
+import { spec } from '../workflows/environment.ts';
+
+const fakeVllm = fileURLToPath(new URL('../fixtures/children/fake_vllm.mjs', import.meta.url));
+const ENDED = new Error('what an aborted attempt ends with');
+
+let root: string;
+let paths: RunPaths;
+let servers: { abort: () => Promise<unknown> }[];
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'gavel-serve-'));
+  paths = runPaths(root, 'r');
+  servers = [];
+  writeFileSync(join(root, 'python'), `#!/bin/sh\nexec '${process.execPath}' '${fakeVllm}' "$@"\n`);
+  chmodSync(join(root, 'python'), 0o755);
+});
+afterEach(async () => {
+  for (const server of servers) await server.abort();
+  rmSync(root, { recursive: true });
+});
+
+/** Serves the judge on `node` from a model folder of its own. */
+function serve(node: string, order?: number) {
+  const folder = join(root, `models/${node}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'config.json'), '{}');
+  const stop = new AbortController();
+  let seen: Heartbeat | null = null;
+  const served = serveUntilAborted({
+    run: 'r',
+    stage: 'grpo',
+    role: 'judge',
+    model: folder,
+    vllm: Spec.parse(spec).judge.vllm,
+    gpus: [],
+    start_timeout_s: 60,
+    served_before: false,
+    config: { ...loadConfig(), root, node, python: join(root, 'python') },
+    paths,
+    attempt: 1,
+    ...(order !== undefined && { order }),
+    signal: stop.signal,
+    ended: () => ENDED,
+    beat: (beat) => {
+      seen = structuredClone(beat);
+    },
+    onPreemption: () => undefined,
+  });
+  const end: Promise<unknown> = served.catch((error: unknown) => error);
+  const vllm = () => seen?.processes.find(({ role }) => role === 'vllm')?.pid ?? null;
+  const server = {
+    folder,
+    end,
+    vllm,
+    load: () => writeFileSync(join(folder, 'loaded'), ''),
+    abort: async () => {
+      stop.abort(ENDED);
+      return end;
+    },
+    started: () => vi.waitFor(() => expect(vllm()).not.toBeNull(), { timeout: 20_000 }),
+    isPublished: () =>
+      vi.waitFor(async () => expect((await readEndpoint(paths, 'judge'))?.pid).toBe(vllm()), { timeout: 20_000 }),
+  };
+  servers.push(server);
+  return server;
+}
+
+const isGone = (pid: number | null) => pid !== null && !existsSync(`/proc/${pid}/cmdline`);
+
+async function timed(work: Promise<unknown>) {
+  const start = performance.now();
+  return { value: await work, seconds: (performance.now() - start) / 1000 };
+}
+
+describe('serveUntilAborted', () => {
+  it('publishes its endpoint while it serves and withdraws it', async () => {
+    const a = serve('a', 1000);
+    await a.started();
+    expect(await readEndpoint(paths, 'judge')).toBeNull();
+    a.load();
+    await a.isPublished();
+    expect(await a.abort()).toBe(ENDED);
+    expect(await readEndpoint(paths, 'judge')).toBeNull();
+    expect(isGone(a.vllm())).toBe(true);
+  });
+
+  it('ends, and leaves the endpoint of the newer one alone, where it loads while another takes over', async () => {
+    const a = serve('a', 1000);
+    await a.started();
+    const b = serve('b', 2000);
+    b.load();
+    await b.isPublished();
+    const published = await readEndpoint(paths, 'judge');
+    a.load();
+    expect(await a.end).toMatchObject({ type: 'AttemptGivenUp', message: expect.stringContaining('on node a') });
+    expect(isGone(a.vllm())).toBe(true);
+    expect(await readEndpoint(paths, 'judge')).toEqual(published);
+    expect(isGone(b.vllm())).toBe(false);
+  });
+
+  it('starts nothing and removes nothing where its start comes too late', async () => {
+    const b = serve('b', 2000);
+    b.load();
+    await b.isPublished();
+    const a = serve('a', 1000);
+    expect(await a.end).toMatchObject({ type: 'AttemptGivenUp' });
+    expect(a.vllm()).toBeNull();
+    await b.isPublished();
+  });
+
+  it('puts its endpoint back where an older server overwrote or removed it', async () => {
+    const a = serve('a', 1000);
+    a.load();
+    await a.isPublished();
+    const own = await readEndpoint(paths, 'judge');
+    if (own === null) throw new Error('Expected an endpoint.');
+    await publishEndpoint(paths, 'judge', { ...own, base_url: 'http://127.0.0.1:1/v1', pid: 1 });
+    await a.isPublished();
+    rmSync(paths.endpoint('judge'));
+    await a.isPublished();
+    expect(await readEndpoint(paths, 'judge')).toEqual(own);
+  });
+
+  it('does not put it back once a newer one has claimed it, and leaves that one alone when it ends', async () => {
+    const a = serve('a', 1000);
+    a.load();
+    await a.isPublished();
+    const b = serve('b');
+    await b.started();
+    await sleep(3000);
+    expect(await readEndpoint(paths, 'judge')).toBeNull();
+    b.load();
+    await b.isPublished();
+    expect(await a.abort()).toBe(ENDED);
+    await b.isPublished();
+  });
+
+  it('ends with what an abort ends it with while it loads, and publishes nothing', async () => {
+    const a = serve('a', 1000);
+    await a.started();
+    const { value, seconds } = await timed(a.abort());
+    expect(value).toBe(ENDED);
+    expect(seconds).toBeLessThan(5);
+    expect(isGone(a.vllm())).toBe(true);
+    expect(readdirSync(paths.endpoints)).toEqual(['judge.claims']);
+  });
+
+  it('ends within seconds while it hashes a large model', async () => {
+    mkdirSync(join(root, 'models/a'), { recursive: true });
+    const weights = join(root, 'models/a/model.safetensors');
+    writeFileSync(weights, '');
+    // Without blocks on the disk, but it takes a minute and more to hash.
+    truncateSync(weights, 100e9);
+    const a = serve('a', 1000);
+    await a.started();
+    a.load();
+    await sleep(500);
+    const { value, seconds } = await timed(a.abort());
+    expect(value).toBe(ENDED);
+    expect(seconds).toBeLessThan(5);
+    expect(isGone(a.vllm())).toBe(true);
+  });
+});

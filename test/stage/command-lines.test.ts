@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { vllmCommand } from '../../src/serving/engines/vllm.ts';
+import { loadSpec } from '../../src/spec/load-spec.ts';
+import { trainerCommand } from '../../src/stage/trainer-command.ts';
+
+const spec = loadSpec('examples/gsm8k-8xh100.yaml');
+const gpus = Array.from({ length: 8 }, (_, index) => `GPU-${index}`);
+
+describe('the command lines of examples/gsm8k-8xh100.yaml', () => {
+  it('fill one node of eight GPUs in GRPO: two for the judge, six for the trainer', () => {
+    expect(spec.placement).toMatchObject({ judge_gpus: 2, trainer_gpus: 6 });
+    expect(spec.grpo.processes).toBe(6);
+  });
+
+  it('serve the judge on its two GPUs', () => {
+    const { args, env } = vllmCommand({
+      model: spec.judge.model,
+      served_name: spec.judge.model,
+      host: '127.0.0.1',
+      port: 8001,
+      vllm: spec.judge.vllm,
+      gpus: gpus.slice(0, 2),
+    });
+    const line = args.join(' ');
+    expect(line).toContain(
+      '-m gavel_train.serving.vllm --model Qwen/Qwen2.5-7B-Instruct --served-model-name Qwen/Qwen2.5-7B-Instruct',
+    );
+    expect(line).toContain('--host 127.0.0.1 --port 8001');
+    expect(spec.judge.vllm.tensor_parallel_size * spec.judge.vllm.data_parallel_size).toBe(2);
+    expect(line).toMatch(/--(tensor|data)-parallel-size 2/);
+    expect(line).not.toContain('--enforce-eager');
+    expect(env).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-0,GPU-1' });
+  });
+
+  it('train on the other six through accelerate', () => {
+    const { args, env } = trainerCommand('grpo', spec, '/run/grpo/epochs/000001', gpus.slice(2));
+    const line = args.join(' ');
+    expect(line).toMatch(
+      /^-m accelerate\.commands\.launch --num_processes 6 --num_machines 1 --multi_gpu --mixed_precision bf16/,
+    );
+    expect(line).toMatch(/-m gavel_train\.policy\.grpo \/run\/grpo\/epochs\/000001$/);
+    expect(env).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-2,GPU-3,GPU-4,GPU-5,GPU-6,GPU-7' });
+  });
+});
+
+describe('without GPUs', () => {
+  it('a trainer is one process with one thread, so that sums keep their order', () => {
+    const { args, env } = trainerCommand('sft', { ...spec, sft: { ...spec.sft, processes: 1 } }, '/epoch', []);
+    expect(args).toEqual(['-m', 'gavel_train.grader.train', '/epoch']);
+    expect(env).toMatchObject({ CUDA_VISIBLE_DEVICES: '', OMP_NUM_THREADS: '1' });
+  });
+
+  it('several ranks go through torchrun, since accelerate launch would start one', () => {
+    const { args } = trainerCommand('grpo', { ...spec, grpo: { ...spec.grpo, processes: 2 } }, '/epoch', []);
+    expect(args.join(' ')).toBe(
+      '-m torch.distributed.run --standalone --nproc_per_node 2 -m gavel_train.policy.grpo /epoch',
+    );
+  });
+
+  it('vLLM runs eagerly, unbound and with a small cache', () => {
+    const { args, env } = vllmCommand({
+      model: '/m',
+      served_name: 'm',
+      host: '127.0.0.1',
+      port: 1,
+      vllm: { ...spec.judge.vllm, dtype: 'float32' },
+      gpus: [],
+    });
+    expect(args).toContain('--enforce-eager');
+    expect(args).not.toContain('--gpu-memory-utilization');
+    expect(env).toMatchObject({ VLLM_CPU_KVCACHE_SPACE: '1', VLLM_CPU_OMP_THREADS_BIND: 'nobind' });
+  });
+});
