@@ -106,7 +106,7 @@ def launch(epoch_dir: Path, before: Callable, suffix: str = "") -> Stage:
             sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
             sys.argv = ["grpo", str(epoch_dir)]
             before()
-            from gavel_train.policy.model import grpo as stage
+            from gavel_train.policy import grpo as stage
             from gavel_train.run.outcome import run_stage
 
             run_stage("grpo", stage.main)

@@ -10,7 +10,7 @@ import { nodeTag, stageTag } from '../../src/stage/tags.ts';
 
 /** Leftovers are found by what they were started for, and by whom. */
 
-const lifeline = fileURLToPath(new URL('fixtures/children/stubborn.mjs', import.meta.url));
+const lifeline = fileURLToPath(new URL('../fixtures/children/stubborn.mjs', import.meta.url));
 const root = mkdtempSync(join(tmpdir(), 'gavel-reap-'));
 const paths = runPaths(root, 'r');
 const started: ChildProcess[] = [];

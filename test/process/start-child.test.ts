@@ -11,7 +11,7 @@ import { reapTagged } from '../../src/process/reap.ts';
 import { type Child, startChild } from '../../src/process/start-child.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
-const children = fileURLToPath(new URL('fixtures/children', import.meta.url));
+const children = fileURLToPath(new URL('../fixtures/children', import.meta.url));
 const python = fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
 /** Above the tags of this file's children and of nobody else's. */
 const ours = `process-test-${process.pid}`;
