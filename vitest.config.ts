@@ -7,7 +7,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/faults/checker.test.ts'],
+          exclude: ['test/e2e/**', 'test/faults/check/checker.test.ts'],
           // Many tests start real processes, on machines of two cores that do other things too.
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -17,7 +17,7 @@ export default defineConfig({
         test: {
           name: 'checker',
           // A minute and a half of small processes that wait for each other: bin/test.mjs runs it beside others.
-          include: ['test/faults/checker.test.ts'],
+          include: ['test/faults/check/checker.test.ts'],
           testTimeout: 3 * 60_000,
           hookTimeout: 60_000,
         },

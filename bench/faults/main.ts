@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { loadConfig } from '../../src/config.ts';
-import type { Logged } from './events.ts';
-import { startJudge } from './judge-server.ts';
-import { KINDS } from './kinds.ts';
-import { costsOf } from './measure.ts';
-import { pageOf, type Stock } from './page.ts';
-import { planOf } from './plan.ts';
-import { runSeed, type SeedResult } from './seed.ts';
-import type { Scenario } from './small-spec.ts';
-import { reportOf } from './table.ts';
+import { costsOf } from './check/fault-costs.ts';
+import { KINDS } from './faults/all-kinds.ts';
+import type { Logged } from './observe/event-log.ts';
+import { reportOf } from './report/campaign-report.ts';
+import { pageOf, type Stock } from './report/page.ts';
+import { startJudge } from './run/judge-vllm.ts';
+import { planOf } from './run/plan.ts';
+import { runSeed, type SeedResult } from './run/run-seed.ts';
+import type { Scenario } from './run/small-spec.ts';
 
 interface Options {
   seed: number;
@@ -55,7 +55,7 @@ const command = new Command('faults')
   .option('--out <folder>', 'where logs and results go (default: a new folder for temporary files)')
   .option('--keep', 'keep the run directories')
   .option('--page <file>', 'write the results as a page (bench/faults.md)')
-  .option('--stock <file>', "stock.json of bench/faults/stock.py, to stand beside gavel's figures on the page")
+  .option('--stock <file>', "stock.json of bench/faults/stock/stock.py, to stand beside gavel's figures on the page")
   .option('--from <file>', 'results.json of an earlier campaign: only print it, or write its page')
   .option('--plan', 'print what each seed would do, and do nothing')
   .option('--json', 'print the results as JSON');

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { processesOf } from '../../bench/faults/processes.ts';
-import type { SeedResult } from '../../bench/faults/seed.ts';
+import { processesOf } from '../../bench/faults/observe/processes.ts';
+import type { SeedResult } from '../../bench/faults/run/run-seed.ts';
 
 /** A short fault campaign on real parts: eight faults, two seeds, every assertion, and the witness. The long one is `npm run faults`. */
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { replayAll } from '../../bench/faults/replay.ts';
+import { replayAll } from '../../bench/faults/check/replay-histories.ts';
 
 /** Histories of real runs, disturbed ones among them, replay with the workflows as they are now: runs that go on survive an upgrade. */
 

@@ -1,0 +1,23 @@
+/** What the checker asserts of every run. */
+
+export const ALWAYS = [
+  'committed steps strictly increase along the chain',
+  'one result a stage',
+  'each trace key once',
+  'each rollout has a trace of its own in the ledger',
+  'every published file matches its digest',
+  'a commit is durable before it is published',
+  'nothing from a stale epoch counts',
+  'no completed step is lost after a notice',
+  'no more steps are lost than is allowed',
+  'no child process left over',
+  'no port left over',
+  'no GPU lease left over',
+  'the final adapter equals the witness',
+] as const;
+export type Assertion = (typeof ALWAYS)[number];
+
+export interface Violation {
+  assertion: string;
+  detail: string;
+}

@@ -1,0 +1,214 @@
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { type Config, loadConfig } from '../../../src/config.ts';
+import { Audit, AuditRow } from '../../../src/contracts/audit.ts';
+import { Spec } from '../../../src/contracts/spec/spec.ts';
+import type { StageResult } from '../../../src/contracts/stage.ts';
+import type { Trace } from '../../../src/contracts/trace.ts';
+import { damageOf, lineOf, parseLine } from '../../../src/ledger/line.ts';
+import { readTraces } from '../../../src/ledger/read-traces.ts';
+import { takeEpoch } from '../../../src/run-directory/epochs.ts';
+import { readJsonLines } from '../../../src/run-directory/files.ts';
+import { type RunPaths, runPaths } from '../../../src/run-directory/paths.ts';
+import { readResult } from '../../../src/run-directory/result.ts';
+import { publishEndpoint } from '../../../src/serving/endpoints.ts';
+import { auditGateway, judgeGateway } from '../../../src/stage/gateway-settings.ts';
+import { runStage } from '../../../src/stage/run-stage.ts';
+import type { DisturbedRun } from '../run/disturbed-run.ts';
+import { untilOf } from '../run/disturbed-run.ts';
+import { damagedKeys } from './damaged-trace-keys.ts';
+
+/**
+ * The witness: the same stages, run once and undisturbed, fed with the verdicts of the disturbed run's ledger. It has no judge: a
+ * question that the ledger does not answer is a fault of the disturbed run.
+ */
+
+export interface Testimony {
+  /** What is compared: "grpo adapter", "audit rows", "sft adapter", "audit figures". */
+  what: string;
+  disturbed: string;
+  undisturbed: string;
+}
+
+export async function testimonies(run: DisturbedRun, package_root: string): Promise<Testimony[]> {
+  const config = { ...loadConfig(), package_root };
+  const disturbed = runPaths(run.root, run.run);
+  const verdicts = await verdictsOf(disturbed);
+  const used = new Map(verdicts);
+  // What a fault damaged after it had been used is gone from the ledger, but not from the training.
+  const damaged = damagedKeys(run.folder);
+  for (const trace of savedBy(run)) if (damaged.has(trace.key) && !used.has(trace.key)) used.set(trace.key, trace);
+  const found: Testimony[] = [];
+  const undisturbed = await undisturbedRun(run, package_root, 'witness-grpo', [...used.values()]);
+  const grpo = await runUndisturbed(config, undisturbed, 'grpo');
+  const told = await readResult(disturbed, 'grpo');
+  found.push({
+    what: 'grpo adapter',
+    disturbed: adapterOf(disturbed, told),
+    undisturbed: adapterOf(undisturbed, grpo),
+  });
+  found.push({
+    what: 'audit rows',
+    disturbed: await auditRows(disturbed, told),
+    undisturbed: await auditRows(undisturbed, grpo),
+  });
+  if (untilOf(run.plan) === 'grpo') return found;
+  const distilled = await undisturbedRun(run, package_root, 'witness-sft', [...verdicts.values()]);
+  const sft = await runUndisturbed(config, distilled, 'sft');
+  const grader = await readResult(disturbed, 'sft');
+  found.push({ what: 'sft adapter', disturbed: graderOf(disturbed, grader), undisturbed: graderOf(distilled, sft) });
+  if (untilOf(run.plan) === 'sft') return found;
+  const audited = await undisturbedAudit(run, package_root);
+  await runUndisturbed(config, audited, 'audit');
+  found.push({ what: 'audit figures', disturbed: auditFigures(disturbed), undisturbed: auditFigures(audited) });
+  return found;
+}
+
+/** A run directory with what the disturbed audit was given, whose ledger answers each question that it asked. */
+export async function undisturbedAudit(
+  run: Pick<DisturbedRun, 'folder' | 'root' | 'run'>,
+  package_root: string,
+): Promise<RunPaths> {
+  const disturbed = runPaths(run.root, run.run);
+  const paths = emptyRun(run, package_root, 'witness-audit');
+  for (const path of ['grpo', 'traces']) {
+    // Checkpoints are large, and not what is audited.
+    const filter = (from: string) => !/\/(grpo\/checkpoints\/.|traces\/audit-)/.test(from);
+    cpSync(join(disturbed.dir, path), join(paths.dir, path), { recursive: true, filter });
+  }
+  const { epoch } = await takeEpoch(paths, 'audit', { node: 'witness', pid: process.pid });
+  const lines: Buffer[] = [];
+  for await (const trace of readTraces(disturbed.dir, { stage: 'audit' })) lines.push(lineOf(trace));
+  writeFileSync(paths.segment('audit', epoch, 1), Buffer.concat(lines));
+  return paths;
+}
+
+export async function verdictsOf(paths: RunPaths): Promise<Map<string, Trace>> {
+  const found = new Map<string, Trace>();
+  for await (const trace of readTraces(paths.dir, { stage: 'grpo' })) found.set(trace.key, trace);
+  return found;
+}
+
+function* savedBy({ folder }: DisturbedRun): Generator<Trace> {
+  const saved = join(folder, 'saved');
+  for (const name of existsSync(saved) ? readdirSync(saved).sort() : []) {
+    if (name.endsWith('.lost')) continue;
+    const path = join(saved, name);
+    for (const line of readFileSync(path).toString('latin1').split('\n')) {
+      const bytes = Buffer.from(line, 'latin1');
+      if (bytes.length > 0 && damageOf(bytes) === null) yield parseLine<Trace>({ bytes, offset: 0, number: 0 }, path);
+    }
+  }
+}
+
+/** A run directory of its own with the same spec and prompts, whose ledger holds `traces` and nothing else. */
+export async function undisturbedRun(
+  run: Pick<DisturbedRun, 'folder' | 'root' | 'run'>,
+  package_root: string,
+  name: string,
+  traces: Trace[],
+): Promise<RunPaths> {
+  const paths = emptyRun(run, package_root, name);
+  const { epoch } = await takeEpoch(paths, 'grpo', { node: 'witness', pid: process.pid });
+  writeFileSync(paths.segment('grpo', epoch, 1), Buffer.concat(traces.map(lineOf)));
+  return paths;
+}
+
+function emptyRun(
+  { folder, root: disturbed_root, run }: Pick<DisturbedRun, 'folder' | 'root' | 'run'>,
+  package_root: string,
+  name: string,
+): RunPaths {
+  const root = join(folder, name);
+  const paths = runPaths(root, run);
+  const disturbed = runPaths(disturbed_root, run);
+  mkdirSync(paths.traces, { recursive: true });
+  writeFileSync(join(root, '.gavel-root'), '');
+  for (const folder of ['models', 'examples']) symlinkSync(join(package_root, folder), join(root, folder));
+  for (const path of ['spec.json', 'run.json', 'rubric.yaml', 'data'])
+    cpSync(join(disturbed.dir, path), join(paths.dir, path), { recursive: true });
+  for (const folder of [paths.logs, paths.endpoints, paths.report.dir]) mkdirSync(folder, { recursive: true });
+  return paths;
+}
+
+const GATEWAYS = { grpo: judgeGateway, sft: null, audit: auditGateway } as const;
+
+export async function runUndisturbed(
+  config: Config,
+  paths: RunPaths,
+  stage: 'grpo' | 'sft' | 'audit',
+): Promise<StageResult> {
+  const spec = Spec.parse(JSON.parse(readFileSync(paths.spec, 'utf8')));
+  const over = new AbortController();
+  const nobody = createServer((incoming, outgoing) => {
+    over.abort(new Error(`the witness asked the judge: ${incoming.method} ${incoming.url}`));
+    outgoing.writeHead(500).end();
+  });
+  await new Promise<void>((resolve) => nobody.listen(0, '127.0.0.1', resolve));
+  try {
+    // Keys name the model that answered: its weights, under whatever address.
+    for (const role of stage === 'audit' ? (['grader', 'base'] as const) : (['judge'] as const)) {
+      for await (const { model, model_digest } of readTraces(paths.dir, { role, limit: 1 })) {
+        const { port } = nobody.address() as AddressInfo;
+        await publishEndpoint(paths, role, {
+          role,
+          base_url: `http://127.0.0.1:${port}/v1`,
+          model,
+          model_digest,
+          pid: null,
+          host: '127.0.0.1',
+          api_key_env: null,
+          started_at: new Date().toISOString(),
+        });
+      }
+    }
+    return await runStage({
+      config: { ...config, root: paths.root, node: 'witness', gpus: null },
+      spec,
+      stage,
+      gpus: [],
+      signal: over.signal,
+      grace_ms: () => 0,
+      ended: () => over.signal.reason as Error,
+      beat: () => undefined,
+      onCommit: () => undefined,
+      onPreemption: () => undefined,
+      gateway: GATEWAYS[stage]?.bind(null, spec) ?? null,
+      secrets: {},
+    });
+  } finally {
+    nobody.closeAllConnections();
+    nobody.close();
+  }
+}
+
+const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
+
+export function adapterOf(paths: RunPaths, result: StageResult | null): string {
+  if (!result?.checkpoint) return 'no checkpoint';
+  return sha256(readFileSync(join(paths.stage('grpo').checkpoint(result.checkpoint), 'adapter_model.safetensors')));
+}
+
+function graderOf(paths: RunPaths, result: StageResult | null): string {
+  if (!result) return 'no result';
+  return sha256(readFileSync(join(paths.grader, 'adapter_model.safetensors')));
+}
+
+/** What the audit found, without when, and without how long the answers took. */
+export function auditFigures(paths: RunPaths): string {
+  if (!existsSync(paths.report.audit)) return 'no audit';
+  const { created_at, passes, speed, ...figures } = Audit.parse(JSON.parse(readFileSync(paths.report.audit, 'utf8')));
+  return sha256(JSON.stringify(figures));
+}
+
+/** Completions that the judge graded for the audit; the names of checkpoints are left out, since they hold epochs. */
+async function auditRows(paths: RunPaths, result: StageResult | null): Promise<string> {
+  const path = result?.artifacts.audit_rows;
+  if (!path) return 'no result';
+  const rows: string[] = [];
+  for await (const row of readJsonLines(join(paths.dir, path), AuditRow)) rows.push(`${row.id} ${row.completion}`);
+  return sha256(rows.join('\n'));
+}

@@ -1,0 +1,18 @@
+import type { Stage } from '../observe/event-log.ts';
+import type { FaultContext } from '../run/fault-context.ts';
+import type { Scenario } from '../run/small-spec.ts';
+
+/** One kind of fault: where it can strike, and how. It calls `context.strikes` at the moment of the blow and then heals it. */
+export interface FaultKind {
+  kind: string;
+  scenarios: readonly Scenario[];
+  stages: readonly Stage[];
+  /** GRPO steps that go by while it lasts, where these are more than a fault usually takes. */
+  steps?: number;
+  /** Figures in seconds that the kind itself measures, by name. */
+  strike: (context: FaultContext) => Promise<Record<string, number>>;
+}
+
+export const ALL: readonly Scenario[] = ['outside', 'managed', 'whole'];
+export const TRAINED: readonly Stage[] = ['grpo', 'sft'];
+export const EVERY: readonly Stage[] = ['grpo', 'sft', 'audit'];

@@ -1,0 +1,118 @@
+import { cpus, totalmem } from 'node:os';
+import type { SeedResult } from '../run/run-seed.ts';
+import { HEARTBEAT_S, SAVE_EVERY } from '../run/small-spec.ts';
+import { markdown, measuredOf, missedOf, reachedOf, tableOf, targetsOf } from './campaign-report.ts';
+import { rowsOf } from './cost-rows.ts';
+
+/** `bench/faults.md`: a campaign's results, and stock TRL's under the same kills, as one page. */
+
+/** What `stock.py` writes, as far as the page shows it. */
+export interface Stock {
+  settings: { steps: number; save_every: number; seed: number; count: number };
+  rows: {
+    kind: string;
+    count: number;
+    completed: boolean;
+    runs: number;
+    runs_completed: number;
+    unrecovered: number;
+    steps_lost_max: number | null;
+    asked_again: number;
+    seconds_p50: number | null;
+    seconds_p95: number | null;
+    effective_share: number | null;
+    equal_to_undisturbed: boolean;
+    zeroed: number;
+  }[];
+}
+
+export function pageOf(results: readonly SeedResult[], stock: Stock | null, command: string, jobs: number): string {
+  const rows = rowsOf(results.flatMap(({ costs }) => costs));
+  const faults = results.reduce((sum, { costs }) => sum + costs.length, 0);
+  const violations = results.reduce((sum, each) => sum + each.violations.length, 0);
+  const completed = results.filter(({ status }) => status === 'COMPLETED').length;
+  const [first] = cpus();
+  return `# Faults: what is lost when things are killed
+
+Made by
+
+\`\`\`sh
+${command}
+\`\`\`
+
+The real pipeline (Temporal server on its database file, vLLM as judge, TRL and PEFT trainers, two workers that stand for two nodes) is disturbed at seeded
+moments and checked by [one checker](faults/check/checker.ts). Each run is then held against a witness: the same stages, undisturbed, fed with the disturbed run's ledger.
+Small models, ${SAVE_EVERY} steps between checkpoints, heartbeat timeout ${HEARTBEAT_S} s, on ${cpus().length} cores (${first?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB); seeds that ran at once: ${jobs}.
+
+**${faults} faults in ${results.length} seeds; ${completed} runs completed; ${violations === 0 ? 'every assertion holds' : `${violations} assertions do not hold`}; every final adapter ${violations === 0 ? 'equals its witness, byte for byte' : 'is compared with its witness'}.**
+
+## What each kind of fault cost
+
+${tableOf(rows)}
+
+"Steps lost" are finished steps that had to be done again. "Judge calls asked again" counts requests that reached the judge a second time, from the fault to the
+first new commit. Of the seconds to the first new commit, about 12 to 20 are a Python process that imports torch, transformers and TRL on this machine. The
+effective share is the time of steps that ended up in the final history, over all time from the fault to the next one: it is low because a fault comes every
+20 seconds or so.
+
+## Seconds that the faults measured themselves
+
+${measuredOf(rows)}
+
+## Targets
+
+${targetsOf(rows)}
+
+The targets are set for this machine. An assertion that does not hold fails a campaign; a target that is missed does not: it says NO here. ${missedOf(rows)}
+
+## What a campaign must have seen
+
+${reachedOf(results)}
+
+${stock ? stockSection(stock) : ''}`
+    .trimEnd()
+    .concat('\n');
+}
+
+function stockSection({ settings, rows }: Stock): string {
+  const seconds = (value: number | null, unrecovered: number) =>
+    value === null ? (unrecovered > 0 ? 'never' : '') : value.toFixed(1);
+  const table = markdown(
+    [
+      'fault',
+      'count',
+      'runs completed',
+      'steps lost, max',
+      'judge calls asked again',
+      's to the first new save, p50',
+      'p95',
+      'effective share',
+      'rewards silently 0',
+      'equals undisturbed',
+    ],
+    rows.map((row) => [
+      row.kind === 'none' ? 'none (control)' : row.kind,
+      String(row.count),
+      `${row.runs_completed} of ${row.runs}`,
+      row.steps_lost_max === null ? '' : String(row.steps_lost_max),
+      String(row.asked_again),
+      seconds(row.seconds_p50, row.unrecovered),
+      seconds(row.seconds_p95, row.unrecovered),
+      row.effective_share === null ? '' : `${(100 * row.effective_share).toFixed(0)}%`,
+      String(row.zeroed),
+      row.equal_to_undisturbed ? 'yes' : 'NO',
+    ]),
+  );
+  return `## Stock TRL under the same kills
+
+\`GRPOTrainer\` with \`resume_from_checkpoint=True\` ([stock_trl.py](faults/stock/stock_trl.py)), the same policy, rubric and judge, ${settings.steps} steps, a checkpoint every
+${settings.save_every}, started again at once by a supervisor after each death. A judge that cannot be reached gives a reward of 0, as reward functions commonly do.
+
+${table}
+
+What it shows: after a plain kill stock TRL loses no more steps than gavel, and its resume is exact on a CPU; but it asks the judge again, and pays again, for every step that it
+repeats, and on SIGTERM it loses what it had not saved. A kill inside a save can leave a folder that \`resume_from_checkpoint=True\` takes for the newest checkpoint, and every restart
+then dies of it, as it does of a truncated file; a flipped bit goes unnoticed, and the run ends with other weights. An outage of the judge is over soonest
+because the rewards are simply zero.
+`;
+}

@@ -1,0 +1,208 @@
+import { existsSync } from 'node:fs';
+import { expect, vi } from 'vitest';
+import type { Assertion } from '../../../bench/faults/check/assertions.ts';
+import { clearStop, requestStop } from '../../../src/run-directory/stop.ts';
+import type { Behaviour } from '../../gateway/fake-judge.ts';
+import type { Breakage } from './broken-tree.ts';
+import type { MiniRun } from './mini-run.ts';
+
+/** What can happen to a stage, and builds that it breaks. */
+
+/** The trainer is killed in the middle of a save interval; a second attempt ends the stage. */
+export async function killed(made: MiniRun): Promise<void> {
+  made.hold(3);
+  const first = made.attempt().catch(() => null);
+  await made.untilStep(1, 3);
+  await made.kill(made.trainer(1));
+  made.letGo();
+  await first;
+  await made.attempt();
+}
+
+/** A second attempt, on another node, takes over from a first that knows nothing of it. */
+export async function takenOver(made: MiniRun): Promise<void> {
+  made.hold(1);
+  const zombie = made.attempt('a').catch(() => null);
+  await made.untilStep(1, 1);
+  const second = made.attempt('b').catch(() => null);
+  await vi.waitFor(() => expect(existsSync(made.paths.stage('grpo').epoch(2).record)).toBe(true), { timeout: 60_000 });
+  made.letGo();
+  await Promise.all([zombie, second]);
+}
+
+/** The gateway is killed a moment after the trainer has got verdicts from it. */
+export async function gatewayKilled(made: MiniRun): Promise<void> {
+  made.hold(1);
+  const attempt = made.attempt();
+  for (const step of [1, 2, 3]) {
+    await made.untilStep(1, step);
+    await made.kill(made.gateway(1));
+    made.hold(step + 1);
+  }
+  made.letGo();
+  await attempt;
+}
+
+/** The attempt is asked to stop after a step that is not committed; a second attempt ends the stage. */
+export async function asked(made: MiniRun): Promise<void> {
+  made.hold(3);
+  const first = made.attempt().catch(() => null);
+  await made.untilStep(1, 3);
+  const fault = { stage: 'grpo', epoch: 1, step: 3, committed: 2, detail: '' } as const;
+  made.log.add({ event: 'fault', id: 1, kind: 'preemptionNotice', ...fault });
+  await requestStop(made.paths, 'grpo', 'a test asks');
+  await first;
+  made.letGo();
+  await clearStop(made.paths, 'grpo');
+  await made.attempt();
+}
+
+/** As `killed`, late, and with the fault in the log: what was lost is counted from there. */
+export async function killedLate(made: MiniRun): Promise<void> {
+  made.hold(5);
+  const first = made.attempt().catch(() => null);
+  await made.untilStep(1, 5);
+  const fault = { stage: 'grpo', epoch: 1, step: 5, committed: 4, detail: '' } as const;
+  made.log.add({ event: 'fault', id: 1, kind: 'trainer killed', ...fault });
+  await made.kill(made.trainer(1));
+  made.letGo();
+  await first;
+  await made.attempt();
+}
+
+const checkpoints = 'python/gavel_train/run/checkpoints.py';
+const directory = 'python/gavel_train/run/directory.py';
+const fence: Breakage = {
+  file: directory,
+  from: '    newest = newest_epoch(stage_dir)\n    if newest > epoch:',
+  to: '    newest = newest_epoch(stage_dir)\n    if False:',
+};
+const ledgerBlind: Breakage[] = [
+  {
+    file: 'src/ledger/ledger.ts',
+    from: 'find(key: string): Trace | null {',
+    to: 'find(key: string): Trace | null {\n    if (key) return null;',
+  },
+  { file: 'src/ledger/ledger.ts', from: ' || this.#index.has(trace.key)', to: '' },
+];
+
+interface Case {
+  assertion: Assertion;
+  build: string;
+  breakages: Breakage[];
+  scenario: (made: MiniRun) => Promise<void>;
+  witness?: boolean;
+  behave?: (n: number) => Behaviour;
+}
+
+/** For each assertion that a run of a stage can break: a build that breaks it, and what has to happen to that build. */
+export const cases: Case[] = [
+  {
+    assertion: 'nothing from a stale epoch counts',
+    build: 'the fence is off',
+    breakages: [fence],
+    scenario: takenOver,
+  },
+  {
+    assertion: 'one result a stage',
+    build: 'the fence is off and a result replaces another',
+    breakages: [
+      fence,
+      { file: directory, from: '        os.link(complete, final)', to: '        os.replace(complete, final)' },
+    ],
+    scenario: takenOver,
+  },
+  {
+    assertion: 'committed steps strictly increase along the chain',
+    build: 'the manifest says another step',
+    breakages: [
+      {
+        file: checkpoints,
+        from: '        step=step,\n        parent',
+        to: '        step=min(step, 2),\n        parent',
+      },
+    ],
+    scenario: killed,
+  },
+  {
+    assertion: 'every published file matches its digest',
+    build: 'a file is written after its digest was taken',
+    breakages: [
+      {
+        file: checkpoints,
+        from: '    work.rename(target)\n',
+        to: '    (work / "rollouts.jsonl").open("a").write("\\n")\n    work.rename(target)\n',
+      },
+    ],
+    scenario: (made) => made.attempt().then(() => undefined),
+  },
+  {
+    assertion: 'a commit is durable before it is published',
+    build: 'files are not fsynced',
+    breakages: [{ file: checkpoints, from: '            fsync_path(path)\n', to: '' }],
+    scenario: (made) => made.attempt().then(() => undefined),
+  },
+  {
+    assertion: 'a commit is durable before it is published',
+    build: 'HEAD comes before the fsync of what it names',
+    breakages: [{ file: checkpoints, from: '    fsync_path(checkpoints)\n', to: '' }],
+    scenario: (made) => made.attempt().then(() => undefined),
+  },
+  {
+    assertion: 'each trace key once',
+    build: 'the gateway does not look into the ledger',
+    breakages: ledgerBlind,
+    scenario: killed,
+  },
+  {
+    assertion: 'each rollout has a trace of its own in the ledger',
+    build: 'the key holds no occasion',
+    breakages: [
+      {
+        file: 'src/ledger/key.ts',
+        from: 'occasion: string): string {',
+        to: 'occasion_: string): string {\n  const occasion = occasion_.slice(0, 0);',
+      },
+    ],
+    scenario: (made) => made.attempt().then(() => undefined),
+  },
+  {
+    assertion: 'each rollout has a trace of its own in the ledger',
+    build: 'the verdict is out before its trace is written',
+    breakages: [
+      {
+        file: 'src/gateway/grade.ts',
+        from: '    await this.#ledger.append(trace);',
+        to: '    setTimeout(() => void this.#ledger.append(trace).catch(() => {}), 10_000);',
+      },
+    ],
+    scenario: gatewayKilled,
+  },
+  {
+    assertion: 'no more steps are lost than is allowed',
+    build: 'every attempt begins afresh',
+    breakages: [
+      {
+        file: 'src/run-directory/epochs.ts',
+        from: '  let next = await tipOfChain(paths, name, before - 1);',
+        to: '  let next = await tipOfChain(paths, name, 0);',
+      },
+    ],
+    scenario: killedLate,
+  },
+  {
+    assertion: 'no completed step is lost after a notice',
+    build: 'the trainer gets no time to commit',
+    breakages: [{ file: 'src/stage/watch-trainer.ts', from: 'STOP_GRACE_MS = 20_000', to: 'STOP_GRACE_MS = 0' }],
+    scenario: asked,
+  },
+  {
+    assertion: 'the final adapter equals the witness',
+    build: 'a replayed step asks the judge again',
+    breakages: ledgerBlind,
+    scenario: killed,
+    witness: true,
+    // A judge that never says the same twice.
+    behave: (n) => ({ text: `Fine. Score: ${n % 10}` }),
+  },
+];

@@ -1,0 +1,161 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import type { Violation } from '../../../bench/faults/check/assertions.ts';
+import { check } from '../../../bench/faults/check/checker.ts';
+import {
+  adapterOf,
+  runUndisturbed,
+  type Testimony,
+  undisturbedRun,
+  verdictsOf,
+} from '../../../bench/faults/check/undisturbed-run.ts';
+import { EventLog } from '../../../bench/faults/observe/event-log.ts';
+import { Observer } from '../../../bench/faults/observe/observer.ts';
+import { processesOf, trainersOf } from '../../../bench/faults/observe/processes.ts';
+import { smallSpec } from '../../../bench/faults/run/small-spec.ts';
+import { type Config, loadConfig } from '../../../src/config.ts';
+import type { Spec } from '../../../src/contracts/spec/spec.ts';
+import type { StageResult } from '../../../src/contracts/stage.ts';
+import { createRun } from '../../../src/run-directory/create-run.ts';
+import { type RunPaths, runPaths } from '../../../src/run-directory/paths.ts';
+import { type Behaviour, FakeJudge } from '../../gateway/fake-judge.ts';
+import { type Breakage, brokenTree, miniPython, removeTree } from './broken-tree.ts';
+
+/** A disturbed run in seconds: epochs, gateway, ledger, commits and result are real, and perhaps broken; judge and tensors are not. */
+
+const RUN = 'mini';
+
+export class MiniRun {
+  readonly folder = mkdtempSync(join(tmpdir(), 'gavel-mini-'));
+  readonly root = join(this.folder, 'root');
+  readonly paths: RunPaths = runPaths(this.root, RUN);
+  readonly log: EventLog;
+  readonly tree: string;
+  private readonly judge: FakeJudge;
+  private readonly observer: Observer;
+  private readonly held = join(this.root, 'hold');
+  private spec!: Spec;
+
+  constructor(breakages: readonly Breakage[], behave: (n: number) => Behaviour = () => ({ text: 'Fine. Score: 7' })) {
+    this.tree = brokenTree(this.folder, breakages);
+    mkdirSync(this.root, { recursive: true });
+    this.log = new EventLog(join(this.folder, 'events.jsonl'));
+    this.judge = new FakeJudge((_, n) => behave(n));
+    this.observer = new Observer(this.log, this.root, RUN);
+    // Trainers record what they made durable before they published it.
+    process.env.PYTHONPATH = join(this.tree, 'bench/faults/observe/record-fsyncs');
+  }
+
+  async open(steps = 6): Promise<this> {
+    await this.judge.start();
+    const spec = smallSpec({ run: RUN, scenario: 'outside', seed: 0, steps, judge_url: this.judge.url });
+    this.spec = { ...spec, grpo: { ...spec.grpo, save_every: 2 } };
+    writeFileSync(join(this.root, '.gavel-root'), '');
+    await createRun(this.root, this.spec, { workflow_id: 'w', run_id: 'r' });
+    cpSync(join(this.tree, 'examples/rubrics/poly-easy.yaml'), this.paths.rubric);
+    for (const path of [this.paths.data.train, this.paths.data.eval, this.paths.data.audit]) writeFileSync(path, '');
+    this.observer.start();
+    return this;
+  }
+
+  config(node: string): Config {
+    return {
+      ...loadConfig(),
+      package_root: this.tree,
+      root: this.root,
+      node,
+      python: miniPython(this.folder),
+      gpus: null,
+    };
+  }
+
+  /** One attempt at the stage, by the tree's own code; rejects as the activity would. */
+  async attempt(node = 'a'): Promise<StageResult> {
+    const { runStage } = await import(pathToFileURL(join(this.tree, 'src/stage/run-stage.ts')).href);
+    const { judgeGateway } = await import(pathToFileURL(join(this.tree, 'src/stage/gateway-settings.ts')).href);
+    return runStage({
+      config: this.config(node),
+      spec: this.spec,
+      stage: 'grpo',
+      gpus: [],
+      signal: new AbortController().signal,
+      grace_ms: () => 0,
+      ended: () => new Error('ended'),
+      beat: () => undefined,
+      onCommit: () => undefined,
+      onPreemption: () => undefined,
+      gateway: judgeGateway.bind(null, this.spec),
+      secrets: {},
+    });
+  }
+
+  trainer(epoch: number): number | undefined {
+    return trainersOf(processesOf(this.root)).find((one) => one.epoch === epoch)?.pid;
+  }
+
+  gateway(epoch: number): number | undefined {
+    return processesOf(this.root).find(({ tag }) => tag?.endsWith(`/e${epoch}/gateway`))?.pid;
+  }
+
+  /** Trainers wait at the end of this step, before its commit, until they are let go; one that waited at another step goes on. */
+  hold(step: number): void {
+    writeFileSync(this.held, String(step));
+  }
+
+  letGo(): void {
+    rmSync(this.held, { force: true });
+  }
+
+  /** Waits until step `step` of epoch `epoch` was seen. */
+  async untilStep(epoch: number, step: number): Promise<void> {
+    const seen = await this.log.next('step', (event) => event.epoch === epoch && event.step >= step, {
+      from: 0,
+      timeout_ms: 60_000,
+    });
+    if (!seen) throw new Error(`step ${step} of epoch ${epoch} never came`);
+  }
+
+  async kill(pid: number | undefined): Promise<void> {
+    if (pid === undefined) throw new Error('there is nothing to kill');
+    process.kill(pid, 'SIGKILL');
+    await sleep(50);
+  }
+
+  /** What the checker says of it; with a witness where one is asked for. */
+  async verdict({ witness = false } = {}): Promise<Violation[]> {
+    await sleep(100);
+    this.observer.stop();
+    const testimonies = witness ? [await this.testimony()] : [];
+    const { paths, log } = this;
+    return check({ paths, stages: ['grpo'], events: log.events, testimonies, damaged: new Set() });
+  }
+
+  async close(): Promise<void> {
+    this.observer.stop();
+    delete process.env.PYTHONPATH;
+    await this.judge.stop();
+    removeTree(this.folder);
+  }
+
+  private async testimony(): Promise<Testimony> {
+    const traces = [...(await verdictsOf(this.paths)).values()];
+    const undisturbed = await undisturbedRun(
+      { folder: this.folder, root: this.root, run: RUN },
+      this.tree,
+      'witness',
+      traces,
+    );
+    const healthy = { ...this.config('witness'), package_root: loadConfig().package_root };
+    const result = await runUndisturbed(healthy, undisturbed, 'grpo');
+    const { readResult } = await import('../../../src/run-directory/result.ts');
+    const disturbed = await readResult(this.paths, 'grpo');
+    return {
+      what: 'grpo adapter',
+      disturbed: adapterOf(this.paths, disturbed),
+      undisturbed: adapterOf(undisturbed, result),
+    };
+  }
+}
