@@ -14,6 +14,7 @@ import * as spec from '../src/contracts/spec/spec.ts';
 import * as stage from '../src/contracts/stage.ts';
 import * as status from '../src/contracts/status.ts';
 import * as trace from '../src/contracts/trace.ts';
+import { schemaNames } from './schema-names.ts';
 import { specPage } from './spec-page.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -24,60 +25,20 @@ const target = {
   page: 'docs/spec.md',
 };
 
-const contracts = {
-  Spec: spec.Spec,
-  Rubric: rubric.Rubric,
-  GradeRequest: trace.GradeRequest,
-  Grade: trace.Grade,
-  Trace: trace.Trace,
-  StageRequest: stage.StageRequest,
-  EpochRecord: stage.EpochRecord,
-  Head: stage.Head,
-  Manifest: stage.Manifest,
-  RolloutRecord: stage.RolloutRecord,
-  PromptRow: stage.PromptRow,
-  ProgressLine: stage.ProgressLine,
-  Outcome: stage.Outcome,
-  StageResult: stage.StageResult,
-  Endpoint: stage.Endpoint,
-  MetricLine: stage.MetricLine,
-  Heartbeat: status.Heartbeat,
-  RunStatus: status.RunStatus,
-  ProgressSignal: status.ProgressSignal,
-  Audit: audit.Audit,
-  AuditRow: audit.AuditRow,
-  VerdictRow: audit.VerdictRow,
-  GradingPass: audit.GradingPass,
-  ExternalAuditRequest: audit.ExternalAuditRequest,
-  ExternalAuditRow: audit.ExternalAuditRow,
-};
-
-const named = {
-  ...contracts,
-  Measure: audit.Measure,
-  TaskSpec: spec.TaskSpec,
-  LoraSpec: spec.LoraSpec,
-  VllmSpec: spec.VllmSpec,
-  SamplingSpec: spec.SamplingSpec,
-  JudgeSpec: spec.JudgeSpec,
-  GrpoSpec: spec.GrpoSpec,
-  SftSpec: spec.SftSpec,
-  AuditSpec: spec.AuditSpec,
-  GateSpec: spec.GateSpec,
-  PlacementSpec: spec.PlacementSpec,
-  LimitsSpec: spec.LimitsSpec,
-  GradingMode: spec.GradingMode,
-  StageName: trace.StageName,
-  GradingRole: trace.GradingRole,
-  VerdictKind: trace.VerdictKind,
-  Usage: trace.Usage,
-  Message: trace.Message,
-};
+/** The modules whose exported schemas Python reads or writes; each exported schema keeps its own name there. */
+const modules = [rubric, spec, trace, stage, status, audit];
 
 function jsonSchema(): string {
   const registry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
-  const { schemas } = z.toJSONSchema(registry, { uri: (id) => `#/$defs/${id}`, io: 'output' });
+  for (const [schema, id] of schemaNames(modules)) registry.add(schema, { id });
+  const { schemas } = z.toJSONSchema(registry, {
+    uri: (id) => `#/$defs/${id}`,
+    io: 'output',
+    // zod leaves out the default of a nested object that is filled in field by field.
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema instanceof z.ZodPrefault) jsonSchema.default = zodSchema.def.defaultValue;
+    },
+  });
   for (const schema of Object.values(schemas)) {
     delete schema.$schema;
     delete schema.$id;
@@ -102,10 +63,25 @@ function flattenNullable(node: unknown): unknown {
   return plain ? { ...value, ...rest, type: [value.type, 'null'] } : { ...rest, anyOf };
 }
 
+/** Drops the bounds of list items and of map values, which zod holds: in Python each would become a wrapper class around one number. */
+function withoutItemBounds(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(withoutItemBounds);
+  if (node === null || typeof node !== 'object') return node;
+  return Object.fromEntries(
+    Object.entries(node).map(([key, value]) => {
+      if ((key !== 'items' && key !== 'additionalProperties') || typeof value !== 'object') {
+        return [key, withoutItemBounds(value)];
+      }
+      const { minimum, maximum, minItems, maxItems, minLength, pattern, ...rest } = value as Record<string, unknown>;
+      return [key, withoutItemBounds(rest)];
+    }),
+  );
+}
+
 function pythonModels(schema: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'gavel-contracts-'));
   try {
-    writeFileSync(join(folder, 'contracts.json'), schema);
+    writeFileSync(join(folder, 'contracts.json'), JSON.stringify(withoutItemBounds(JSON.parse(schema))));
     execFileSync(join(python, 'datamodel-codegen'), [
       ...['--input', join(folder, 'contracts.json'), '--input-file-type', 'jsonschema'],
       ...['--output', join(folder, 'contracts.py'), '--output-model-type', 'pydantic_v2.BaseModel'],
@@ -117,6 +93,8 @@ function pythonModels(schema: string): string {
         '--use-annotated',
         '--disable-timestamp',
       ],
+      // A field that every written file has may still be left out by the code that makes one.
+      ...['--use-default', '--strict-nullable'],
       ...['--use-standard-collections', '--use-union-operator', '--collapse-root-models', '--use-schema-description'],
       ...[
         '--formatters',

@@ -5,27 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field, RootModel, StringConstraints
-from typing_extensions import TypeAliasType
 
 
 class Contracts(RootModel[Any]):
     root: Annotated[Any, Field(title="Contracts")]
 
 
-class Policy(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    model: Annotated[
-        str,
-        Field(
-            description="Model folder under GAVEL_ROOT, absolute path, or hub name.",
-            min_length=1,
-        ),
-    ]
-
-
-class Message(BaseModel):
+class MessageTemplate(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
@@ -38,525 +24,11 @@ class Message(BaseModel):
     ]
 
 
-class Reasoned(BaseModel):
-    """
-    The reply reasons, then ends in "Score: N".
-    """
-
+class ModeTemplate(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    messages: Annotated[list[Message], Field(min_length=1)]
-
-
-class SingleToken(BaseModel):
-    """
-    The reply is one digit.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    messages: Annotated[list[Message], Field(min_length=1)]
-
-
-class Modes(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    reasoned: Annotated[Reasoned, Field(description='The reply reasons, then ends in "Score: N".')]
-    single_token: Annotated[SingleToken, Field(description="The reply is one digit.")]
-
-
-class Rubric(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    name: Annotated[str, Field(min_length=1)]
-    description: str
-    reference_guided: Annotated[
-        bool,
-        Field(description="true: the judge is shown the ground truth, and the report says so."),
-    ]
-    scores: Annotated[
-        dict[Annotated[str, StringConstraints(pattern=r"^[0-9]$")], str],
-        Field(description="Meaning of each score, 0 to 9."),
-    ]
-    modes: Modes
-
-
-class DistributionItem(RootModel[float]):
-    root: Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-AcceptedSegmentsAdditionalProperty = TypeAliasType(
-    "AcceptedSegmentsAdditionalProperty", Annotated[int, Field(ge=0)]
-)
-
-
-class Head(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    checkpoint: str
-    step: Annotated[int, Field(ge=0)]
-    manifest_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class Files(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    bytes: Annotated[int, Field(ge=0)]
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class Manifest(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    stage: Literal["grpo", "sft", "audit"]
-    name: str
-    epoch: Annotated[int, Field(ge=1)]
-    step: Annotated[int, Field(ge=0)]
-    parent: str | None
-    files: dict[str, Files]
-    rng_sha256: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$")]
-    metrics: dict[str, float | None]
-    created_at: str
-
-
-class RolloutRecord(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    step: Annotated[int, Field(ge=1)]
-    group: Annotated[int, Field(ge=0)]
-    rollout: Annotated[int, Field(ge=0)]
-    prompt_id: str
-    completion: str
-    trace_keys: Annotated[list[str], Field(description="One per vote; every one is in the ledger.")]
-    score: Annotated[float | None, Field(ge=0.0, le=9.0)]
-    verifier: Annotated[float | None, Field(ge=0.0, le=1.0)]
-    reward: float | None
-    advantage: float | None
-
-
-class PromptRow(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    id: str
-    prompt: str
-    ground_truth: str | None
-    meta: dict[str, Any]
-
-
-class ProgressLine1(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    event: Literal["progress"]
-    phase: Annotated[
-        str,
-        Field(description="What is being done: load, train, sample, grade, compute."),
-    ]
-    step: Annotated[int, Field(ge=0)]
-    total: Annotated[int, Field(ge=0)]
-    metrics: dict[str, float | None]
-
-
-class ProgressLine2(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    event: Literal["commit"]
-    checkpoint: str
-    step: Annotated[int, Field(ge=0)]
-    metrics: dict[str, float | None]
-
-
-class ProgressLine3(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    event: Literal["waiting"]
-    for_: Annotated[Literal["judge", "gateway", "gpu"], Field(alias="for")]
-    seconds: Annotated[float, Field(ge=0.0)]
-
-
-class ProgressLine4(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    event: Literal["resumed"]
-    checkpoint: str
-    step: Annotated[int, Field(ge=0)]
-
-
-class ProgressLine(RootModel[ProgressLine1 | ProgressLine2 | ProgressLine3 | ProgressLine4]):
-    root: ProgressLine1 | ProgressLine2 | ProgressLine3 | ProgressLine4
-
-
-class Outcome(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    status: Literal["done", "preempted", "bad_request", "judge_away", "failed"]
-    message: str
-    field: Annotated[str | None, Field(description="bad_request: the spec field to mend.")]
-
-
-DigestsAdditionalProperty = TypeAliasType(
-    "DigestsAdditionalProperty", Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-)
-
-
-class StageResult(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    stage: Literal["grpo", "sft", "audit"]
-    epoch: Annotated[int, Field(ge=1)]
-    step: Annotated[int, Field(ge=0)]
-    checkpoint: str | None
-    metrics: dict[str, float | None]
-    artifacts: Annotated[dict[str, str], Field(description="Name to path under the run directory.")]
-    digests: Annotated[
-        dict[str, DigestsAdditionalProperty],
-        Field(
-            description="Name to sha256: of a file its content, of a folder the sorted lines `path sha256` of its files."
-        ),
-    ]
-    finished_at: str
-
-
-class Endpoint(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    role: str
-    base_url: Annotated[AnyUrl, Field(description="Up to and including /v1.")]
-    model: Annotated[str, Field(description="The name that the server knows the model by.")]
-    model_digest: str | None
-    pid: int | None
-    host: str
-    api_key_env: str | None
-    started_at: str
-
-
-class Waiting(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    for_: Annotated[str, Field(alias="for")]
-    seconds: float
-
-
-class Process(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    role: Literal["worker", "gateway", "vllm", "trainer"]
-    pid: int
-    host: str
-    epoch: int | None
-
-
-class Heartbeat(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    stage: str
-    epoch: int | None
-    phase: str
-    step: int
-    total: int
-    metrics: dict[str, float | None]
-    waiting: Waiting | None
-    checkpoint: str | None
-    processes: list[Process]
-
-
-class Stages(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    state: Literal["pending", "running", "waiting", "paused", "done", "failed"]
-    step: int
-    total: int
-    metrics: dict[str, float | None]
-    checkpoint: str | None
-    attempts: Annotated[int, Field(description="Epochs taken so far.")]
-
-
-class Preemption(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    at: str
-    stage: str
-    what: Literal["worker", "trainer", "vllm", "gateway", "node"]
-    cause: Annotated[str, Field(description="One redacted line.")]
-    steps_lost: int | None
-    seconds_to_next_commit: float | None
-
-
-class RunStatus(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    run: str
-    stage: Literal["prepare", "grpo", "sft", "audit", "report", "done", "failed"]
-    stages: dict[str, Stages]
-    preemptions: list[Preemption]
-    verdict: Literal["PASS", "FAIL", "INCONCLUSIVE"] | None
-    report: Annotated[str | None, Field(description="Path of the report under GAVEL_ROOT.")]
-
-
-class ProgressSignal(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    stage: str
-    epoch: Annotated[int, Field(description="Number of the attempt that sends it.")]
-    step: int
-    total: int
-    checkpoint: str | None
-    metrics: dict[str, float | None]
-
-
-class ConfusionItem(RootModel[list[int]]):
-    root: Annotated[list[int], Field(max_length=10, min_length=10)]
-
-
-class Speed(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    grader_over_judge: Annotated[
-        float | None,
-        Field(description="Verdicts per second, each in the mode it is used in."),
-    ]
-    same_mode: Annotated[
-        float | None,
-        Field(description="Verdicts per second, both in the judge's mode."),
-    ]
-
-
-class AuditRow(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    id: Annotated[str, Field(pattern="^[^:]+$")]
-    prompt_id: str
-    prompt: str
-    completion: str
-    ground_truth: str | None
-    is_correct: bool | None
-    source: Annotated[str, Field(description="Where the completion comes from, say step-000060.")]
-
-
-class ExternalAuditRow(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    id: Annotated[str, Field(pattern="^[^:]+$")]
-    prompt: Annotated[str, Field(min_length=1)]
-    completion: str
-    ground_truth: str | None
-    is_correct: bool | None
-    human_scores: Annotated[list[float] | None, Field(description="Kept for the measures about people.")]
-    source: str | None
-
-
-class Measure(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    point: Annotated[
-        float | None,
-        Field(description="null: it cannot be computed from these rows (say, no wrong verdicts)."),
-    ]
-    low: float | None
-    high: float | None
-    n: Annotated[int, Field(description="Rows that it is computed from.", ge=0)]
-
-
-class TaskSpec(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    name: Annotated[
-        Literal["poly_easy", "gsm8k", "jsonl"],
-        Field(description="Which data set module makes the prompts."),
-    ]
-    path: Annotated[
-        str | None,
-        Field(
-            description="File or folder of the data, under GAVEL_ROOT or absolute; null where the task makes its own data or asks the hub.",
-            min_length=1,
-        ),
-    ]
-    params: Annotated[
-        dict[str, Any],
-        Field(description="Difficulty and other settings of the task module."),
-    ]
-    train_prompts: Annotated[int, Field(description="Prompts that GRPO trains on.", ge=1)]
-    eval_prompts: Annotated[
-        int,
-        Field(
-            description="Held-out prompts that measure the policy before and after.",
-            ge=1,
-        ),
-    ]
-    audit_prompts: Annotated[
-        int,
-        Field(description="Held-out prompts whose completions the audit grades.", ge=1),
-    ]
-    seed: Annotated[int, Field(description="Same seed, same prompts and splits.", ge=0)]
-
-
-class LoraSpec(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    r: Annotated[int, Field(description="Rank.", ge=1)]
-    alpha: Annotated[int, Field(description="Scale; the update is multiplied by alpha / r.", ge=1)]
-    dropout: Annotated[
-        float,
-        Field(
-            description="Share of the adapter inputs dropped in training; never in rollouts.",
-            ge=0.0,
-            le=0.9,
-        ),
-    ]
-    target_modules: Annotated[
-        Literal["all-linear"] | list[str],
-        Field(description="Layers that get an adapter."),
-    ]
-
-
-class VllmSpec(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    dtype: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"],
-        Field(description="Precision of the weights; auto takes that of the checkpoint."),
-    ]
-    max_model_len: Annotated[int | None, Field(description="Context length, tokens.", ge=1)]
-    tensor_parallel_size: Annotated[int, Field(description="GPUs that share one copy of the model.", ge=1)]
-    data_parallel_size: Annotated[int, Field(description="Copies of the model.", ge=1)]
-    gpu_memory_utilization: Annotated[
-        float | None,
-        Field(
-            description="Share of a GPU's memory that vLLM may take; null leaves it to vLLM.",
-            gt=0.0,
-            le=1.0,
-        ),
-    ]
-    extra_args: Annotated[list[str], Field(description="Flags handed to vLLM as they are.")]
-
-
-class SamplingSpec(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    temperature: Annotated[float, Field(description="0 always takes the likeliest token.", ge=0.0, le=2.0)]
-    top_p: Annotated[
-        float,
-        Field(description="Share of probability that is sampled from.", gt=0.0, le=1.0),
-    ]
-    max_tokens: Annotated[int, Field(description="Longest reply, tokens.", ge=1)]
-
-
-class GrpoSpec(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    steps: Annotated[int, Field(description="Optimizer steps.", ge=1)]
-    prompts_per_step: Annotated[int, Field(description="Distinct prompts in one step.", ge=1)]
-    num_generations: Annotated[int, Field(description="Completions per prompt: the group.", ge=2)]
-    max_completion_tokens: Annotated[int, Field(description="Longest completion, tokens.", ge=1)]
-    temperature: Annotated[
-        float,
-        Field(
-            description="Of sampled completions; a group of like completions teaches nothing.",
-            gt=0.0,
-            le=2.0,
-        ),
-    ]
-    learning_rate: Annotated[
-        float,
-        Field(
-            description="Constant; a decaying rate would make a step depend on how many follow.",
-            gt=0.0,
-            lt=1.0,
-        ),
-    ]
-    beta: Annotated[
-        float,
-        Field(description="Weight of the KL term against the initial policy.", ge=0.0),
-    ]
-    verifier_weight: Annotated[
-        float,
-        Field(
-            description="w in w * verifier + (1 - w) * score/9, where the row has ground truth.",
-            ge=0.0,
-            le=1.0,
-        ),
-    ]
-    confidence_threshold: Annotated[
-        float,
-        Field(
-            description="A verdict less confident than this gives no reward.",
-            ge=0.0,
-            le=1.0,
-        ),
-    ]
-    lora: Annotated[LoraSpec | None, Field(description="null trains all weights.")]
-    micro_batch_size: Annotated[
-        int | None,
-        Field(
-            description="Completions in one forward and backward pass of one rank.",
-            ge=1,
-        ),
-    ]
-    gradient_checkpointing: Annotated[
-        bool,
-        Field(description="Recompute activations in the backward pass to save memory."),
-    ]
-    rollout: Annotated[
-        Literal["cached", "transformers", "vllm_colocate", "vllm_server"],
-        Field(
-            description="How completions are sampled; the vllm ones need a GPU and a vLLM that TRL supports."
-        ),
-    ]
-    dtype: Annotated[
-        Literal["float32", "bfloat16"],
-        Field(description="bfloat16 trains in mixed precision."),
-    ]
-    save_every: Annotated[int, Field(description="Steps between checkpoints.", ge=1)]
-    keep_checkpoints: Annotated[
-        int,
-        Field(
-            description="Newest checkpoints kept, besides first, middle, last and best.",
-            ge=1,
-        ),
-    ]
-    processes: Annotated[
-        int,
-        Field(
-            description="Ranks; more than one goes through accelerate launch on GPUs, through torchrun on the CPU.",
-            ge=1,
-        ),
-    ]
-    accelerate_args: Annotated[
-        list[str],
-        Field(description="Flags handed to accelerate launch as they are; on the CPU there is none."),
-    ]
-    seed: Annotated[int, Field(description="Same seed and same verdicts, same weights.", ge=0)]
+    messages: Annotated[list[MessageTemplate], Field(min_length=1)]
 
 
 class GateSpec(BaseModel):
@@ -581,6 +53,66 @@ class GateSpec(BaseModel):
     ]
 
 
+class LimitsSpec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    heartbeat_timeout_s: Annotated[
+        float, Field(description="Silence after which a worker counts as gone.", ge=2.0)
+    ] = 10
+    node_timeout_s: Annotated[
+        float,
+        Field(
+            description="How long work waits for its node to take it up before another node is asked.",
+            gt=0.0,
+        ),
+    ] = 60
+    model_start_timeout_s: Annotated[
+        float, Field(description="Longest wait for a served model to answer.", gt=0.0)
+    ] = 600
+    progress_floor_s: Annotated[
+        float,
+        Field(
+            description="Shortest silence of a trainer that may count as a hang; the deadline itself is learned from its steps.",
+            gt=0.0,
+        ),
+    ] = 300
+    load_timeout_s: Annotated[
+        float,
+        Field(
+            description="Longest silence while a trainer loads, before it has shown how long its steps take.",
+            gt=0.0,
+        ),
+    ] = 1800
+    max_errors_without_progress: Annotated[
+        int,
+        Field(
+            description="Attempts that end by error without a commit before NoProgress.",
+            ge=1,
+        ),
+    ] = 3
+
+
+class LoraSpec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    r: Annotated[int, Field(description="Rank.", ge=1)] = 16
+    alpha: Annotated[int, Field(description="Scale; the update is multiplied by alpha / r.", ge=1)] = 32
+    dropout: Annotated[
+        float,
+        Field(
+            description="Share of the adapter inputs dropped in training; never in rollouts.",
+            ge=0.0,
+            le=0.9,
+        ),
+    ] = 0
+    target_modules: Annotated[
+        Literal["all-linear"] | list[str],
+        Field(description="Layers that get an adapter."),
+    ] = "all-linear"
+
+
 class PlacementSpec(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -591,49 +123,128 @@ class PlacementSpec(BaseModel):
             description="For the judge's vLLM: tensor_parallel_size x data_parallel_size.",
             ge=0,
         ),
-    ]
-    trainer_gpus: Annotated[int, Field(description="For training, one for each process.", ge=0)]
-    grader_gpus: Annotated[int, Field(description="For each model that the audit serves.", ge=0)]
+    ] = 0
+    trainer_gpus: Annotated[int, Field(description="For training, one for each process.", ge=0)] = 0
+    grader_gpus: Annotated[int, Field(description="For each model that the audit serves.", ge=0)] = 0
 
 
-class LimitsSpec(BaseModel):
+class SamplingSpec(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    heartbeat_timeout_s: Annotated[
-        float, Field(description="Silence after which a worker counts as gone.", ge=2.0)
-    ]
-    node_timeout_s: Annotated[
+    temperature: Annotated[
+        float, Field(description="0 always takes the likeliest token.", ge=0.0, le=2.0)
+    ] = 0
+    top_p: Annotated[
         float,
-        Field(
-            description="How long work waits for its node to take it up before another node is asked.",
-            gt=0.0,
-        ),
-    ]
-    model_start_timeout_s: Annotated[
-        float, Field(description="Longest wait for a served model to answer.", gt=0.0)
-    ]
-    progress_floor_s: Annotated[
+        Field(description="Share of probability that is sampled from.", gt=0.0, le=1.0),
+    ] = 1
+    max_tokens: Annotated[int, Field(description="Longest reply, tokens.", ge=1)] = 512
+
+
+class SftSpec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    base_model: Annotated[str, Field(description="What the grader is trained from.", min_length=1)]
+    lora: Annotated[LoraSpec, Field(validate_default=True)] = {}
+    qlora: Annotated[bool, Field(description="4-bit base weights; needs a GPU and bitsandbytes.")] = False
+    modes: Annotated[
+        list[Literal["reasoned", "single_token"]],
+        Field(description="What the grader learns to do.", max_length=2, min_length=1),
+    ] = ["reasoned", "single_token"]
+    epochs: Annotated[float, Field(description="Passes over the examples; may be a fraction.", gt=0.0)] = 2
+    learning_rate: Annotated[float, Field(description="Of the adapter.", gt=0.0, lt=1.0)] = 0.0002
+    batch_size: Annotated[int, Field(description="Examples per optimizer step.", ge=1)] = 32
+    max_examples: Annotated[int | None, Field(description="Traces used at most; null uses all.", ge=1)] = None
+    max_length: Annotated[int, Field(description="Longest example, tokens.", ge=1)] = 2048
+    balance: Annotated[
+        Literal["none", "oversample", "weight"],
+        Field(description="oversample: rare scores are repeated; weight: their loss counts more."),
+    ] = "none"
+    holdout: Annotated[
         float,
-        Field(
-            description="Shortest silence of a trainer that may count as a hang; the deadline itself is learned from its steps.",
-            gt=0.0,
-        ),
-    ]
-    load_timeout_s: Annotated[
-        float,
-        Field(
-            description="Longest silence while a trainer loads, before it has shown how long its steps take.",
-            gt=0.0,
-        ),
-    ]
-    max_errors_without_progress: Annotated[
+        Field(description="Share of prompts kept out to measure loss.", gt=0.0, lt=0.5),
+    ] = 0.1
+    dtype: Annotated[
+        Literal["float32", "bfloat16"],
+        Field(description="bfloat16 trains in mixed precision."),
+    ] = "float32"
+    save_every: Annotated[int, Field(description="Steps between checkpoints.", ge=1)] = 50
+    processes: Annotated[
         int,
         Field(
-            description="Attempts that end by error without a commit before NoProgress.",
+            description="Ranks; more than one goes through accelerate launch on GPUs, through torchrun on the CPU.",
             ge=1,
         ),
+    ] = 1
+    seed: Annotated[int, Field(description="Same seed and same traces, same weights.", ge=0)] = 0
+
+
+class TaskSpec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    name: Annotated[
+        Literal["poly_easy", "gsm8k", "jsonl"],
+        Field(description="Which data set module makes the prompts."),
     ]
+    path: Annotated[
+        str | None,
+        Field(
+            description="File or folder of the data, under GAVEL_ROOT or absolute; null where the task makes its own data or asks the hub.",
+            min_length=1,
+        ),
+    ] = None
+    params: Annotated[
+        dict[str, Any],
+        Field(description="Difficulty and other settings of the task module."),
+    ] = {}
+    train_prompts: Annotated[int, Field(description="Prompts that GRPO trains on.", ge=1)] = 1024
+    eval_prompts: Annotated[
+        int,
+        Field(
+            description="Held-out prompts that measure the policy before and after.",
+            ge=1,
+        ),
+    ] = 200
+    audit_prompts: Annotated[
+        int,
+        Field(description="Held-out prompts whose completions the audit grades.", ge=1),
+    ] = 100
+    seed: Annotated[int, Field(description="Same seed, same prompts and splits.", ge=0)] = 0
+
+
+class VllmSpec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        Field(description="Precision of the weights; auto takes that of the checkpoint."),
+    ] = "auto"
+    max_model_len: Annotated[int | None, Field(description="Context length, tokens.", ge=1)] = None
+    tensor_parallel_size: Annotated[
+        int, Field(description="GPUs that share one copy of the model.", ge=1)
+    ] = 1
+    data_parallel_size: Annotated[int, Field(description="Copies of the model.", ge=1)] = 1
+    gpu_memory_utilization: Annotated[
+        float | None,
+        Field(
+            description="Share of a GPU's memory that vLLM may take; null leaves it to vLLM.",
+            gt=0.0,
+            le=1.0,
+        ),
+    ] = None
+    extra_args: Annotated[list[str], Field(description="Flags handed to vLLM as they are.")] = []
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    role: Literal["system", "user", "assistant", "developer", "tool"]
+    content: str
 
 
 class Usage(BaseModel):
@@ -644,33 +255,687 @@ class Usage(BaseModel):
     completion_tokens: Annotated[int, Field(ge=0)]
 
 
-class MessageModel(BaseModel):
+class CommitLine(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    role: Literal["system", "user", "assistant", "developer", "tool"]
-    content: str
+    event: Literal["commit"]
+    checkpoint: str
+    step: Annotated[int, Field(ge=0)]
+    metrics: dict[str, float | None] = {}
 
 
-class GradeRequest(BaseModel):
+class Endpoint(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    role: str
+    base_url: Annotated[AnyUrl, Field(description="Up to and including /v1.")]
+    model: Annotated[str, Field(description="The name that the server knows the model by.")]
+    model_digest: str | None
+    pid: int | None
+    host: str
+    api_key_env: str | None
+    started_at: str
+
+
+class EpochRecord(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    stage: Literal["grpo", "sft", "audit", "serve"]
+    epoch: Annotated[int, Field(ge=1)]
+    node: str
+    pid: int
+    started_at: str
+    starts_from: Annotated[str | None, Field(description="Name of the checkpoint this epoch goes on from.")]
+    accepted_segments: Annotated[
+        dict[str, int],
+        Field(description="Bytes of each older ledger segment that count; the rest is void."),
+    ]
+
+
+class Head(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    checkpoint: str
+    step: Annotated[int, Field(ge=0)]
+    manifest_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class ManifestFile(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class MetricLine(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    stage: Literal["grpo", "sft", "audit", "serve"]
+    epoch: Annotated[int, Field(ge=1)]
+    step: Annotated[int, Field(ge=0)]
+    at: str
+    metrics: dict[str, float | None]
+
+
+class Outcome(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    status: Literal["done", "preempted", "bad_request", "judge_away", "failed"]
+    message: str
+    field: Annotated[str | None, Field(description="bad_request: the spec field to mend.")] = None
+
+
+class PhaseLine(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    event: Literal["progress"]
+    phase: Annotated[
+        str,
+        Field(description="What is being done: load, train, sample, grade, compute."),
+    ]
+    step: Annotated[int, Field(ge=0)]
+    total: Annotated[int, Field(ge=0)]
+    metrics: dict[str, float | None] = {}
+
+
+class PromptRow(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    id: str
+    prompt: str
+    ground_truth: str | None
+    meta: dict[str, Any]
+
+
+class ResumedLine(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    event: Literal["resumed"]
+    checkpoint: str
+    step: Annotated[int, Field(ge=0)]
+
+
+class RolloutRecord(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    step: Annotated[int, Field(ge=1)]
+    group: Annotated[int, Field(ge=0)]
+    rollout: Annotated[int, Field(ge=0)]
+    prompt_id: str
+    completion: str
+    trace_keys: Annotated[list[str], Field(description="One per vote; every one is in the ledger.")]
+    score: Annotated[float | None, Field(ge=0.0, le=9.0)]
+    verifier: Annotated[float | None, Field(ge=0.0, le=1.0)]
+    reward: float | None
+    advantage: float | None
+
+
+class StageResult(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    stage: Literal["grpo", "sft", "audit"]
+    epoch: Annotated[int, Field(ge=1)]
+    step: Annotated[int, Field(ge=0)]
+    checkpoint: str | None
+    metrics: dict[str, float | None]
+    artifacts: Annotated[dict[str, str], Field(description="Name to path under the run directory.")]
+    digests: Annotated[
+        dict[str, str],
+        Field(
+            description="Name to sha256: of a file its content, of a folder the sorted lines `path sha256` of its files."
+        ),
+    ]
+    finished_at: str
+
+
+class WaitingLine(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    event: Literal["waiting"]
+    for_: Annotated[Literal["judge", "gateway", "gpu"], Field(alias="for")]
+    seconds: Annotated[float, Field(ge=0.0)]
+
+
+class LiveProcess(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    role: Literal["worker", "gateway", "vllm", "trainer"]
+    pid: int
+    host: str
+    epoch: int | None
+
+
+class Preemption(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    at: str
+    stage: str
+    what: Literal["worker", "trainer", "vllm", "gateway", "node"]
+    cause: Annotated[str, Field(description="One redacted line.")]
+    steps_lost: int | None
+    seconds_to_next_commit: float | None
+
+
+class PreemptionNotice(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    node: Annotated[
+        str | None,
+        Field(description="Name of the node; null means the one that the stage runs on."),
+    ] = None
+    seconds: Annotated[float, Field(description="How long no work goes to that node.", gt=0.0)] = 120
+
+
+class ProgressSignal(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    stage: str
+    epoch: Annotated[int, Field(description="Number of the attempt that sends it.")]
+    step: int
+    total: int
+    checkpoint: str | None
+    metrics: dict[str, float | None]
+
+
+class StageState(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    stage: str
+    state: Literal["running", "paused"]
+
+
+class StageStatus(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    state: Literal["pending", "running", "waiting", "paused", "done", "failed"]
+    step: int
+    total: int
+    metrics: dict[str, float | None]
+    checkpoint: str | None
+    attempts: Annotated[int, Field(description="Epochs taken so far.")]
+
+
+class StopRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    reason: str
+    at: str
+
+
+class AuditRow(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    id: Annotated[str, Field(pattern="^[^:]+$")]
+    prompt_id: str
+    prompt: str
+    completion: str
+    ground_truth: str | None = None
+    is_correct: bool | None = None
+    source: Annotated[str, Field(description="Where the completion comes from, say step-000060.")]
+
+
+class ExternalAuditRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    run: Annotated[str, Field(description="Name that the audit is kept under.")]
+    rows: Annotated[
+        str,
+        Field(
+            description="Path of a JSONL file of ExternalAuditRow, absolute or under the folder of this request."
+        ),
+    ]
+    gateway_url: Annotated[
+        AnyUrl,
+        Field(description="Base URL of the gateway, without /v1. Its key is in GAVEL_API_KEY."),
+    ]
+    modes: Annotated[list[Literal["reasoned", "single_token"]], Field(max_length=2, min_length=1)] = [
+        "single_token"
+    ]
+    headline_mode: Annotated[
+        Literal["reasoned", "single_token"] | None,
+        Field(description="null: the first of modes."),
+    ] = None
+    judge_mode: Annotated[
+        Literal["reasoned", "single_token"] | None,
+        Field(description="null: no judge, and so no fidelity."),
+    ] = None
+    base: Annotated[bool, Field(description="The gateway has a role base to compare with.")] = False
+    reference_guided: bool = False
+    bootstrap_samples: Annotated[
+        int,
+        Field(description="Resamples of prompts for each interval.", ge=100, le=100000),
+    ] = 2000
+    confidence: Annotated[float, Field(description="Of each interval.", gt=0.5, lt=1.0)] = 0.95
+    gates: Annotated[
+        list[GateSpec],
+        Field(
+            description="Bounds that decide the verdict; an empty list decides nothing.",
+            validate_default=True,
+        ),
+    ] = [
+        {"measure": "fidelity.quadratic_weighted_kappa", "at_least": 0.6},
+        {"measure": "truth.grader_minus_judge.balanced_accuracy", "at_least": -0.05},
+        {"measure": "coverage.grader", "at_least": 0.95},
+    ]
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class ExternalAuditRow(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    id: Annotated[str, Field(pattern="^[^:]+$")]
+    prompt: Annotated[str, Field(min_length=1)]
+    completion: str
+    ground_truth: str | None = None
+    is_correct: bool | None = None
+    human_scores: Annotated[list[float] | None, Field(description="Kept for the measures about people.")] = (
+        None
+    )
+    source: str | None = None
+
+
+class GradingPass(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
     role: Literal["judge", "grader", "base"]
-    mode: Annotated[
-        Literal["reasoned", "single_token"] | None,
-        Field(description="null: the mode that the role is configured with."),
+    mode: Literal["reasoned", "single_token"]
+    model: str
+    rows: Annotated[int, Field(ge=0)]
+    asked: Annotated[
+        int,
+        Field(
+            description="Rows that the model was asked about; the rest came from the ledger.",
+            ge=0,
+        ),
     ]
-    occasion: Annotated[
+    seconds: Annotated[float, Field(description="Wall time of the rows that were asked.", ge=0.0)]
+    verdicts_per_s: Annotated[float | None, Field(ge=0.0)]
+    prompt_tokens: Annotated[int, Field(ge=0)]
+    completion_tokens: Annotated[int, Field(ge=0)]
+
+
+class Measure(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    point: Annotated[
+        float | None,
+        Field(description="null: it cannot be computed from these rows (say, no wrong verdicts)."),
+    ]
+    low: float | None
+    high: float | None
+    n: Annotated[int, Field(description="Rows that it is computed from.", ge=0)]
+
+
+class TruthOf(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    balanced_accuracy: Measure
+    accuracy: Measure
+    true_positive_rate: Measure
+    true_negative_rate: Measure
+
+
+class VerdictRow(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    row_id: str
+    key: str
+    verdict: Literal["scored", "unparseable", "refused", "abstained"]
+    score: Annotated[int | None, Field(ge=0, le=9)]
+    expectation: Annotated[float | None, Field(ge=0.0, le=9.0)]
+    confidence: Annotated[float | None, Field(ge=0.0, le=1.0)]
+    off_digit_mass: Annotated[float | None, Field(ge=0.0, le=1.0)]
+    replayed: bool
+    latency_ms: Annotated[float, Field(ge=0.0)]
+
+
+class RubricModes(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    reasoned: Annotated[ModeTemplate, Field(description='The reply reasons, then ends in "Score: N".')]
+    single_token: Annotated[ModeTemplate, Field(description="The reply is one digit.")]
+
+
+class SpecPolicy(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    model: Annotated[
         str,
-        Field(pattern="^(grpo:\\d+:\\d+:\\d+:\\d+|audit:[^:]+:\\d+|retest:[^:]+:\\d+|call:[^:]+)$"),
+        Field(
+            description="Model folder under GAVEL_ROOT, absolute path, or hub name.",
+            min_length=1,
+        ),
     ]
-    prompt: str
-    completion: str
-    ground_truth: Annotated[
+
+
+class HeartbeatWaiting(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    for_: Annotated[str, Field(alias="for")]
+    seconds: float
+
+
+class AuditFidelityByMode(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    quadratic_weighted_kappa: Measure
+    exact: Measure
+    within_1: Measure
+
+
+class AuditBaseFidelity(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    quadratic_weighted_kappa: Measure
+    exact: Measure
+    within_1: Measure
+
+
+class AuditTruthGraderMinusJudge(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    balanced_accuracy: Measure
+
+
+class AuditTeacherWrong(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    rows: Annotated[int, Field(ge=0)]
+    grader_follows_truth: Annotated[Measure, Field(description="P(grader right, given judge wrong).")]
+    grader_wrong_given_judge_right: Measure
+
+
+class AuditCoverage(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    grader: Annotated[Measure, Field(description="Share of rows that the grader scored.")]
+    judge: Measure | None
+    counts: Annotated[
+        dict[str, dict[str, int]],
+        Field(description="Role, then verdict kind, then rows."),
+    ]
+
+
+class AuditSpeed(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    grader_over_judge: Annotated[
+        float | None,
+        Field(description="Verdicts per second, each in the mode it is used in."),
+    ]
+    same_mode: Annotated[
+        float | None,
+        Field(description="Verdicts per second, both in the judge's mode."),
+    ]
+
+
+class AuditPolicy(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    first: Measure | None
+    last: Measure | None
+    gain: Annotated[
+        Measure | None,
+        Field(description="Verifier accuracy on held-out prompts, last checkpoint minus first."),
+    ]
+
+
+class Rubric(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    name: Annotated[str, Field(min_length=1)]
+    description: str = ""
+    reference_guided: Annotated[
+        bool,
+        Field(description="true: the judge is shown the ground truth, and the report says so."),
+    ] = False
+    scores: Annotated[
+        dict[Annotated[str, StringConstraints(pattern=r"^[0-9]$")], str],
+        Field(description="Meaning of each score, 0 to 9."),
+    ]
+    modes: RubricModes
+
+
+class AuditSpec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    completions_per_prompt: Annotated[
+        int,
+        Field(
+            description="Samples from each of the three checkpoints for each audit prompt.",
+            ge=1,
+        ),
+    ] = 2
+    temperature: Annotated[
+        float,
+        Field(description="Of the sampled completions that are graded.", ge=0.0, le=2.0),
+    ] = 1
+    grader_modes: Annotated[
+        list[Literal["reasoned", "single_token"]],
+        Field(
+            description="Modes that the grader is measured in.",
+            max_length=2,
+            min_length=1,
+        ),
+    ] = ["single_token", "reasoned"]
+    headline_mode: Annotated[
+        Literal["reasoned", "single_token"],
+        Field(description="The mode that the measures and gates are about."),
+    ] = "single_token"
+    base: Annotated[bool, Field(description="Grade with the untrained base model too.")] = True
+    bootstrap_samples: Annotated[
+        int,
+        Field(description="Resamples of prompts for each interval.", ge=100, le=100000),
+    ] = 2000
+    confidence: Annotated[float, Field(description="Of each interval.", gt=0.5, lt=1.0)] = 0.95
+    gates: Annotated[
+        list[GateSpec],
+        Field(
+            description="Bounds that decide the verdict; an empty list decides nothing.",
+            validate_default=True,
+        ),
+    ] = [
+        {"measure": "fidelity.quadratic_weighted_kappa", "at_least": 0.6},
+        {"measure": "truth.grader_minus_judge.balanced_accuracy", "at_least": -0.05},
+        {"measure": "coverage.grader", "at_least": 0.95},
+    ]
+    seed: Annotated[int, Field(description="Of the bootstrap.", ge=0)] = 0
+
+
+class GrpoSpec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    steps: Annotated[int, Field(description="Optimizer steps.", ge=1)] = 60
+    prompts_per_step: Annotated[int, Field(description="Distinct prompts in one step.", ge=1)] = 8
+    num_generations: Annotated[int, Field(description="Completions per prompt: the group.", ge=2)] = 8
+    max_completion_tokens: Annotated[int, Field(description="Longest completion, tokens.", ge=1)] = 64
+    temperature: Annotated[
+        float,
+        Field(
+            description="Of sampled completions; a group of like completions teaches nothing.",
+            gt=0.0,
+            le=2.0,
+        ),
+    ] = 1
+    learning_rate: Annotated[
+        float,
+        Field(
+            description="Constant; a decaying rate would make a step depend on how many follow.",
+            gt=0.0,
+            lt=1.0,
+        ),
+    ] = 1e-06
+    beta: Annotated[
+        float,
+        Field(description="Weight of the KL term against the initial policy.", ge=0.0),
+    ] = 0
+    verifier_weight: Annotated[
+        float,
+        Field(
+            description="w in w * verifier + (1 - w) * score/9, where the row has ground truth.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ] = 0.5
+    confidence_threshold: Annotated[
+        float,
+        Field(
+            description="A verdict less confident than this gives no reward.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ] = 0
+    lora: Annotated[LoraSpec | None, Field(description="null trains all weights.")] = None
+    micro_batch_size: Annotated[
+        int | None,
+        Field(
+            description="Completions in one forward and backward pass of one rank.",
+            ge=1,
+        ),
+    ] = None
+    gradient_checkpointing: Annotated[
+        bool,
+        Field(description="Recompute activations in the backward pass to save memory."),
+    ] = True
+    rollout: Annotated[
+        Literal["cached", "transformers", "vllm_colocate", "vllm_server"],
+        Field(
+            description="How completions are sampled; the vllm ones need a GPU and a vLLM that TRL supports."
+        ),
+    ] = "cached"
+    dtype: Annotated[
+        Literal["float32", "bfloat16"],
+        Field(description="bfloat16 trains in mixed precision."),
+    ] = "float32"
+    save_every: Annotated[int, Field(description="Steps between checkpoints.", ge=1)] = 10
+    keep_checkpoints: Annotated[
+        int,
+        Field(
+            description="Newest checkpoints kept, besides first, middle, last and best.",
+            ge=1,
+        ),
+    ] = 3
+    processes: Annotated[
+        int,
+        Field(
+            description="Ranks; more than one goes through accelerate launch on GPUs, through torchrun on the CPU.",
+            ge=1,
+        ),
+    ] = 1
+    accelerate_args: Annotated[
+        list[str],
+        Field(description="Flags handed to accelerate launch as they are; on the CPU there is none."),
+    ] = []
+    seed: Annotated[int, Field(description="Same seed and same verdicts, same weights.", ge=0)] = 0
+
+
+class JudgeSpec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    model: Annotated[
+        str,
+        Field(
+            description="Model folder under GAVEL_ROOT, absolute path, or hub name.",
+            min_length=1,
+        ),
+    ]
+    engine: Annotated[
+        Literal["vllm", "openai"],
+        Field(description="vllm: gavel serves it; openai: any OpenAI-compatible URL."),
+    ] = "vllm"
+    base_url: Annotated[
+        AnyUrl | None,
+        Field(description="engine openai: the URL up to and including /v1."),
+    ] = None
+    api_key_env: Annotated[
         str | None,
-        Field(description="Kept beside the trace; sent only if the rubric is reference-guided."),
+        Field(
+            description="engine openai: name of the environment variable that holds the key. Never the key.",
+            pattern="^[A-Z][A-Z0-9_]*$",
+        ),
+    ] = None
+    rubric: Annotated[str, Field(description="Rubric file (YAML).", min_length=1)]
+    mode: Annotated[
+        Literal["reasoned", "single_token"],
+        Field(description="reasoned: reasoning, then the score; single_token: one digit."),
+    ] = "reasoned"
+    votes: Annotated[
+        int,
+        Field(description="Verdicts per completion; the score is their mean.", ge=1, le=16),
+    ] = 1
+    sampling: Annotated[SamplingSpec, Field(validate_default=True)] = {}
+    concurrency: Annotated[int, Field(description="Grading calls in flight at once.", ge=1, le=4096)] = 64
+    timeout_s: Annotated[float, Field(description="One call to the model, seconds.", gt=0.0)] = 120
+    outage_limit_s: Annotated[
+        float,
+        Field(
+            description="How long grading waits for a judge that is away before the stage fails, resumable.",
+            gt=0.0,
+        ),
+    ] = 1800
+    vllm: Annotated[VllmSpec, Field(validate_default=True)] = {}
+
+
+class Spec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    run: Annotated[
+        str,
+        Field(
+            description="Name of the run and of its folder.",
+            pattern="^[a-z0-9][a-z0-9._-]{0,62}$",
+        ),
     ]
+    task: TaskSpec
+    policy: SpecPolicy
+    judge: JudgeSpec
+    grpo: Annotated[GrpoSpec, Field(validate_default=True)] = {}
+    sft: SftSpec
+    audit: Annotated[AuditSpec, Field(validate_default=True)] = {}
+    placement: Annotated[PlacementSpec, Field(validate_default=True)] = {}
+    limits: Annotated[LimitsSpec, Field(validate_default=True)] = {}
 
 
 class Grade(BaseModel):
@@ -716,6 +981,27 @@ class Grade(BaseModel):
     latency_ms: Annotated[float, Field(ge=0.0)]
 
 
+class GradeRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    role: Literal["judge", "grader", "base"] = "judge"
+    mode: Annotated[
+        Literal["reasoned", "single_token"] | None,
+        Field(description="null: the mode that the role is configured with."),
+    ] = None
+    occasion: Annotated[
+        str,
+        Field(pattern="^(grpo:\\d+:\\d+:\\d+:\\d+|audit:[^:]+:\\d+|retest:[^:]+:\\d+|call:[^:]+)$"),
+    ]
+    prompt: str
+    completion: str
+    ground_truth: Annotated[
+        str | None,
+        Field(description="Kept beside the trace; sent only if the rubric is reference-guided."),
+    ] = None
+
+
 class Trace(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -735,14 +1021,14 @@ class Trace(BaseModel):
     prompt: str
     completion: str
     ground_truth: str | None
-    messages: list[MessageModel]
+    messages: list[Message]
     reply: str
     reasoning: str | None
     verdict: Literal["scored", "unparseable", "refused", "abstained"]
     score: Annotated[int | None, Field(ge=0, le=9)]
     expectation: Annotated[float | None, Field(ge=0.0, le=9.0)]
     distribution: Annotated[
-        list[DistributionItem] | None,
+        list[float] | None,
         Field(
             description="Renormalised probabilities of scores 0 to 9.",
             max_length=10,
@@ -759,38 +1045,73 @@ class Trace(BaseModel):
     created_at: Annotated[str, Field(description="ISO 8601, UTC.")]
 
 
-class EpochRecord(BaseModel):
+class Manifest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    stage: Literal["grpo", "sft", "audit", "serve"]
-    epoch: Annotated[int, Field(ge=1)]
-    node: str
-    pid: int
-    started_at: str
-    starts_from: Annotated[str | None, Field(description="Name of the checkpoint this epoch goes on from.")]
-    accepted_segments: Annotated[
-        dict[str, AcceptedSegmentsAdditionalProperty],
-        Field(description="Bytes of each older ledger segment that count; the rest is void."),
-    ]
-
-
-class MetricLine(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    stage: Literal["grpo", "sft", "audit", "serve"]
+    stage: Literal["grpo", "sft", "audit"]
+    name: str
     epoch: Annotated[int, Field(ge=1)]
     step: Annotated[int, Field(ge=0)]
-    at: str
+    parent: str | None
+    files: dict[str, ManifestFile]
+    rng_sha256: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$")]
     metrics: dict[str, float | None]
+    created_at: str
+
+
+class ProgressLine(RootModel[PhaseLine | CommitLine | WaitingLine | ResumedLine]):
+    root: PhaseLine | CommitLine | WaitingLine | ResumedLine
+
+
+class StageRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    stage: Literal["grpo", "sft", "audit"]
+    run: str
+    epoch: Annotated[int, Field(ge=1)]
+    root: Annotated[str, Field(description="GAVEL_ROOT: paths in the spec resolve under it.")]
+    run_dir: str
+    resume_from: Annotated[
+        str | None,
+        Field(description="Folder of the checkpoint to go on from, verified; null starts afresh."),
+    ]
+    gateway_url: Annotated[
+        AnyUrl | None,
+        Field(description="Base URL of the gateway, without /v1. Its key is in GAVEL_API_KEY."),
+    ]
+    spec: Spec
+
+
+class Heartbeat(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    stage: str
+    epoch: int | None
+    phase: str
+    step: int
+    total: int
+    metrics: dict[str, float | None]
+    waiting: HeartbeatWaiting | None
+    checkpoint: str | None
+    processes: list[LiveProcess]
+
+
+class RunStatus(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    run: str
+    stage: Literal["prepare", "grpo", "sft", "audit", "report", "done", "failed"]
+    stages: dict[str, StageStatus]
+    preemptions: list[Preemption]
+    verdict: Literal["PASS", "FAIL", "INCONCLUSIVE"] | None
+    report: Annotated[str | None, Field(description="Path of the report under GAVEL_ROOT.")]
 
 
 class Fidelity(BaseModel):
-    """
-    null: there are no verdicts of a judge to compare with.
-    """
-
     model_config = ConfigDict(
         extra="forbid",
     )
@@ -802,9 +1123,9 @@ class Fidelity(BaseModel):
         Field(
             description="Share of rows where the digit given is the judge's: a rounded expectation hardly ever is, where two likely digits lie apart."
         ),
-    ]
+    ] = None
     confusion: Annotated[
-        list[ConfusionItem],
+        list[list[int]],
         Field(
             description="Rows: judge score; columns: grader score.",
             max_length=10,
@@ -813,107 +1134,7 @@ class Fidelity(BaseModel):
     ]
 
 
-class FidelityByMode(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    quadratic_weighted_kappa: Measure
-    exact: Measure
-    within_1: Measure
-
-
-class BaseFidelity(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    quadratic_weighted_kappa: Measure
-    exact: Measure
-    within_1: Measure
-
-
-class Judge(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    balanced_accuracy: Measure
-    accuracy: Measure
-    true_positive_rate: Measure
-    true_negative_rate: Measure
-
-
-class Grader(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    balanced_accuracy: Measure
-    accuracy: Measure
-    true_positive_rate: Measure
-    true_negative_rate: Measure
-
-
-class Base(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    balanced_accuracy: Measure
-    accuracy: Measure
-    true_positive_rate: Measure
-    true_negative_rate: Measure
-
-
-class GraderMinusJudge(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    balanced_accuracy: Measure
-
-
-class Truth(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    n_right: Annotated[int, Field(ge=0)]
-    n_wrong: Annotated[int, Field(ge=0)]
-    judge: Judge | None
-    grader: Grader
-    base: Base | None
-    grader_minus_judge: GraderMinusJudge | None
-
-
-class TeacherWrong(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    rows: Annotated[int, Field(ge=0)]
-    grader_follows_truth: Annotated[Measure, Field(description="P(grader right, given judge wrong).")]
-    grader_wrong_given_judge_right: Measure
-
-
-class Coverage(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    grader: Annotated[Measure, Field(description="Share of rows that the grader scored.")]
-    judge: Measure | None
-    counts: Annotated[
-        dict[str, dict[str, int]],
-        Field(description="Role, then verdict kind, then rows."),
-    ]
-
-
-class Policy1(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    first: Measure | None
-    last: Measure | None
-    gain: Annotated[
-        Measure | None,
-        Field(description="Verifier accuracy on held-out prompts, last checkpoint minus first."),
-    ]
-
-
-class Gate(BaseModel):
+class GateResult(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
@@ -941,249 +1162,19 @@ class Gate(BaseModel):
             description="INCONCLUSIVE: about how many more rows would settle it; null where no number can be given.",
             ge=1,
         ),
-    ]
+    ] = None
 
 
-class VerdictRow(BaseModel):
+class AuditTruth(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    row_id: str
-    key: str
-    verdict: Literal["scored", "unparseable", "refused", "abstained"]
-    score: Annotated[int | None, Field(ge=0, le=9)]
-    expectation: Annotated[float | None, Field(ge=0.0, le=9.0)]
-    confidence: Annotated[float | None, Field(ge=0.0, le=1.0)]
-    off_digit_mass: Annotated[float | None, Field(ge=0.0, le=1.0)]
-    replayed: bool
-    latency_ms: Annotated[float, Field(ge=0.0)]
-
-
-class GradingPass(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    role: Literal["judge", "grader", "base"]
-    mode: Literal["reasoned", "single_token"]
-    model: str
-    rows: Annotated[int, Field(ge=0)]
-    asked: Annotated[
-        int,
-        Field(
-            description="Rows that the model was asked about; the rest came from the ledger.",
-            ge=0,
-        ),
-    ]
-    seconds: Annotated[float, Field(description="Wall time of the rows that were asked.", ge=0.0)]
-    verdicts_per_s: Annotated[float | None, Field(ge=0.0)]
-    prompt_tokens: Annotated[int, Field(ge=0)]
-    completion_tokens: Annotated[int, Field(ge=0)]
-
-
-class ExternalAuditRequest(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    run: Annotated[str, Field(description="Name that the audit is kept under.")]
-    rows: Annotated[
-        str,
-        Field(
-            description="Path of a JSONL file of ExternalAuditRow, absolute or under the folder of this request."
-        ),
-    ]
-    gateway_url: Annotated[
-        AnyUrl,
-        Field(description="Base URL of the gateway, without /v1. Its key is in GAVEL_API_KEY."),
-    ]
-    modes: Annotated[list[Literal["reasoned", "single_token"]], Field(max_length=2, min_length=1)]
-    headline_mode: Annotated[
-        Literal["reasoned", "single_token"] | None,
-        Field(description="null: the first of modes."),
-    ]
-    judge_mode: Annotated[
-        Literal["reasoned", "single_token"] | None,
-        Field(description="null: no judge, and so no fidelity."),
-    ]
-    base: Annotated[bool, Field(description="The gateway has a role base to compare with.")]
-    reference_guided: bool
-    bootstrap_samples: Annotated[
-        int,
-        Field(description="Resamples of prompts for each interval.", ge=100, le=100000),
-    ]
-    confidence: Annotated[float, Field(description="Of each interval.", gt=0.5, lt=1.0)]
-    gates: Annotated[
-        list[GateSpec],
-        Field(description="Bounds that decide the verdict; an empty list decides nothing."),
-    ]
-    seed: Annotated[int, Field(ge=0)]
-
-
-class JudgeSpec(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    model: Annotated[
-        str,
-        Field(
-            description="Model folder under GAVEL_ROOT, absolute path, or hub name.",
-            min_length=1,
-        ),
-    ]
-    engine: Annotated[
-        Literal["vllm", "openai"],
-        Field(description="vllm: gavel serves it; openai: any OpenAI-compatible URL."),
-    ]
-    base_url: Annotated[
-        AnyUrl | None,
-        Field(description="engine openai: the URL up to and including /v1."),
-    ]
-    api_key_env: Annotated[
-        str | None,
-        Field(
-            description="engine openai: name of the environment variable that holds the key. Never the key.",
-            pattern="^[A-Z][A-Z0-9_]*$",
-        ),
-    ]
-    rubric: Annotated[str, Field(description="Rubric file (YAML).", min_length=1)]
-    mode: Annotated[
-        Literal["reasoned", "single_token"],
-        Field(description="reasoned: reasoning, then the score; single_token: one digit."),
-    ]
-    votes: Annotated[
-        int,
-        Field(description="Verdicts per completion; the score is their mean.", ge=1, le=16),
-    ]
-    sampling: SamplingSpec
-    concurrency: Annotated[int, Field(description="Grading calls in flight at once.", ge=1, le=4096)]
-    timeout_s: Annotated[float, Field(description="One call to the model, seconds.", gt=0.0)]
-    outage_limit_s: Annotated[
-        float,
-        Field(
-            description="How long grading waits for a judge that is away before the stage fails, resumable.",
-            gt=0.0,
-        ),
-    ]
-    vllm: VllmSpec
-
-
-class SftSpec(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    base_model: Annotated[str, Field(description="What the grader is trained from.", min_length=1)]
-    lora: LoraSpec
-    qlora: Annotated[bool, Field(description="4-bit base weights; needs a GPU and bitsandbytes.")]
-    modes: Annotated[
-        list[Literal["reasoned", "single_token"]],
-        Field(description="What the grader learns to do.", max_length=2, min_length=1),
-    ]
-    epochs: Annotated[float, Field(description="Passes over the examples; may be a fraction.", gt=0.0)]
-    learning_rate: Annotated[float, Field(description="Of the adapter.", gt=0.0, lt=1.0)]
-    batch_size: Annotated[int, Field(description="Examples per optimizer step.", ge=1)]
-    max_examples: Annotated[int | None, Field(description="Traces used at most; null uses all.", ge=1)]
-    max_length: Annotated[int, Field(description="Longest example, tokens.", ge=1)]
-    balance: Annotated[
-        Literal["none", "oversample", "weight"],
-        Field(description="oversample: rare scores are repeated; weight: their loss counts more."),
-    ]
-    holdout: Annotated[
-        float,
-        Field(description="Share of prompts kept out to measure loss.", gt=0.0, lt=0.5),
-    ]
-    dtype: Annotated[
-        Literal["float32", "bfloat16"],
-        Field(description="bfloat16 trains in mixed precision."),
-    ]
-    save_every: Annotated[int, Field(description="Steps between checkpoints.", ge=1)]
-    processes: Annotated[
-        int,
-        Field(
-            description="Ranks; more than one goes through accelerate launch on GPUs, through torchrun on the CPU.",
-            ge=1,
-        ),
-    ]
-    seed: Annotated[int, Field(description="Same seed and same traces, same weights.", ge=0)]
-
-
-class AuditSpec(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    completions_per_prompt: Annotated[
-        int,
-        Field(
-            description="Samples from each of the three checkpoints for each audit prompt.",
-            ge=1,
-        ),
-    ]
-    temperature: Annotated[
-        float,
-        Field(description="Of the sampled completions that are graded.", ge=0.0, le=2.0),
-    ]
-    grader_modes: Annotated[
-        list[Literal["reasoned", "single_token"]],
-        Field(
-            description="Modes that the grader is measured in.",
-            max_length=2,
-            min_length=1,
-        ),
-    ]
-    headline_mode: Annotated[
-        Literal["reasoned", "single_token"],
-        Field(description="The mode that the measures and gates are about."),
-    ]
-    base: Annotated[bool, Field(description="Grade with the untrained base model too.")]
-    bootstrap_samples: Annotated[
-        int,
-        Field(description="Resamples of prompts for each interval.", ge=100, le=100000),
-    ]
-    confidence: Annotated[float, Field(description="Of each interval.", gt=0.5, lt=1.0)]
-    gates: Annotated[
-        list[GateSpec],
-        Field(description="Bounds that decide the verdict; an empty list decides nothing."),
-    ]
-    seed: Annotated[int, Field(description="Of the bootstrap.", ge=0)]
-
-
-class Spec(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    run: Annotated[
-        str,
-        Field(
-            description="Name of the run and of its folder.",
-            pattern="^[a-z0-9][a-z0-9._-]{0,62}$",
-        ),
-    ]
-    task: TaskSpec
-    policy: Policy
-    judge: JudgeSpec
-    grpo: GrpoSpec
-    sft: SftSpec
-    audit: AuditSpec
-    placement: PlacementSpec
-    limits: LimitsSpec
-
-
-class StageRequest(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    stage: Literal["grpo", "sft", "audit"]
-    run: str
-    epoch: Annotated[int, Field(ge=1)]
-    root: Annotated[str, Field(description="GAVEL_ROOT: paths in the spec resolve under it.")]
-    run_dir: str
-    resume_from: Annotated[
-        str | None,
-        Field(description="Folder of the checkpoint to go on from, verified; null starts afresh."),
-    ]
-    gateway_url: Annotated[
-        AnyUrl | None,
-        Field(description="Base URL of the gateway, without /v1. Its key is in GAVEL_API_KEY."),
-    ]
-    spec: Spec
+    n_right: Annotated[int, Field(ge=0)]
+    n_wrong: Annotated[int, Field(ge=0)]
+    judge: TruthOf | None
+    grader: TruthOf
+    base: TruthOf | None
+    grader_minus_judge: AuditTruthGraderMinusJudge | None
 
 
 class Audit(BaseModel):
@@ -1207,16 +1198,16 @@ class Audit(BaseModel):
     threshold: Annotated[float, Field(description='A score at or above this says "right".')]
     confidence: float
     bootstrap_samples: int
-    interval_method: Annotated[str, Field(description="How the intervals were made, in words.")]
+    interval_method: Annotated[str, Field(description="How the intervals were made, in words.")] = ""
     fidelity: Annotated[
         Fidelity | None,
         Field(description="null: there are no verdicts of a judge to compare with."),
     ]
-    fidelity_by_mode: dict[str, FidelityByMode]
-    base_fidelity: BaseFidelity | None
-    truth: Truth | None
-    teacher_wrong: TeacherWrong | None
-    coverage: Coverage
+    fidelity_by_mode: dict[str, AuditFidelityByMode]
+    base_fidelity: AuditBaseFidelity | None
+    truth: AuditTruth | None
+    teacher_wrong: AuditTeacherWrong | None
+    coverage: AuditCoverage
     judge_scores: Annotated[
         list[int],
         Field(
@@ -1226,7 +1217,7 @@ class Audit(BaseModel):
         ),
     ]
     passes: list[GradingPass]
-    speed: Speed
-    policy: Policy1
-    gates: list[Gate]
+    speed: AuditSpeed
+    policy: AuditPolicy
+    gates: list[GateResult]
     verdict: Literal["PASS", "FAIL", "INCONCLUSIVE"]

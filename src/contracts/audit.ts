@@ -75,7 +75,7 @@ export const GradingPass = z.strictObject({
   completion_tokens: z.int().min(0),
 });
 
-const Fidelity = z.strictObject({
+export const Fidelity = z.strictObject({
   quadratic_weighted_kappa: Measure,
   exact: Measure,
   within_1: Measure,
@@ -87,14 +87,14 @@ const Fidelity = z.strictObject({
   confusion: z.array(z.array(z.int()).length(10)).length(10).describe('Rows: judge score; columns: grader score.'),
 });
 
-const TruthOf = z.strictObject({
+export const TruthOf = z.strictObject({
   balanced_accuracy: Measure,
   accuracy: Measure,
   true_positive_rate: Measure,
   true_negative_rate: Measure,
 });
 
-const GateResult = z.strictObject({
+export const GateResult = z.strictObject({
   ...GateSpec.shape,
   value: Measure,
   verdict: z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']),

@@ -2,14 +2,14 @@ import { z } from 'zod';
 
 /** What is graded and what each score 0-9 means; a YAML file, one per task or criterion. */
 
-const MessageTemplate = z.strictObject({
+export const MessageTemplate = z.strictObject({
   role: z.enum(['system', 'user']),
   content: z
     .string()
     .describe('Text with {{prompt}}, {{completion}}, {{scores}} and, if reference-guided, {{ground_truth}}.'),
 });
 
-const ModeTemplate = z.strictObject({ messages: z.array(MessageTemplate).min(1) });
+export const ModeTemplate = z.strictObject({ messages: z.array(MessageTemplate).min(1) });
 
 export const Rubric = z.strictObject({
   name: z.string().min(1),

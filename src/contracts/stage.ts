@@ -34,6 +34,9 @@ export const EpochRecord = z.strictObject({
 /** `epochs/<n>/HEAD`: replaced atomically after each commit. */
 export const Head = z.strictObject({ checkpoint: z.string(), step: z.int().min(0), manifest_sha256: Sha256 });
 
+/** One file of a checkpoint. */
+export const ManifestFile = z.strictObject({ bytes: z.int().min(0), sha256: Sha256 });
+
 /** `checkpoints/<name>/manifest.json`: written last, so a folder without one was never committed. */
 export const Manifest = z.strictObject({
   stage: z.enum(['grpo', 'sft', 'audit']),
@@ -41,7 +44,7 @@ export const Manifest = z.strictObject({
   epoch: z.int().min(1),
   step: z.int().min(0),
   parent: z.string().nullable(),
-  files: z.record(z.string(), z.strictObject({ bytes: z.int().min(0), sha256: Sha256 })),
+  files: z.record(z.string(), ManifestFile),
   rng_sha256: Sha256.nullable(),
   metrics: z.record(z.string(), z.number().nullable()),
   created_at: z.string(),
@@ -69,24 +72,39 @@ export const PromptRow = z.strictObject({
   meta: z.record(z.string(), z.unknown()),
 });
 
+/** How far a phase is. */
+export const PhaseLine = z.strictObject({
+  event: z.literal('progress'),
+  phase: z.string().describe('What is being done: load, train, sample, grade, compute.'),
+  step: z.int().min(0),
+  total: z.int().min(0),
+  metrics: z.record(z.string(), z.number().nullable()).default({}),
+});
+
+/** A checkpoint is durable. */
+export const CommitLine = z.strictObject({
+  event: z.literal('commit'),
+  checkpoint: z.string(),
+  step: z.int().min(0),
+  metrics: z.record(z.string(), z.number().nullable()).default({}),
+});
+
+/** A wait, which suspends the deadline of progress. */
+export const WaitingLine = z.strictObject({
+  event: z.literal('waiting'),
+  for: z.enum(['judge', 'gateway', 'gpu']),
+  seconds: z.number().min(0),
+});
+
+/** The checkpoint that the child goes on from. */
+export const ResumedLine = z.strictObject({
+  event: z.literal('resumed'),
+  checkpoint: z.string(),
+  step: z.int().min(0),
+});
+
 /** One JSON line on a child's standard output. Everything else it prints is log. */
-export const ProgressLine = z.discriminatedUnion('event', [
-  z.strictObject({
-    event: z.literal('progress'),
-    phase: z.string().describe('What is being done: load, train, sample, grade, compute.'),
-    step: z.int().min(0),
-    total: z.int().min(0),
-    metrics: z.record(z.string(), z.number().nullable()).default({}),
-  }),
-  z.strictObject({
-    event: z.literal('commit'),
-    checkpoint: z.string(),
-    step: z.int().min(0),
-    metrics: z.record(z.string(), z.number().nullable()).default({}),
-  }),
-  z.strictObject({ event: z.literal('waiting'), for: z.enum(['judge', 'gateway', 'gpu']), seconds: z.number().min(0) }),
-  z.strictObject({ event: z.literal('resumed'), checkpoint: z.string(), step: z.int().min(0) }),
-]);
+export const ProgressLine = z.discriminatedUnion('event', [PhaseLine, CommitLine, WaitingLine, ResumedLine]);
 
 /** `epochs/<n>/outcome.json`, by rank 0: launchers blur exit codes. */
 export const Outcome = z.strictObject({

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from gavel_train.contracts import Gate, GateSpec, Measure
+from gavel_train.contracts import GateResult, GateSpec, Measure
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 
@@ -41,14 +41,14 @@ def find_measure(audit: dict[str, Any], path: str) -> Measure:
     return NO_MEASURE if node is None else Measure.model_validate(node)
 
 
-def judge_gates(audit: dict[str, Any], gates: Sequence[GateSpec]) -> list[Gate]:
+def judge_gates(audit: dict[str, Any], gates: Sequence[GateSpec]) -> list[GateResult]:
     """Every gate of the spec with its value and verdict."""
     results = []
     for gate in gates:
         value = find_measure(audit, gate.measure)
         verdict = decide(value, gate.at_least)
         results.append(
-            Gate(
+            GateResult(
                 measure=gate.measure,
                 at_least=gate.at_least,
                 value=value,
@@ -59,7 +59,7 @@ def judge_gates(audit: dict[str, Any], gates: Sequence[GateSpec]) -> list[Gate]:
     return results
 
 
-def overall(gates: Sequence[Gate]) -> Verdict:
+def overall(gates: Sequence[GateResult]) -> Verdict:
     """FAIL if any gate fails, PASS if all pass; an audit without gates settles nothing."""
     verdicts = {gate.verdict for gate in gates}
     if "FAIL" in verdicts:

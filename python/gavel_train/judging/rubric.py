@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from gavel_train.contracts import Message, Rubric
+from gavel_train.contracts import MessageTemplate, Rubric
 from gavel_train.run.outcome import BadRequest
 
 FIELD = "judge.rubric"
@@ -44,7 +44,7 @@ def load_rubric(path: Path) -> Rubric:
     return rubric
 
 
-def _all_messages(rubric: Rubric) -> list[Message]:
+def _all_messages(rubric: Rubric) -> list[MessageTemplate]:
     return [*rubric.modes.reasoned.messages, *rubric.modes.single_token.messages]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gavel_train.contracts import EpochRecord, Files, Head, Manifest, StageRequest
+from gavel_train.contracts import EpochRecord, Head, Manifest, ManifestFile, StageRequest
 from gavel_train.run.directory import (
     check_newest,
     checkpoint_name,
@@ -245,13 +245,13 @@ def _reward(manifest: Manifest) -> float:
     return float("-inf") if reward is None else reward
 
 
-def _durable_files(work: Path) -> dict[str, Files]:
-    files: dict[str, Files] = {}
+def _durable_files(work: Path) -> dict[str, ManifestFile]:
+    files: dict[str, ManifestFile] = {}
     for folder, _, names in os.walk(work):
         for name in sorted(names):
             path = Path(folder) / name
             fsync_path(path)
             relative = path.relative_to(work).as_posix()
-            files[relative] = Files(bytes=path.stat().st_size, sha256=sha256_of(path))
+            files[relative] = ManifestFile(bytes=path.stat().st_size, sha256=sha256_of(path))
         fsync_path(Path(folder))
     return dict(sorted(files.items()))

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from gavel_train.contracts import ProgressLine1, ProgressLine2, ProgressLine3, ProgressLine4
+from gavel_train.contracts import CommitLine, PhaseLine, ResumedLine, WaitingLine
 from gavel_train.run.lifetime import rank
 
 Metrics = Mapping[str, float | None]
@@ -38,23 +38,23 @@ def claim_stdout() -> None:
 def progress(phase: str, step: int, total: int, metrics: Metrics | None = None) -> None:
     """Report how far a phase (load, train, sample, grade, compute) is."""
     _emit(
-        ProgressLine1(event="progress", phase=phase, step=step, total=total, metrics=finite(metrics or {})),
+        PhaseLine(event="progress", phase=phase, step=step, total=total, metrics=finite(metrics or {})),
     )
 
 
 def commit(checkpoint: str, step: int, metrics: Metrics | None = None) -> None:
     """Report that a checkpoint is durable."""
-    _emit(ProgressLine2(event="commit", checkpoint=checkpoint, step=step, metrics=finite(metrics or {})))
+    _emit(CommitLine(event="commit", checkpoint=checkpoint, step=step, metrics=finite(metrics or {})))
 
 
 def waiting(what: Literal["judge", "gateway", "gpu"], seconds: float) -> None:
     """Report a wait, which suspends the progress deadline."""
-    _emit(ProgressLine3.model_validate({"event": "waiting", "for": what, "seconds": round(seconds, 1)}))
+    _emit(WaitingLine.model_validate({"event": "waiting", "for": what, "seconds": round(seconds, 1)}))
 
 
 def resumed(checkpoint: str, step: int) -> None:
     """Report which checkpoint this process goes on from."""
-    _emit(ProgressLine4(event="resumed", checkpoint=checkpoint, step=step))
+    _emit(ResumedLine(event="resumed", checkpoint=checkpoint, step=step))
 
 
 def finite(metrics: Metrics) -> dict[str, float | None]:

@@ -35,7 +35,7 @@ def test_an_open_gate_says_how_many_more_rows_would_settle_it():
 
 def test_one_failed_gate_fails_the_audit_and_none_at_all_settles_nothing():
     def gate(verdict):
-        return gates.Gate(
+        return gates.GateResult(
             measure="coverage.grader", at_least=0, value=gates.NO_MEASURE, verdict=verdict, rows_needed=None
         )
 
@@ -156,4 +156,4 @@ def test_a_single_tokens_score_is_its_rounded_expectation_and_the_digit_given_is
     assert audit.fidelity.exact_digit.point == 1
     assert audit.fidelity.exact.point == pytest.approx((JUDGE == 9).mean())
     assert audit.fidelity.within_1.point == 1
-    assert audit.fidelity.confusion[7].root[8] == (JUDGE == 7).sum()
+    assert audit.fidelity.confusion[7][8] == (JUDGE == 7).sum()
