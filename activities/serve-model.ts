@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { runPaths } from '../src/run-directory/paths.ts';
-import { type ServedModel, serveUntilAborted } from '../src/serving/model-server.ts';
+import { type ServedModel, serveUntilAborted } from '../src/stage/model-server.ts';
 import { channels, type Dependencies } from './dependencies.ts';
 
 export type ServeModelInput = ServedModel;

@@ -9,7 +9,7 @@ import { listGpus } from '../gpus/list.ts';
 import { readSpec } from '../run-directory/create-run.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readEndpoint } from '../serving/endpoints.ts';
-import { serveUntilAborted } from '../serving/model-server.ts';
+import { serveUntilAborted } from '../stage/model-server.ts';
 import { CliError, EXIT } from './exit.ts';
 import { needPort, parsePort } from './port.ts';
 import { stopping } from './stopping.ts';

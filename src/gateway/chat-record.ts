@@ -5,7 +5,7 @@ import type { Message, StageName, Trace } from '../contracts/trace.ts';
 import { parseReply } from '../judging/verdict.ts';
 import { keyOf } from '../ledger/key.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import type { ChatBody } from './chat.ts';
+import type { ChatBody } from './chat-body.ts';
 import type { Upstream } from './upstream.ts';
 
 interface Heard {

@@ -1,13 +1,12 @@
 import { APIConnectionError, APIError } from 'openai';
 import type { ChatCompletionCreateParams } from 'openai/resources/chat/completions';
+import type { ChatBody } from './chat-body.ts';
 import type { ChatRecorder, Listener } from './chat-record.ts';
 import { NotPublished } from './endpoint.ts';
 import { errorLine } from './error-line.ts';
 import { badRequest, GatewayError, judgeMisconfigured } from './errors.ts';
 import type { Live, Upstream } from './upstream.ts';
 import { retryAfter } from './upstream-errors.ts';
-
-export type ChatBody = ChatCompletionCreateParams & Record<string, unknown>;
 
 /**
  * Hands one chat completion on to a model and its answer back, streamed or whole, as it comes. Each is tried once (twice

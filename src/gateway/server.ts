@@ -13,7 +13,8 @@ import {
 import { GradeRequest } from '../contracts/trace.ts';
 import { loadRubric } from '../judging/rubric.ts';
 import { Ledger } from '../ledger/ledger.ts';
-import { type ChatBody, chat } from './chat.ts';
+import { chat } from './chat.ts';
+import type { ChatBody } from './chat-body.ts';
 import { ChatRecorder } from './chat-record.ts';
 import { NotPublished } from './endpoint.ts';
 import { errorLine } from './error-line.ts';

@@ -5,24 +5,13 @@ import { Audit } from '../contracts/audit.ts';
 import { Spec } from '../contracts/spec/spec.ts';
 import { MetricLine, StageResult } from '../contracts/stage.ts';
 import type { Preemption } from '../contracts/status.ts';
+import type { LedgerTotals } from '../ledger/totals.ts';
 import { specDigest } from '../run-directory/create-run.ts';
 import { readableLines } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { mergePreemptions, readPreemptions } from '../run-directory/preemptions.ts';
 
 const reasonSuffix = '.reason.json';
-
-/** What the ledger's traces of the judge add up to. */
-export interface LedgerTotals {
-  /** Verdicts of the judge that count. */
-  calls: number;
-  /** Of these, the ones that share the reply to identical text: nothing was paid. */
-  replayed: number;
-  prompt_tokens: number;
-  completion_tokens: number;
-  /** Time spent in calls, summed over calls; calls run side by side, so it exceeds the wall time. */
-  seconds: number;
-}
 
 /** What the run directory does not hold. `null`: not known. */
 export interface ReportExtras {

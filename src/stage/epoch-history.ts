@@ -5,9 +5,9 @@ import { MetricLine, type Outcome } from '../contracts/stage.ts';
 import type { Preemption } from '../contracts/status.ts';
 import { saysDiskFull } from '../failures.ts';
 import { readEpoch, readHead } from '../run-directory/epoch-records.ts';
-import type { TakenEpoch } from '../run-directory/epochs.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readOutcome } from '../run-directory/result.ts';
+import type { TakenEpoch } from './take-epoch.ts';
 
 /** What the earlier attempts at a stage left behind, read from their folders. */
 

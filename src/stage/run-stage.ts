@@ -8,7 +8,6 @@ import type { Heartbeat, Preemption, ProgressSignal } from '../contracts/status.
 import { failure, messageOf } from '../failures.ts';
 import { ProcessStuck, reapOlderAttempts } from '../process/reap.ts';
 import { type Child, startChild } from '../process/start-child.ts';
-import { type TakenEpoch, takeEpoch } from '../run-directory/epochs.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import { type RunPaths, runPaths } from '../run-directory/paths.ts';
 import { readVerifiedResult } from '../run-directory/result.ts';
@@ -21,6 +20,7 @@ import { LiveView } from './live-view.ts';
 import { Losses } from './losses.ts';
 import { noteCause, readEnding } from './read-ending.ts';
 import { stageTag } from './tags.ts';
+import { type TakenEpoch, takeEpoch } from './take-epoch.ts';
 import { trainerCommand } from './trainer-command.ts';
 import { trainerEvents } from './trainer-events.ts';
 import { type Ended, watchTrainer } from './watch-trainer.ts';

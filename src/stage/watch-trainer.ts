@@ -5,14 +5,18 @@ import type { RunPaths } from '../run-directory/paths.ts';
 import { readStop } from '../run-directory/stop.ts';
 import type { LiveView } from './live-view.ts';
 import { ProgressDeadline } from './progress-deadline.ts';
-import type { StageRun } from './run-stage.ts';
 import type { TrainerEvents } from './trainer-events.ts';
 
 export interface WatchedTrainer {
   child: Child;
   paths: RunPaths;
   stage: string;
-  run: Pick<StageRun, 'signal' | 'grace_ms'>;
+  run: {
+    /** Aborted when the attempt has to end. */
+    signal: AbortSignal;
+    /** How long the trainer may take to commit and end once the signal is aborted. */
+    grace_ms: () => number;
+  };
   live: LiveView;
   limits: LimitsSpec;
   /** Rejects when the gateway beside the trainer cannot be kept alive. */

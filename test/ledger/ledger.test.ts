@@ -8,8 +8,8 @@ import { sha256 } from '../../src/ledger/key.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { LedgerDamaged, lineOf } from '../../src/ledger/line.ts';
 import type { TraceFilter } from '../../src/ledger/read-traces.ts';
-import { takeEpoch } from '../../src/run-directory/epochs.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
+import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { runDirectory, tracesOf } from '../gateway/start.ts';
 
 const trace = (n: number, more: Partial<Trace> = {}): Trace => ({

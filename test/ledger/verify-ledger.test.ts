@@ -7,9 +7,9 @@ import type { StageName } from '../../src/contracts/trace.ts';
 import { lineOf } from '../../src/ledger/line.ts';
 import { readTraces } from '../../src/ledger/read-traces.ts';
 import { readSeal } from '../../src/ledger/seal.ts';
-import { takeEpoch } from '../../src/run-directory/epochs.ts';
 import { readContract } from '../../src/run-directory/files.ts';
 import { type RunPaths, sealPath } from '../../src/run-directory/paths.ts';
+import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { aRun } from '../run-directory/a-run.ts';
 
 const take = (paths: RunPaths, stage: StageName = 'grpo') => takeEpoch(paths, stage, { node: 'a', pid: 1 });

@@ -3,10 +3,10 @@ import { link, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises
 import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 import type { StageResult } from '../../src/contracts/stage.ts';
-import { takeEpoch } from '../../src/run-directory/epochs.ts';
 import { writeAtomic } from '../../src/run-directory/files.ts';
 import type { RunPaths } from '../../src/run-directory/paths.ts';
 import { artifactDigest, readResult, readVerifiedResult } from '../../src/run-directory/result.ts';
+import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { aRun, commit } from './a-run.ts';
 

@@ -1,6 +1,7 @@
+import type { LedgerTotals } from '../../ledger/totals.ts';
 import { figureOf } from '../chart.ts';
 import { type Html, html, table } from '../html.ts';
-import type { LedgerTotals, ReportData } from '../read-run.ts';
+import type { ReportData } from '../read-run.ts';
 import { speedChart } from '../run-charts.ts';
 import { count, duration, fixed, modeName, word } from '../words.ts';
 import { noAudit, notMeasured, section } from './section.ts';

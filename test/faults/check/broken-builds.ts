@@ -183,7 +183,7 @@ export const cases: Case[] = [
     build: 'every attempt begins afresh',
     breakages: [
       {
-        file: 'src/run-directory/epochs.ts',
+        file: 'src/stage/take-epoch.ts',
         from: '  let next = await tipOfChain(paths, name, before - 1);',
         to: '  let next = await tipOfChain(paths, name, 0);',
       },

@@ -3,10 +3,17 @@ import { join } from 'node:path';
 import { type EpochRecord, Head, Manifest, type Outcome } from '../contracts/stage.ts';
 import type { StageName } from '../contracts/trace.ts';
 import { verifyLedger } from '../ledger/verify-ledger.ts';
-import { PRUNED, type Quarantined, quarantine, type Verified, verifyCheckpoint } from './checkpoints.ts';
-import { assertNewest, damagedIsNull, EpochSuperseded, newestEpoch, newestRecord, readEpoch } from './epoch-records.ts';
-import { completeBytes, fsyncFolder, orNull, readContractIfAny, writeAtomic } from './files.ts';
-import { parseCheckpointName, parseSegmentName, type RunPaths, type StagePaths } from './paths.ts';
+import { PRUNED, type Quarantined, quarantine, type Verified, verifyCheckpoint } from '../run-directory/checkpoints.ts';
+import {
+  assertNewest,
+  damagedIsNull,
+  EpochSuperseded,
+  newestEpoch,
+  newestRecord,
+  readEpoch,
+} from '../run-directory/epoch-records.ts';
+import { completeBytes, fsyncFolder, orNull, readContractIfAny, writeAtomic } from '../run-directory/files.ts';
+import { parseCheckpointName, parseSegmentName, type RunPaths, type StagePaths } from '../run-directory/paths.ts';
 
 export interface Resume {
   name: string;

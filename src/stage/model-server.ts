@@ -10,12 +10,12 @@ import { freePort } from '../process/ports.ts';
 import { reapOrphans, reapTagged } from '../process/reap.ts';
 import { type Child, startChild } from '../process/start-child.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
-import { LiveView } from '../stage/live-view.ts';
-import { Losses } from '../stage/losses.ts';
-import { stageTag } from '../stage/tags.ts';
-import { claimEndpoint, claimsOf, type EndpointClaim, keepPublished, withdrawEndpoint } from './endpoints.ts';
-import { vllmCommand } from './engines/vllm.ts';
-import { locateModel, modelArgument, modelDigest, servedName } from './identity.ts';
+import { claimEndpoint, claimsOf, type EndpointClaim, keepPublished, withdrawEndpoint } from '../serving/endpoints.ts';
+import { vllmCommand } from '../serving/engines/vllm.ts';
+import { locateModel, modelArgument, modelDigest, servedName } from '../serving/identity.ts';
+import { LiveView } from './live-view.ts';
+import { Losses } from './losses.ts';
+import { stageTag } from './tags.ts';
 
 /** One vLLM, from its start to its end. */
 

@@ -18,7 +18,7 @@ import { Spec } from '../../src/contracts/spec/spec.ts';
 import type { Heartbeat } from '../../src/contracts/status.ts';
 import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';
 import { publishEndpoint, readEndpoint } from '../../src/serving/endpoints.ts';
-import { serveUntilAborted } from '../../src/serving/model-server.ts';
+import { serveUntilAborted } from '../../src/stage/model-server.ts';
 import { spec } from '../workflows/environment.ts';
 
 const fakeVllm = fileURLToPath(new URL('../fixtures/children/fake_vllm.mjs', import.meta.url));

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { EpochRecord } from '../../src/contracts/stage.ts';
 import { lineOf } from '../../src/ledger/line.ts';
 import { EpochSuperseded, newestEpoch } from '../../src/run-directory/epoch-records.ts';
-import { takeEpoch } from '../../src/run-directory/epochs.ts';
 import { readContract } from '../../src/run-directory/files.ts';
-import { aRun, commit } from './a-run.ts';
+import { takeEpoch } from '../../src/stage/take-epoch.ts';
+import { aRun, commit } from '../run-directory/a-run.ts';
 
 const holder = { node: 'a', pid: 1 };
 const take = (paths: Awaited<ReturnType<typeof aRun>>) => takeEpoch(paths, 'grpo', holder);
