@@ -6,6 +6,7 @@ import { readPreemptions } from '../src/run-directory/preemptions.ts';
 import { prepareRunDirectory } from '../src/stage/prepare.ts';
 import { registeredSearchAttributes } from '../src/temporal/search-attributes.ts';
 import { channels, type Dependencies } from './dependencies.ts';
+import { refuseIfGivenUp } from './still-asked.ts';
 
 export interface PrepareRunInput {
   spec: Spec;
@@ -25,7 +26,9 @@ export interface PreparedRun {
 export const prepareRun = (dependencies: Dependencies) =>
   async function prepareRun({ spec, owner, resume }: PrepareRunInput): Promise<PreparedRun> {
     const { signal, beat } = channels(dependencies, spec.run);
-    const spec_digest = await prepareRunDirectory({ config: dependencies.config, spec, owner, resume, signal, beat });
+    const { config, client } = dependencies;
+    const stillAsked = () => refuseIfGivenUp(client);
+    const spec_digest = await prepareRunDirectory({ config, spec, owner, resume, signal, beat, stillAsked });
     const { preemptions } = runPaths(dependencies.config.root, spec.run).report;
     return {
       spec_digest,

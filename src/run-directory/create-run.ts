@@ -1,10 +1,10 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { access, constants, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Spec } from '../contracts/spec/spec.ts';
 import { fsyncFolder, orNull, readContractIfAny, writeAtomic } from './files.ts';
-import { type RunPaths, runPaths } from './paths.ts';
+import { buildingPaths, type RunPaths, runPaths } from './paths.ts';
 
 /** `run.json`: whose run this is. `first_run_id` stays when Temporal retries or resets the workflow. */
 export const RunOwner = z.strictObject({
@@ -35,16 +35,23 @@ function sortedJson(value: unknown): string {
   );
 }
 
+export interface NewRun {
+  /** true: another owner may go on with a run whose spec is the same. */
+  resume?: boolean;
+  /** Puts into the folder what else belongs there, before anybody sees it. */
+  fill?: (building: RunPaths) => Promise<void>;
+}
+
 /**
- * Makes the folder of a new run, whole or not at all. Called again by the same owner (an activity's retry) it changes nothing;
- * with `resume` another owner may go on with a run whose spec is the same.
- * Throws InvalidRunName, RunExists, SpecChanged (resume only), RunDirectoryUnwritable.
+ * Makes the folder of a new run, whole or not at all: it is built aside and renamed into place. A run that is there is never
+ * changed: for its own owner (an activity's retry) it is returned as it is.
+ * Throws InvalidRunName, RunExists, SpecChanged (resume only), RunDirectoryUnwritable, and what `fill` throws.
  */
 export async function createRun(
   root: string,
   spec: Spec,
   owner: { workflow_id: string; run_id: string },
-  { resume = false }: { resume?: boolean } = {},
+  { resume = false, fill = async () => {} }: NewRun = {},
 ): Promise<{ paths: RunPaths; created: boolean; spec_digest: string }> {
   const paths = runPaths(root, spec.run);
   const spec_digest = specDigest(spec);
@@ -54,29 +61,35 @@ export async function createRun(
 
   await mkdir(runs, { recursive: true }).catch((error) => unwritable(runs, error));
   await access(runs, constants.W_OK | constants.X_OK).catch((error) => unwritable(runs, error));
-  // A sibling, so that one rename publishes all of it; the dot keeps it out of listings.
-  const building = join(runs, `.creating-${spec.run}-${randomUUID()}`);
-  const at = (path: string) => join(building, path.slice(paths.dir.length));
+  const building = buildingPaths(root, spec.run);
   try {
-    const stages = ['grpo', 'sft', 'audit'].map(paths.stage);
-    const folders = [paths.data.dir, paths.endpoints, paths.traces, paths.report.dir, paths.logs, paths.quarantine];
-    for (const folder of [...folders, ...stages.flatMap((s) => [s.epochs, s.checkpoints])]) {
-      await mkdir(at(folder), { recursive: true });
-    }
-    await writeAtomic(at(paths.spec), spec);
-    await writeAtomic(at(paths.run_json), own);
-    await rename(building, paths.dir);
+    await layOut(building, spec, own).catch((error) => unwritable(runs, error));
+    await fill(building);
+    await rename(building.dir, paths.dir);
     await fsyncFolder(runs);
   } catch (error) {
-    await rm(building, { recursive: true, force: true }).catch(() => {});
-    const code = (error as NodeJS.ErrnoException).code;
-    // Somebody made the run between the look and the rename: the look decides again.
-    if (code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOTDIR') {
-      if (await accept(paths, own, resume)) return { paths, created: false, spec_digest };
+    // Its own folder and no other: the one in place may be what another attempt made meanwhile.
+    await rm(building.dir, { recursive: true, force: true }).catch(() => {});
+    const { code = '', syscall } = error as NodeJS.ErrnoException;
+    if (syscall !== 'rename') throw error;
+    // Another attempt made the run between the look and the rename: the look decides again.
+    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(code) && (await accept(paths, own, resume))) {
+      return { paths, created: false, spec_digest };
     }
     unwritable(runs, error);
   }
   return { paths, created: true, spec_digest };
+}
+
+async function layOut(building: RunPaths, spec: Spec, own: RunOwner): Promise<void> {
+  const stages = ['grpo', 'sft', 'audit'].map(building.stage);
+  const { data, endpoints, traces, report, logs, quarantine } = building;
+  const folders = [data.dir, endpoints, traces, report.dir, logs, quarantine];
+  for (const folder of [...folders, ...stages.flatMap((stage) => [stage.epochs, stage.checkpoints])]) {
+    await mkdir(folder, { recursive: true });
+  }
+  await writeAtomic(building.spec, spec);
+  await writeAtomic(building.run_json, own);
 }
 
 /** The stored spec of a run; throws where there is no such run. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { isAbsolute, join, resolve } from 'node:path';
 import { RunName } from '../contracts/spec/spec.ts';
 
@@ -70,7 +71,16 @@ export function runPaths(root: string, run: string) {
   if (!RunName.safeParse(run).success) {
     throw new InvalidRunName(`Expected a run name (${RunName.description}), got ${JSON.stringify(run)}.`);
   }
-  const dir = join(root, 'runs', run);
+  return pathsIn(root, run, join(root, 'runs', run));
+}
+
+/** The paths of a run whose folder is still being built: a sibling of the runs, hidden by its dot, never the same twice. */
+export function buildingPaths(root: string, run: string) {
+  const { run: name } = runPaths(root, run);
+  return pathsIn(root, run, join(root, 'runs', `.creating-${name}-${randomUUID()}`));
+}
+
+function pathsIn(root: string, run: string, dir: string) {
   const report = join(dir, 'report');
   const data = join(dir, 'data');
   const grader = join(dir, 'grader');

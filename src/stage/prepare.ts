@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { type Config, pythonEnv } from '../config.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { Outcome } from '../contracts/stage.ts';
@@ -9,9 +8,10 @@ import { lastError } from '../process/last-error.ts';
 import { startChild } from '../process/start-child.ts';
 import { createRun } from '../run-directory/create-run.ts';
 import { readContractIfAny, writeAtomic } from '../run-directory/files.ts';
-import { type RunPaths, resolveUnder } from '../run-directory/paths.ts';
+import { type RunPaths, resolveUnder, runPaths } from '../run-directory/paths.ts';
 import { missingFiles } from '../spec/check-files.ts';
 import { LiveView } from './live-view.ts';
+import { stageTag } from './tags.ts';
 
 export interface Prepare {
   config: Config;
@@ -20,28 +20,26 @@ export interface Prepare {
   resume: boolean;
   signal: AbortSignal;
   beat: (beat: Heartbeat) => void;
+  /** Throws where another attempt has taken this one's place. */
+  stillAsked: () => Promise<void>;
 }
 
 /**
- * Makes the run directory and its prompts; returns the spec's digest.
- * Throws InvalidSpec, RunExists, UnwritableRunDirectory; a run that was made here and cannot be used is taken away again.
+ * Makes the run directory, with rubric and prompts, and publishes it whole; returns the spec's digest.
+ * Throws InvalidSpec, RunExists, UnwritableRunDirectory; then nothing is left of what was made.
  */
 export async function prepareRunDirectory(prepare: Prepare): Promise<string> {
   const { config, spec, owner, resume } = prepare;
   const problems = missingFiles(config.root, spec);
   if (problems.length > 0) throw invalidSpec(problems);
-  const { paths, created, spec_digest } = await createRun(config.root, spec, owner, { resume }).catch(typed);
-  // The run's own copy: an edit of the file between two stages must not change what is asked.
-  if (!existsSync(paths.rubric)) {
-    await writeAtomic(paths.rubric, await readFile(resolveUnder(config.root, spec.judge.rubric)));
-  }
-  if ([paths.data.train, paths.data.eval, paths.data.audit].every(existsSync)) return spec_digest;
-  try {
-    await makePrompts(prepare, paths);
-  } catch (error) {
-    if (created) await rm(paths.dir, { recursive: true, force: true });
-    throw error;
-  }
+  const fill = async (building: RunPaths) => {
+    // The run's own copy: an edit of the file between two stages must not change what is asked.
+    await writeAtomic(building.rubric, await readFile(resolveUnder(config.root, spec.judge.rubric)));
+    await makePrompts(prepare, building);
+    prepare.signal.throwIfAborted();
+    await prepare.stillAsked();
+  };
+  const { spec_digest } = await createRun(config.root, spec, owner, { resume, fill }).catch(typed);
   return spec_digest;
 }
 
@@ -52,25 +50,27 @@ function typed(error: unknown): never {
   throw error;
 }
 
-async function makePrompts({ config, spec, signal, beat }: Prepare, paths: RunPaths): Promise<void> {
+async function makePrompts({ config, spec, signal, beat }: Prepare, building: RunPaths): Promise<void> {
   const live = new LiveView('prepare', null, beat);
   const stopBeating = live.keepBeating();
-  const logPath = paths.log('prepare');
+  const logPath = building.log('prepare');
   try {
     const child = startChild({
       name: 'prepare',
       command: config.python,
-      args: ['-m', 'gavel_train.run.prepare', paths.dir],
+      args: ['-m', 'gavel_train.run.prepare', building.dir],
       cwd: config.root,
       env: pythonEnv(config, spec.task.path !== null),
       logPath,
-      tag: `${spec.run}/prepare`,
+      tag: stageTag(config.node, runPaths(config.root, spec.run), 'prepare'),
     });
-    signal.addEventListener('abort', () => void child.stop(0), { once: true });
+    const abort = () => void child.stop(0).catch(() => undefined);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
     const { code, signal: killed } = await child.exited;
     signal.throwIfAborted();
     if (code === 0) return;
-    const outcome = await readContractIfAny(paths.data.outcome, Outcome);
+    const outcome = await readContractIfAny(building.data.outcome, Outcome);
     if (outcome?.status === 'bad_request') {
       throw invalidSpec([{ field: outcome.field ?? 'task', message: outcome.message }]);
     }
