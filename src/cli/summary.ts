@@ -1,5 +1,5 @@
 import { Audit, type Measure } from '../contracts/audit.ts';
-import { readTraces } from '../ledger/read-traces.ts';
+import { readTraces } from '../ledger/reader.ts';
 import { readContractIfAny } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { paint, paintVerdict } from './colors.ts';

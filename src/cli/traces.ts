@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { loadConfig } from '../config.ts';
 import { GradingMode } from '../contracts/spec/spec.ts';
 import { GradingRole, StageName, type Trace, VerdictKind } from '../contracts/trace.ts';
-import { readTraces, type TraceFilter } from '../ledger/read-traces.ts';
+import { readTraces, type TraceFilter } from '../ledger/reader.ts';
 import { paint } from './colors.ts';
 import { CliError, EXIT } from './exit.ts';
 import { pathsOf } from './watch/follow-run.ts';

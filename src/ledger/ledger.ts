@@ -3,10 +3,10 @@ import { stat, truncate } from 'node:fs/promises';
 import type { StageName, Trace } from '../contracts/trace.ts';
 import { completeBytes } from '../run-directory/files.ts';
 import { sealPath } from '../run-directory/paths.ts';
-import { LedgerIndex } from './key-index.ts';
+import { listSegments } from './accepted.ts';
+import { LedgerIndex } from './index.ts';
 import { lineOf } from './line.ts';
-import { SegmentWriter } from './segment-writer.ts';
-import { listSegments } from './segments.ts';
+import { SegmentWriter } from './writer.ts';
 
 export interface LedgerPlace {
   run_dir: string;

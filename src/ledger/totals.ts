@@ -1,5 +1,17 @@
 import type { RunPaths } from '../run-directory/paths.ts';
-import { readTraces } from './read-traces.ts';
+import { readTraces } from './reader.ts';
+
+/** What the ledger's traces of the judge add up to. */
+export interface LedgerTotals {
+  /** Verdicts of the judge that count. */
+  calls: number;
+  /** Of these, the ones that share the reply to identical text: nothing was paid. */
+  replayed: number;
+  prompt_tokens: number;
+  completion_tokens: number;
+  /** Time spent in calls, summed over calls; calls run side by side, so it exceeds the wall time. */
+  seconds: number;
+}
 
 /** What the ledger's traces of the judge add up to. */
 export interface LedgerTotals {

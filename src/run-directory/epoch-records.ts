@@ -1,6 +1,6 @@
-import { readdir } from 'node:fs/promises';
 import { EpochRecord, Head } from '../contracts/stage.ts';
-import { ContractError, orNull, readContractIfAny } from './files.ts';
+import { epochNumbers } from './claim-epoch.ts';
+import { ContractError, readContractIfAny } from './files.ts';
 import type { RunPaths } from './paths.ts';
 
 /** Somebody took a newer epoch: whatever the older one does is void. */
@@ -10,8 +10,7 @@ export class EpochSuperseded extends Error {
 
 /** The newest epoch of a stage, the only one that counts; null where none was taken. */
 export async function newestEpoch(paths: RunPaths, stage: string): Promise<number | null> {
-  const names = (await readdir(paths.stage(stage).epochs).catch(orNull)) ?? [];
-  const numbers = names.filter((name) => /^\d{6,}$/.test(name)).map(Number);
+  const numbers = await epochNumbers(paths.stage(stage));
   return numbers.length === 0 ? null : Math.max(...numbers);
 }
 

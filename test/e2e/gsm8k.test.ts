@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RolloutRecord } from '../../src/contracts/stage.ts';
-import { readTraces } from '../../src/ledger/read-traces.ts';
+import { readTraces } from '../../src/ledger/reader.ts';
 import { readJsonLines } from '../../src/run-directory/files.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
 import { readResult } from '../../src/run-directory/result.ts';

@@ -4,7 +4,7 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Audit } from '../../src/contracts/audit.ts';
 import { RolloutRecord } from '../../src/contracts/stage.ts';
-import { readTraces } from '../../src/ledger/read-traces.ts';
+import { readTraces } from '../../src/ledger/reader.ts';
 import { freePort } from '../../src/process/ports.ts';
 import { readJsonLines } from '../../src/run-directory/files.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';

@@ -4,7 +4,7 @@ import { afterEach } from 'vitest';
 import type { GatewayConfigInput, GatewayEvent } from '../../src/contracts/gateway.ts';
 import type { Grade, GradeRequest, Trace } from '../../src/contracts/trace.ts';
 import { type Gateway, startGateway } from '../../src/gateway/server.ts';
-import { readTraces, type TraceFilter } from '../../src/ledger/read-traces.ts';
+import { readTraces, type TraceFilter } from '../../src/ledger/reader.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { type Asked, type Behaviour, FakeJudge } from './fake-judge.ts';
 

@@ -7,7 +7,7 @@ import type { Trace } from '../../src/contracts/trace.ts';
 import { sha256 } from '../../src/ledger/key.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { LedgerDamaged, lineOf } from '../../src/ledger/line.ts';
-import type { TraceFilter } from '../../src/ledger/read-traces.ts';
+import type { TraceFilter } from '../../src/ledger/reader.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
 import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { runDirectory, tracesOf } from '../gateway/start.ts';
@@ -253,7 +253,7 @@ test('goes on after a write that failed, without a trace of it', async () => {
   const path = segment(run_dir, 'grpo-e1-000001.jsonl');
   const { size } = statSync(path);
   // A stand-in for a full disk: half of a line is written, then the write fails.
-  const { SegmentWriter } = await import('../../src/ledger/segment-writer.ts');
+  const { SegmentWriter } = await import('../../src/ledger/writer.ts');
   const { write } = SegmentWriter.prototype;
   SegmentWriter.prototype.write = async () => {
     throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });

@@ -9,7 +9,7 @@ import { Spec } from '../../../src/contracts/spec/spec.ts';
 import type { StageResult } from '../../../src/contracts/stage.ts';
 import type { Trace } from '../../../src/contracts/trace.ts';
 import { damageOf, lineOf, parseLine } from '../../../src/ledger/line.ts';
-import { readTraces } from '../../../src/ledger/read-traces.ts';
+import { readTraces } from '../../../src/ledger/reader.ts';
 import { readJsonLines } from '../../../src/run-directory/files.ts';
 import { type RunPaths, runPaths } from '../../../src/run-directory/paths.ts';
 import { readResult } from '../../../src/run-directory/result.ts';

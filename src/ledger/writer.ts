@@ -4,8 +4,8 @@ import { basename, join } from 'node:path';
 import type { StageName } from '../contracts/trace.ts';
 import { fsyncFolder, writeExclusive } from '../run-directory/files.ts';
 import { parseSegmentName, sealPath, segmentName } from '../run-directory/paths.ts';
+import { tracesFolder } from './accepted.ts';
 import type { Seal } from './seal.ts';
-import { tracesFolder } from './segments.ts';
 
 /** The one segment that this process writes. Lines are there for good once `write` returns. */
 export class SegmentWriter {

@@ -7,7 +7,7 @@ import { type Quarantined, quarantine } from '../run-directory/checkpoints.ts';
 import { assertNewest, newestEpoch, newestRecord } from '../run-directory/epoch-records.ts';
 import { ContractError, fsyncFolder, orNull, writeAtomic, writeExclusive } from '../run-directory/files.ts';
 import { parseSegmentName, type RunPaths, sealPath } from '../run-directory/paths.ts';
-import { mendSegment, type Scan, scanSegment } from './scan-segment.ts';
+import { mendSegment, type Scan, scanSegment } from './scan.ts';
 import { readSeal, type Seal } from './seal.ts';
 
 /** How many of the first bytes of a segment count; Infinity: all of its complete lines. */

@@ -1,7 +1,7 @@
 import type { GradingMode } from '../contracts/spec/spec.ts';
 import type { GradingRole, StageName, Trace, VerdictKind } from '../contracts/trace.ts';
+import { listSegments } from './accepted.ts';
 import { parseLine, segmentLines } from './line.ts';
-import { listSegments } from './segments.ts';
 
 /** Which traces are wanted; what is left out is not asked for. */
 export interface TraceFilter {

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { EpochRecord } from '../../src/contracts/stage.ts';
 import type { StageName } from '../../src/contracts/trace.ts';
 import { lineOf } from '../../src/ledger/line.ts';
-import { readTraces } from '../../src/ledger/read-traces.ts';
+import { readTraces } from '../../src/ledger/reader.ts';
 import { readSeal } from '../../src/ledger/seal.ts';
 import { readContract } from '../../src/run-directory/files.ts';
 import { type RunPaths, sealPath } from '../../src/run-directory/paths.ts';

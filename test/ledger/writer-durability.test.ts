@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { SegmentWriter } from '../../src/ledger/segment-writer.ts';
+import { SegmentWriter } from '../../src/ledger/writer.ts';
 import { graded, runDirectory } from '../gateway/start.ts';
 
 /** A verdict counts for good once it is out: a power cut after that must find its trace on the disk, not in the page cache. */

@@ -1,8 +1,8 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { Trace } from '../contracts/trace.ts';
+import type { Segment } from './accepted.ts';
 import { textDigest } from './key.ts';
 import { parseLine, segmentLines } from './line.ts';
-import type { Segment } from './segments.ts';
 
 interface Place {
   path: string;
