@@ -49,7 +49,7 @@ test('two runs that race for GPUs never share one and one of them gets them', as
           for (const uuid of leased) served.set(uuid, owner);
           await new Promise((resolve) => setTimeout(resolve, 5));
           for (const uuid of leased) served.delete(uuid);
-          await releaseGpus({ root: join(folder, '../../../..'), owner });
+          await releaseGpus({ root: join(folder, '../../..'), owner });
           return;
         }
       }),
