@@ -9,8 +9,23 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import * as audit from '../src/contracts/audit.ts';
+import * as mode from '../src/contracts/mode.ts';
 import * as rubric from '../src/contracts/rubric.ts';
-import * as spec from '../src/contracts/spec/spec.ts';
+import * as auditSection from '../src/contracts/spec/audit.ts';
+import * as baseSection from '../src/contracts/spec/base.ts';
+import * as graderSection from '../src/contracts/spec/grader.ts';
+import * as grpoSection from '../src/contracts/spec/grpo.ts';
+import * as judgeSection from '../src/contracts/spec/judge.ts';
+import * as limitsSection from '../src/contracts/spec/limits.ts';
+import * as loraSection from '../src/contracts/spec/lora.ts';
+import * as placementSection from '../src/contracts/spec/placement.ts';
+import * as policySection from '../src/contracts/spec/policy.ts';
+import * as runName from '../src/contracts/spec/run-name.ts';
+import * as samplingSection from '../src/contracts/spec/sampling.ts';
+import * as serveSection from '../src/contracts/spec/serve.ts';
+import * as sftSection from '../src/contracts/spec/sft.ts';
+import * as wholeSpec from '../src/contracts/spec/spec.ts';
+import * as taskSection from '../src/contracts/spec/task.ts';
 import * as stage from '../src/contracts/stage.ts';
 import * as status from '../src/contracts/status.ts';
 import * as trace from '../src/contracts/trace.ts';
@@ -26,7 +41,29 @@ const target = {
 };
 
 /** The modules whose exported schemas Python reads or writes; each exported schema keeps its own name there. */
-const modules = [rubric, spec, trace, stage, status, audit];
+const modules = [
+  rubric,
+  mode,
+  auditSection,
+  baseSection,
+  graderSection,
+  grpoSection,
+  judgeSection,
+  limitsSection,
+  loraSection,
+  placementSection,
+  policySection,
+  runName,
+  samplingSection,
+  serveSection,
+  sftSection,
+  wholeSpec,
+  taskSection,
+  trace,
+  stage,
+  status,
+  audit,
+];
 
 function jsonSchema(): string {
   const registry = z.registry<{ id: string }>();

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { GateSpec, Spec } from '../src/contracts/spec/spec.ts';
+import { GateSpec } from '../src/contracts/spec/audit.ts';
+import { Spec } from '../src/contracts/spec/spec.ts';
 
 /** The page docs/spec.md: every field of a spec, from the contract itself. */
 
@@ -26,7 +27,9 @@ interface Schema {
 const sections: Record<string, string> = {
   task: 'Where prompts come from.',
   policy: 'The model that GRPO trains.',
-  judge: 'The large model that grades during training, and how it is reached.',
+  judge: 'The model that grades during training, and how it is reached.',
+  base: 'The model that the grader is trained from; the audit may grade with it too.',
+  grader: 'How the trained grader is served and asked. SFT makes its model.',
   grpo: 'Reinforcement learning of the policy.',
   sft: 'Distilling the grader from the traces.',
   audit: 'What is measured of the grader, and which gates it must clear.',
@@ -40,7 +43,7 @@ Everything a person decides about a run. A spec is a YAML or JSON file; through 
 absolute or lie under \`GAVEL_ROOT\`. Fields without a default must be given; an unknown field is an error, and the message names the
 nearest one. Examples that run are in [examples/](../examples/README.md).
 
-<!-- Generated from src/contracts/spec.ts by \`npm run contracts\`; do not edit. -->
+<!-- Generated from src/contracts/spec by \`npm run contracts\`; do not edit. -->
 `;
 
 /** The page as Markdown. */

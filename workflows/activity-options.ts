@@ -1,6 +1,6 @@
 import { ActivityCancellationType, proxyActivities, type RetryPolicy } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
-import type { LimitsSpec } from '../src/contracts/spec/spec.ts';
+import type { LimitsSpec } from '../src/contracts/spec/limits.ts';
 
 /** How each activity is called: every timeout has its reason here. */
 

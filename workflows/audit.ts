@@ -29,13 +29,8 @@ export async function audit(input: StageInput): Promise<StageSummary> {
             stage: 'audit',
             role,
             // The grader is served merged: an adapter beside its base is ten times slower on a CPU.
-            model: role === 'grader' ? `runs/${run}/grader/merged` : spec.sft.base_model,
-            vllm: {
-              ...spec.judge.vllm,
-              dtype: spec.sft.dtype,
-              tensor_parallel_size: Math.max(1, perModel),
-              data_parallel_size: 1,
-            },
+            model: role === 'grader' ? `runs/${run}/grader/merged` : spec.base.model,
+            serve: spec[role].serve,
             gpus: node.gpus.slice(index * perModel, (index + 1) * perModel),
             served_before: reservation > 1,
             start_timeout_s: limits.model_start_timeout_s,

@@ -23,7 +23,7 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
         stage: 'grpo',
         role: 'judge',
         model: judge.model,
-        vllm: judge.vllm,
+        serve: judge.serve,
         gpus: node.gpus.slice(0, placement.judge_gpus),
         served_before: reservation > 1,
         start_timeout_s: limits.model_start_timeout_s,

@@ -8,7 +8,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ServeModelInput } from '../activities/serve-model.ts';
-import type { LimitsSpec } from '../src/contracts/spec/spec.ts';
+import type { LimitsSpec } from '../src/contracts/spec/limits.ts';
 import { failure } from '../src/failures.ts';
 import { longRunning } from './activity-options.ts';
 

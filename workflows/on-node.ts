@@ -7,7 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Reservation } from '../activities/reserve-node.ts';
-import type { LimitsSpec } from '../src/contracts/spec/spec.ts';
+import type { LimitsSpec } from '../src/contracts/spec/limits.ts';
 import { brief, reserve } from './activity-options.ts';
 import type { StageControl } from './control.ts';
 

@@ -8,7 +8,7 @@ import {
 } from '@temporalio/workflow';
 import type { PipelineResult } from '../activities/write-report.ts';
 import { checkSpec } from '../src/contracts/spec/check.ts';
-import { RunName } from '../src/contracts/spec/spec.ts';
+import { RunName } from '../src/contracts/spec/run-name.ts';
 import { invalidSpec } from '../src/failures.ts';
 import { shared } from './activity-options.ts';
 import { audit } from './audit.ts';

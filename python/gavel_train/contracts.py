@@ -53,6 +53,25 @@ class GateSpec(BaseModel):
     ]
 
 
+class PanelSpec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    votes: Annotated[int, Field(description="Verdicts per completion.", ge=1, le=16)] = 1
+    combine: Annotated[
+        Literal["mean", "median", "majority"],
+        Field(description="How the votes become one verdict."),
+    ] = "mean"
+    confidence_threshold: Annotated[
+        float,
+        Field(
+            description="A verdict less confident than this has no score.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ] = 0
+
+
 class LimitsSpec(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -120,12 +139,18 @@ class PlacementSpec(BaseModel):
     judge_gpus: Annotated[
         int,
         Field(
-            description="For the judge's vLLM: tensor_parallel_size x data_parallel_size.",
+            description="For the judge: judge.serve.tensor_parallel_size x data_parallel_size.",
             ge=0,
         ),
     ] = 0
     trainer_gpus: Annotated[int, Field(description="For training, one for each process.", ge=0)] = 0
-    grader_gpus: Annotated[int, Field(description="For each model that the audit serves.", ge=0)] = 0
+    grader_gpus: Annotated[
+        int,
+        Field(
+            description="For each model that the audit serves: tensor_parallel_size x data_parallel_size of its serve.",
+            ge=0,
+        ),
+    ] = 0
 
 
 class SamplingSpec(BaseModel):
@@ -142,11 +167,36 @@ class SamplingSpec(BaseModel):
     max_tokens: Annotated[int, Field(description="Longest reply, tokens.", ge=1)] = 512
 
 
+class ServeSpec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        Field(
+            description="Precision of the weights; auto takes that of the checkpoint, and half precision for a float32 one."
+        ),
+    ] = "auto"
+    max_model_len: Annotated[int | None, Field(description="Context length, tokens.", ge=1)] = None
+    tensor_parallel_size: Annotated[
+        int, Field(description="GPUs that share one copy of the model.", ge=1)
+    ] = 1
+    data_parallel_size: Annotated[int, Field(description="Copies of the model.", ge=1)] = 1
+    gpu_memory_utilization: Annotated[
+        float | None,
+        Field(
+            description="Share of a GPU's memory that vLLM may take; null leaves it to vLLM.",
+            gt=0.0,
+            le=1.0,
+        ),
+    ] = None
+    extra_args: Annotated[list[str], Field(description="Further flags of vLLM.")] = []
+
+
 class SftSpec(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    base_model: Annotated[str, Field(description="What the grader is trained from.", min_length=1)]
     lora: Annotated[LoraSpec, Field(validate_default=True)] = {}
     qlora: Annotated[bool, Field(description="4-bit base weights; needs a GPU and bitsandbytes.")] = False
     modes: Annotated[
@@ -213,30 +263,6 @@ class TaskSpec(BaseModel):
         Field(description="Held-out prompts whose completions the audit grades.", ge=1),
     ] = 100
     seed: Annotated[int, Field(description="Same seed, same prompts and splits.", ge=0)] = 0
-
-
-class VllmSpec(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    dtype: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"],
-        Field(description="Precision of the weights; auto takes that of the checkpoint."),
-    ] = "auto"
-    max_model_len: Annotated[int | None, Field(description="Context length, tokens.", ge=1)] = None
-    tensor_parallel_size: Annotated[
-        int, Field(description="GPUs that share one copy of the model.", ge=1)
-    ] = 1
-    data_parallel_size: Annotated[int, Field(description="Copies of the model.", ge=1)] = 1
-    gpu_memory_utilization: Annotated[
-        float | None,
-        Field(
-            description="Share of a GPU's memory that vLLM may take; null leaves it to vLLM.",
-            gt=0.0,
-            le=1.0,
-        ),
-    ] = None
-    extra_args: Annotated[list[str], Field(description="Flags handed to vLLM as they are.")] = []
 
 
 class Message(BaseModel):
@@ -624,19 +650,6 @@ class RubricModes(BaseModel):
     single_token: Annotated[ModeTemplate, Field(description="The reply is one digit.")]
 
 
-class SpecPolicy(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    model: Annotated[
-        str,
-        Field(
-            description="Model folder under GAVEL_ROOT, absolute path, or hub name.",
-            min_length=1,
-        ),
-    ]
-
-
 class HeartbeatWaiting(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -781,6 +794,70 @@ class AuditSpec(BaseModel):
     seed: Annotated[int, Field(description="Of the bootstrap.", ge=0)] = 0
 
 
+class BaseSpec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    model: Annotated[
+        str,
+        Field(
+            description="Model folder under GAVEL_ROOT, absolute path, or hub name.",
+            min_length=1,
+        ),
+    ]
+    revision: Annotated[
+        str | None,
+        Field(
+            description="Commit of a hub model, 40 hex digits; null for a folder.",
+            pattern="^[0-9a-f]{40}$",
+        ),
+    ] = None
+    serve: Annotated[ServeSpec, Field(validate_default=True)] = {}
+    sampling: Annotated[SamplingSpec, Field(validate_default=True)] = {}
+    chat_template_kwargs: Annotated[
+        dict[str, Any],
+        Field(description="Arguments of the chat template, say {enable_thinking: false}."),
+    ] = {}
+    extra_body: Annotated[
+        dict[str, Any],
+        Field(description="Further fields of each request to the model, say {repetition_penalty: 1.05}."),
+    ] = {}
+    concurrency: Annotated[int, Field(description="Grading calls in flight at once.", ge=1, le=4096)] = 64
+    timeout_s: Annotated[float, Field(description="One call to the model, seconds.", gt=0.0)] = 120
+    outage_limit_s: Annotated[
+        float,
+        Field(
+            description="How long grading waits for a model that is away before the stage fails, resumable.",
+            gt=0.0,
+        ),
+    ] = 1800
+
+
+class GraderSpec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    serve: Annotated[ServeSpec, Field(validate_default=True)] = {}
+    sampling: Annotated[SamplingSpec, Field(validate_default=True)] = {}
+    chat_template_kwargs: Annotated[
+        dict[str, Any],
+        Field(description="Arguments of the chat template, say {enable_thinking: false}."),
+    ] = {}
+    extra_body: Annotated[
+        dict[str, Any],
+        Field(description="Further fields of each request to the model, say {repetition_penalty: 1.05}."),
+    ] = {}
+    concurrency: Annotated[int, Field(description="Grading calls in flight at once.", ge=1, le=4096)] = 64
+    timeout_s: Annotated[float, Field(description="One call to the model, seconds.", gt=0.0)] = 120
+    outage_limit_s: Annotated[
+        float,
+        Field(
+            description="How long grading waits for a model that is away before the stage fails, resumable.",
+            gt=0.0,
+        ),
+    ] = 1800
+
+
 class GrpoSpec(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -817,14 +894,6 @@ class GrpoSpec(BaseModel):
             le=1.0,
         ),
     ] = 0.5
-    confidence_threshold: Annotated[
-        float,
-        Field(
-            description="A verdict less confident than this gives no reward.",
-            ge=0.0,
-            le=1.0,
-        ),
-    ] = 0
     lora: Annotated[LoraSpec | None, Field(description="null trains all weights.")] = None
     micro_batch_size: Annotated[
         int | None,
@@ -880,6 +949,13 @@ class JudgeSpec(BaseModel):
             min_length=1,
         ),
     ]
+    revision: Annotated[
+        str | None,
+        Field(
+            description="Commit of a hub model, 40 hex digits; null for a folder.",
+            pattern="^[0-9a-f]{40}$",
+        ),
+    ] = None
     engine: Annotated[
         Literal["vllm", "openai"],
         Field(description="vllm: gavel serves it; openai: any OpenAI-compatible URL."),
@@ -900,21 +976,56 @@ class JudgeSpec(BaseModel):
         Literal["reasoned", "single_token"],
         Field(description="reasoned: reasoning, then the score; single_token: one digit."),
     ] = "reasoned"
-    votes: Annotated[
-        int,
-        Field(description="Verdicts per completion; the score is their mean.", ge=1, le=16),
-    ] = 1
+    panel: Annotated[PanelSpec, Field(validate_default=True)] = {}
+    serve: Annotated[ServeSpec, Field(validate_default=True)] = {}
     sampling: Annotated[SamplingSpec, Field(validate_default=True)] = {}
+    chat_template_kwargs: Annotated[
+        dict[str, Any],
+        Field(description="Arguments of the chat template, say {enable_thinking: false}."),
+    ] = {}
+    extra_body: Annotated[
+        dict[str, Any],
+        Field(description="Further fields of each request to the model, say {repetition_penalty: 1.05}."),
+    ] = {}
     concurrency: Annotated[int, Field(description="Grading calls in flight at once.", ge=1, le=4096)] = 64
     timeout_s: Annotated[float, Field(description="One call to the model, seconds.", gt=0.0)] = 120
     outage_limit_s: Annotated[
         float,
         Field(
-            description="How long grading waits for a judge that is away before the stage fails, resumable.",
+            description="How long grading waits for a model that is away before the stage fails, resumable.",
             gt=0.0,
         ),
     ] = 1800
-    vllm: Annotated[VllmSpec, Field(validate_default=True)] = {}
+
+
+class PolicySpec(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    model: Annotated[
+        str,
+        Field(
+            description="Model folder under GAVEL_ROOT, absolute path, or hub name.",
+            min_length=1,
+        ),
+    ]
+    revision: Annotated[
+        str | None,
+        Field(
+            description="Commit of a hub model, 40 hex digits; null for a folder.",
+            pattern="^[0-9a-f]{40}$",
+        ),
+    ] = None
+    chat_template_kwargs: Annotated[
+        dict[str, Any],
+        Field(description="Arguments of the chat template, say {enable_thinking: false}."),
+    ] = {}
+    serve: Annotated[ServeSpec, Field(validate_default=True)] = {}
+    sampling: Annotated[SamplingSpec, Field(validate_default=True)] = {}
+    extra_body: Annotated[
+        dict[str, Any],
+        Field(description="Further fields of each request to the model, say {repetition_penalty: 1.05}."),
+    ] = {}
 
 
 class Spec(BaseModel):
@@ -929,10 +1040,12 @@ class Spec(BaseModel):
         ),
     ]
     task: TaskSpec
-    policy: SpecPolicy
+    policy: PolicySpec
     judge: JudgeSpec
+    base: BaseSpec
+    grader: Annotated[GraderSpec, Field(validate_default=True)] = {}
     grpo: Annotated[GrpoSpec, Field(validate_default=True)] = {}
-    sft: SftSpec
+    sft: Annotated[SftSpec, Field(validate_default=True)] = {}
     audit: Annotated[AuditSpec, Field(validate_default=True)] = {}
     placement: Annotated[PlacementSpec, Field(validate_default=True)] = {}
     limits: Annotated[LimitsSpec, Field(validate_default=True)] = {}

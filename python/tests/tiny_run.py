@@ -160,6 +160,7 @@ def resolved_spec(**sections) -> dict:
             "timeout_s": 5,
             "outage_limit_s": 5,
         },
+        "base": {"model": "model"},
         "grpo": {
             "steps": 2,
             "prompts_per_step": 2,
@@ -169,7 +170,6 @@ def resolved_spec(**sections) -> dict:
             "save_every": 1,
         },
         "sft": {
-            "base_model": "model",
             "lora": {"r": 8, "alpha": 16},
             "epochs": 1.0,
             "learning_rate": 1e-2,

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
 import { Audit, ExternalAuditRequest } from '../contracts/audit.ts';
-import { GradingMode } from '../contracts/spec/spec.ts';
+import { GradingMode } from '../contracts/mode.ts';
 import { Outcome } from '../contracts/stage.ts';
 import { startGateway } from '../gateway/server.ts';
 import { loadRubric } from '../judging/rubric.ts';

@@ -3,12 +3,14 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
+import { GatewayConfig } from '../contracts/gateway.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { startGateway } from '../gateway/server.ts';
 import { listGpus } from '../gpus/list.ts';
 import { readSpec } from '../run-directory/create-run.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readEndpoint } from '../serving/endpoints.ts';
+import { roleSettings } from '../serving/role-settings.ts';
 import { serveUntilAborted } from '../stage/model-server.ts';
 import { CliError, EXIT } from './exit.ts';
 import { needPort, parsePort } from './port.ts';
@@ -105,12 +107,7 @@ async function keepModel(config: Config, spec: Spec, paths: RunPaths, signal: Ab
         stage: 'serve',
         role: 'grader',
         model: paths.merged,
-        vllm: {
-          ...spec.judge.vllm,
-          dtype: spec.sft.dtype,
-          tensor_parallel_size: Math.max(1, wanted),
-          data_parallel_size: 1,
-        },
+        serve: spec.grader.serve,
         gpus: free.slice(0, wanted).map(({ uuid }) => uuid),
         start_timeout_s: spec.limits.model_start_timeout_s,
         attempt,
@@ -129,8 +126,7 @@ async function keepModel(config: Config, spec: Spec, paths: RunPaths, signal: Ab
 }
 
 function gatewayConfig(spec: Spec, paths: RunPaths, { host, port, record }: ServeOptions) {
-  const { judge, audit } = spec;
-  return {
+  return GatewayConfig.parse({
     run: spec.run,
     run_dir: paths.dir,
     stage: 'serve' as const,
@@ -139,18 +135,9 @@ function gatewayConfig(spec: Spec, paths: RunPaths, { host, port, record }: Serv
     port,
     rubric: paths.rubric,
     record_chat: record ?? false,
-    roles: {
-      grader: {
-        endpoint_file: paths.endpoint('grader'),
-        mode: audit.headline_mode,
-        sampling: { ...judge.sampling, temperature: 0 },
-        concurrency: judge.concurrency,
-        timeout_s: judge.timeout_s,
-        // A client of a served model would rather be told than wait for half an hour.
-        outage_limit_s: 60,
-      },
-    },
-  };
+    // A client of a served model would rather be told than wait for half an hour.
+    roles: { grader: { ...roleSettings(spec, paths, 'grader'), outage_limit_s: 60 } },
+  });
 }
 
 /** Name of the model once its server answers: the endpoint is published then. Null where the wait was ended. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { loadConfig } from '../config.ts';
-import { GradingMode } from '../contracts/spec/spec.ts';
+import { GradingMode } from '../contracts/mode.ts';
 import { GradingRole, StageName, type Trace, VerdictKind } from '../contracts/trace.ts';
 import { readTraces, type TraceFilter } from '../ledger/reader.ts';
 import { paint } from './colors.ts';

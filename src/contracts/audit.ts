@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { AuditSpec, GateSpec, GradingMode } from './spec/spec.ts';
+import { GradingMode } from './mode.ts';
+import { AuditSpec, GateSpec } from './spec/audit.ts';
 import { VerdictKind } from './trace.ts';
 
 /** `audit.json`: the two questions of an audit, answered apart, each figure with its n and interval. */

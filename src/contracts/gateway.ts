@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { GradingMode, SamplingSpec } from './spec/spec.ts';
+import { GradingMode } from './mode.ts';
+import { SamplingSpec } from './spec/sampling.ts';
 import { GradingRole, StageName } from './trace.ts';
 
 /** What a gateway is started with: a JSON file named on its command line. Its own key comes in GAVEL_API_KEY. */

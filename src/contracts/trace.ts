@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { GradingMode } from './spec/spec.ts';
+import { GradingMode } from './mode.ts';
 
 /** One grading call kept whole, the request that asks for it, and the verdict that answers it. */
 

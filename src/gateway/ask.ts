@@ -1,7 +1,7 @@
 import { BadRequestError } from 'openai';
 import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
 import type { GatewayRole } from '../contracts/gateway.ts';
-import type { GradingMode } from '../contracts/spec/spec.ts';
+import type { GradingMode } from '../contracts/mode.ts';
 import type { Message, Trace } from '../contracts/trace.ts';
 import type { TokenLogprob } from '../judging/digits.ts';
 import type { Reply } from '../judging/verdict.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
+import type { GradingMode } from '../contracts/mode.ts';
 import { Rubric } from '../contracts/rubric.ts';
-import type { GradingMode } from '../contracts/spec/spec.ts';
 import type { Message } from '../contracts/trace.ts';
 import { canonicalJson, sha256 } from '../ledger/key.ts';
 

@@ -1,4 +1,4 @@
-import type { GradingMode } from '../contracts/spec/spec.ts';
+import type { GradingMode } from '../contracts/mode.ts';
 import type { Trace } from '../contracts/trace.ts';
 import { digitsAt, type TokenLogprob } from './digits.ts';
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { GradingMode } from '../contracts/spec/spec.ts';
+import type { GradingMode } from '../contracts/mode.ts';
 import type { Message } from '../contracts/trace.ts';
 
 /** Who answers, under whatever URL. */

@@ -1,4 +1,4 @@
-import type { GradingMode } from '../contracts/spec/spec.ts';
+import type { GradingMode } from '../contracts/mode.ts';
 import type { GradingRole, StageName, Trace, VerdictKind } from '../contracts/trace.ts';
 import { listSegments } from './accepted.ts';
 import { parseLine, segmentLines } from './line.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isAbsolute, join, resolve } from 'node:path';
-import { RunName } from '../contracts/spec/spec.ts';
+import { RunName } from '../contracts/spec/run-name.ts';
 
 /** Names of everything in a run directory. Nothing outside src/run-directory spells an artifact's name. */
 

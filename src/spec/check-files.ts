@@ -15,7 +15,7 @@ export function missingFiles(root: string, spec: Spec): SpecProblem[] {
   };
   model('policy.model', spec.policy.model);
   if (spec.judge.engine === 'vllm') model('judge.model', spec.judge.model);
-  model('sft.base_model', spec.sft.base_model);
+  model('base.model', spec.base.model);
   try {
     loadRubric(resolveUnder(root, spec.judge.rubric));
   } catch (error) {

@@ -6,26 +6,26 @@ import type { Spec } from '../contracts/spec/spec.ts';
 import { failure } from '../failures.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { publishEndpoint, readEndpoint } from '../serving/endpoints.ts';
+import { roleSettings } from '../serving/role-settings.ts';
 
 /** What the gateway beside a stage grades with. */
 
 const LOOPBACK = '127.0.0.1';
 
 type Settings = z.input<typeof GatewayConfig>;
-type Role = NonNullable<Settings['roles']['judge']>;
 
 /** Gateway of GRPO: the judge, wherever it is served. */
 export function judgeGateway(spec: Spec, paths: RunPaths, epoch: number): GatewayConfig {
   return GatewayConfig.parse({
     ...common(spec, paths, 'grpo', epoch),
-    roles: { judge: judgeRole(spec, paths) },
+    roles: { judge: roleSettings(spec, paths, 'judge') },
   } satisfies Settings);
 }
 
 /** Gateway of the audit: grader and base; the judge's verdicts are in the ledger already. */
 export function auditGateway(spec: Spec, paths: RunPaths, epoch: number): GatewayConfig {
-  const grader = servedRole(spec, paths, 'grader');
-  const base = servedRole(spec, paths, 'base');
+  const grader = roleSettings(spec, paths, 'grader');
+  const base = roleSettings(spec, paths, 'base');
   const roles = spec.audit.base ? { grader, base } : { grader };
   return GatewayConfig.parse({ ...common(spec, paths, 'audit', epoch), roles } satisfies Settings);
 }
@@ -65,37 +65,6 @@ export function publishJudgeAt(judge: Spec['judge'], paths: RunPaths, base_url: 
     api_key_env: judge.api_key_env,
     started_at: new Date().toISOString(),
   });
-}
-
-function judgeRole({ judge }: Spec, paths: RunPaths): Role {
-  return {
-    endpoint_file: paths.endpoint('judge'),
-    base_url: null,
-    model: judge.engine === 'openai' ? judge.model : null,
-    model_digest: null,
-    api_key_env: judge.api_key_env,
-    mode: judge.mode,
-    sampling: judge.sampling,
-    concurrency: judge.concurrency,
-    timeout_s: judge.timeout_s,
-    outage_limit_s: judge.outage_limit_s,
-  };
-}
-
-function servedRole({ judge, audit }: Spec, paths: RunPaths, role: string): Role {
-  return {
-    endpoint_file: paths.endpoint(role),
-    base_url: null,
-    model: null,
-    model_digest: null,
-    api_key_env: null,
-    mode: audit.headline_mode,
-    // Greedy: an audit measures the grader, not its sampling noise.
-    sampling: { ...judge.sampling, temperature: 0 },
-    concurrency: judge.concurrency,
-    timeout_s: judge.timeout_s,
-    outage_limit_s: judge.outage_limit_s,
-  };
 }
 
 /** The judge's key by the name of its variable; throws InvalidSpec where the worker's environment lacks it. */

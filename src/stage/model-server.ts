@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Config, pythonEnv } from '../config.ts';
-import type { VllmSpec } from '../contracts/spec/spec.ts';
+import type { ServeSpec } from '../contracts/spec/serve.ts';
 import type { Endpoint } from '../contracts/stage.ts';
 import type { Heartbeat, Preemption } from '../contracts/status.ts';
 import { failure } from '../failures.ts';
@@ -26,7 +26,7 @@ export interface ServedModel {
   role: 'judge' | 'grader' | 'base';
   /** As in the spec: a folder under GAVEL_ROOT, an absolute path, or a hub name. */
   model: string;
-  vllm: VllmSpec;
+  serve: ServeSpec;
   /** UUIDs of leased GPUs; empty serves on the CPU. */
   gpus: string[];
   start_timeout_s: number;
@@ -138,8 +138,8 @@ function start(
   logPath: string,
   offline: boolean,
 ): Child {
-  const { config, vllm, gpus } = server;
-  const { args, env } = vllmCommand({ model, served_name, host: HOST, port, vllm, gpus });
+  const { config, serve, gpus } = server;
+  const { args, env } = vllmCommand({ model, served_name, host: HOST, port, serve, gpus });
   const tag = tagOf(server);
   const command = {
     name: 'vllm',

@@ -249,6 +249,6 @@ async function refuseWithoutProgress(
 }
 
 function modelIsLocal({ config, spec, stage }: StageRun): boolean {
-  const model = stage === 'grpo' ? spec.policy.model : spec.sft.base_model;
+  const model = stage === 'grpo' ? spec.policy.model : spec.base.model;
   return locateModel(config.root, model)?.kind === 'folder';
 }

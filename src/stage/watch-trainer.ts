@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LimitsSpec } from '../contracts/spec/spec.ts';
+import type { LimitsSpec } from '../contracts/spec/limits.ts';
 import type { Child, ChildExit } from '../process/start-child.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readStop } from '../run-directory/stop.ts';

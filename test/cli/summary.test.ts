@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defaultName } from '../../src/cli/demo.ts';
 import { duration, measureText, table } from '../../src/cli/summary.ts';
-import { RunName } from '../../src/contracts/spec/spec.ts';
+import { RunName } from '../../src/contracts/spec/run-name.ts';
 
 const percent = (value: number) => `${(100 * value).toFixed(1)}%`;
 

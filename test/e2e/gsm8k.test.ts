@@ -45,14 +45,16 @@ function shrunk() {
       ...spec.judge,
       model: 'tiny/judge',
       sampling: { temperature: 0, max_tokens: 16 },
-      vllm: { ...spec.judge.vllm, data_parallel_size: 1, dtype: 'float32' },
+      serve: { ...spec.judge.serve, data_parallel_size: 1, dtype: 'float32' },
     },
     grpo: {
       ...spec.grpo,
       ...{ steps: 2, prompts_per_step: 2, num_generations: 4, max_completion_tokens: 16 },
       ...{ micro_batch_size: 4, processes: 1, save_every: 1 },
     },
-    sft: { ...spec.sft, base_model: 'tiny/policy', processes: 1 },
+    base: { ...spec.base, model: 'tiny/policy', serve: { ...spec.base.serve, dtype: 'float32' } },
+    grader: { ...spec.grader, serve: { ...spec.grader.serve, dtype: 'float32' } },
+    sft: { ...spec.sft, processes: 1 },
     placement: { judge_gpus: 0, trainer_gpus: 0, grader_gpus: 0 },
   };
 }

@@ -192,7 +192,7 @@ export const resolvedSpec = Spec.parse({
   task: { name: 'poly_easy' },
   policy: { model: 'models/policy' },
   judge: { model: 'models/judge', rubric: 'examples/rubrics/poly-easy.yaml' },
-  sft: { base_model: 'models/grader-base' },
+  base: { model: 'models/grader-base' },
 });
 
 export interface Files {

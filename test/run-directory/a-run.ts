@@ -14,7 +14,7 @@ export const aSpec = (run = 'first', seed = 0) =>
     task: { name: 'poly_easy', seed },
     policy: { model: 'models/policy' },
     judge: { model: 'models/judge', rubric: 'examples/rubric.json' },
-    sft: { base_model: 'models/base' },
+    base: { model: 'models/base' },
   });
 
 export const owner = { workflow_id: 'gavel/first', run_id: 'a-run-id' };

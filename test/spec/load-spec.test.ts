@@ -11,7 +11,7 @@ policy: {model: p}
 judge:
   model: j
   rubric: r
-sft: {base_model: b}
+base: {model: b}
 grpo:
   steps: 3
 `;
@@ -51,7 +51,7 @@ describe('loadSpec', () => {
         task: { name: 'poly_easy' },
         policy: { model: 'p' },
         judge: { model: 'j', rubric: 'r' },
-        sft: { base_model: 'b' },
+        base: { model: 'b' },
       }),
     );
     expect(loadSpec(path).run).toBe('x');

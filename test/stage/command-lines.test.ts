@@ -18,7 +18,7 @@ describe('the command lines of examples/gsm8k-8xh100.yaml', () => {
       served_name: spec.judge.model,
       host: '127.0.0.1',
       port: 8001,
-      vllm: spec.judge.vllm,
+      serve: spec.judge.serve,
       gpus: gpus.slice(0, 2),
     });
     const line = args.join(' ');
@@ -26,7 +26,7 @@ describe('the command lines of examples/gsm8k-8xh100.yaml', () => {
       '-m gavel_train.serving.vllm --model Qwen/Qwen2.5-7B-Instruct --served-model-name Qwen/Qwen2.5-7B-Instruct',
     );
     expect(line).toContain('--host 127.0.0.1 --port 8001');
-    expect(spec.judge.vllm.tensor_parallel_size * spec.judge.vllm.data_parallel_size).toBe(2);
+    expect(spec.judge.serve.tensor_parallel_size * spec.judge.serve.data_parallel_size).toBe(2);
     expect(line).toMatch(/--(tensor|data)-parallel-size 2/);
     expect(line).not.toContain('--enforce-eager');
     expect(env).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-0,GPU-1' });
@@ -63,7 +63,7 @@ describe('without GPUs', () => {
       served_name: 'm',
       host: '127.0.0.1',
       port: 1,
-      vllm: { ...spec.judge.vllm, dtype: 'float32' },
+      serve: { ...spec.judge.serve, dtype: 'float32' },
       gpus: [],
     });
     expect(args).toContain('--enforce-eager');

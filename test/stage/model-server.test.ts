@@ -51,7 +51,7 @@ function serve(node: string, order?: number) {
     stage: 'grpo',
     role: 'judge',
     model: folder,
-    vllm: Spec.parse(spec).judge.vllm,
+    serve: Spec.parse(spec).judge.serve,
     gpus: [],
     start_timeout_s: 60,
     served_before: false,

@@ -63,5 +63,5 @@ export const spec = {
   task: { name: 'poly_easy' },
   policy: { model: 'models/policy' },
   judge: { model: 'models/judge', rubric: 'rubric.yaml' },
-  sft: { base_model: 'models/base' },
+  base: { model: 'models/base' },
 };

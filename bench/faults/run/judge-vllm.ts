@@ -9,7 +9,7 @@ import { vllmCommand } from '../../../src/serving/engines/vllm.ts';
 export async function startJudge(config: Config, folder: string): Promise<{ url: string; stop(): Promise<void> }> {
   const port = await freePort();
   const host = '127.0.0.1';
-  const vllm = {
+  const serve = {
     dtype: 'float32' as const,
     max_model_len: 256,
     tensor_parallel_size: 1,
@@ -18,7 +18,7 @@ export async function startJudge(config: Config, folder: string): Promise<{ url:
     extra_args: [],
   };
   const model = `${config.package_root}/models/poly-easy-judge`;
-  const { args, env } = vllmCommand({ model, served_name: 'poly-easy-judge', host, port, vllm, gpus: [] });
+  const { args, env } = vllmCommand({ model, served_name: 'poly-easy-judge', host, port, serve, gpus: [] });
   const logPath = `${folder}/judge.log`;
   const child: Child = startChild({
     name: 'vLLM of the judge',

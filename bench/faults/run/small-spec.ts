@@ -16,6 +16,14 @@ export interface SmallSpec {
   judge_url: string;
 }
 
+const small = {
+  serve: { dtype: 'float32', max_model_len: 256 },
+  sampling: { temperature: 0, max_tokens: 64 },
+  concurrency: 16,
+  timeout_s: 30,
+  outage_limit_s: 600,
+} as const;
+
 /** `outside`: the judge is a real vLLM that the campaign serves; `managed`: gavel serves it; `whole`: with the audit. */
 export function smallSpec({ run, scenario, seed, steps, judge_url }: SmallSpec): Spec {
   return Spec.parse({
@@ -24,15 +32,17 @@ export function smallSpec({ run, scenario, seed, steps, judge_url }: SmallSpec):
     policy: { model: 'models/poly-easy-policy' },
     judge: {
       ...(scenario === 'managed'
-        ? { engine: 'vllm', model: 'models/poly-easy-judge', vllm: { dtype: 'float32', max_model_len: 256 } }
+        ? { engine: 'vllm', model: 'models/poly-easy-judge', serve: small.serve }
         : { engine: 'openai', model: 'poly-easy-judge', base_url: judge_url }),
       rubric: 'examples/rubrics/poly-easy.yaml',
       mode: 'reasoned',
-      sampling: { temperature: 0, max_tokens: 64 },
+      sampling: small.sampling,
       concurrency: 16,
       timeout_s: 30,
       outage_limit_s: 600,
     },
+    base: { model: 'models/poly-easy-grader-base', ...small },
+    grader: small,
     grpo: {
       steps,
       prompts_per_step: 2,
@@ -46,7 +56,6 @@ export function smallSpec({ run, scenario, seed, steps, judge_url }: SmallSpec):
       seed,
     },
     sft: {
-      base_model: 'models/poly-easy-grader-base',
       lora: { r: 4, alpha: 8 },
       modes: ['reasoned', 'single_token'],
       epochs: 0.5,

@@ -73,7 +73,7 @@ def card(request: StageRequest, base: str, examples: Examples, metrics: Mapping[
         f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers", "trl", "peft")
     )
     # A folder of this machine says nothing to a reader elsewhere; the spec's own name for it does.
-    shown = spec.sft.base_model
+    shown = spec.base.model
     return f"""---
 base_model: {shown}
 library_name: peft

@@ -184,12 +184,12 @@ def micro_batch_size(batch: int, longest: int, vocabulary: int) -> int:
 
 def find_base(request: StageRequest) -> str:
     """Folder of the base model, or its hub name where there is no such folder."""
-    name = request.spec.sft.base_model
+    name = request.spec.base.model
     folder = resolve(request.root, name)
     if folder.is_dir():
         return str(folder)
     if not _HUB_NAME.fullmatch(name):
-        raise BadRequest("sft.base_model", f"Expected a model folder at {folder}, found none.")
+        raise BadRequest("base.model", f"Expected a model folder at {folder}, found none.")
     return name
 
 
@@ -199,11 +199,11 @@ def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(base)
     except (OSError, ValueError) as error:
         raise BadRequest(
-            "sft.base_model", f"Expected a model folder or hub name, found none at {base}: {error}"
+            "base.model", f"Expected a model folder or hub name, found none at {base}: {error}"
         ) from error
     if tokenizer.chat_template is None or tokenizer.eos_token_id is None:
         raise BadRequest(
-            "sft.base_model",
+            "base.model",
             f"Expected a tokenizer with a chat template and an end-of-text token at {base}, found none.",
         )
     return tokenizer

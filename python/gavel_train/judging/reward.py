@@ -75,10 +75,10 @@ class RewardDesk:
 
     def __init__(self, client: GatewayClient, spec: Spec, verify: Verifier) -> None:
         self._client = client
-        self._votes = spec.judge.votes
+        self._votes = spec.judge.panel.votes
         self._mode: Mode = spec.judge.mode
         self._num_generations = spec.grpo.num_generations
-        self._threshold = spec.grpo.confidence_threshold
+        self._threshold = spec.judge.panel.confidence_threshold
         self._weight = spec.grpo.verifier_weight
         self._verify = verify
         self._without_score = 0

@@ -233,19 +233,19 @@ def test_on_sigterm_the_trainer_commits_at_the_next_step_and_says_preempted(tmp_
 
 
 @pytest.mark.parametrize(
-    ("settings", "field"),
+    ("sections", "field"),
     [
-        ({"qlora": True}, "sft.qlora"),
-        ({"base_model": "models/no/such"}, "sft.base_model"),
-        ({"max_length": 5}, "sft.max_length"),
+        ({"sft": {"qlora": True}}, "sft.qlora"),
+        ({"base": {"model": "models/no/such"}}, "base.model"),
+        ({"sft": {"max_length": 5}}, "sft.max_length"),
     ],
 )
-def test_settings_that_cannot_work_here_are_refused_by_field(tmp_path, settings, field):
+def test_settings_that_cannot_work_here_are_refused_by_field(tmp_path, sections, field):
     from gavel_train.contracts import StageRequest
     from gavel_train.grader.train import main
     from gavel_train.run.outcome import BadRequest
 
-    epoch_dir = write_request(make_root(tmp_path), "sft", 1, sft=settings)
+    epoch_dir = write_request(make_root(tmp_path), "sft", 1, **sections)
     request = StageRequest.model_validate_json((epoch_dir / "request.json").read_bytes())
     with pytest.raises(BadRequest) as error:
         main(request, epoch_dir)

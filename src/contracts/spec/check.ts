@@ -17,7 +17,7 @@ export function checkSpec(input: unknown): CheckedSpec {
     return {
       spec: null,
       problems: [
-        { field: '', message: `expected an object with fields run, task, policy, judge, sft; found ${show(input)}` },
+        { field: '', message: `expected an object with fields run, task, policy, judge, base; found ${show(input)}` },
       ],
     };
   }

@@ -1,3 +1,4 @@
+import type { ServeSpec } from './serve.ts';
 import type { Spec } from './spec.ts';
 
 /** Rules between fields, which JSON Schema cannot say. */
@@ -17,6 +18,8 @@ const rule = (field: string, broken: (spec: Spec) => string | null | false): Rul
     return message ? { field, message } : null;
   };
 };
+
+const gpusOf = (serve: ServeSpec) => serve.tensor_parallel_size * serve.data_parallel_size;
 
 const rules: Rule[] = [
   rule(
@@ -100,12 +103,12 @@ const rules: Rule[] = [
       `expected at least grpo.processes = ${grpo.processes}; found ${placement.trainer_gpus}`,
   ),
   rule('placement.judge_gpus', ({ placement, judge }) => {
-    const wanted = judge.vllm.tensor_parallel_size * judge.vllm.data_parallel_size;
+    const wanted = gpusOf(judge.serve);
     return (
       judge.engine === 'vllm' &&
       placement.judge_gpus > 0 &&
       placement.judge_gpus !== wanted &&
-      `expected judge.vllm.tensor_parallel_size * data_parallel_size = ${wanted}; found ${placement.judge_gpus}`
+      `expected judge.serve.tensor_parallel_size * data_parallel_size = ${wanted}; found ${placement.judge_gpus}`
     );
   }),
   rule(
@@ -115,6 +118,15 @@ const rules: Rule[] = [
       placement.judge_gpus > 0 &&
       `expected 0: engine openai runs elsewhere; found ${placement.judge_gpus}`,
   ),
+  rule('placement.grader_gpus', ({ placement, grader, base, audit }) => {
+    const roles = audit.base ? { grader, base } : { grader };
+    const other = Object.entries(roles).find(([, { serve }]) => gpusOf(serve) !== placement.grader_gpus);
+    return (
+      placement.grader_gpus > 0 &&
+      other !== undefined &&
+      `expected ${other[0]}.serve.tensor_parallel_size * data_parallel_size = ${gpusOf(other[1].serve)}; found ${placement.grader_gpus}`
+    );
+  }),
   rule(
     'audit.headline_mode',
     ({ audit }) =>
@@ -129,9 +141,9 @@ const rules: Rule[] = [
     );
   }),
   rule(
-    'judge.votes',
+    'judge.panel.votes',
     ({ judge }) =>
-      judge.votes > 1 &&
+      judge.panel.votes > 1 &&
       judge.sampling.temperature === 0 &&
       'expected 1: at judge.sampling.temperature 0 all votes are the same',
   ),

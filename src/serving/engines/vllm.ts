@@ -1,4 +1,4 @@
-import type { VllmSpec } from '../../contracts/spec/spec.ts';
+import type { ServeSpec } from '../../contracts/spec/serve.ts';
 
 /** Command line and environment of one vLLM server. */
 export interface VllmCommand {
@@ -13,26 +13,26 @@ export interface VllmOptions {
   served_name: string;
   host: string;
   port: number;
-  vllm: VllmSpec;
+  serve: ServeSpec;
   /** UUIDs of the leased GPUs; empty runs the CPU build. */
   gpus: string[];
 }
 
 /** Arguments for `python` that serve a model; the same flags on the CPU build and on CUDA. */
-export function vllmCommand({ model, served_name, host, port, vllm, gpus }: VllmOptions): VllmCommand {
+export function vllmCommand({ model, served_name, host, port, serve, gpus }: VllmOptions): VllmCommand {
   const onCpu = gpus.length === 0;
   const args = ['-m', 'gavel_train.serving.vllm', '--model', model, '--served-model-name', served_name];
-  args.push('--host', host, '--port', String(port), '--dtype', vllm.dtype);
-  if (vllm.max_model_len !== null) args.push('--max-model-len', String(vllm.max_model_len));
-  if (vllm.tensor_parallel_size > 1) args.push('--tensor-parallel-size', String(vllm.tensor_parallel_size));
-  if (vllm.data_parallel_size > 1) args.push('--data-parallel-size', String(vllm.data_parallel_size));
-  if (vllm.gpu_memory_utilization !== null && !onCpu) {
-    args.push('--gpu-memory-utilization', String(vllm.gpu_memory_utilization));
+  args.push('--host', host, '--port', String(port), '--dtype', serve.dtype);
+  if (serve.max_model_len !== null) args.push('--max-model-len', String(serve.max_model_len));
+  if (serve.tensor_parallel_size > 1) args.push('--tensor-parallel-size', String(serve.tensor_parallel_size));
+  if (serve.data_parallel_size > 1) args.push('--data-parallel-size', String(serve.data_parallel_size));
+  if (serve.gpu_memory_utilization !== null && !onCpu) {
+    args.push('--gpu-memory-utilization', String(serve.gpu_memory_utilization));
   }
   // Compiling graphs costs minutes on a CPU and gains nothing at the sizes that one serves there.
   if (onCpu) args.push('--enforce-eager');
   // A line for each request would outgrow every other log of the run.
-  args.push('--disable-uvicorn-access-log', ...vllm.extra_args);
+  args.push('--disable-uvicorn-access-log', ...serve.extra_args);
   return { args, env: onCpu ? cpuEnv : { CUDA_VISIBLE_DEVICES: gpus.join(',') } };
 }
 

@@ -6,7 +6,7 @@ const good = {
   task: { name: 'poly_easy' },
   policy: { model: 'models/policy' },
   judge: { model: 'models/judge', rubric: 'rubric.yaml' },
-  sft: { base_model: 'models/base' },
+  base: { model: 'models/base' },
 };
 
 const problemsOf = (change: Record<string, unknown>) => checkSpec({ ...good, ...change }).problems;
@@ -35,7 +35,7 @@ describe('checkSpec', () => {
   });
 
   it('names a missing field and what it should hold', () => {
-    expect(problemsOf({ sft: {} })).toEqual([{ field: 'sft.base_model', message: 'missing; expected a string' }]);
+    expect(problemsOf({ base: {} })).toEqual([{ field: 'base.model', message: 'missing; expected a string' }]);
   });
 
   it('offers the nearest of the allowed values', () => {
@@ -52,9 +52,10 @@ describe('checkSpec', () => {
     ['grpo.micro_batch_size', { grpo: { micro_batch_size: 7 } }],
     ['grpo.processes', { grpo: { processes: 3 } }],
     ['audit.headline_mode', { audit: { grader_modes: ['reasoned'] } }],
-    ['audit.grader_modes', { sft: { ...good.sft, modes: ['single_token'] } }],
+    ['audit.grader_modes', { sft: { modes: ['single_token'] } }],
     ['placement.trainer_gpus', { grpo: { processes: 4 }, placement: { trainer_gpus: 2 } }],
-    ['judge.votes', { judge: { ...good.judge, votes: 3 } }],
+    ['judge.panel.votes', { judge: { ...good.judge, panel: { votes: 3 } } }],
+    ['placement.grader_gpus', { placement: { grader_gpus: 2 } }],
   ])('finds what only two fields together get wrong: %s', (field, change) => {
     expect(problemsOf(change).map((problem) => problem.field)).toContain(field);
   });

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { LoraSpec } from './lora.ts';
+import { posInt } from './numbers.ts';
+
+export const GrpoSpec = z.strictObject({
+  steps: posInt('Optimizer steps.').default(60),
+  prompts_per_step: posInt('Distinct prompts in one step.').default(8),
+  num_generations: z.int().min(2).default(8).describe('Completions per prompt: the group.'),
+  max_completion_tokens: posInt('Longest completion, tokens.').default(64),
+  temperature: z
+    .number()
+    .gt(0)
+    .max(2)
+    .default(1)
+    .describe('Of sampled completions; a group of like completions teaches nothing.'),
+  learning_rate: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .default(1e-6)
+    .describe('Constant; a decaying rate would make a step depend on how many follow.'),
+  beta: z.number().min(0).default(0).describe('Weight of the KL term against the initial policy.'),
+  verifier_weight: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe('w in w * verifier + (1 - w) * score/9, where the row has ground truth.'),
+  lora: LoraSpec.nullable().default(null).describe('null trains all weights.'),
+  micro_batch_size: posInt('Completions in one forward and backward pass of one rank.').nullable().default(null),
+  gradient_checkpointing: z
+    .boolean()
+    .default(true)
+    .describe('Recompute activations in the backward pass to save memory.'),
+  rollout: z
+    .enum(['cached', 'transformers', 'vllm_colocate', 'vllm_server'])
+    .default('cached')
+    .describe('How completions are sampled; the vllm ones need a GPU and a vLLM that TRL supports.'),
+  dtype: z.enum(['float32', 'bfloat16']).default('float32').describe('bfloat16 trains in mixed precision.'),
+  save_every: posInt('Steps between checkpoints.').default(10),
+  keep_checkpoints: posInt('Newest checkpoints kept, besides first, middle, last and best.').default(3),
+  processes: posInt(
+    'Ranks; more than one goes through accelerate launch on GPUs, through torchrun on the CPU.',
+  ).default(1),
+  accelerate_args: z
+    .array(z.string())
+    .default([])
+    .describe('Flags handed to accelerate launch as they are; on the CPU there is none.'),
+  seed: z.int().min(0).default(0).describe('Same seed and same verdicts, same weights.'),
+});
+
+export type GrpoSpec = z.output<typeof GrpoSpec>;

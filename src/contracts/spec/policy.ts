@@ -1,0 +1,13 @@
+import { z } from 'zod';
+import { chatTemplateKwargs, extraBody, modelName, revision } from './model.ts';
+import { SamplingSpec } from './sampling.ts';
+import { ServeSpec } from './serve.ts';
+
+export const PolicySpec = z.strictObject({
+  model: modelName(),
+  revision: revision(),
+  chat_template_kwargs: chatTemplateKwargs(),
+  serve: ServeSpec.prefault({}),
+  sampling: SamplingSpec.prefault({}),
+  extra_body: extraBody(),
+});

@@ -1,0 +1,33 @@
+import { z } from 'zod';
+import { GradingMode } from '../mode.ts';
+import { LoraSpec } from './lora.ts';
+import { posInt } from './numbers.ts';
+
+export const SftSpec = z.strictObject({
+  lora: LoraSpec.prefault({}),
+  qlora: z.boolean().default(false).describe('4-bit base weights; needs a GPU and bitsandbytes.'),
+  modes: z
+    .array(GradingMode)
+    .min(1)
+    .max(2)
+    .default(['reasoned', 'single_token'])
+    .describe('What the grader learns to do.'),
+  epochs: z.number().gt(0).default(2).describe('Passes over the examples; may be a fraction.'),
+  learning_rate: z.number().gt(0).lt(1).default(2e-4).describe('Of the adapter.'),
+  batch_size: posInt('Examples per optimizer step.').default(32),
+  max_examples: posInt('Traces used at most; null uses all.').nullable().default(null),
+  max_length: posInt('Longest example, tokens.').default(2048),
+  balance: z
+    .enum(['none', 'oversample', 'weight'])
+    .default('none')
+    .describe('oversample: rare scores are repeated; weight: their loss counts more.'),
+  holdout: z.number().gt(0).lt(0.5).default(0.1).describe('Share of prompts kept out to measure loss.'),
+  dtype: z.enum(['float32', 'bfloat16']).default('float32').describe('bfloat16 trains in mixed precision.'),
+  save_every: posInt('Steps between checkpoints.').default(50),
+  processes: posInt(
+    'Ranks; more than one goes through accelerate launch on GPUs, through torchrun on the CPU.',
+  ).default(1),
+  seed: z.int().min(0).default(0).describe('Same seed and same traces, same weights.'),
+});
+
+export type SftSpec = z.output<typeof SftSpec>;
