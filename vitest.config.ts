@@ -25,9 +25,17 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          include: ['test/e2e/pipeline.test.ts'],
+          testTimeout: 15 * 60_000,
+          hookTimeout: 5 * 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'long',
           // Each has a server, a worker and a root of its own: they may run side by side.
           include: ['test/e2e/**/*.test.ts'],
-          exclude: ['test/e2e/faults.test.ts'],
+          exclude: ['test/e2e/pipeline.test.ts', 'test/e2e/faults.test.ts'],
           testTimeout: 15 * 60_000,
           hookTimeout: 5 * 60_000,
         },

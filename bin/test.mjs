@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // `npm test`: set-up, generated files, lint, types, tests of both languages, and one run from end to end.
+// `npm run test:long` (--long): the tests that `npm test` leaves out for their length, the short fault campaign among them.
 // Stops at the first failure. --fast leaves the end-to-end run out, --keep-going goes on after a failure.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -13,8 +14,8 @@ import { fromPytest, fromVitest } from './test/counts.mjs';
 
 const options = new Set(process.argv.slice(2));
 for (const option of options) {
-  if (option !== '--fast' && option !== '--keep-going') {
-    console.error(`Expected --fast or --keep-going, got ${option}.`);
+  if (!['--fast', '--long', '--keep-going'].includes(option)) {
+    console.error(`Expected --fast, --long or --keep-going, got ${option}.`);
     process.exit(2);
   }
 }
@@ -48,11 +49,11 @@ const vitest = (name, ...more) => {
 };
 const junit = join(reports, 'pytest.xml');
 // pyproject.toml, and with it the settings of pytest, is in python/.
-const pytest = {
-  command: [venv('pytest'), `--junitxml=${junit}`],
+const pytest = (marker) => ({
+  command: [venv('pytest'), `--junitxml=${junit}`, '-m', marker],
   cwd: join(root, 'python'),
   count: (printed) => fromPytest(junit, printed),
-};
+});
 
 const fast = options.has('--fast');
 const checks = [
@@ -62,18 +63,25 @@ const checks = [
   { name: 'ruff check', command: [venv('ruff'), 'check', 'python', 'models'] },
   { name: 'ruff format', command: [venv('ruff'), 'format', '--check', 'python', 'models'] },
   { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
-  { name: 'Python tests', ...pytest },
+  { name: 'Python tests', ...pytest('not slow') },
 ];
 const unit = { name: 'TypeScript tests', ...vitest('unit') };
 const checker = { name: 'fault checker', ...vitest('checker') };
+const e2e = { name: 'end to end', ...vitest('e2e') };
+const slow = { name: 'slow Python tests', ...pytest('slow') };
 // Left alone, vitest takes one worker on two cores, and half of the time a run waits for a model to load.
-const e2e = { name: 'end to end', ...vitest('e2e', '--maxWorkers=2') };
+const longer = { name: 'more end to end', ...vitest('long', '--maxWorkers=2') };
 const campaign = { name: 'fault campaign', ...vitest('campaign') };
 // One phase after the other; two lanes for two cores. What is printed by all but the first is held back until a step is over.
-const phases = fast
-  ? [[[unit], [...checks, checker]]]
-  : // The longer of the two end-to-end files is alone with itself for most of its time, and the checker is small processes.
-    [[[unit], checks], [[e2e], [checker]], [[campaign]]];
+const phases = options.has('--long')
+  ? [[[longer], [slow]], [[campaign]]]
+  : fast
+    ? [[[unit], [...checks, checker]]]
+    : // The end-to-end run waits for models to load for half of its time, and the checker is small processes.
+      [
+        [[unit], checks],
+        [[e2e], [checker]],
+      ];
 
 const running = new Set();
 let stopped = false;
