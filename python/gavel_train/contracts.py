@@ -633,7 +633,7 @@ class VerdictRow(BaseModel):
     )
     row_id: str
     key: str
-    verdict: Literal["scored", "unparseable", "refused", "abstained"]
+    verdict: Literal["scored", "unparseable", "refused", "abstained", "failed"]
     score: Annotated[int | None, Field(ge=0, le=9)]
     expectation: Annotated[float | None, Field(ge=0.0, le=9.0)]
     confidence: Annotated[float | None, Field(ge=0.0, le=1.0)]
@@ -1056,7 +1056,7 @@ class Grade(BaseModel):
         extra="forbid",
     )
     key: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    verdict: Literal["scored", "unparseable", "refused", "abstained"]
+    verdict: Literal["scored", "unparseable", "refused", "abstained", "failed"]
     score: Annotated[
         int | None,
         Field(
@@ -1137,7 +1137,7 @@ class Trace(BaseModel):
     messages: list[Message]
     reply: str
     reasoning: str | None
-    verdict: Literal["scored", "unparseable", "refused", "abstained"]
+    verdict: Literal["scored", "unparseable", "refused", "abstained", "failed"]
     score: Annotated[int | None, Field(ge=0, le=9)]
     expectation: Annotated[float | None, Field(ge=0.0, le=9.0)]
     distribution: Annotated[

@@ -5,7 +5,7 @@ import { GradingMode } from './mode.ts';
 
 export const StageName = z.enum(['grpo', 'sft', 'audit', 'serve']);
 export const GradingRole = z.enum(['judge', 'grader', 'base']);
-export const VerdictKind = z.enum(['scored', 'unparseable', 'refused', 'abstained']);
+export const VerdictKind = z.enum(['scored', 'unparseable', 'refused', 'abstained', 'failed']);
 
 /** Reads: a step of GRPO, an audit row, a retest, or a call through the served endpoint. */
 export const Occasion = z.string().regex(/^(grpo:\d+:\d+:\d+:\d+|audit:[^:]+:\d+|retest:[^:]+:\d+|call:[^:]+)$/);

@@ -7,6 +7,7 @@ import type { TokenLogprob } from '../judging/digits.ts';
 import type { Reply } from '../judging/verdict.ts';
 import { digitTokens } from './digit-tokens.ts';
 import type { Live, Upstream } from './upstream.ts';
+import { Garbage } from './upstream-errors.ts';
 
 /** As many as OpenAI and vLLM give by default: enough to hold all ten digits where a digit is likely at all. */
 const TOP_LOGPROBS = 20;
@@ -26,14 +27,18 @@ export function samplingOf(
   return { ...sampling, extra_body };
 }
 
+/** Asked under the same settings as everything else, so that a judge that rejects the settings rejects this too. */
+const PROBE: Message[] = [{ role: 'user', content: 'Reply with the digit 5.' }];
+
 /** Asks a model for one grading reply. Waits through outages; throws what Upstream.call throws. */
 export async function ask(upstream: Upstream, mode: GradingMode, messages: Message[]): Promise<Answer> {
   const { extra_body, ...sampling } = samplingOf(upstream.config, mode);
-  const { value, latency_ms } = await upstream.call(sampling.max_tokens, async (live, signal) => {
+  const asking = (messages: Message[]) => async (live: Live, signal: AbortSignal) => {
     const body = { model: live.endpoint.model, messages, ...sampling, ...(extra_body as object) };
     const allowed = mode === 'single_token' ? await digitTokens(live.endpoint, signal) : null;
     return send(live, { ...body, ...(allowed ? { allowed_token_ids: allowed } : {}) } as Body, signal);
-  });
+  };
+  const { value, latency_ms } = await upstream.call(sampling.max_tokens, asking(messages), asking(PROBE));
   const usage = value.usage
     ? { prompt_tokens: value.usage.prompt_tokens, completion_tokens: value.usage.completion_tokens }
     : null;
@@ -61,9 +66,8 @@ async function send(live: Live, body: Body, signal: AbortSignal): Promise<ChatCo
     completion = await client.chat.completions.create(body, { signal });
     without_logprobs.add(server);
   }
-  // Something other than a model answered, a proxy's page perhaps: the model is away.
   if (typeof completion?.choices?.[0]?.message !== 'object') {
-    throw new Error(`Expected a chat completion, got ${JSON.stringify(completion)?.slice(0, 120)}`);
+    throw new Garbage(`Expected a chat completion, got ${JSON.stringify(completion)?.slice(0, 120)}`);
   }
   return completion;
 }

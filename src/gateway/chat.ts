@@ -26,7 +26,7 @@ export function chat(
   return new Promise((resolve, reject) => {
     upstream
       .once(async (live) => {
-        const response = await reach(upstream, live, body, gone);
+        const response = await whole(upstream, await reach(upstream, live, body, gone));
         const listener = record ? record.follow(body, live.endpoint, response) : null;
         const { stream, ended } = relay(response, gone, listener);
         const headers = { 'content-type': response.headers.get('content-type') ?? 'application/json' };
@@ -54,10 +54,53 @@ async function reach(upstream: Upstream, live: Live, body: ChatBody, gone: Abort
         place = upstream.place();
         continue;
       }
-      throw translate(upstream, gone.signal.aborted ? gone.signal.reason : error, endpoint.api_key);
+      const thrown = gone.signal.aborted ? gone.signal.reason : error;
+      throw (await ownFailure(upstream, place, thrown)) ?? translate(upstream, thrown, endpoint.api_key);
     } finally {
       clearTimeout(late);
     }
+  }
+}
+
+/** A model list is answered from memory: what takes longer is a server that is away. */
+const ALIVE_WITHIN_MS = 5_000;
+
+/** The model server's error for this one request, if the server is otherwise there: 503 would invite the client to wait for it. */
+async function ownFailure(
+  upstream: Upstream,
+  { client, endpoint }: Live,
+  error: unknown,
+): Promise<GatewayError | null> {
+  if (!(error instanceof APIError) || !(error.status >= 500) || error.status === 503) return null;
+  try {
+    await client.models.list({ signal: AbortSignal.timeout(ALIVE_WITHIN_MS) });
+  } catch {
+    return null;
+  }
+  const message = errorLine(error.message.replace(/^\d{3} /, ''), [endpoint.api_key]);
+  return failed(error.status, `The ${upstream.role} failed this request (HTTP ${error.status}): ${message}`);
+}
+
+const failed = (status: number, message: string): GatewayError => new GatewayError(status, 'model_failed', message);
+
+/** An answer that is not streamed is read whole, since only then can a proxy's page or half an answer be told from a completion. */
+async function whole(upstream: Upstream, response: Response): Promise<Response> {
+  const type = response.headers.get('content-type') ?? '';
+  if (type.includes('text/event-stream')) return response;
+  const text = await response.text().catch((error) => {
+    throw away(upstream, errorLine(String(error)));
+  });
+  if (!isCompletion(text)) {
+    throw failed(502, `Expected a chat completion from the ${upstream.role}, got ${errorLine(text.slice(0, 120))}`);
+  }
+  return new Response(text, { status: response.status, headers: { 'content-type': 'application/json' } });
+}
+
+function isCompletion(text: string): boolean {
+  try {
+    return Array.isArray(JSON.parse(text).choices);
+  } catch {
+    return false;
   }
 }
 

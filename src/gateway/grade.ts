@@ -5,6 +5,7 @@ import { keyOf, type Question, textDigest } from '../ledger/key.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { ask, samplingOf } from './ask.ts';
 import { badRequest } from './errors.ts';
+import { KeepsFailing } from './poison.ts';
 import { Rejected, type Role, type Upstream } from './upstream.ts';
 
 interface Call {
@@ -90,7 +91,8 @@ export class Grader {
     if (earlier) return this.#reuse(call, earlier);
     const flight = `${call.question.mode} ${call.upstream.role} ${text}`;
     const running = this.#texts.get(flight);
-    if (running) return this.#reuse(call, await running);
+    const first = await running;
+    if (first && first.verdict !== 'failed') return this.#reuse(call, first);
     const asked = this.#ask(call).finally(() => this.#texts.delete(flight));
     this.#texts.set(flight, asked);
     return asked;
@@ -99,8 +101,10 @@ export class Grader {
   #sameText({ question, sampling }: Call, text: string): Trace | null {
     const key = this.#ledger.keyOfText(text);
     const trace = key === null ? null : this.#ledger.find(key);
-    // Only with the same sampling parameters does its occasion lead to its key.
-    return trace && keyOf(question, sampling, trace.occasion) === trace.key ? trace : null;
+    // Only with the same sampling parameters does its occasion lead to its key. A call that failed left no reply to reuse.
+    return trace && trace.verdict !== 'failed' && keyOf(question, sampling, trace.occasion) === trace.key
+      ? trace
+      : null;
   }
 
   async #reuse(call: Call, { key, reply, ...from }: Trace): Promise<Trace> {
@@ -117,12 +121,13 @@ export class Grader {
       const { confidence: _, ...judged } = parseReply(reply, question.mode);
       return await this.#record(call, { reply: reply.content, ...judged, usage, latency_ms, reused_from: null });
     } catch (error) {
-      if (!(error instanceof Rejected)) throw error;
-      // A completion too long for the judge, or one that it may not read, stays so: waiting would hold up the stage for
-      // ever, and failing would let one long rollout end a run. It gets a verdict without a score, which says why.
+      if (!(error instanceof Rejected || error instanceof KeepsFailing)) throw error;
+      // What this one request meets (too long, forbidden, a crash of the server's parser) it meets again: waiting would hold up
+      // the stage for ever, and ending it would let one completion end a run. It gets a verdict without a score, which says why.
       const none = { score: null, expectation: null, distribution: null, off_digit_mass: null, usage: null };
-      const verdict = error.refused ? 'refused' : 'unparseable';
-      const reasoning = `The model server rejected the request: ${error.message}`;
+      const verdict = error instanceof Rejected && error.refused ? 'refused' : 'failed';
+      const reasoning =
+        error instanceof Rejected ? `The model server rejected the request: ${error.message}` : error.message;
       return this.#record(call, { reply: '', verdict, reasoning, ...none, latency_ms: 0, reused_from: null });
     }
   }

@@ -33,6 +33,11 @@ export class Outage {
     return this.#since === null ? 0 : performance.now() - this.#since;
   }
 
+  /** Whether some call was answered after `time`. */
+  answeredSince(time: number): boolean {
+    return this.#last_success > time;
+  }
+
   /** A call that began at `started` failed. A call that was answered meanwhile shows that the model is not away since then. */
   failed(started: number, reason: string): void {
     this.#reason = reason;

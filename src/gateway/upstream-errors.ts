@@ -5,30 +5,45 @@ import { GatewayError } from './errors.ts';
 
 /** What a failed call to a model means. */
 export type Fault =
-  /** The server is away, busy or broken; asking later may help. */
-  | { kind: 'away'; message: string; retry_after_s: number | null }
+  /** The server is away, busy or broken; asking later may help. `suspect`: the request itself may be the reason. */
+  | { kind: 'away'; message: string; retry_after_s: number | null; suspect: boolean }
   /** This one request cannot be answered, and no later one like it. */
   | { kind: 'rejected'; message: string; refused: boolean; status: number }
-  /** Nothing will be answered until a person changes something. */
+  /** Asking again brings the same. Unless others are answered, nothing will be until a person changes something. */
   | { kind: 'misconfigured'; message: string };
 
 const TOO_LONG =
   /context.?(?:length|window|size)|maximum.{0,20}(?:length|tokens)|too long|too many tokens|string_above_max/i;
 const CONTENT_FILTER = /content.?(?:filter|policy|management)|responsibleai/i;
 
+/** The server took a request and did not answer it in time. */
+export class NoAnswerInTime extends Error {
+  override name = 'NoAnswerInTime';
+}
+
+/** The server answered 200 with something that is no answer: a proxy's page, say. */
+export class Garbage extends Error {
+  override name = 'Garbage';
+}
+
+/** Statuses that say when to come back, and nothing of the request. */
+const BUSY = [408, 409, 425, 429, 503];
+
 /** Sorts anything that a call to a model server threw. GatewayErrors pass through: they are decided already. */
 export function faultOf(error: unknown, secrets: readonly (string | null)[], max_tokens: number | null): Fault {
   if (error instanceof GatewayError) throw error;
   const text = errorLine(describe(error), secrets);
   if (!(error instanceof APIError) || error.status === undefined) {
-    return { kind: 'away', message: text, retry_after_s: null };
+    // A connection that is refused or cut is no answer to any request. A body that is no JSON throws a SyntaxError.
+    const suspect = error instanceof NoAnswerInTime || error instanceof Garbage || error instanceof SyntaxError;
+    return { kind: 'away', message: text, retry_after_s: null, suspect };
   }
   const { status } = error;
   const message = `HTTP ${status}: ${text}`;
-  if (status >= 500 || status === 408 || status === 409 || status === 425 || status === 429) {
+  if (status >= 500 || BUSY.includes(status)) {
     // Answers that say the account is empty come as 429 too, but no waiting refills it.
     if (error.code === 'insufficient_quota') return { kind: 'misconfigured', message };
-    return { kind: 'away', message, retry_after_s: retryAfter(error.headers) };
+    return { kind: 'away', message, retry_after_s: retryAfter(error.headers), suspect: !BUSY.includes(status) };
   }
   if (status === 400 || status === 413 || status === 422) {
     const about = `${error.code ?? ''} ${error.type ?? ''} ${error.message}`;

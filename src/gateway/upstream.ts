@@ -7,7 +7,8 @@ import { type Endpoint, readEndpoint } from './endpoint.ts';
 import { GatewayError, judgeAway, judgeMisconfigured } from './errors.ts';
 import { Limiter } from './limiter.ts';
 import { Outage } from './outage.ts';
-import { type Fault, faultOf } from './upstream-errors.ts';
+import { Prober, Suspicion } from './poison.ts';
+import { type Fault, faultOf, NoAnswerInTime } from './upstream-errors.ts';
 
 export type Role = (typeof GradingRole.options)[number];
 
@@ -32,6 +33,8 @@ export interface Live {
   client: OpenAI;
 }
 
+type Ask<T> = (live: Live, signal: AbortSignal) => Promise<T>;
+
 /** One role's model server: limits, retries and waits, so that nobody else has to. */
 export class Upstream {
   readonly role: Role;
@@ -41,6 +44,7 @@ export class Upstream {
   #limiter: Limiter;
   #live: Live | null = null;
   #identity: Identity | null = null;
+  #prober = new Prober();
   #closing = new AbortController();
 
   constructor(role: Role, config: GatewayRole, emit: (event: GatewayEvent) => void) {
@@ -68,22 +72,21 @@ export class Upstream {
 
   /**
    * Runs `ask` until it is answered: through refused connections, timeouts, 429 and 5xx, reading anew where the model is.
-   * Returns the answer and the milliseconds of the attempt that succeeded. Throws Rejected, or GatewayError judge_away or judge_misconfigured.
+   * Returns the answer and the milliseconds of the attempt that succeeded. Throws Rejected or KeepsFailing, which are about this
+   * request, or GatewayError judge_away or judge_misconfigured. `probe` is a request that is known to be harmless.
    */
-  call<T>(
-    max_tokens: number,
-    ask: (live: Live, signal: AbortSignal) => Promise<T>,
-  ): Promise<{ value: T; latency_ms: number }> {
+  call<T>(max_tokens: number, ask: Ask<T>, probe: Ask<unknown>): Promise<{ value: T; latency_ms: number }> {
     return this.#limiter.run(async () => {
       this.stats.in_flight++;
       try {
         let latency_ms = 0;
-        const value = await this.#patiently(max_tokens, async (live, signal) => {
+        const timed: Ask<T> = async (live, signal) => {
           const started = performance.now();
           const answer = await ask(live, signal);
           latency_ms = performance.now() - started;
           return answer;
-        });
+        };
+        const value = await this.#patiently(max_tokens, timed, probe);
         return { value, latency_ms };
       } finally {
         this.stats.in_flight--;
@@ -143,8 +146,9 @@ export class Upstream {
     return this.#live;
   }
 
-  async #patiently<T>(max_tokens: number | null, ask: (live: Live, signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #patiently<T>(max_tokens: number | null, ask: Ask<T>, probe: Ask<unknown> | null = null): Promise<T> {
     let first_failure: number | null = null;
+    const suspicion = new Suspicion(performance.now());
     for (let attempt = 0; ; attempt++) {
       this.#closing.signal.throwIfAborted();
       const started = performance.now();
@@ -158,23 +162,52 @@ export class Upstream {
         this.#closing.signal.throwIfAborted();
         const fault = faultOf(error, [live?.endpoint.api_key ?? null], max_tokens);
         if (fault.kind === 'rejected') throw new Rejected(fault);
-        const moved = live === null || this.moved(live.endpoint);
-        if (fault.kind === 'misconfigured' && !moved) {
-          const where = `${live?.endpoint.base_url} (model "${live?.endpoint.model}")`;
-          throw judgeMisconfigured(`The ${this.role} at ${where} cannot be used as configured: ${fault.message}`);
-        }
         first_failure ??= started;
-        this.outage.failed(started, fault.message);
-        await this.#pause(attempt, fault, first_failure);
+        const stays = live !== null && !this.moved(live.endpoint);
+        const over = performance.now() - first_failure > this.config.outage_limit_s * 1000;
+        const answers = stays && live && probe && (await this.#answersOthers(live, probe, { suspicion, fault, over }));
+        if (answers) suspicion.count(this.role, fault.message, over);
+        else this.outage.failed(started, fault.message);
+        suspicion.since = performance.now();
+        await this.#pause(attempt, fault);
       }
     }
   }
 
+  /**
+   * Whether the model answers other requests since this one was tried before. Throws judge_misconfigured where it rejects them too.
+   * Failures that only say "later" are not held against a request before its time is up.
+   */
+  async #answersOthers(
+    live: Live,
+    probe: Ask<unknown>,
+    { suspicion, fault, over }: { suspicion: Suspicion; fault: Fault; over: boolean },
+  ): Promise<boolean> {
+    if (fault.kind === 'away' && !fault.suspect && !over) return false;
+    if (this.outage.answeredSince(suspicion.since)) return true;
+    const { api_key, base_url, model } = live.endpoint;
+    const probed = await this.#prober.ask(
+      () => this.#timed(probe, live),
+      (error) => faultOf(error, [api_key], null),
+    );
+    this.#closing.signal.throwIfAborted();
+    if (probed === 'answers') {
+      this.outage.answered();
+      return true;
+    }
+    if (fault.kind === 'misconfigured' && probed.kind !== 'away') {
+      throw judgeMisconfigured(
+        `The ${this.role} at ${base_url} (model "${model}") cannot be used as configured: ${fault.message}`,
+      );
+    }
+    return false;
+  }
+
   /** Gives an attempt its deadline: body included, which the client's own timeout leaves out. */
-  async #timed<T>(ask: (live: Live, signal: AbortSignal) => Promise<T>, live: Live): Promise<T> {
+  async #timed<T>(ask: Ask<T>, live: Live): Promise<T> {
     const { timeout_s } = this.config;
     const attempt = new AbortController();
-    const late = new Error(`No answer within ${timeout_s} s.`);
+    const late = new NoAnswerInTime(`No answer within ${timeout_s} s.`);
     const onClose = () => attempt.abort(this.#closing.signal.reason);
     this.#closing.signal.addEventListener('abort', onClose);
     const timer = setTimeout(() => attempt.abort(late), timeout_s * 1000);
@@ -188,9 +221,9 @@ export class Upstream {
     }
   }
 
-  async #pause(attempt: number, fault: Fault, first_failure: number): Promise<void> {
+  async #pause(attempt: number, fault: Fault): Promise<void> {
     const limit_ms = this.config.outage_limit_s * 1000;
-    const left_ms = limit_ms - Math.max(performance.now() - first_failure, this.outage.away_ms);
+    const left_ms = limit_ms - this.outage.away_ms;
     const ceiling = Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** attempt);
     // Jitter keeps callers that failed together from coming back together.
     let pause_ms = ceiling * (0.5 + Math.random() / 2);

@@ -8,7 +8,8 @@ export const glossary = {
   grader: 'The small model distilled from the judge’s graded answers: the student, and what this report is about.',
   base: 'The model that the grader was made from, before any training.',
   policy: 'The model that was trained by reinforcement learning (GRPO) on the judge’s scores.',
-  verdict: 'The outcome of one grading call: scored, unparseable, refused or abstained.',
+  verdict:
+    'The outcome of one grading call: scored, unparseable, refused, abstained, or failed (no reply, while others got theirs).',
   score: 'A digit from 0 (worst) to 9 (best), with the meaning that the rubric gives it.',
   reward:
     'What the trainer receives for one answer: the verifier’s mark and the judge’s score, mixed as the spec says.',

@@ -13,6 +13,7 @@ export type Behaviour =
     }
   | { status: number; body?: unknown; headers?: Record<string, string> }
   | { raw: string }
+  | { garbled: string }
   | { hang: true }
   | { cut: true };
 
@@ -31,6 +32,8 @@ export class FakeJudge {
   behave: (asked: Asked, n: number) => Behaviour;
   /** Whether it knows /tokenize, as vLLM does. */
   vllm = false;
+  /** Whether it lists its models: what a server does that is there, whatever it makes of a chat. */
+  lists = false;
   #server: Server | null = null;
   port = 0;
 
@@ -69,10 +72,16 @@ export class FakeJudge {
     const asked = { path: request.url ?? '', authorization: request.headers.authorization, body };
     this.asked.push(asked);
     if (asked.path === '/tokenize') return this.#tokenize(body, response);
+    if (asked.path === '/v1/models') {
+      response.writeHead(this.lists ? 200 : 500, { 'content-type': 'application/json' });
+      return void response.end(JSON.stringify({ object: 'list', data: [] }));
+    }
     const told = this.behave(asked, this.chats.length);
     if ('hang' in told) return;
     if ('cut' in told) return void request.socket.destroy();
     if ('raw' in told) return void response.writeHead(200, { 'content-type': 'text/html' }).end(told.raw);
+    if ('garbled' in told)
+      return void response.writeHead(200, { 'content-type': 'application/json' }).end(told.garbled);
     if ('status' in told) {
       response.writeHead(told.status, { 'content-type': 'application/json', ...told.headers });
       return void response.end(

@@ -140,11 +140,11 @@ test('calls nonsense unparseable and never 0', async () => {
   expect(await gateway.grade()).toMatchObject({ verdict: 'unparseable', score: null, expectation: null });
 });
 
-test('records a completion that is too long for the judge as unparseable, with the reason', async () => {
+test('records a completion that is too long for the judge as failed, with the reason', async () => {
   const message = "This model's maximum context length is 4096 tokens. However, your request has 9000 input tokens.";
   const { gateway } = await graded(() => ({ status: 400, body: { error: { message } } }));
   const grade = await gateway.grade();
-  expect(grade).toMatchObject({ verdict: 'unparseable', score: null });
+  expect(grade).toMatchObject({ verdict: 'failed', score: null });
   expect(grade.reasoning).toContain('maximum context length is 4096');
 });
 
@@ -159,7 +159,8 @@ test.each([
   expect(error).toMatchObject({ status: 502, code: 'judge_misconfigured' });
   expect(error.message).toContain(`HTTP ${status}`);
   expect(error.message).not.toContain('sk-abcdef');
-  expect(judge.chats).toHaveLength(1);
+  // The call, and a harmless one that shows that it is not the call's fault.
+  expect(judge.chats).toHaveLength(2);
 });
 
 test.each([

@@ -74,6 +74,10 @@ test('raises the classes of the openai client', async () => {
   expect(limited.headers.get('retry-after')).toBe('7');
   judge.behave = () => ({ status: 500 });
   expect(await chat()).toMatchObject({ constructor: InternalServerError, status: 503, code: 'model_away' });
+  judge.lists = true;
+  expect(await chat({ response_format: { type: 'json_object' } })).toMatchObject({ status: 500, code: 'model_failed' });
+  judge.behave = () => ({ raw: '<html>Bad gateway</html>' });
+  expect(await chat()).toMatchObject({ status: 502, code: 'model_failed', message: expect.stringContaining('<html>') });
   judge.behave = () => ({ status: 401, body: { error: { message: 'Incorrect API key provided: sk-abcdef123456' } } });
   const misconfigured = await chat();
   expect(misconfigured).toMatchObject({ status: 502, code: 'judge_misconfigured' });

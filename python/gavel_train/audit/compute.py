@@ -19,7 +19,7 @@ from gavel_train.run.directory import now
 
 THRESHOLD = 5
 
-VERDICTS = ("scored", "unparseable", "refused", "abstained")
+VERDICTS = ("scored", "unparseable", "refused", "abstained", "failed")
 
 Verdicts = Mapping[str, VerdictRow]
 

@@ -3,7 +3,7 @@ import { type Html, html, table } from '../html.ts';
 import { count, measured, word } from '../words.ts';
 import { section } from './section.ts';
 
-const kinds = ['scored', 'unparseable', 'refused', 'abstained'];
+const kinds = ['scored', 'unparseable', 'refused', 'abstained', 'failed'];
 
 export function coverage(audit: Audit): Html {
   const question = 'Was every answer graded?';
