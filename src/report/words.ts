@@ -4,8 +4,8 @@ import { type Html, html } from './html.ts';
 /** How figures are written, and the words that a reader may need explained. */
 
 export const glossary = {
-  judge: 'The large language model that grades during training: the teacher.',
-  grader: 'The small model distilled from the judge’s graded answers: the student, and what this report is about.',
+  judge: 'The language model that grades during training: the teacher.',
+  grader: 'The model distilled from the judge’s graded answers: the student, and what this report is about.',
   base: 'The model that the grader was made from, before any training.',
   policy: 'The model that was trained by reinforcement learning (GRPO) on the judge’s scores.',
   verdict:

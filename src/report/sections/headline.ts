@@ -32,7 +32,7 @@ function verdict(audit: Audit, kind: ReportData['kind']): Html {
 const answers = (audit: Audit) => `${count(audit.rows)} answers to ${count(audit.prompts)} problems`;
 
 const story = (audit: Audit) =>
-  html`A large ${word('judge')} graded answers while a ${word('policy')} was trained on its scores; a small ${word('grader')} then learned to grade as the judge does. The grader was checked on ${answers(audit)} that neither had been trained on.`;
+  html`A ${word('judge')} graded answers while a ${word('policy')} was trained on its scores; a ${word('grader')} then learned from these verdicts to grade as the judge does. The grader was checked on ${answers(audit)}, none of which occurs in the verdicts that it learned from. What the models had seen before this run is not known here.`;
 
 function noVerdict(failure: string | null, stages: number): Html {
   const why = failure ? 'The run ended before its audit' : 'The audit has not been made yet';
