@@ -1,4 +1,4 @@
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, TimeoutFailure } from '@temporalio/common';
 import { redact } from './redact.ts';
 
 /**
@@ -83,6 +83,38 @@ export function invalidSpec(problems: Problem[]): ApplicationFailure {
   const [first] = problems;
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
   return failure('InvalidSpec', `${first?.field || 'spec'}: ${first?.message ?? 'invalid'}${more}`, { problems });
+}
+
+/**
+ * What an error comes down to: wrappers ("Activity task failed", "fetch failed") say only that something inside them failed.
+ * A typed failure and a timeout are answers by themselves, whatever they carry.
+ */
+export function innermost(error: unknown): unknown {
+  let inner = error;
+  while (inner instanceof Error && inner.cause instanceof Error) {
+    if (inner instanceof ApplicationFailure || inner instanceof TimeoutFailure) break;
+    inner = inner.cause;
+  }
+  return inner;
+}
+
+/** Type of the failure inside an error; null where it has none. */
+export function failureType(error: unknown): string | null {
+  const inner = innermost(error);
+  return inner instanceof ApplicationFailure ? (inner.type ?? null) : null;
+}
+
+/** The details that `failure` was given, of the failure inside an error. */
+export function failureDetails(error: unknown): Record<string, unknown> {
+  const inner = innermost(error);
+  const [details] = inner instanceof ApplicationFailure ? (inner.details ?? []) : [];
+  return (details ?? {}) as Record<string, unknown>;
+}
+
+/** Which of Temporal's timeouts an error comes down to; null where it is none. */
+export function timeoutOf(error: unknown): string | null {
+  const inner = innermost(error);
+  return inner instanceof TimeoutFailure ? (inner.timeoutType ?? null) : null;
 }
 
 /** Whether a message, of Python or of Node, says that a disk is full. */

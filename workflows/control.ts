@@ -1,6 +1,6 @@
 import {
-  ApplicationFailure,
   CancellationScope,
+  type ChildWorkflowHandle,
   condition,
   getExternalWorkflowHandle,
   isCancellation,
@@ -150,8 +150,9 @@ export class StageControl {
 export class PipelineControl {
   private readonly board: StatusBoard;
   private paused = false;
-  private child: string | null = null;
-  private notices: Leaving = [];
+  /** The running stage's workflow; null between stages, and while one is being started. */
+  private child: StageHandle | null = null;
+  private notices: Notice[] = [];
 
   constructor(board: StatusBoard) {
     this.board = board;
@@ -160,31 +161,28 @@ export class PipelineControl {
       description: 'Commits at the next step boundary, ends the stage and gives its GPUs back until `resume`.',
     });
     setHandler(resumeUpdate, () => this.resume(), { description: 'Goes on after `pause`.' });
-    setHandler(
-      preemptionNoticeSignal,
-      async (notice) => {
-        const { success, data } = PreemptionNotice.safeParse(notice ?? {});
-        // The next stage must not begin on that node either.
-        if (success && data.node !== null) this.notices.push([data.node, Date.now() + data.seconds * 1000]);
-        // A stage that has just ended needs no notice; a failure thrown here would fail the pipeline.
-        if (this.child !== null) await signal(this.child, preemptionNoticeSignal, notice).catch(() => undefined);
-      },
-      { description: 'A node will be taken away: commit at the next step boundary and go on elsewhere.' },
-    );
+    setHandler(preemptionNoticeSignal, (notice) => this.notice(notice), {
+      description: 'A node will be taken away: commit at the next step boundary and go on elsewhere.',
+    });
   }
 
-  /** Runs a stage's workflow; a pause that was asked for between two stages comes first. */
-  async running<T>(stage: string, workflowId: string, work: (leaving: Leaving) => Promise<T>): Promise<T> {
+  /** Runs a stage's workflow to its end; a pause that was asked for between two stages comes first. */
+  async running<T>(stage: string, start: (leaving: Leaving) => Promise<StageHandle<T>>): Promise<T> {
     if (this.paused) {
       this.board.setState({ stage, state: 'paused' });
       await condition(() => !this.paused);
       this.board.setState({ stage, state: 'running' });
     }
     const now = Date.now();
-    this.notices = this.notices.filter(([, until]) => until > now);
-    this.child = workflowId;
+    this.notices = this.notices.filter(({ until }) => until > now);
+    const told = this.notices.length;
+    const child = await start(this.notices.flatMap(({ node, until }) => (node === null ? [] : [[node, until]])));
+    this.child = child;
     try {
-      return await work(this.notices);
+      // What was asked for while it was being started; a signal to a workflow that does not exist yet reaches nobody.
+      if (this.paused) await tell(child, setPausedSignal, true);
+      for (const { notice } of this.notices.slice(told)) await tell(child, preemptionNoticeSignal, notice);
+      return await child.result();
     } finally {
       this.child = null;
     }
@@ -192,34 +190,41 @@ export class PipelineControl {
 
   private async pause() {
     this.paused = true;
-    if (this.child !== null) {
-      await signal(this.child, setPausedSignal, true);
-      const { stage } = this.board.status;
-      await condition(() => this.board.isPaused(stage) || !this.paused || this.child === null, '2 minutes');
-    }
+    if (this.child !== null) await tell(this.child, setPausedSignal, true);
+    const { stage, stages } = this.board.status;
+    // Prepare and report are too short to be paused: the next stage does not begin.
+    if (!(stage in stages)) return this.board.status;
+    const over = () => this.board.status.stage !== stage;
+    await condition(() => this.board.isPaused(stage) || !this.paused || over(), '2 minutes');
     return this.board.status;
   }
 
   private async resume() {
     this.paused = false;
-    if (this.child !== null) await signal(this.child, setPausedSignal, false);
+    if (this.child !== null) await tell(this.child, setPausedSignal, false);
     return this.board.status;
+  }
+
+  private async notice(notice: Partial<PreemptionNotice> = {}): Promise<void> {
+    const { success, data } = PreemptionNotice.safeParse(notice);
+    if (!success) return;
+    // The next stage must not begin on that node either.
+    this.notices.push({ notice, node: data.node, until: Date.now() + data.seconds * 1000 });
+    if (this.child !== null) await tell(this.child, preemptionNoticeSignal, notice);
   }
 }
 
-async function signal<T extends unknown[]>(
-  workflowId: string,
-  definition: SignalDefinition<T>,
-  ...args: T
-): Promise<void> {
-  try {
-    await getExternalWorkflowHandle(workflowId).signal(definition, ...args);
-  } catch (error) {
-    throw ApplicationFailure.create({
-      type: 'StageNotReached',
-      message: `The stage ${workflowId} did not take the message; it may just have ended. Try again.`,
-      cause: error as Error,
-      nonRetryable: true,
-    });
-  }
+interface Notice {
+  notice: Partial<PreemptionNotice>;
+  node: string | null;
+  until: number;
+}
+
+type StageHandle<T = unknown> = Pick<ChildWorkflowHandle<() => Promise<T>>, 'signal' | 'result'>;
+
+/** Signals a stage; one that has just ended needs to know nothing, and a failure thrown here would fail the pipeline. */
+async function tell<T extends unknown[]>(child: StageHandle, signal: SignalDefinition<T>, ...args: T): Promise<void> {
+  await child.signal(signal, ...args).catch((error: unknown) => {
+    if (isCancellation(error)) throw error;
+  });
 }

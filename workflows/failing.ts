@@ -1,4 +1,5 @@
-import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, isCancellation } from '@temporalio/workflow';
+import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import { innermost } from '../src/failures.ts';
 import type { StatusBoard } from './status.ts';
 
 /** Does a workflow's work; a failure is shown on the board and thrown as its cause, so that the first line says what failed. */
@@ -15,8 +16,7 @@ export async function failing<T>(board: StatusBoard, work: () => Promise<T>): Pr
 
 /** "Activity task failed" says nothing; the typed failure inside does. */
 function causeOf(error: unknown): unknown {
-  let cause = error;
-  while (cause instanceof ActivityFailure || cause instanceof ChildWorkflowFailure) cause = cause.cause;
+  const cause = innermost(error);
   if (cause === error || !(cause instanceof ApplicationFailure)) return error;
   return ApplicationFailure.create({
     message: cause.message,

@@ -1,13 +1,7 @@
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancellationScope,
-  ChildWorkflowFailure,
-  TimeoutFailure,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { CancellationScope, workflowInfo } from '@temporalio/workflow';
 import type { Reservation } from '../activities/reserve-node.ts';
 import type { LimitsSpec } from '../src/contracts/spec/limits.ts';
+import { failureType, timeoutOf } from '../src/failures.ts';
 import { brief, reserve } from './activity-options.ts';
 import type { StageControl } from './control.ts';
 
@@ -59,19 +53,10 @@ export async function onNode<T>(
   }
 }
 
-/** Type of the failure at the bottom of a chain. */
-function failureType(error: unknown): string | null {
-  let cause = error;
-  while (cause instanceof ActivityFailure || cause instanceof ChildWorkflowFailure) cause = cause.cause;
-  return cause instanceof ApplicationFailure ? (cause.type ?? null) : null;
-}
-
-/** True where the work ended through no fault of its own, and a reservation is all that it lacks. */
+/** True where the work ended through no fault of its own, and all that it needs is another reservation. */
 function startsOver(error: unknown): boolean {
-  let cause = error;
-  // The first to miss its node may be the model server's workflow, a child of the stage.
-  while (cause instanceof ActivityFailure || cause instanceof ChildWorkflowFailure) cause = cause.cause;
-  // Nobody polled the node's queue in time, or its worker fell silent.
-  if (cause instanceof TimeoutFailure) return ['SCHEDULE_TO_START', 'HEARTBEAT'].includes(cause.timeoutType ?? '');
+  const timeout = timeoutOf(error);
+  // Nobody polled the node's queue in time, or its worker fell silent. The first to miss its node may be a model server.
+  if (timeout !== null) return ['SCHEDULE_TO_START', 'HEARTBEAT'].includes(timeout);
   return ['StopRequested', 'NodeLeaving', 'NodeStuck'].includes(failureType(error) ?? '');
 }

@@ -1,15 +1,8 @@
-import {
-  ApplicationFailure,
-  ChildWorkflowCancellationType,
-  ChildWorkflowFailure,
-  executeChild,
-  ParentClosePolicy,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { ChildWorkflowCancellationType, ParentClosePolicy, startChild, workflowInfo } from '@temporalio/workflow';
 import type { PipelineResult } from '../activities/write-report.ts';
 import { checkSpec } from '../src/contracts/spec/check.ts';
 import { RunName } from '../src/contracts/spec/run-name.ts';
-import { invalidSpec } from '../src/failures.ts';
+import { failureDetails, failureType, invalidSpec } from '../src/failures.ts';
 import { shared } from './activity-options.ts';
 import { audit } from './audit.ts';
 import { PipelineControl } from './control.ts';
@@ -43,11 +36,8 @@ function runOf(workflowId: string): string {
 }
 
 /** The stage whose published result an error says is damaged; null where it says nothing of the kind. */
-function damagedStage(error: unknown): string | null {
-  const cause = error instanceof ChildWorkflowFailure ? error.cause : null;
-  if (!(cause instanceof ApplicationFailure) || cause.type !== 'ResultDamaged') return null;
-  const [details] = (cause.details ?? []) as { stage?: string }[];
-  return details?.stage ?? null;
+function damagedStage(error: unknown): unknown {
+  return failureType(error) === 'ResultDamaged' ? failureDetails(error).stage : null;
 }
 
 /** The whole road: prepare, GRPO, SFT, Audit, report. The argument is a spec; see docs/spec.md. */
@@ -80,8 +70,8 @@ export async function gavelPipeline(input: unknown, options: PipelineOptions = {
       board.begin(name);
       const id = `gavel/${run}/${name}`;
       try {
-        const { metrics } = await control.running(name, id, (leaving) =>
-          executeChild(workflow, {
+        const { metrics } = await control.running(name, (leaving) =>
+          startChild(workflow, {
             workflowId: id,
             args: [{ run, spec, search_attributes, leaving }],
             staticSummary,

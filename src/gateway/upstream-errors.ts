@@ -1,4 +1,5 @@
 import { APIError } from 'openai';
+import { innermost } from '../failures.ts';
 import { NotPublished } from './endpoint.ts';
 import { errorLine } from './error-line.ts';
 import { GatewayError } from './errors.ts';
@@ -64,9 +65,7 @@ function describe(error: unknown): string {
     return error.message.replace(new RegExp(`^${error.status} `), '');
   }
   // fetch says "fetch failed" and keeps what happened in the innermost cause.
-  let inner: unknown = error;
-  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause;
-  const { code, message } = inner as NodeJS.ErrnoException;
+  const { code, message } = innermost(error) as NodeJS.ErrnoException;
   return code && !message.includes(code) ? `${code} ${message}` : message;
 }
 

@@ -1,7 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Spec } from '../../src/contracts/spec/spec.ts';
 import type { RunStatus } from '../../src/contracts/status.ts';
 import { failure } from '../../src/failures.ts';
 import { spec, startEnvironment, summary, withWorker } from './environment.ts';
@@ -25,6 +27,7 @@ function aRun() {
   let stop: ((reason: string) => void) | null = null;
   let finish: (() => void) | null = null;
   const activities = {
+    readRun: async () => ({ spec: Spec.parse(outside), search_attributes: [] }),
     prepareRun: async () => ({ spec_digest: 'd', search_attributes: [] }),
     reserveNode: async ({ avoid }: { avoid: string[] }) => {
       reservations.push({ avoid });
@@ -105,6 +108,43 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
       expect(await stateOf(handle)).toBe('running');
       run.finish();
       await handle.result();
+    });
+  });
+
+  describe('while its stage is being started', () => {
+    const slowly = (run: string) =>
+      environment.client.workflow.start('slowStart', { taskQueue: 'gavel', workflowId: `gavel/${run}` });
+    const path = fileURLToPath(new URL('slow-start.ts', import.meta.url));
+
+    it('pauses that stage as soon as it exists', async () => {
+      const run = aRun();
+      const work = async () => {
+        const handle = await slowly('early-pause');
+        const paused = handle.executeUpdate('pause');
+        await until('the wish to pause', async () => (await handle.describe()).historyLength > 5);
+        await handle.signal('letStart');
+        expect(((await paused) as RunStatus).stages.grpo?.state).toBe('paused');
+        expect(run.attempts()).toBe(0);
+        await handle.executeUpdate('resume');
+        await until('the first attempt', () => run.attempts() === 1);
+        run.finish();
+        await handle.result();
+      };
+      await withWorker(environment, run.activities, work, path);
+    });
+
+    it('hands a notice on to it', async () => {
+      const run = aRun();
+      const work = async () => {
+        const handle = await slowly('early-notice');
+        await handle.signal('preemptionNotice', { node: 'b' });
+        await handle.signal('letStart');
+        await until('the first attempt', () => run.attempts() === 1);
+        run.finish();
+        await handle.result();
+        expect(run.reservations.at(-1)?.avoid).toEqual(['b']);
+      };
+      await withWorker(environment, run.activities, work, path);
     });
   });
 

@@ -16,7 +16,8 @@ import type { StageSummary } from '../../activities/train-grpo.ts';
 /** The time-skipping server, a worker with activities of the test's own, and the workflows as they are. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-let bundle: WorkflowBundle | undefined;
+const WORKFLOWS = join(root, 'workflows/index.ts');
+const bundles = new Map<string, WorkflowBundle>();
 
 // Failures are what these tests are about: a thousand lines of them would bury one that matters.
 Runtime.install({
@@ -35,15 +36,17 @@ export async function withWorker<T>(
   environment: TestWorkflowEnvironment,
   activities: Partial<Record<keyof Activities, (...args: never[]) => Promise<unknown>>>,
   work: () => Promise<T>,
+  workflowsPath = WORKFLOWS,
 ): Promise<T> {
-  bundle ??= await bundleWorkflowCode({ workflowsPath: join(root, 'workflows/index.ts'), logger: quiet });
+  const workflowBundle = bundles.get(workflowsPath) ?? (await bundleWorkflowCode({ workflowsPath, logger: quiet }));
+  bundles.set(workflowsPath, workflowBundle);
   const common = {
     connection: environment.nativeConnection,
     activities,
     maxHeartbeatThrottleInterval: '100ms',
     defaultHeartbeatThrottleInterval: '100ms',
   } as const;
-  const main = await Worker.create({ ...common, taskQueue: 'gavel', workflowBundle: bundle });
+  const main = await Worker.create({ ...common, taskQueue: 'gavel', workflowBundle });
   const node = await Worker.create({ ...common, taskQueue: 'gavel-node-a' });
   return main.runUntil(() => node.runUntil(work));
 }

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { type WorkflowExecutionDescription, WorkflowFailedError } from '@temporalio/client';
 import { defaultPayloadConverter, WorkflowNotFoundError } from '@temporalio/common';
 import { Heartbeat, RunStatus } from '../../contracts/status.ts';
-import { messageOf } from '../../failures.ts';
+import { innermost, messageOf } from '../../failures.ts';
 import { isAlive } from '../alive.ts';
 import type { Server } from '../connect.ts';
 import { type RunState, type RunView, STAGES, type Stage } from './run-view.ts';
@@ -124,8 +124,6 @@ async function failureOf(server: Server, run: string): Promise<string | null> {
     return null;
   } catch (error) {
     if (!(error instanceof WorkflowFailedError)) return null;
-    let cause: Error | undefined = error.cause;
-    while (cause?.cause instanceof Error) cause = cause.cause;
-    return cause ? messageOf(cause) : null;
+    return messageOf(innermost(error));
   }
 }
