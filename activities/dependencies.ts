@@ -7,6 +7,8 @@ import { failure } from '../src/failures.ts';
 /** What activities are given by the worker that runs them. */
 export interface Dependencies {
   config: Config;
+  /** Identity of GAVEL_ROOT. */
+  root_id: string;
   client: Client;
   namespace: string;
 }

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { nodeQueue } from '../src/config.ts';
 import type { Heartbeat } from '../src/contracts/status.ts';
 import { failure } from '../src/failures.ts';
 import { leaseGpus, mostGpus, noteGpus, releaseGpus } from '../src/gpus/leases.ts';
 import { listGpus } from '../src/gpus/list.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
 import { clearStop } from '../src/run-directory/stop.ts';
+import { nodeQueue } from '../src/temporal/task-queues.ts';
 import type { Dependencies } from './dependencies.ts';
 import { refuseIfGivenUp } from './still-asked.ts';
 import { whileBeating } from './while-beating.ts';
@@ -45,7 +45,7 @@ export const reserveNode = (dependencies: Dependencies) =>
     return whileBeating(BEAT_MS, beat, () => reserve(dependencies, input));
   };
 
-async function reserve({ config, client }: Dependencies, input: ReserveNodeInput): Promise<Reservation> {
+async function reserve({ config, root_id, client }: Dependencies, input: ReserveNodeInput): Promise<Reservation> {
   const { run, stage, gpus: count, owner, avoid } = input;
   const { node, root } = config;
   const { info, cancellationSignal } = Context.current();
@@ -66,7 +66,7 @@ async function reserve({ config, client }: Dependencies, input: ReserveNodeInput
   await refuseIfGivenUp(client);
   // From here on this attempt is the one that counts: what an earlier one was asked does not concern it.
   await clearStop(runPaths(root, run), stage);
-  const place = { node, task_queue: nodeQueue(node) };
+  const place = { node, task_queue: nodeQueue(root_id, node) };
   if (count === 0) return { ...place, gpus: [] };
   const isAlive = (id: string) => isRunning(client, id);
   const until = Date.now() + WAIT_HERE_MS;

@@ -31,6 +31,12 @@ const COMMANDS: CommandEntry[] = [
     summary: 'end what `gavel up` or `gavel demo --stay` runs',
     load: () => import('./cli/up/down.ts'),
   },
+  {
+    name: 'root',
+    args: '',
+    summary: 'the folder that holds the runs, its UUID and its task queue',
+    load: () => import('./cli/root.ts'),
+  },
   { name: 'worker', args: '', summary: 'a worker that polls a Temporal server', load: () => import('./cli/worker.ts') },
   { name: 'run', args: '<spec>', summary: 'start a run', load: () => import('./cli/run.ts') },
   {

@@ -8,6 +8,11 @@ export interface Config {
   package_root: string;
   /** Folder that holds `runs/` and that paths in a spec resolve under. */
   root: string;
+  /**
+   * Task queue of the root whose runs a client starts and steers; null takes GAVEL_ROOT's. For a machine that does not mount
+   * the root of the workers.
+   */
+  task_queue: string | null;
   /** This machine's name among the workers. */
   node: string;
   /** Python interpreter of the trainers and of vLLM. */
@@ -25,15 +30,6 @@ export interface Config {
   color: boolean;
 }
 
-/** Name of the file that says "this folder is a GAVEL_ROOT": a worker without it (wrong mount) does not poll. */
-export const MARKER = '.gavel-root';
-
-/** Task queue that every worker polls. */
-export const TASK_QUEUE = 'gavel';
-
-/** Task queue of one node: work that must run where a lease or a child process is. */
-export const nodeQueue = (node: string): string => `gavel-node-${node}`;
-
 /** Reads the configuration; never fails, since whether a value will do is only known where it is used. */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const package_root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
@@ -41,6 +37,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return {
     package_root,
     root: resolve(env.GAVEL_ROOT || package_root),
+    task_queue: env.GAVEL_TASK_QUEUE || null,
     node: env.GAVEL_NODE || hostname(),
     python: env.GAVEL_PYTHON || join(bin, 'python'),
     temporal_cli: env.GAVEL_TEMPORAL_CLI || join(bin, 'temporal'),

@@ -1,13 +1,13 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
-import { type Config, MARKER, nodeQueue, TASK_QUEUE } from './config.ts';
+import type { Config } from './config.ts';
 import { reapOrphans } from './process/reap.ts';
+import { readRootId } from './run-directory/root.ts';
 import { nodeTag } from './stage/tags.ts';
+import { nodeQueue, taskQueue } from './temporal/task-queues.ts';
 
 /** The composition root: one process that polls for workflows, for activities, or for both. */
 
@@ -16,23 +16,13 @@ export interface WorkerRoles {
   activities: boolean;
 }
 
-/** A worker that must not start; the message says what to do. */
-export class WorkerRefused extends Error {
-  override name = 'WorkerRefused';
-}
-
-/** Polls until SIGINT or SIGTERM. Throws WorkerRefused where GAVEL_ROOT is not what it should be. */
+/** Polls until SIGINT or SIGTERM. Throws NotARoot where GAVEL_ROOT is not what it should be. */
 export async function runWorker(
   config: Config,
   roles: WorkerRoles,
-  onReady: () => void = () => undefined,
+  onReady: (queue: string) => void = () => undefined,
 ): Promise<void> {
-  if (!existsSync(join(config.root, MARKER))) {
-    throw new WorkerRefused(
-      `Expected ${config.root} to hold the file ${MARKER}, found none. A wrong mount? ` +
-        `Set GAVEL_ROOT, or, for a new root, create it: touch ${join(config.root, MARKER)}`,
-    );
-  }
+  const root_id = readRootId(config.root);
   if (roles.activities) {
     // A node that comes back may still have what its killed worker started, on GPUs that are wanted now.
     const reaped = await reapOrphans(nodeTag(config.node, config.root));
@@ -46,11 +36,11 @@ export async function runWorker(
   const connection = await NativeConnection.connect(connectionOptions);
   try {
     const client = new Client({ connection, namespace });
-    const activities = createActivities({ config, client, namespace });
+    const activities = createActivities({ config, root_id, client, namespace });
     const common: WorkerOptions = {
       connection,
       namespace,
-      taskQueue: TASK_QUEUE,
+      taskQueue: taskQueue(root_id),
       identity: `${config.node}:${process.pid}`,
       // A cancellation reaches a child within a third of a second, and a status is at most a second old.
       maxHeartbeatThrottleInterval: '1s',
@@ -77,7 +67,7 @@ export async function runWorker(
         await Worker.create({
           ...common,
           activities,
-          taskQueue: nodeQueue(config.node),
+          taskQueue: nodeQueue(root_id, config.node),
           // Nobody else serves this queue, so there is no one to take tasks from. After an outage each poll tries again at its
           // own moment, up to 12 s apart: the first of three comes some seconds sooner than one alone.
           maxConcurrentActivityTaskPolls: 3,
@@ -85,7 +75,7 @@ export async function runWorker(
       );
     }
     const running = workers.map((worker) => worker.run());
-    onReady();
+    onReady(taskQueue(root_id));
     await Promise.all(running);
   } finally {
     await connection.close();

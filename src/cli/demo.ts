@@ -7,6 +7,7 @@ import { loadSpec } from '../spec/load-spec.ts';
 import { paint } from './colors.ts';
 import { connect, type Server } from './connect.ts';
 import { CliError, EXIT } from './exit.ts';
+import { queueOf } from './root.ts';
 import { startRun } from './run.ts';
 import { type Stopping, stopping } from './stopping.ts';
 import { judgeCost, readAudit, summaryRows, table } from './summary.ts';
@@ -82,8 +83,8 @@ interface Run {
 }
 
 async function runOn(config: Config, server: Server, { spec, paths, up, stop, began }: Run): Promise<number> {
-  if (up.own) await endLeftovers(server);
-  const { workflow_id } = await startRun(server, spec);
+  if (up.own) await endLeftovers(server, queueOf(config));
+  const { workflow_id } = await startRun(server, spec, queueOf(config));
   const ui = `${up.state.ui}/namespaces/${server.namespace}/workflows/${encodeURIComponent(workflow_id)}`;
   console.log(`Web UI: ${ui}\n`);
   const watching = watchRun(config, spec.run, () => stop.asked);
@@ -132,8 +133,8 @@ async function cancelRun(server: Server, run: string): Promise<void> {
 }
 
 /** A demo that was killed leaves its workflow in the database; a new worker would take it up beside this one. */
-async function endLeftovers(server: Server): Promise<void> {
-  await terminate(server, `WorkflowId STARTS_WITH "${workflowIdOf('demo-')}"`);
+async function endLeftovers(server: Server, queue: string): Promise<void> {
+  await terminate(server, `WorkflowId STARTS_WITH "${workflowIdOf('demo-')}" AND TaskQueue = "${queue}"`);
 }
 
 async function terminate(server: Server, which: string): Promise<void> {

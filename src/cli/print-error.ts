@@ -10,6 +10,7 @@ const WRITTEN_FOR_PEOPLE = [
   'InvalidRunName',
   'ChildStartError',
   'GatewayError',
+  'NotARoot',
 ];
 
 /** Prints what went wrong as a person reads it, and returns the exit code. */

@@ -1,11 +1,12 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { type Command, Option } from 'commander';
-import { loadConfig, TASK_QUEUE } from '../config.ts';
+import { loadConfig } from '../config.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { specDigest } from '../run-directory/create-run.ts';
 import { loadSpec } from '../spec/load-spec.ts';
 import { connect, pollers, type Server } from './connect.ts';
 import { CliError } from './exit.ts';
+import { queueOf } from './root.ts';
 import { readUp } from './up/state.ts';
 import { workflowIdOf } from './watch/view-from-server.ts';
 import { watchToEnd } from './watch/watch.ts';
@@ -32,9 +33,10 @@ export function define(program: Command): void {
     .action(async (path: string, { run, watch, resume, json, until }: RunOptions) => {
       const config = loadConfig();
       const spec = loadSpec(path, run === undefined ? {} : { run });
+      const task_queue = queueOf(config);
       const server = await connect(config);
-      const started = await startRun(server, spec, { resume: resume ?? false, ...(until && { until }) });
-      const polled = await pollers(server, TASK_QUEUE);
+      const started = await startRun(server, spec, task_queue, { resume: resume ?? false, ...(until && { until }) });
+      const polled = await pollers(server, task_queue);
       await server.close();
       if (json) console.log(JSON.stringify({ run: spec.run, ...started, address: server.address }));
       else {
@@ -46,7 +48,10 @@ export function define(program: Command): void {
           );
       }
       if (polled === 0)
-        console.error(`No worker polls the task queue ${TASK_QUEUE}: start \`gavel up\` or \`gavel worker\`.`);
+        console.error(
+          `No worker polls the task queue ${task_queue}: start \`gavel up\` or \`gavel worker\`. For workers of another root, set ` +
+            'GAVEL_TASK_QUEUE to what `gavel root --queue` prints there.',
+        );
       if (watch) process.exitCode = await watchToEnd(config, spec.run);
       else if (!json) console.log(`Follow it with \`gavel watch ${spec.run}\`.`);
     });
@@ -56,13 +61,14 @@ export function define(program: Command): void {
 export async function startRun(
   server: Server,
   spec: Spec,
+  task_queue: string,
   { resume = false, until }: { resume?: boolean; until?: RunOptions['until'] } = {},
 ): Promise<{ workflow_id: string; first_run_id: string }> {
   const workflow_id = workflowIdOf(spec.run);
   try {
     const handle = await server.client.workflow.start('gavelPipeline', {
       workflowId: workflow_id,
-      taskQueue: TASK_QUEUE,
+      taskQueue: task_queue,
       args: resume || until ? [spec, { resume, ...(until && { until }) }] : [spec],
       workflowIdReusePolicy: resume ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'REJECT_DUPLICATE',
       staticSummary: `${spec.task.name}: GRPO of ${spec.policy.model}, graded by ${spec.judge.model}`,

@@ -1,8 +1,9 @@
 import { type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
-import { loadConfig } from '../config.ts';
+import { type Config, loadConfig } from '../config.ts';
 import { messageOf } from '../failures.ts';
 import { connect } from './connect.ts';
 import { CliError } from './exit.ts';
+import { queueOf } from './root.ts';
 import { pathsOf } from './watch/follow-run.ts';
 import { workflowIdOf } from './watch/view-from-server.ts';
 
@@ -14,7 +15,8 @@ export async function steer<T>(run: string, say: (handle: WorkflowHandle) => Pro
   const server = await connect(config);
   try {
     const handle = server.client.workflow.getHandle(workflowIdOf(run));
-    const { status } = await handle.describe();
+    const { status, taskQueue } = await handle.describe();
+    refuseOthers(config, run, taskQueue);
     if (status.name !== 'RUNNING') {
       throw new CliError(`Expected run ${run} to be going on, found it ${status.name.toLowerCase()}.`, {
         hint: `See it with \`gavel status ${run}\`; go on with it by \`gavel run runs/${run}/spec.json --resume\`.`,
@@ -32,4 +34,21 @@ export async function steer<T>(run: string, say: (handle: WorkflowHandle) => Pro
   } finally {
     await server.close();
   }
+}
+
+/** A run of another root in the same namespace may have the same name; one who is in no root at all can mean only that one. */
+function refuseOthers(config: Config, run: string, found: string): void {
+  let own: string;
+  try {
+    own = queueOf(config);
+  } catch {
+    return;
+  }
+  if (own === found) return;
+  throw new CliError(
+    `Expected run ${run} on the task queue ${own} of this root, found it on ${found}: another root's.`,
+    {
+      hint: 'Set GAVEL_ROOT to its root, or GAVEL_TASK_QUEUE to its queue.',
+    },
+  );
 }

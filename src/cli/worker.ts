@@ -1,7 +1,6 @@
 import { type Command, Option } from 'commander';
-import { loadConfig, TASK_QUEUE } from '../config.ts';
+import { loadConfig } from '../config.ts';
 import { temporalAddress } from './connect.ts';
-import { CliError } from './exit.ts';
 
 interface WorkerOptions {
   node?: string;
@@ -25,7 +24,7 @@ export function define(program: Command): void {
       // Read from the environment by the worker's own connection; without it, the server that `gavel up` keeps.
       process.env.TEMPORAL_ADDRESS = temporalAddress(config).address;
       // Loaded here alone: the worker's native module takes a second that no other command should pay.
-      const { runWorker, WorkerRefused } = await import('../worker.ts');
+      const { runWorker } = await import('../worker.ts');
       if (supervised) {
         const end = () => process.kill(process.pid, 'SIGTERM');
         process.stdin.on('end', end).on('error', end).resume();
@@ -33,11 +32,6 @@ export function define(program: Command): void {
       const both = !workflows && !activities;
       const roles = { workflows: both || workflows === true, activities: both || activities === true };
       const named = node === undefined ? config : { ...config, node };
-      try {
-        await runWorker(named, roles, () => console.log(`Worker ${named.node} polls ${TASK_QUEUE}.`));
-      } catch (error) {
-        if (error instanceof WorkerRefused) throw new CliError(error.message);
-        throw error;
-      }
+      await runWorker(named, roles, (queue) => console.log(`Worker ${named.node} polls ${queue}.`));
     });
 }

@@ -10,6 +10,7 @@ import { loadConfig } from '../../src/config.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
 import { readStop, requestStop } from '../../src/run-directory/stop.ts';
 
+const ROOT_ID = '0f5e2c1a-6f0e-4a55-9a3f-3d7d6f0b7c11';
 let root: string;
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'gavel-reserve-'));
@@ -30,7 +31,12 @@ function on(node: string, gpus: string[], known: Known = {}, attempt = 1, waits_
     return { status: { name: status } };
   };
   const client = { workflow: { getHandle: (id: string) => ({ describe: () => describe(id) }) } } as unknown as Client;
-  const dependencies = { config: { ...loadConfig(), root, node, gpus }, client, namespace: 'default' };
+  const dependencies = {
+    config: { ...loadConfig(), root, node, gpus },
+    root_id: ROOT_ID,
+    client,
+    namespace: 'default',
+  };
   const environment = new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') });
   const input = { run: 'r', stage: 'grpo', gpus: 1, owner: 'mine', avoid: [] as string[] };
   return {
@@ -44,7 +50,7 @@ function on(node: string, gpus: string[], known: Known = {}, attempt = 1, waits_
 describe('reserveNode', () => {
   it('leases on its own node and takes back what was asked of earlier attempts', async () => {
     await requestStop(runPaths(root, 'r'), 'grpo', 'paused');
-    expect(await on('a', ['g0']).reserve()).toEqual({ node: 'a', task_queue: 'gavel-node-a', gpus: ['g0'] });
+    expect(await on('a', ['g0']).reserve()).toEqual({ node: 'a', task_queue: 'gavel-0f5e2c1a-node-a', gpus: ['g0'] });
     expect(await readStop(runPaths(root, 'r'), 'grpo')).toBeNull();
   });
 

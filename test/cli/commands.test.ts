@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { gavel, makeRoot } from './gavel.ts';
@@ -148,5 +148,24 @@ describe('gavel worker', () => {
     const { code, stderr } = await gavel(['worker'], { GAVEL_ROOT: '/tmp' });
     expect(code).toBe(1);
     expect(stderr).toContain('.gavel-root');
+  });
+});
+
+describe('gavel root', () => {
+  it('makes a folder a root once, and prints the queue that runs are started on', async () => {
+    const { root, remove } = makeRoot();
+    try {
+      rmSync(join(root, '.gavel-root'));
+      expect((await gavel(['root'], { GAVEL_ROOT: root })).code).toBe(1);
+      const { code, stdout } = await gavel(['root', '--new'], { GAVEL_ROOT: root });
+      expect(code).toBe(0);
+      const id = /UUID +(\S+)/.exec(stdout)?.[1] ?? '';
+      expect(stdout).toContain(root);
+      const queue = await gavel(['root', '--queue'], { GAVEL_ROOT: root });
+      expect(queue.stdout).toBe(`gavel-${id.slice(0, 8)}\n`);
+      expect((await gavel(['root', '--new', '--queue'], { GAVEL_ROOT: root })).stdout).toBe(queue.stdout);
+    } finally {
+      remove();
+    }
   });
 });

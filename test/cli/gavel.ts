@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +28,6 @@ export function gavel(args: string[], env: Record<string, string> = {}): Promise
 /** A GAVEL_ROOT of its own, removed by the returned function. */
 export function makeRoot(): { root: string; remove: () => void } {
   const root = mkdtempSync(join(tmpdir(), 'gavel-cli-'));
-  writeFileSync(join(root, '.gavel-root'), '');
+  writeFileSync(join(root, '.gavel-root'), randomUUID());
   return { root, remove: () => rmSync(root, { recursive: true, force: true }) };
 }

@@ -8,7 +8,9 @@ import { readTraces } from '../../src/ledger/reader.ts';
 import { readJsonLines } from '../../src/run-directory/files.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
 import { readResult } from '../../src/run-directory/result.ts';
+import { readRootId } from '../../src/run-directory/root.ts';
 import { loadSpec } from '../../src/spec/load-spec.ts';
+import { taskQueue } from '../../src/temporal/task-queues.ts';
 import { openSandbox, type Sandbox, until } from './sandbox.ts';
 
 /** The spec for eight H100, shrunk to this machine: tiny models, two steps, no GPUs, and the real GSM8K prompts. */
@@ -66,7 +68,7 @@ describe.skipIf(!present)('the spec for eight H100 on tiny models', () => {
       await execa(join(package_root, '.venv/bin/python'), [script, join(sandbox.root, 'tiny', name), String(seed)]);
     }
     writeFileSync(join(sandbox.root, 'tiny.json'), JSON.stringify(shrunk()));
-    const start = ['workflow', 'start', '--type', 'gavelPipeline', '--task-queue', 'gavel'];
+    const start = ['workflow', 'start', '--type', 'gavelPipeline', '--task-queue', taskQueue(readRootId(sandbox.root))];
     const started = await sandbox.temporal(...start, '--workflow-id', `gavel/${RUN}`, '--input-file', 'tiny.json');
     expect(started.code).toBe(0);
     const end = await until('the run to end', 600, async () => {

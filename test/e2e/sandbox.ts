@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { freePort } from '../../src/process/ports.ts';
+import { createRoot } from '../../src/run-directory/root.ts';
 
 /** A GAVEL_ROOT of the test's own with the shipped models and examples in it, and the real `gavel` run on it. */
 
@@ -27,7 +28,7 @@ export interface Sandbox {
 
 export async function openSandbox(): Promise<Sandbox> {
   const root = mkdtempSync(join(tmpdir(), 'gavel-e2e-'));
-  writeFileSync(join(root, '.gavel-root'), '');
+  await createRoot(root);
   for (const folder of ['models', 'examples']) symlinkSync(join(package_root, folder), join(root, folder));
   const address = `127.0.0.1:${await freePort()}`;
   const env = { ...process.env, GAVEL_ROOT: root, TEMPORAL_ADDRESS: address, NO_COLOR: '1', GAVEL_API_KEY: 'e2e-key' };

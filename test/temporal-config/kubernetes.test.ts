@@ -83,12 +83,15 @@ describe('temporal-config/kubernetes', () => {
       expect(volume?.persistentVolumeClaim?.claimName).toBe('gavel-root');
     }
     expect(all.get('PersistentVolumeClaim/gavel-root')).toMatchObject({ spec: { accessModes: ['ReadWriteMany'] } });
-    expect(newRoot.containers[0].command).toEqual(['touch', `${settings.GAVEL_ROOT}/.gavel-root`]);
   });
 
   it('calls gavel with options that it has', async () => {
-    const worker = (await program('worker')).commands.find((command) => command.name() === 'worker');
-    const options = worker?.options.map(({ long }) => long);
+    const optionsOf = async (name: string) =>
+      (await program(name)).commands.find((command) => command.name() === name)?.options.map(({ long }) => long);
+    const options = await optionsOf('worker');
+    expect(newRoot.containers[0].args).toEqual(['root', '--new']);
+    expect(newRoot.containers[0].env).toEqual([{ name: 'GAVEL_ROOT', value: settings.GAVEL_ROOT }]);
+    expect(await optionsOf('root')).toContain('--new');
     expect(gpu.containers[0].args).toEqual(['worker', '--activities']);
     expect(workflows.containers[0].args).toEqual(['worker', '--workflows']);
     expect(options).toEqual(expect.arrayContaining(['--activities', '--workflows', '--node']));

@@ -126,7 +126,6 @@ function emptyRun(
   const paths = runPaths(root, run);
   const disturbed = runPaths(disturbed_root, run);
   mkdirSync(paths.traces, { recursive: true });
-  writeFileSync(join(root, '.gavel-root'), '');
   for (const folder of ['models', 'examples']) symlinkSync(join(package_root, folder), join(root, folder));
   for (const path of ['spec.json', 'run.json', 'rubric.yaml', 'data'])
     cpSync(join(disturbed.dir, path), join(paths.dir, path), { recursive: true });

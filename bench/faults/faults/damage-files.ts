@@ -16,6 +16,8 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Trace } from '../../../src/contracts/trace.ts';
 import { damageOf, parseLine } from '../../../src/ledger/line.ts';
+import { readRootId } from '../../../src/run-directory/root.ts';
+import { taskQueue } from '../../../src/temporal/task-queues.ts';
 import type { FaultContext } from '../run/fault-context.ts';
 import { ALL, type FaultKind, TRAINED } from './fault-kind.ts';
 
@@ -134,7 +136,7 @@ export async function resume(context: FaultContext): Promise<void> {
   const until = context.scenario === 'outside' ? 'sft' : context.scenario === 'managed' ? 'grpo' : 'audit';
   await client.workflow.start('gavelPipeline', {
     workflowId: `gavel/${context.run}`,
-    taskQueue: 'gavel',
+    taskQueue: taskQueue(readRootId(context.paths.root)),
     args: [spec, { resume: true, until }],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
   });

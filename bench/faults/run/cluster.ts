@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { devServerArgs } from '../../../src/cli/up/dev-server.ts';
 import { type Config, loadConfig } from '../../../src/config.ts';
 import { freePort } from '../../../src/process/ports.ts';
+import { createRoot } from '../../../src/run-directory/root.ts';
 import { type Cut, Forwarder } from './network-partition.ts';
 
 /**
@@ -52,7 +53,7 @@ export class Cluster {
   async start(): Promise<void> {
     mkdirSync(join(this.root, '.gavel/logs'), { recursive: true });
     mkdirSync(join(this.root, 'runs'), { recursive: true });
-    writeFileSync(join(this.root, '.gavel-root'), '');
+    await createRoot(this.root);
     for (const folder of ['models', 'examples']) {
       if (!existsSync(join(this.root, folder))) symlinkSync(join(this.package_root, folder), join(this.root, folder));
     }

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { messageOf } from '../../../src/failures.ts';
+import { readRootId } from '../../../src/run-directory/root.ts';
+import { taskQueue } from '../../../src/temporal/task-queues.ts';
 import { leftovers } from '../check/leftover-resources.ts';
 import { EventLog, type Stage } from '../observe/event-log.ts';
 import { Observer } from '../observe/observer.ts';
@@ -67,7 +69,7 @@ export async function runDisturbed({
     observer.start();
     await client.workflow.start('gavelPipeline', {
       workflowId: `gavel/${run}`,
-      taskQueue: 'gavel',
+      taskQueue: taskQueue(readRootId(root)),
       args: [spec, { until: untilOf(plan) }],
     });
     const random = randomOf(plan.seed + 1_000_003);

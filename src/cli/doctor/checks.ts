@@ -1,6 +1,7 @@
-import { type Config, TASK_QUEUE } from '../../config.ts';
+import type { Config } from '../../config.ts';
 import { portTaken } from '../../process/ports.ts';
 import { connect, pollers, temporalAddress } from '../connect.ts';
+import { queueOf } from '../root.ts';
 import { readUp } from '../up/state.ts';
 
 /** One thing that `gavel doctor` looked at. */
@@ -19,7 +20,8 @@ export async function checkServer(config: Config): Promise<Check[]> {
   const { address } = temporalAddress(config);
   try {
     const server = await connect(config);
-    const polled = await pollers(server, TASK_QUEUE);
+    const queue = queueIfAny(config);
+    const polled = queue === null ? 0 : await pollers(server, queue);
     await server.close();
     return [
       { name: 'Temporal', ok: true, needed: false, found: `answers at ${address}`, mend: null },
@@ -27,7 +29,7 @@ export async function checkServer(config: Config): Promise<Check[]> {
         name: 'worker',
         ok: (polled ?? 0) > 0,
         needed: false,
-        found: polled ? `${polled} poll the task queue ${TASK_QUEUE}` : `nobody polls the task queue ${TASK_QUEUE}`,
+        found: workers(queue, polled),
         mend: 'gavel worker',
       },
     ];
@@ -37,6 +39,20 @@ export async function checkServer(config: Config): Promise<Check[]> {
       ...(await checkPorts(config)),
     ];
   }
+}
+
+/** The root's task queue; null where GAVEL_ROOT is no root, which another check says. */
+function queueIfAny(config: Config): string | null {
+  try {
+    return queueOf(config);
+  } catch {
+    return null;
+  }
+}
+
+function workers(queue: string | null, polled: number | null): string {
+  if (queue === null) return 'not asked: GAVEL_ROOT is no root, so it has no task queue';
+  return polled ? `${polled} poll the task queue ${queue}` : `nobody polls the task queue ${queue}`;
 }
 
 async function checkPorts(config: Config): Promise<Check[]> {

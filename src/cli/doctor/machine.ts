@@ -4,9 +4,10 @@ import { existsSync } from 'node:fs';
 import { readdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Config, MARKER, pythonEnv } from '../../config.ts';
+import { type Config, pythonEnv } from '../../config.ts';
 import { messageOf } from '../../failures.ts';
 import { listGpus } from '../../gpus/list.ts';
+import { readRootId } from '../../run-directory/root.ts';
 import { modelDigest } from '../../serving/identity.ts';
 import type { Check } from './checks.ts';
 
@@ -121,8 +122,8 @@ async function checkModels(config: Config): Promise<Check[]> {
 }
 
 async function checkRoot(config: Config): Promise<Check[]> {
-  const marker = join(config.root, MARKER);
   const probe = join(config.root, `.gavel-probe-${randomUUID()}`);
+  const identity = identityOf(config);
   let refused: string | null = null;
   try {
     await writeFile(probe, '');
@@ -135,10 +136,11 @@ async function checkRoot(config: Config): Promise<Check[]> {
   return [
     {
       name: 'root',
-      ok: existsSync(marker),
-      needed: true,
-      found: existsSync(marker) ? config.root : `${marker} is missing`,
-      mend: `touch ${marker}`,
+      ok: identity.ok,
+      // `gavel up` makes a root of it; a worker of a server elsewhere refuses.
+      needed: false,
+      found: identity.found,
+      mend: 'gavel root --new',
     },
     {
       name: 'root writable',
@@ -150,4 +152,12 @@ async function checkRoot(config: Config): Promise<Check[]> {
     // A demo writes some 200 MB; less than 2 GiB runs out in a real one.
     { name: 'disk', ok: free > 2, needed: false, found: `${free.toFixed(1)} GiB free`, mend: 'free some space' },
   ];
+}
+
+function identityOf({ root }: Config): { ok: boolean; found: string } {
+  try {
+    return { ok: true, found: `${root}, UUID ${readRootId(root)}` };
+  } catch (error) {
+    return { ok: false, found: messageOf(error) };
+  }
 }

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
-import { type Config, loadConfig, TASK_QUEUE } from '../../config.ts';
+import { type Config, loadConfig } from '../../config.ts';
+import { createRoot } from '../../run-directory/root.ts';
 import { type Child, startChild } from '../child.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { needPort, parsePort } from '../port.ts';
@@ -38,6 +39,8 @@ async function up(config: Config, { port, uiPort, supervised }: UpOptions): Prom
       },
     );
   }
+  // It brings a server of its own, so the folder cannot be the wrong mount of somebody else's root.
+  await createRoot(config.root);
   await needPort(port, '--port');
   await needPort(uiPort, '--ui-port');
   const stop = stopping(supervised ?? false);
@@ -78,11 +81,11 @@ async function keepBoth(
     await Promise.race([server.first, stop.promise]);
     if (stop.asked) return;
     console.log(`Temporal server  ${state.address}  (${state.db})\nWeb UI           ${state.ui}`);
-    const sayReady = () => {
+    const sayReady = (queue: string) => {
       if (state.ready) return console.log('The worker is back.');
       void note({ ready: true });
       console.log(
-        `Worker           polls ${TASK_QUEUE} as ${config.node}\nReady. Start a run with \`gavel run SPEC\`; Ctrl-C ends both.`,
+        `Worker           polls ${queue} as ${config.node}\nReady. Start a run with \`gavel run SPEC\`; Ctrl-C ends both.`,
       );
     };
     const worker = keepAlive('worker', stop, async () => {
@@ -124,7 +127,7 @@ function keepAlive(
   return { first, over };
 }
 
-function startWorker(config: Config, { address }: UpState, onReady: () => void): Child {
+function startWorker(config: Config, { address }: UpState, onReady: (queue: string) => void): Child {
   const isNews = newsFilter();
   return startChild({
     command: config.node_binary,
@@ -132,7 +135,8 @@ function startWorker(config: Config, { address }: UpState, onReady: () => void):
     env: { ...process.env, TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'default' },
     log: join(config.root, '.gavel/logs/worker.log'),
     onLine: (line) => {
-      if (/^Worker .* polls /.test(line)) onReady();
+      const queue = /^Worker .* polls (.*)\.$/.exec(line)?.[1];
+      if (queue !== undefined) onReady(queue);
       else if (isNews(line)) console.log(line);
     },
   });

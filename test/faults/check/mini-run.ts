@@ -53,7 +53,6 @@ export class MiniRun {
     await this.judge.start();
     const spec = smallSpec({ run: RUN, scenario: 'outside', seed: 0, steps, judge_url: this.judge.url });
     this.spec = { ...spec, grpo: { ...spec.grpo, save_every: 2 } };
-    writeFileSync(join(this.root, '.gavel-root'), '');
     await createRun(this.root, this.spec, { workflow_id: 'w', run_id: 'r' });
     cpSync(join(this.tree, 'examples/rubrics/poly-easy.yaml'), this.paths.rubric);
     for (const path of [this.paths.data.train, this.paths.data.eval, this.paths.data.audit]) writeFileSync(path, '');

@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import { type Config, loadConfig } from '../config.ts';
+import { createRoot, readRootId } from '../run-directory/root.ts';
+import { taskQueue } from '../temporal/task-queues.ts';
+
+export function define(program: Command): void {
+  program
+    .command('root')
+    .description(
+      'Prints the folder of GAVEL_ROOT, its UUID and the task queue that runs are started on.\nWorkers refuse a folder that is no root, since that is how a missing mount looks.',
+    )
+    .option('--new', 'make the folder a root, once; one that is a root stays as it is')
+    .option('--queue', 'print the task queue alone, for scripts')
+    .action(async (options: { new?: boolean; queue?: boolean }) => {
+      const config = loadConfig();
+      const id = options.new ? await createRoot(config.root) : readRootId(config.root);
+      const queue = taskQueue(id);
+      console.log(options.queue ? queue : `Root        ${config.root}\nUUID        ${id}\nTask queue  ${queue}`);
+    });
+}
+
+/** The queue that runs are started on: that of GAVEL_TASK_QUEUE, else of GAVEL_ROOT. Throws NotARoot. */
+export const queueOf = (config: Config): string => config.task_queue ?? taskQueue(readRootId(config.root));
