@@ -894,6 +894,12 @@ class GrpoSpec(BaseModel):
             le=1.0,
         ),
     ] = 0.5
+    when_unscored: Annotated[
+        Literal["verifier", "mask"],
+        Field(
+            description="Where the judge gives no score. verifier: the reward is the verifier's word alone, where the row has ground truth and verifier_weight is above 0. Else, and with mask: the completion gives no advantage and counts in no mean."
+        ),
+    ] = "verifier"
     lora: Annotated[LoraSpec | None, Field(description="null trains all weights.")] = None
     micro_batch_size: Annotated[
         int | None,

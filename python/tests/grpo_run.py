@@ -22,6 +22,8 @@ SMALL = {
     "micro_batch_size": 4,
     "max_completion_tokens": 6,
     "learning_rate": 1e-2,
+    # The untrained model is never right, so that under "verifier" a missing score would change nothing.
+    "when_unscored": "mask",
     "lora": LORA,
 }
 STEP = 8  # judge calls of one step

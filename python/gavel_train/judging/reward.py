@@ -1,7 +1,8 @@
 """The one reward: `w * verifier + (1 - w) * score / 9`, the judge alone where there is no verifier's word.
 
-Without a score there is no reward, and a row without a reward moves nothing. It is never a 0: that would
-teach the policy from an outage or from a reply that nobody could read.
+Where the judge gives no score, `grpo.when_unscored` says what happens: the verifier's word counts alone, or
+the row has no reward. A row without a reward moves nothing. It is never a 0 for want of a verdict: that
+would teach the policy from an outage or from a reply that nobody could read.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from gavel_train.contracts import Grade, GradeRequest, PromptRow, Spec
 from gavel_train.judging.gateway import GatewayClient
@@ -18,6 +19,8 @@ from gavel_train.judging.grading import Mode
 from gavel_train.run import lifetime, progress
 from gavel_train.run.outcome import BadRequest
 from gavel_train.tasks import Verifier
+
+WhenUnscored = Literal["verifier", "mask"]
 
 HIGHEST_SCORE = 9.0
 # One unlucky step may have no readable verdict; three in a row are a judge or a rubric that does not fit.
@@ -61,10 +64,20 @@ def score_of(grades: Sequence[Grade], *, mode: Mode, threshold: float) -> float 
     return sum(counted) / len(counted) if counted else None
 
 
-def mixed_reward(verifier: float | None, score: float | None, *, verifier_weight: float) -> float | None:
-    """Return the reward, 0 to 1; None where the judge gave no score."""
+def mixed_reward(
+    verifier: float | None, score: float | None, *, verifier_weight: float, when_unscored: WhenUnscored
+) -> float | None:
+    """Return the reward, 0 to 1; None where nobody whose word counts has given it.
+
+    Alone, the verifier's 0 is what a wrong completion gets that the judge scores 0, so a wrong completion
+    gains nothing by making the judge ramble. At `verifier_weight` 1 the judge's score changes nothing, nor
+    does its absence.
+    """
+    if verifier is not None and verifier_weight == 1:
+        return verifier
     if score is None:
-        return None
+        alone = when_unscored == "verifier" and verifier_weight > 0
+        return verifier if alone else None
     if verifier is None:
         return score / HIGHEST_SCORE
     return verifier_weight * verifier + (1 - verifier_weight) * score / HIGHEST_SCORE
@@ -75,11 +88,13 @@ class RewardDesk:
 
     def __init__(self, client: GatewayClient, spec: Spec, verify: Verifier) -> None:
         self._client = client
+        self._run = spec.run
         self._votes = spec.judge.panel.votes
         self._mode: Mode = spec.judge.mode
         self._num_generations = spec.grpo.num_generations
         self._threshold = spec.judge.panel.confidence_threshold
         self._weight = spec.grpo.verifier_weight
+        self._when_unscored: WhenUnscored = spec.grpo.when_unscored
         self._verify = verify
         self._without_score = 0
 
@@ -117,21 +132,23 @@ class RewardDesk:
             trace_keys=[grade.key for grade in grades],
             score=score,
             verifier=verifier,
-            reward=mixed_reward(verifier, score, verifier_weight=self._weight),
+            reward=mixed_reward(
+                verifier, score, verifier_weight=self._weight, when_unscored=self._when_unscored
+            ),
         )
 
     def _refuse_nonsense(self, judged: Sequence[Judged], calls: Sequence[Sequence[Future[Grade]]]) -> None:
-        """Raise BadRequest once several batches in a row had not one score: such training moves nothing."""
+        """Raise BadRequest once several batches in a row had not one score: that teaches no grader."""
         self._without_score = 0 if any(one.score is not None for one in judged) else self._without_score + 1
         if self._without_score < _BATCHES_WITHOUT_SCORE:
             return
-        grade = calls[0][0].result()
+        verdict = calls[0][0].result().verdict
         expected = "one digit" if self._mode == "single_token" else "a reply that ends in 'Score: N'"
         raise BadRequest(
             "judge",
-            f"Expected {expected}, got no score in {self._without_score} steps in a row; "
-            f"the last verdict was {grade.verdict}, its reply began {(grade.reasoning or '')[:80]!r} "
-            f"(see `gavel traces`)",
+            # This message goes into Temporal's history, which holds no text of a model.
+            f"Expected {expected}, got no score in {self._without_score} steps in a row; the last verdict "
+            f"was {verdict}. Its reply: `gavel traces {self._run} --verdict {verdict}`",
         )
 
     def judge_all(

@@ -23,12 +23,12 @@ def rollouts_of_step(trainer: Any) -> list[RolloutRecord]:
 
 
 def figures(records: Sequence[RolloutRecord]) -> dict[str, float | None]:
-    """Return mean reward, verifier accuracy, judge score and the share of rollouts without a reward."""
+    """Return mean reward, verifier accuracy, judge score and the share of rollouts without a score."""
     return {
         "reward": mean(record.reward for record in records),
         "verifier_accuracy": mean(record.verifier for record in records),
         "judge_score": mean(record.score for record in records),
-        "unscored": mean(float(record.reward is None) for record in records),
+        "unscored": mean(float(record.score is None) for record in records),
     }
 
 

@@ -21,19 +21,39 @@ def grade(score: int | None, *, verdict: str = "scored", expectation: float | No
     )
 
 
+def reward(verifier: float | None, score: float | None, weight: float, when_unscored="verifier"):
+    return mixed_reward(verifier, score, verifier_weight=weight, when_unscored=when_unscored)
+
+
 def test_reward_mixes_verifier_and_judge_by_weight():
-    assert mixed_reward(1.0, 9.0, verifier_weight=0.5) == 1.0
-    assert mixed_reward(1.0, 0.0, verifier_weight=0.7) == pytest.approx(0.7)
-    assert mixed_reward(0.0, 4.5, verifier_weight=0.2) == pytest.approx(0.4)
+    assert reward(1.0, 9.0, 0.5) == 1.0
+    assert reward(1.0, 0.0, 0.7) == pytest.approx(0.7)
+    assert reward(0.0, 4.5, 0.2) == pytest.approx(0.4)
 
 
 def test_the_judge_alone_rewards_where_there_is_no_ground_truth():
-    assert mixed_reward(None, 3.0, verifier_weight=0.9) == pytest.approx(1 / 3)
+    assert reward(None, 3.0, 0.9) == pytest.approx(1 / 3)
 
 
-def test_no_score_is_no_reward_even_where_the_verifier_says_right():
-    assert mixed_reward(1.0, None, verifier_weight=1.0) is None
-    assert mixed_reward(None, None, verifier_weight=0.5) is None
+def test_a_wrong_completion_that_makes_the_judge_ramble_is_not_better_off_than_one_scored_0():
+    for weight in (0.1, 0.5, 1.0):
+        assert reward(0.0, None, weight) == reward(0.0, 0.0, weight) == 0.0
+
+
+def test_the_verifiers_word_counts_alone_where_the_judge_gives_no_score():
+    assert reward(1.0, None, 0.5) == 1.0
+
+
+def test_without_a_score_there_is_no_reward_where_the_verifiers_word_does_not_count():
+    assert reward(None, None, 0.5) is None
+    assert reward(1.0, None, 0.0) is None
+    assert reward(1.0, None, 0.5, "mask") is None
+
+
+def test_at_verifier_weight_1_the_judge_changes_nothing_not_even_by_its_silence():
+    for when_unscored in ("verifier", "mask"):
+        assert [reward(1.0, score, 1.0, when_unscored) for score in (9.0, 0.0, None)] == [1.0, 1.0, 1.0]
+        assert [reward(0.0, score, 1.0, when_unscored) for score in (9.0, 0.0, None)] == [0.0, 0.0, 0.0]
 
 
 def test_the_score_is_the_mean_of_the_votes_that_were_scored():
@@ -67,7 +87,7 @@ class AnsweredAtOnce:
         return future
 
 
-def test_a_judge_that_answers_nonsense_three_steps_in_a_row_ends_the_stage_with_its_words(tmp_path):
+def test_a_judge_that_answers_nonsense_three_steps_in_a_row_ends_the_stage_and_is_not_quoted():
     from tiny_run import resolved_spec
 
     nonsense = grade(None, verdict="unparseable").model_copy(update={"reasoning": "blah blah"})
@@ -76,6 +96,8 @@ def test_a_judge_that_answers_nonsense_three_steps_in_a_row_ends_the_stage_with_
     )
     row = PromptRow(id="p", prompt="p", ground_truth="1", meta={})
     for step in (1, 2):
-        assert desk.judge_all(step, 0, [row], ["x"])[0].reward is None
-    with pytest.raises(BadRequest, match=r"3 steps in a row.*unparseable.*blah blah"):
+        # The verifier rewards meanwhile.
+        assert desk.judge_all(step, 0, [row], ["x"])[0].reward == 1.0
+    with pytest.raises(BadRequest, match=r"3 steps in a row.*traces tiny --verdict unparseable") as end:
         desk.judge_all(3, 0, [row], ["x"])
+    assert "blah" not in str(end.value)

@@ -64,7 +64,7 @@ def test_every_committed_rollout_names_its_trace_and_each_key_is_in_the_ledger_o
     assert all(len(r["trace_keys"]) == 1 and r["trace_keys"][0] in keys for r in records)
 
 
-def test_a_rollout_without_a_score_has_no_reward_and_no_advantage(calm):
+def test_a_rollout_without_a_score_is_masked_where_the_spec_says_so(calm):
     root, _, _ = calm
     records = rollouts(root, "step-000004.e1")
     unscored = [r for r in records if r["score"] is None]

@@ -26,6 +26,12 @@ export const GrpoSpec = z.strictObject({
     .max(1)
     .default(0.5)
     .describe('w in w * verifier + (1 - w) * score/9, where the row has ground truth.'),
+  when_unscored: z
+    .enum(['verifier', 'mask'])
+    .default('verifier')
+    .describe(
+      "Where the judge gives no score. verifier: the reward is the verifier's word alone, where the row has ground truth and verifier_weight is above 0. Else, and with mask: the completion gives no advantage and counts in no mean.",
+    ),
   lora: LoraSpec.nullable().default(null).describe('null trains all weights.'),
   micro_batch_size: posInt('Completions in one forward and backward pass of one rank.').nullable().default(null),
   gradient_checkpointing: z
