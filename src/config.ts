@@ -55,6 +55,9 @@ export function secretFrom(name: string, env: NodeJS.ProcessEnv = process.env): 
   return env[name] || null;
 }
 
+/** Failpoints that a test or a fault campaign switched on, separated by commas; src/failpoints.ts reads the names. */
+export const failpointsNamed = (env: NodeJS.ProcessEnv = process.env): string => env.GAVEL_FAILPOINTS ?? '';
+
 /** Environment that every Python child gets on top of its own variables; `offline` where all its models are folders. */
 export function pythonEnv(
   config: Config,

@@ -4,6 +4,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
 import type { Config } from './config.ts';
+import { failpointsInForce } from './failpoints.ts';
 import { reapOrphans } from './process/reap.ts';
 import { readRootId } from './run-directory/root.ts';
 import { nodeTag } from './stage/tags.ts';
@@ -23,6 +24,8 @@ export async function runWorker(
   onReady: (queue: string) => void = () => undefined,
 ): Promise<void> {
   const root_id = readRootId(config.root);
+  const broken = [...failpointsInForce()];
+  if (broken.length > 0) console.warn(`GAVEL_FAILPOINTS takes guarantees away, for tests alone: ${broken.join(', ')}.`);
   if (roles.activities) {
     // A node that comes back may still have what its killed worker started, on GPUs that are wanted now.
     const reaped = await reapOrphans(nodeTag(config.node, config.root));

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { loadConfig } from '../config.ts';
 import { GatewayConfig, type GatewayEvent } from '../contracts/gateway.ts';
+import { failpoint } from '../failpoints.ts';
 import { errorLine } from './error-line.ts';
 import { startGateway } from './server.ts';
 
@@ -29,7 +30,7 @@ try {
     );
   };
   // The parent holds the other end of standard input: when it dies, however it dies, this ends.
-  process.stdin.on('end', stop).on('error', stop).resume();
+  if (!failpoint('outlive-worker')) process.stdin.on('end', stop).on('error', stop).resume();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
 } catch (error) {
   const message = errorLine(error instanceof Error ? error.message : String(error));

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { GradingMode } from '../contracts/mode.ts';
 import type { Message } from '../contracts/trace.ts';
+import { failpoint } from '../failpoints.ts';
 
 /** Who answers, under whatever URL. */
 export interface Identity {
@@ -29,7 +30,8 @@ export const sha256 = (text: string): string => createHash('sha256').update(text
 /** Key of one grading call: the same question on another occasion is another call. */
 export function keyOf(question: Question, sampling: Record<string, unknown>, occasion: string): string {
   const { model, model_digest, rubric_digest, mode, messages } = question;
-  return sha256(canonicalJson({ model, model_digest, rubric_digest, mode, messages, sampling, occasion }));
+  const about = failpoint('key-without-occasion') ? '' : occasion;
+  return sha256(canonicalJson({ model, model_digest, rubric_digest, mode, messages, sampling, occasion: about }));
 }
 
 /**

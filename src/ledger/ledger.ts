@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { stat, truncate } from 'node:fs/promises';
 import type { StageName, Trace } from '../contracts/trace.ts';
+import { failpoint } from '../failpoints.ts';
 import { completeBytes } from '../run-directory/files.ts';
 import { sealPath } from '../run-directory/paths.ts';
 import { listSegments } from './accepted.ts';
@@ -67,10 +68,12 @@ export class Ledger {
   }
 
   find(key: string): Trace | null {
+    if (failpoint('blind-ledger')) return null;
     return this.#index.find(key);
   }
 
   has(key: string): boolean {
+    if (failpoint('blind-ledger')) return false;
     return this.#index.has(key);
   }
 
@@ -81,9 +84,10 @@ export class Ledger {
   /** Resolves once the trace is on disk. A key goes in once: a second append of it is a fault of the caller and throws. */
   append(trace: Trace): Promise<void> {
     if (this.#closed) return Promise.reject(new Error('Expected an open ledger, got a closed one.'));
-    if (this.#pending.has(trace.key) || this.#index.has(trace.key)) {
+    if (this.#pending.has(trace.key) || this.has(trace.key)) {
       return Promise.reject(new Error(`Expected a new key, got ${trace.key}, which is in the ledger.`));
     }
+    if (failpoint('lose-acknowledged-traces')) return Promise.resolve();
     this.#pending.add(trace.key);
     const line = lineOf(trace);
     return new Promise((done, failed) => {

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Head, Manifest } from '../contracts/stage.ts';
+import { failpoint } from '../failpoints.ts';
 import { PRUNED, type Quarantined, quarantine, type Verified, verifyCheckpoint } from './checkpoints.ts';
 import { damagedIsNull, readEpoch } from './epoch-records.ts';
 import { orNull, readContractIfAny } from './files.ts';
@@ -18,7 +19,7 @@ export interface Resume {
 export async function findResume(paths: RunPaths, name: string, before: number) {
   const stage = paths.stage(name);
   const quarantined: Quarantined[] = [];
-  let next = await tipOfChain(paths, name, before - 1);
+  let next = failpoint('start-afresh') ? null : await tipOfChain(paths, name, before - 1);
   while (next) {
     const folder = stage.checkpoint(next.name);
     if (await stat(join(folder, PRUNED)).catch(orNull)) {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import type { GatewayConfig } from '../contracts/gateway.ts';
 import type { Endpoint } from '../contracts/stage.ts';
+import { failpoint } from '../failpoints.ts';
 import { failure } from '../failures.ts';
 import { type Child, startChild } from '../process/start-child.ts';
 import { newestEpoch } from '../run-directory/epoch-records.ts';
@@ -105,6 +106,7 @@ export async function startGatewayChild(options: GatewayChildOptions): Promise<G
     gone: giveUp.promise,
     async stop() {
       stopped = true;
+      if (failpoint('leave-gateway')) return;
       await current.child.stop(STOP_GRACE_MS);
       await watching;
     },

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LimitsSpec } from '../contracts/spec/limits.ts';
+import { failpoint } from '../failpoints.ts';
 import type { Child, ChildExit } from '../process/start-child.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readStop } from '../run-directory/stop.ts';
@@ -74,7 +75,7 @@ export async function watchTrainer(watched: WatchedTrainer): Promise<Ended> {
   void untilAskedToStop(watched, over.signal).then((reason) => {
     if (reason === null) return;
     because({ why: 'stop', reason });
-    stop(STOP_GRACE_MS);
+    stop(failpoint('no-stop-grace') ? 0 : STOP_GRACE_MS);
   });
   try {
     const exit = await child.exited;

@@ -14,6 +14,7 @@ from gavel_train.rollouts.cached import CachedRollout
 from gavel_train.run import lifetime, progress
 from gavel_train.run.checkpoints import ROLLOUTS, chain_of, commit_checkpoint, middle_step, prune
 from gavel_train.run.directory import check_newest, run_dir_of, write_rows
+from gavel_train.run.failpoints import failpoint
 from gavel_train.run.random_state import RandomState, random_state, restore_random_state
 from gavel_train.run.ranks import any_rank
 
@@ -133,7 +134,7 @@ class CommitCallback(TrainerCallback):
         grpo = self._request.spec.grpo
         # A pickle of the arguments, of no use to resume and full of this machine's paths.
         (work / "training_args.bin").unlink(missing_ok=True)
-        write_rows(work / ROLLOUTS, self._records)
+        write_rows(work / ROLLOUTS, self._records[1:] if failpoint("drop-a-rollout") else self._records)
         metrics = figures(self._records)
         manifest = commit_checkpoint(self._request, work, step=step, parent=self.parent, metrics=metrics)
         self.parent = manifest.name

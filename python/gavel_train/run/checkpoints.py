@@ -27,6 +27,7 @@ from gavel_train.run.directory import (
     sha256_of,
     write_atomically,
 )
+from gavel_train.run.failpoints import failpoint
 
 MANIFEST = "manifest.json"
 ROLLOUTS = "rollouts.jsonl"
@@ -64,7 +65,7 @@ def commit_checkpoint(
         stage=request.stage,
         name=name,
         epoch=request.epoch,
-        step=step,
+        step=min(step, 2) if failpoint("wrong-step") else step,
         parent=parent,
         files=files,
         rng_sha256=rng.hexdigest() if rng_files else None,
@@ -79,9 +80,12 @@ def commit_checkpoint(
     target = checkpoints / name
     if target.exists() and not is_committed(target):
         shutil.rmtree(target)
+    if failpoint("write-after-digest"):
+        (work / ROLLOUTS).open("a").write("\n")
     work.rename(target)
     head = Head(checkpoint=name, step=step, manifest_sha256=hashlib.sha256(data).hexdigest())
-    fsync_path(checkpoints)
+    if not failpoint("head-before-fsync"):
+        fsync_path(checkpoints)
     write_atomically(
         stage_dir / "epochs" / f"{request.epoch:06d}" / "HEAD", head.model_dump_json(indent=2) + "\n"
     )
@@ -250,7 +254,8 @@ def _durable_files(work: Path) -> dict[str, ManifestFile]:
     for folder, _, names in os.walk(work):
         for name in sorted(names):
             path = Path(folder) / name
-            fsync_path(path)
+            if not failpoint("skip-file-fsync"):
+                fsync_path(path)
             relative = path.relative_to(work).as_posix()
             files[relative] = ManifestFile(bytes=path.stat().st_size, sha256=sha256_of(path))
         fsync_path(Path(folder))

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { expect, vi } from 'vitest';
 import type { Assertion } from '../../../bench/faults/check/assertions.ts';
+import type { Failpoint } from '../../../src/failpoints.ts';
 import { clearStop, requestStop } from '../../../src/run-directory/stop.ts';
 import type { Behaviour } from '../../gateway/fake-judge.ts';
-import type { Breakage } from './broken-tree.ts';
 import type { MiniRun } from './mini-run.ts';
 
 /** What can happen to a stage, and builds that it breaks. */
@@ -70,26 +70,10 @@ export async function killedLate(made: MiniRun): Promise<void> {
   await made.attempt();
 }
 
-const checkpoints = 'python/gavel_train/run/checkpoints.py';
-const directory = 'python/gavel_train/run/directory.py';
-const fence: Breakage = {
-  file: directory,
-  from: '    newest = newest_epoch(stage_dir)\n    if newest > epoch:',
-  to: '    newest = newest_epoch(stage_dir)\n    if False:',
-};
-const ledgerBlind: Breakage[] = [
-  {
-    file: 'src/ledger/ledger.ts',
-    from: 'find(key: string): Trace | null {',
-    to: 'find(key: string): Trace | null {\n    if (key) return null;',
-  },
-  { file: 'src/ledger/ledger.ts', from: ' || this.#index.has(trace.key)', to: '' },
-];
-
 interface Case {
   assertion: Assertion;
   build: string;
-  breakages: Breakage[];
+  failpoints: Failpoint[];
   scenario: (made: MiniRun) => Promise<void>;
   witness?: boolean;
   behave?: (n: number) => Behaviour;
@@ -100,106 +84,73 @@ export const cases: Case[] = [
   {
     assertion: 'nothing from a stale epoch counts',
     build: 'the fence is off',
-    breakages: [fence],
+    failpoints: ['skip-fence'],
     scenario: takenOver,
   },
   {
     assertion: 'one result a stage',
     build: 'the fence is off and a result replaces another',
-    breakages: [
-      fence,
-      { file: directory, from: '        os.link(complete, final)', to: '        os.replace(complete, final)' },
-    ],
+    failpoints: ['skip-fence', 'replace-result'],
     scenario: takenOver,
   },
   {
     assertion: 'committed steps strictly increase along the chain',
     build: 'the manifest says another step',
-    breakages: [
-      {
-        file: checkpoints,
-        from: '        step=step,\n        parent',
-        to: '        step=min(step, 2),\n        parent',
-      },
-    ],
+    failpoints: ['wrong-step'],
     scenario: killed,
   },
   {
     assertion: 'every published file matches its digest',
     build: 'a file is written after its digest was taken',
-    breakages: [
-      {
-        file: checkpoints,
-        from: '    work.rename(target)\n',
-        to: '    (work / "rollouts.jsonl").open("a").write("\\n")\n    work.rename(target)\n',
-      },
-    ],
+    failpoints: ['write-after-digest'],
     scenario: (made) => made.attempt().then(() => undefined),
   },
   {
     assertion: 'a commit is durable before it is published',
     build: 'files are not fsynced',
-    breakages: [{ file: checkpoints, from: '            fsync_path(path)\n', to: '' }],
+    failpoints: ['skip-file-fsync'],
     scenario: (made) => made.attempt().then(() => undefined),
   },
   {
     assertion: 'a commit is durable before it is published',
     build: 'HEAD comes before the fsync of what it names',
-    breakages: [{ file: checkpoints, from: '    fsync_path(checkpoints)\n', to: '' }],
+    failpoints: ['head-before-fsync'],
     scenario: (made) => made.attempt().then(() => undefined),
   },
   {
     assertion: 'each trace key once',
     build: 'the gateway does not look into the ledger',
-    breakages: ledgerBlind,
+    failpoints: ['blind-ledger'],
     scenario: killed,
   },
   {
     assertion: 'each rollout has a trace of its own in the ledger',
     build: 'the key holds no occasion',
-    breakages: [
-      {
-        file: 'src/ledger/key.ts',
-        from: 'occasion: string): string {',
-        to: 'occasion_: string): string {\n  const occasion = occasion_.slice(0, 0);',
-      },
-    ],
+    failpoints: ['key-without-occasion'],
     scenario: (made) => made.attempt().then(() => undefined),
   },
   {
     assertion: 'each rollout has a trace of its own in the ledger',
-    build: 'the verdict is out before its trace is written',
-    breakages: [
-      {
-        file: 'src/gateway/grade.ts',
-        from: '    await this.#ledger.append(trace);',
-        to: '    setTimeout(() => void this.#ledger.append(trace).catch(() => {}), 10_000);',
-      },
-    ],
+    build: 'a verdict is out whose trace is never written',
+    failpoints: ['lose-acknowledged-traces'],
     scenario: gatewayKilled,
   },
   {
     assertion: 'no more steps are lost than is allowed',
     build: 'every attempt begins afresh',
-    breakages: [
-      {
-        file: 'src/stage/take-epoch.ts',
-        from: '  let next = await tipOfChain(paths, name, before - 1);',
-        to: '  let next = await tipOfChain(paths, name, 0);',
-      },
-    ],
+    failpoints: ['start-afresh'],
     scenario: killedLate,
   },
   {
     assertion: 'no completed step is lost after a notice',
     build: 'the trainer gets no time to commit',
-    breakages: [{ file: 'src/stage/watch-trainer.ts', from: 'STOP_GRACE_MS = 20_000', to: 'STOP_GRACE_MS = 0' }],
+    failpoints: ['no-stop-grace'],
     scenario: asked,
   },
   {
     assertion: 'the final adapter equals the witness',
     build: 'a replayed step asks the judge again',
-    breakages: ledgerBlind,
+    failpoints: ['blind-ledger'],
     scenario: killed,
     witness: true,
     // A judge that never says the same twice.

@@ -1,25 +1,28 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ALWAYS } from '../../../bench/faults/check/assertions.ts';
 import { leftovers } from '../../../bench/faults/check/leftover-resources.ts';
+import type { Failpoint } from '../../../src/failpoints.ts';
+import { leaseGpus, releaseGpus } from '../../../src/gpus/leases.ts';
 import type { Behaviour } from '../../gateway/fake-judge.ts';
 import { asked, cases, gatewayKilled, killed, killedLate, takenOver } from './broken-builds.ts';
-import { type Breakage, brokenTree, removeTree } from './broken-tree.ts';
 import { MiniRun } from './mini-run.ts';
 
 /** A checker that never fails checks nothing: each assertion is shown a build that breaks it, and the build as it is. */
 
+const package_root = fileURLToPath(new URL('../../..', import.meta.url));
 const open: MiniRun[] = [];
 afterEach(async () => {
+  delete process.env.GAVEL_FAILPOINTS;
   for (const run of open.splice(0)) await run.close();
 });
 
-async function mini(breakages: Breakage[], behave?: (n: number) => Behaviour): Promise<MiniRun> {
-  const made = new MiniRun(breakages, behave);
+async function mini(failpoints: Failpoint[], behave?: (n: number) => Behaviour): Promise<MiniRun> {
+  const made = new MiniRun(failpoints, behave);
   open.push(made);
   return made.open();
 }
@@ -37,35 +40,30 @@ describe('the checker', () => {
     expect(await made.verdict({ witness: true })).toEqual([]);
   });
 
-  it.each(cases)('says "$assertion" where $build', async ({ assertion, breakages, scenario, witness, behave }) => {
-    const made = await mini(breakages, behave);
+  it.each(cases)('says "$assertion" where $build', async ({ assertion, failpoints, scenario, witness, behave }) => {
+    const made = await mini(failpoints, behave);
     await scenario(made).catch(() => undefined);
     const found = await made.verdict({ witness: witness ?? false });
     expect(found.map((violation) => violation.assertion)).toContain(assertion);
   });
 
   it('says "no child process left over" where the gateway does not end with its worker', async () => {
-    const lifeline = "  process.stdin.on('end', stop).on('error', stop).resume();\n";
     expect(await afterItsWorker([], 30)).toEqual([]);
-    const found = await afterItsWorker([{ file: 'src/gateway/main.ts', from: lifeline, to: '' }], 3);
+    const found = await afterItsWorker(['outlive-worker'], 3);
     expect(found.map(({ assertion }) => assertion)).toContain('no child process left over');
   });
 
   it('says "no port left over" where the gateway listens on when its stage is done', async () => {
-    const stop = '      await current.child.stop(STOP_GRACE_MS);\n      await watching;\n';
     expect(await portsAfter([])).toEqual([]);
-    const found = await portsAfter([{ file: 'src/stage/gateway-child.ts', from: stop, to: '' }]);
+    const found = await portsAfter(['leave-gateway']);
     expect(found).toContain('no port left over');
   });
 
   it('says "no GPU lease left over" where leases are not given back', async () => {
-    const forgetful = {
-      file: 'src/gpus/leases.ts',
-      from: 'async function release(folder: string, owner: string) {',
-      to: 'async function release(_: string, owner: string) {\n  const folder = owner;',
-    };
     expect(await afterARelease([])).toEqual([]);
-    expect((await afterARelease([forgetful])).map(({ assertion }) => assertion)).toContain('no GPU lease left over');
+    expect((await afterARelease(['keep-leases'])).map(({ assertion }) => assertion)).toContain(
+      'no GPU lease left over',
+    );
   });
 
   it('has a broken build for each of its assertions', () => {
@@ -80,10 +78,9 @@ describe('the checker', () => {
 });
 
 /** A gateway whose worker has gone: its standard input is at its end. */
-async function afterItsWorker(breakages: Breakage[], allowed_s: number) {
+async function afterItsWorker(failpoints: Failpoint[], allowed_s: number) {
   const folder = mkdtempSync(join(tmpdir(), 'gavel-mini-'));
   try {
-    const tree = brokenTree(folder, breakages);
     const root = join(folder, 'root');
     const config = join(folder, 'gateway.json');
     const roles = { judge: { base_url: 'http://127.0.0.1:9/v1', model: 'm', mode: 'reasoned', sampling: {} } };
@@ -91,21 +88,29 @@ async function afterItsWorker(breakages: Breakage[], allowed_s: number) {
       config,
       JSON.stringify({ run: 'r', run_dir: join(root, 'runs/r'), stage: 'grpo', epoch: 1, rubric: null, roles }),
     );
-    const env = { ...process.env, GAVEL_API_KEY: 'k', GAVEL_TAG: `a:${root}/runs/r/grpo/e1/gateway`, GAVEL_ROOT: root };
-    const gateway = spawn(process.execPath, ['--no-warnings', join(tree, 'src/gateway/main.ts'), config], { env });
+    const env = {
+      ...process.env,
+      GAVEL_API_KEY: 'k',
+      GAVEL_TAG: `a:${root}/runs/r/grpo/e1/gateway`,
+      GAVEL_ROOT: root,
+      GAVEL_FAILPOINTS: failpoints.join(','),
+    };
+    const gateway = spawn(process.execPath, ['--no-warnings', join(package_root, 'src/gateway/main.ts'), config], {
+      env,
+    });
     await new Promise((resolve) => gateway.stdout.once('data', resolve));
     gateway.stdin.destroy();
     const found = await leftovers(root, [], allowed_s);
     gateway.kill('SIGKILL');
     return found;
   } finally {
-    removeTree(folder);
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
 /** What is left of a stage that has ended by itself. */
-async function portsAfter(breakages: Breakage[]): Promise<string[]> {
-  const made = await mini(breakages);
+async function portsAfter(failpoints: Failpoint[]): Promise<string[]> {
+  const made = await mini(failpoints);
   await made.attempt();
   expect(made.log.of('listener').length).toBeGreaterThan(0);
   const found = await leftovers(made.root, made.log.events, 3);
@@ -114,16 +119,15 @@ async function portsAfter(breakages: Breakage[]): Promise<string[]> {
   return found.map(({ assertion }) => assertion);
 }
 
-async function afterARelease(breakages: Breakage[]) {
+async function afterARelease(failpoints: Failpoint[]) {
   const folder = mkdtempSync(join(tmpdir(), 'gavel-mini-'));
   try {
-    const tree = brokenTree(folder, breakages);
-    const { leaseGpus, releaseGpus } = await import(pathToFileURL(join(tree, 'src/gpus/leases.ts')).href);
+    process.env.GAVEL_FAILPOINTS = failpoints.join(',');
     const gpus = [{ uuid: 'GPU-a0', index: 0, name: 'given', memory_mib: 0, used_by: null }];
     await leaseGpus({ root: folder, node: 'a', count: 1, owner: 'o', gpus, isAlive: async () => true });
     await releaseGpus({ root: folder, owner: 'o' });
     return await leftovers(folder, [], 0);
   } finally {
-    removeTree(folder);
+    rmSync(folder, { recursive: true, force: true });
   }
 }

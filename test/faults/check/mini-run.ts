@@ -1,8 +1,8 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import type { Violation } from '../../../bench/faults/check/assertions.ts';
 import { check } from '../../../bench/faults/check/checker.ts';
 import {
@@ -19,34 +19,38 @@ import { smallSpec } from '../../../bench/faults/run/small-spec.ts';
 import { type Config, loadConfig } from '../../../src/config.ts';
 import type { Spec } from '../../../src/contracts/spec/spec.ts';
 import type { StageResult } from '../../../src/contracts/stage.ts';
+import type { Failpoint } from '../../../src/failpoints.ts';
 import { createRun } from '../../../src/run-directory/create-run.ts';
 import { type RunPaths, runPaths } from '../../../src/run-directory/paths.ts';
+import { readResult } from '../../../src/run-directory/result.ts';
+import { judgeGateway } from '../../../src/stage/gateway-settings.ts';
+import { runStage } from '../../../src/stage/run-stage.ts';
 import { type Behaviour, FakeJudge } from '../../gateway/fake-judge.ts';
-import { type Breakage, brokenTree, miniPython, removeTree } from './broken-tree.ts';
 
 /** A disturbed run in seconds: epochs, gateway, ledger, commits and result are real, and perhaps broken; judge and tensors are not. */
 
 const RUN = 'mini';
+const package_root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
 
 export class MiniRun {
   readonly folder = mkdtempSync(join(tmpdir(), 'gavel-mini-'));
   readonly root = join(this.folder, 'root');
   readonly paths: RunPaths = runPaths(this.root, RUN);
   readonly log: EventLog;
-  readonly tree: string;
   private readonly judge: FakeJudge;
   private readonly observer: Observer;
   private readonly held = join(this.root, 'hold');
+  private readonly failpoints: readonly Failpoint[];
   private spec!: Spec;
 
-  constructor(breakages: readonly Breakage[], behave: (n: number) => Behaviour = () => ({ text: 'Fine. Score: 7' })) {
-    this.tree = brokenTree(this.folder, breakages);
+  constructor(failpoints: readonly Failpoint[], behave: (n: number) => Behaviour = () => ({ text: 'Fine. Score: 7' })) {
+    this.failpoints = failpoints;
     mkdirSync(this.root, { recursive: true });
     this.log = new EventLog(join(this.folder, 'events.jsonl'));
     this.judge = new FakeJudge((_, n) => behave(n));
     this.observer = new Observer(this.log, this.root, RUN);
     // Trainers record what they made durable before they published it.
-    process.env.PYTHONPATH = join(this.tree, 'bench/faults/observe/record-fsyncs');
+    process.env.PYTHONPATH = join(package_root, 'bench/faults/observe/record-fsyncs');
   }
 
   async open(steps = 6): Promise<this> {
@@ -54,7 +58,7 @@ export class MiniRun {
     const spec = smallSpec({ run: RUN, scenario: 'outside', seed: 0, steps, judge_url: this.judge.url });
     this.spec = { ...spec, grpo: { ...spec.grpo, save_every: 2 } };
     await createRun(this.root, this.spec, { workflow_id: 'w', run_id: 'r' });
-    cpSync(join(this.tree, 'examples/rubrics/poly-easy.yaml'), this.paths.rubric);
+    cpSync(join(package_root, 'examples/rubrics/poly-easy.yaml'), this.paths.rubric);
     for (const path of [this.paths.data.train, this.paths.data.eval, this.paths.data.audit]) writeFileSync(path, '');
     this.observer.start();
     return this;
@@ -63,7 +67,6 @@ export class MiniRun {
   config(node: string): Config {
     return {
       ...loadConfig(),
-      package_root: this.tree,
       root: this.root,
       node,
       python: miniPython(this.folder),
@@ -71,10 +74,9 @@ export class MiniRun {
     };
   }
 
-  /** One attempt at the stage, by the tree's own code; rejects as the activity would. */
+  /** One attempt at the stage, with the failpoints in force; rejects as the activity would. */
   async attempt(node = 'a'): Promise<StageResult> {
-    const { runStage } = await import(pathToFileURL(join(this.tree, 'src/stage/run-stage.ts')).href);
-    const { judgeGateway } = await import(pathToFileURL(join(this.tree, 'src/stage/gateway-settings.ts')).href);
+    process.env.GAVEL_FAILPOINTS = this.failpoints.join(',');
     return runStage({
       config: this.config(node),
       spec: this.spec,
@@ -135,21 +137,21 @@ export class MiniRun {
   async close(): Promise<void> {
     this.observer.stop();
     delete process.env.PYTHONPATH;
+    delete process.env.GAVEL_FAILPOINTS;
     await this.judge.stop();
-    removeTree(this.folder);
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   private async testimony(): Promise<Testimony> {
     const traces = [...(await verdictsOf(this.paths)).values()];
     const undisturbed = await undisturbedRun(
       { folder: this.folder, root: this.root, run: RUN },
-      this.tree,
+      package_root,
       'witness',
       traces,
     );
-    const healthy = { ...this.config('witness'), package_root: loadConfig().package_root };
-    const result = await runUndisturbed(healthy, undisturbed, 'grpo');
-    const { readResult } = await import('../../../src/run-directory/result.ts');
+    delete process.env.GAVEL_FAILPOINTS;
+    const result = await runUndisturbed(this.config('witness'), undisturbed, 'grpo');
     const disturbed = await readResult(this.paths, 'grpo');
     return {
       what: 'grpo adapter',
@@ -157,4 +159,14 @@ export class MiniRun {
       undisturbed: adapterOf(undisturbed, result),
     };
   }
+}
+
+/** A `python` that runs the trainer without tensors in place of stage grpo. */
+function miniPython(folder: string): string {
+  const path = join(folder, 'mini-python');
+  const python = join(package_root, '.venv/bin/python');
+  const trainer = join(package_root, 'test/faults/check/mini_trainer.py');
+  writeFileSync(path, `#!/bin/sh\nshift\nexec '${python}' '${trainer}' "$@"\n`);
+  chmodSync(path, 0o755);
+  return path;
 }

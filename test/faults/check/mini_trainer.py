@@ -16,6 +16,7 @@ from gavel_train.run import lifetime, progress
 from gavel_train.run.checkpoints import commit_checkpoint, read_manifest
 from gavel_train.contracts import GradeRequest, RolloutRecord
 from gavel_train.judging.gateway import GatewayClient
+from gavel_train.run.failpoints import failpoint
 from gavel_train.run.outcome import run_stage
 from gavel_train.run.directory import check_newest, checkpoint_name, publish_result, run_dir_of, write_rows
 
@@ -102,7 +103,7 @@ def commit(request, epoch_dir, step, parent, state, records):
     work.mkdir(parents=True)
     (work / "adapter_model.safetensors").write_text(state)
     (work / "state.json").write_text(json.dumps({"step": step}))
-    write_rows(work / "rollouts.jsonl", records)
+    write_rows(work / "rollouts.jsonl", records[1:] if failpoint("drop-a-rollout") else records)
     commit_checkpoint(request, work, step=step, parent=parent, metrics={})
     progress.commit(checkpoint_name(step, request.epoch), step)
     return checkpoint_name(step, request.epoch)
