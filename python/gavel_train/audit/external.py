@@ -22,7 +22,7 @@ from gavel_train.judging.grading import Mode, Role, grade_rows
 from gavel_train.run import lifetime, progress
 from gavel_train.run.directory import read_rows, write_atomically
 from gavel_train.run.outcome import EXIT_CODES, BadRequest, outcome_of
-from gavel_train.tasks import gsm8k, jsonl
+from gavel_train.tasks import gsm8k_verifier, jsonl
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -105,7 +105,7 @@ def equal_answers(completion: str, ground_truth: str) -> bool:
     """Whether a completion is the ground truth, or ends in it where the truth is a number."""
     if jsonl.verify(completion, ground_truth):
         return True
-    return gsm8k.number_in(ground_truth) is not None and gsm8k.verify(completion, ground_truth)
+    return gsm8k_verifier.verify(completion, ground_truth, "lenient")
 
 
 def _read(path: Path) -> bytes:

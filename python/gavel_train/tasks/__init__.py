@@ -2,7 +2,8 @@
 
 A module has `make_splits(params, sizes, seed, root, path)`, which returns rows
 `{id, prompt, ground_truth, meta}` for the splits train, eval and audit, and `verify(completion,
-ground_truth)`. Both raise ValueError with a message for the person who wrote the spec.
+ground_truth)` or a `verifier_of(params)` that returns one. All raise ValueError with a message for
+the person who wrote the spec.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def _check_of(task: TaskSpec) -> Callable[[str, str], bool] | None:
     if task.name == "gsm8k":
         from gavel_train.tasks import gsm8k
 
-        return gsm8k.verify
+        return gsm8k.verifier_of(task.params)
     from gavel_train.tasks import jsonl
 
     return jsonl.verifier_of(task.params)

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import json
 import random
-import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-__all__ = ["make_splits", "verify"]
+from gavel_train.tasks.gsm8k_verifier import answer_in, verify
 
 INSTRUCTION = 'Solve the problem step by step. End with a line "#### " followed by the answer as a number.'
 HUB_NAME = "openai/gsm8k"
-
-# A minus sign after a digit or a letter is an operation, as in 10-5.
-_NUMBER = re.compile(r"(?:(?<!\w)-)?\$?(?:(?<=\$)-)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<!\d)\.\d+")
-_MARKED = re.compile(r"####\s*([^\n]*)")
 
 
 def make_splits(
@@ -27,11 +24,13 @@ def make_splits(
 ) -> dict[str, list[dict[str, Any]]]:
     """Draw prompts from `path/train.jsonl` and `path/test.jsonl`, or through `datasets` where path is null.
 
-    `params`: `instruction`, the text put after each question. `root` is unused: path is resolved.
+    `params`: `instruction`, the text put after each question; `answer`, what counts as the answer of a
+    completion: "strict" (the default) or "lenient", see gsm8k_verifier. `root` is unused: path is resolved.
     """
-    unknown = sorted(set(params) - {"instruction"})
+    unknown = sorted(set(params) - {"instruction", "answer"})
     if unknown:
-        raise ValueError(f"gsm8k has no parameter {unknown[0]!r}; expected instruction")
+        raise ValueError(f"gsm8k has no parameter {unknown[0]!r}; expected instruction or answer")
+    verifier_of(params)
     instruction = params.get("instruction", INSTRUCTION)
     if not isinstance(instruction, str):
         raise ValueError(f"Expected param 'instruction' to be text, got {instruction!r}")
@@ -53,29 +52,12 @@ def make_splits(
     }
 
 
-def verify(completion: str, ground_truth: str) -> bool:
-    """Say whether the completion's answer equals the ground truth as a number.
-
-    The answer is the number after the last "####", else the last number of the text; 1,234 and 1234.0
-    and $1234 are equal.
-    """
-    answer, truth = number_in(completion), number_in(ground_truth)
-    return answer is not None and truth is not None and abs(answer - truth) < 1e-6
-
-
-def number_in(text: str) -> float | None:
-    """Return the number that a text ends in, "#### x" preferred, or None."""
-    marked = _MARKED.findall(text)
-    if marked:
-        after = _NUMBER.search(marked[-1])
-        if after:
-            return _as_float(after.group())
-    numbers = [match.group() for match in _NUMBER.finditer(text)]
-    return _as_float(numbers[-1]) if numbers else None
-
-
-def _as_float(text: str) -> float:
-    return float(re.sub(r"[$,]", "", text))
+def verifier_of(params: dict[str, Any]) -> Callable[[str, str], bool]:
+    """Return the check that `params.answer` names: strict, the default, or lenient."""
+    reading = params.get("answer", "strict")
+    if reading not in ("strict", "lenient"):
+        raise ValueError(f"Expected param 'answer' to be strict or lenient, got {reading!r}")
+    return partial(verify, reading=reading)
 
 
 def _shuffled(rows: list[tuple[int, str, str]], seed: int) -> list[tuple[int, str, str]]:
@@ -123,7 +105,7 @@ def _question_and_answer(line: str, where: str) -> tuple[str, str]:
     for field in ("question", "answer"):
         if not isinstance(record.get(field), str) or not record[field].strip():
             raise ValueError(f"{where}: field {field!r}: expected text, got {record.get(field)!r}")
-    if number_in(record["answer"].rpartition("####")[2]) is None or "####" not in record["answer"]:
+    if answer_in(record["answer"], "strict") is None:
         raise ValueError(f"{where}: field 'answer': expected it to end in '#### <number>'")
     return record["question"], record["answer"]
 

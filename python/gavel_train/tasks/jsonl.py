@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gavel_train.tasks import gsm8k
+from gavel_train.tasks import gsm8k_verifier
 
 __all__ = ["make_splits", "verifier_of", "verify"]
 
 SPLITS = ("train", "eval", "audit")
 _DEFAULTS = {"prompt_field": "prompt", "ground_truth_field": "ground_truth", "verifier": "none"}
-_VERIFIERS = ("exact", "number", "none")
+_VERIFIERS = ("exact", "number", "marked_number", "none")
 
 
 def make_splits(
@@ -26,8 +27,9 @@ def make_splits(
     """Read prompts and deal them out, none to two splits.
 
     `params`: `prompt_field`, `ground_truth_field` (names of the fields), `verifier` ("exact": the
-    trimmed completion equals the ground truth; "number": GSM8K's rule; "none", the default: only the
-    judge rewards).
+    trimmed completion equals the ground truth; "marked_number": the number after `####` or in `\\boxed{}`
+    does; "number": that, or where neither is there the last number; "none", the default: only the judge
+    rewards).
     Raises ValueError naming file, line and field.
     """
     settings = _settings(params)
@@ -63,7 +65,8 @@ def verify(completion: str, ground_truth: str) -> bool:
 def verifier_of(params: dict[str, Any]) -> Callable[[str, str], bool] | None:
     """Return the check that `params.verifier` names, None for "none"."""
     kind = _settings(params)["verifier"]
-    return {"exact": verify, "number": gsm8k.verify, "none": None}[kind]
+    number, marked = (partial(gsm8k_verifier.verify, reading=way) for way in ("lenient", "strict"))
+    return {"exact": verify, "number": number, "marked_number": marked, "none": None}[kind]
 
 
 def _settings(params: dict[str, Any]) -> dict[str, str]:

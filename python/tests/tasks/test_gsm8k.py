@@ -9,40 +9,6 @@ SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "gsm8k
 SIZES = {"train": 2, "eval": 1, "audit": 1}
 
 
-@pytest.mark.parametrize(
-    "answer", ["1234", "1,234", "1234.0", "$1234", "$1,234.00", "so 1 and then 1,234.", "#### 1,234\n"]
-)
-def test_ways_to_write_a_number_are_equal(answer):
-    assert gsm8k.verify(answer, "1234")
-    assert gsm8k.verify(answer, "1,234")
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [
-        ("10-5", 5),
-        ("the answer is -5", -5),
-        ("$-5", -5),
-        ("-$5", -5),
-        ("#### 7\nbut 8 is close", 7),
-        ("#### 6\n#### 7", 7),
-        ("0.5 each", 0.5),
-        (".5 each", 0.5),
-        ("1,000,000", 1_000_000),
-        ("3 apples, 4 pears", 4),
-        ("no number", None),
-        ("", None),
-    ],
-)
-def test_the_answer_is_the_marked_number_or_else_the_last(text, number):
-    assert gsm8k.number_in(text) == number
-
-
-def test_another_number_or_none_is_wrong():
-    assert not gsm8k.verify("1235", "1234")
-    assert not gsm8k.verify("I do not know", "1234")
-
-
 def test_audit_prompts_come_from_test_and_the_others_from_train(tmp_path):
     write(tmp_path)
     splits = gsm8k.make_splits({}, SIZES, 0, tmp_path, tmp_path)
@@ -90,17 +56,12 @@ def test_every_published_solution_verifies_against_its_own_answer():
     assert not wrong
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"NO GSM8K DATA at {SHARED}: the verifier is not measured")
-def test_the_verifier_agrees_with_the_published_marks_of_real_models_solutions():
-    agree, total = 0, 0
-    for line in (SHARED / "example_model_solutions.jsonl").read_text().splitlines():
-        row = json.loads(line)
-        truth = row["ground_truth"].rpartition("A:")[2]
-        for solution in (value for value in row.values() if isinstance(value, dict)):
-            total += 1
-            agree += gsm8k.verify(solution["solution"], truth) == solution["is_correct"]
-    assert total == 5276
-    assert agree / total > 0.99
+def test_the_answer_is_read_strictly_unless_the_task_says_otherwise(tmp_path):
+    write(tmp_path)
+    assert not gsm8k.verifier_of({})("it is 9", "9")
+    assert gsm8k.verifier_of({"answer": "lenient"})("it is 9", "9")
+    with pytest.raises(ValueError, match="'answer' to be strict or lenient, got 'loose'"):
+        gsm8k.make_splits({"answer": "loose"}, SIZES, 0, tmp_path, tmp_path)
 
 
 def write(folder: Path) -> None:

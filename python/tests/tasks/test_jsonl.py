@@ -65,7 +65,7 @@ def test_a_missing_file_and_a_missing_path_are_told_apart(tmp_path):
 def test_parameters_are_checked(tmp_path):
     for params, message in (
         ({"verifer": "exact"}, "verifer"),
-        ({"verifier": "magic"}, "exact, number, none"),
+        ({"verifier": "magic"}, "exact, number, marked_number, none"),
     ):
         with pytest.raises(ValueError, match=message):
             jsonl.make_splits(params, SIZES, 0, tmp_path, tmp_path)
