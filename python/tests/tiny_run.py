@@ -9,6 +9,8 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from gavel_train.contracts import Spec
+
 RUBRIC = """
 name: sums
 scores: {0: wrong, 9: right}
@@ -22,10 +24,6 @@ TEMPLATE = (
     "{%- if message.role == 'assistant' -%}<|end|>{%- endif -%}{%- endfor -%}"
     "{%- if add_generation_prompt -%}<|assistant|>{%- endif -%}"
 )
-
-_SCHEMA = json.loads(
-    (Path(__file__).resolve().parents[2] / "src/contracts/schema/contracts.json").read_text()
-)["$defs"]
 
 SPECIALS = ["<|pad|>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>", "<|unk|>"]
 
@@ -185,19 +183,7 @@ def resolved_spec(**sections) -> dict:
     }
     for section, changes in sections.items():
         given[section] = given.get(section, {}) | changes
-    return _filled(_SCHEMA["Spec"], given)
-
-
-def _filled(schema: dict, given: dict | None) -> dict:
-    """Defaults of a JSON Schema object, for what `given` leaves out."""
-    found = dict(given or {})
-    for name, field in schema["properties"].items():
-        target = _SCHEMA.get(field.get("$ref", "").rpartition("/")[2], field)
-        if "properties" in target and isinstance(found.get(name, field.get("default", {})), dict):
-            found[name] = _filled(target, found.get(name, field.get("default")))
-        elif name not in found and "default" in field:
-            found[name] = field["default"]
-    return found
+    return Spec.model_validate(given).model_dump(mode="json")
 
 
 def write_request(

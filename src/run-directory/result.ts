@@ -3,12 +3,13 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Outcome, StageResult } from '../contracts/stage.ts';
 import { type Quarantined, quarantine, sha256File } from './checkpoints.ts';
+import { newestEpoch } from './epoch-records.ts';
 import { ContractError, orNull, parseContract, readContractIfAny } from './files.ts';
 import type { RunPaths } from './paths.ts';
 
 /**
- * The stage's result for those who show it: null where it is not done, or where result.json is not what was published or an artifact
- * is not there. What artifacts hold is not read, since a grader has gigabytes: readVerifiedResult does that.
+ * The stage's result for those who show it: null where it is not done, or where result.json is not what the newest epoch
+ * published or an artifact is not there. What artifacts hold is not read, since a grader has gigabytes: readVerifiedResult does that.
  */
 export async function readResult(paths: RunPaths, stage: string): Promise<StageResult | null> {
   const { result } = await checkResult(paths, stage);
@@ -21,7 +22,7 @@ export async function readResult(paths: RunPaths, stage: string): Promise<StageR
 
 /**
  * The stage's result for those who build on it: it and all that its artifacts hold have the digests that were published. Null where
- * the stage is not done. A damaged result goes to quarantine, which makes the stage undone and its name free to publish again; so
+ * the stage is not done. A damaged or superseded result goes to quarantine, which makes the stage undone and its name free to publish again; so
  * does each damaged artifact, but for the last checkpoint, which takeEpoch verifies and falls back from.
  */
 export async function readVerifiedResult(
@@ -60,7 +61,7 @@ export async function artifactDigest(path: string): Promise<string | null> {
   return createHash('sha256').update(Buffer.concat(lines)).digest('hex');
 }
 
-/** result.json itself, by its contract and by the digest that its epoch wrote; both null where there is none. */
+/** result.json itself, by its contract, its epoch and the digest that this epoch wrote; both null where there is none. */
 async function checkResult(
   paths: RunPaths,
   stage: string,
@@ -70,6 +71,12 @@ async function checkResult(
   if (bytes === null) return { result: null, reason: null };
   try {
     const result = parseContract(bytes.toString('utf8'), StageResult, path);
+    const newest = await newestEpoch(paths, stage);
+    // A stalled process may publish after the stage was taken over: it looked before it stalled.
+    if (newest !== null && result.epoch !== newest) {
+      const reason = `${path}: expected the result of epoch ${newest}, the newest, got that of epoch ${result.epoch}`;
+      return { result: null, reason: `${reason}, which was superseded` };
+    }
     const signed = paths.stage(stage).epoch(result.epoch).result_sha256;
     const expected = (await readFile(signed, 'utf8').catch(orNull))?.trim();
     const got = createHash('sha256').update(bytes).digest('hex');

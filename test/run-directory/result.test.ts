@@ -68,6 +68,20 @@ test.each<[string, (result: Awaited<ReturnType<typeof publish>>, paths: RunPaths
   expect((await verified(paths)).result).toMatchObject({ epoch });
 });
 
+test('a superseded epoch that publishes late publishes nothing that counts, and its result is set aside', async () => {
+  const paths = await aRun();
+  const { epoch } = await publish(paths);
+  expect(await readResult(paths, 'grpo')).toMatchObject({ epoch });
+  await takeEpoch(paths, 'grpo', { node: 'b', pid: 2 });
+  expect(await readResult(paths, 'grpo')).toBeNull();
+  const { result, quarantined } = await verified(paths);
+  expect(result).toBeNull();
+  expect(quarantined).toMatchObject([
+    { name: 'grpo/result.json', reason: expect.stringContaining(`epoch ${epoch}, which was superseded`) },
+  ]);
+  expect(await verified(paths)).toEqual({ result: null, quarantined: [] });
+});
+
 test('finds every flipped byte of a result', async () => {
   const paths = await aRun();
   const { path, bytes } = await publish(paths);

@@ -68,10 +68,10 @@ def check_newest(stage_dir: Path, epoch: int) -> None:
 
 
 def check_not_published(stage_dir: Path, epoch: int) -> None:
-    """Raise Superseded if a newer epoch was taken, or another epoch's result is published.
+    """Raise Superseded if a newer epoch was taken, or a result is there that no epoch up to this one wrote.
 
     To be asked before anything is replaced whose place is outside the epoch's folder: what a published
-    result names is not this process's to change.
+    result names is not this process's to change. A result of an older epoch is void since this one exists.
     """
     check_newest(stage_dir, epoch)
     try:
@@ -80,8 +80,8 @@ def check_not_published(stage_dir: Path, epoch: int) -> None:
         return
     except (ValueError, AttributeError):
         found = None
-    if found != epoch:
-        by = "and cannot be read" if found is None else f"by epoch {found} already"
+    if not isinstance(found, int) or found > epoch:
+        by = f"by epoch {found} already" if isinstance(found, int) else "and cannot be read"
         raise Superseded(f"{stage_dir}/result.json: published {by}")
 
 
@@ -155,8 +155,8 @@ def publish_result(
 
     The link is an exclusive create of a file that is already complete and durable, and so is its digest,
     `result.sha256` in the epoch's folder. A result of this very epoch may be there when a process was
-    killed right after publishing: what this one says then takes its place. Raises FileNotFoundError for
-    an artifact that is not there.
+    killed right after publishing, and one of an older epoch that published after this one was taken:
+    what this one says takes its place. Raises FileNotFoundError for an artifact that is not there.
     """
     run_dir = run_dir_of(request)
     stage_dir = run_dir / request.stage
@@ -179,9 +179,7 @@ def publish_result(
     try:
         _create_exclusively(own, final)
     except FileExistsError:
-        found = json.loads(final.read_text())
-        if found.get("epoch") != request.epoch:
-            raise Superseded(f"{final}: published by epoch {found.get('epoch')} already") from None
+        check_not_published(stage_dir, request.epoch)
         write_atomically(final, data)
     fsync_path(stage_dir)
     return final

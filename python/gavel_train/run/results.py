@@ -6,11 +6,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gavel_train.contracts import StageResult
-from gavel_train.run.directory import RESULT_DIGEST, artifact_digest
+from gavel_train.run.directory import RESULT_DIGEST, artifact_digest, newest_epoch
 
 
 class ResultDamaged(Exception):
-    """A result, or an artifact of it, is not what was published; its stage has to be run again."""
+    """A result, or an artifact of it, is not what the newest epoch published: its stage must run again."""
 
 
 def read_result(run_dir: Path, stage: str) -> StageResult:
@@ -23,6 +23,12 @@ def read_result(run_dir: Path, stage: str) -> StageResult:
         raise ResultDamaged(
             f"{path}: expected the result of stage {stage}, got {error.errors()[0]['msg']}."
         ) from None
+    newest = newest_epoch(run_dir / stage)
+    if result.epoch != newest:
+        raise ResultDamaged(
+            f"{path}: expected the result of epoch {newest}, the newest, got that of epoch {result.epoch}, "
+            "which was superseded."
+        )
     signed = run_dir / stage / "epochs" / f"{result.epoch:06d}" / RESULT_DIGEST
     expected = signed.read_text(errors="replace").strip() if signed.is_file() else "none"
     found = hashlib.sha256(data).hexdigest()

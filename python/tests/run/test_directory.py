@@ -141,8 +141,9 @@ def test_a_result_is_published_once_and_only_by_the_newest_epoch(tmp_path, reque
     result = json.loads(path.read_text())
     assert result["epoch"] == 2
     assert result["artifacts"] == {"audit_rows": "grpo/epochs/000002/audit-rows.jsonl"}
-    with pytest.raises(Superseded, match="published by epoch 2"):
-        publish_result(request_of(3), step=4, checkpoint=None, metrics={}, artifacts={})
+    (path.parent / "epochs/000003").mkdir()
+    with pytest.raises(Superseded):
+        publish_result(new, step=4, checkpoint=None, metrics={}, artifacts={})
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_scraps(tmp_path, monkeypatch):

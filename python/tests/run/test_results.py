@@ -1,6 +1,5 @@
 import hashlib
 import json
-import shutil
 
 import pytest
 from tiny_run import write_request
@@ -64,24 +63,30 @@ def test_a_process_of_the_same_epoch_that_publishes_again_leaves_a_result_that_v
     assert result.digests["rows"] == hashlib.sha256(b"other rows").hexdigest()
 
 
-def test_a_newer_epoch_publishes_once_a_damaged_result_is_out_of_the_way(publish):
-    run_dir, _, _ = publish(1)
-    with pytest.raises(Superseded, match="published by epoch 1"):
-        publish(2)
-    (run_dir / "grpo/result.json").rename(run_dir / "quarantined")
-    shutil.rmtree(run_dir / "grpo/epochs/000002")
+def test_what_a_superseded_epoch_publishes_late_is_refused_and_the_newest_takes_its_place(publish):
+    run_dir, _, again = publish(1)
+    (run_dir / "grpo/epochs/000002").mkdir()
+    with pytest.raises(
+        ResultDamaged, match="expected the result of epoch 2, the newest, got that of epoch 1"
+    ):
+        read_result(run_dir, "grpo")
+    with pytest.raises(Superseded, match="epoch 1 was superseded by epoch 2"):
+        again()
+    newer.rmdir()
     publish(2, "new rows")
     assert read_result(run_dir, "grpo").epoch == 2
 
 
-def test_what_a_published_result_names_is_replaced_by_its_own_epoch_alone(publish):
+def test_what_a_published_result_names_is_replaced_by_the_newest_epoch_alone(publish):
     run_dir, _, _ = publish(1)
     stage = run_dir / "grpo"
     check_not_published(stage, 1)
     (stage / "epochs/000002").mkdir(parents=True)
     with pytest.raises(Superseded, match="epoch 1 was superseded by epoch 2"):
         check_not_published(stage, 1)
-    with pytest.raises(Superseded, match="published by epoch 1 already"):
+    check_not_published(stage, 2)
+    (stage / "result.json").write_text('{"epoch": 3}')
+    with pytest.raises(Superseded, match="published by epoch 3 already"):
         check_not_published(stage, 2)
     (stage / "result.json").write_text("half")
     with pytest.raises(Superseded, match="published and cannot be read"):
