@@ -168,6 +168,7 @@ def test_an_unparseable_verdict_is_counted_and_never_scored(audited):
         "unparseable": 1,
         "refused": 0,
         "abstained": 0,
+        "failed": 0,
     }
     assert audit["coverage"]["grader"]["point"] == pytest.approx(119 / 120)
 

@@ -65,10 +65,9 @@ def test_a_process_of_the_same_epoch_that_publishes_again_leaves_a_result_that_v
 
 def test_what_a_superseded_epoch_publishes_late_is_refused_and_the_newest_takes_its_place(publish):
     run_dir, _, again = publish(1)
-    (run_dir / "grpo/epochs/000002").mkdir()
-    with pytest.raises(
-        ResultDamaged, match="expected the result of epoch 2, the newest, got that of epoch 1"
-    ):
+    newer = run_dir / "grpo/epochs/000002"
+    newer.mkdir()
+    with pytest.raises(ResultDamaged, match="of epoch 2, the newest, got that of epoch 1"):
         read_result(run_dir, "grpo")
     with pytest.raises(Superseded, match="epoch 1 was superseded by epoch 2"):
         again()
