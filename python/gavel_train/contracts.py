@@ -330,6 +330,14 @@ class Head(BaseModel):
     manifest_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+class LedgerSegment(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    path: Annotated[str, Field(description="Under the run directory.")]
+    bytes: Annotated[int, Field(ge=1)]
+
+
 class ManifestFile(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1199,6 +1207,12 @@ class StageRequest(BaseModel):
     gateway_url: Annotated[
         AnyUrl | None,
         Field(description="Base URL of the gateway, without /v1. Its key is in GAVEL_API_KEY."),
+    ]
+    ledger: Annotated[
+        list[LedgerSegment],
+        Field(
+            description="What of the ledger counts when the attempt begins, of all stages, oldest first within a stage."
+        ),
     ]
     spec: Spec
 

@@ -93,6 +93,7 @@ def ask(
         "grpo",
         epoch,
         gateway_url=gateway.url,
+        ledger=[],
         resume_from=resume_from,
         task=task or {"params": {"verifier": "number"}},
         grpo=SMALL | grpo,

@@ -119,13 +119,13 @@ def sums(prompts: int, each: int, seed: int = 0) -> list[dict]:
 def write_segment(run_dir: Path, name: str, traces: list[dict]) -> Path:
     path = run_dir / "traces" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(map(ledger_line, traces)))
+    path.write_text("".join(ledger_line(trace, seq) for seq, trace in enumerate(traces, start=1)))
     return path
 
 
-def ledger_line(trace: dict) -> str:
-    """A trace as the gateway writes it: its checksum at the end."""
-    body = json.dumps(trace)[:-1]
+def ledger_line(trace: dict, seq: int = 1) -> str:
+    """A trace as the gateway writes it: its number and its checksum at the end."""
+    body = f'{json.dumps(trace)[:-1]},"seq":{seq}'
     return f'{body},"crc32":"{zlib.crc32(body.encode()):08x}"}}\n'
 
 
@@ -206,6 +206,7 @@ def write_request(
         "run_dir": "runs/tiny",
         "resume_from": None if resume_from is None else str(resume_from),
         "gateway_url": gateway_url,
+        "ledger": [],
         "spec": resolved_spec(**sections),
     }
     (epoch_dir / "request.json").write_text(json.dumps(request))

@@ -9,7 +9,9 @@ import { GradingMode } from '../contracts/mode.ts';
 import { Outcome } from '../contracts/stage.ts';
 import { startGateway } from '../gateway/server.ts';
 import { loadRubric } from '../judging/rubric.ts';
+import { claimEpoch } from '../run-directory/claim-epoch.ts';
 import { readContract, readContractIfAny, writeAtomic } from '../run-directory/files.ts';
+import { pathsIn } from '../run-directory/paths.ts';
 import { paintVerdict } from './colors.ts';
 import { CliError, EXIT, exitOfVerdict } from './exit.ts';
 import { progressPrinter } from './progress-lines.ts';
@@ -62,9 +64,17 @@ async function audit(config: Config, options: AuditOptions): Promise<number> {
     throw new CliError('Expected --judge-endpoint and --judge-model together, got one of them.', { code: EXIT.usage });
   }
   const rubric = loadRubric(resolve(options.rubric));
+  const folder = pathsIn(out);
+  if (existsSync(folder.run_json)) {
+    throw new CliError(`Expected --out to be a folder of this audit's own, got the run directory ${out}.`, {
+      code: EXIT.usage,
+    });
+  }
   await mkdir(out, { recursive: true });
+  // A number of its own: two audits into one folder share what is paid for, and neither writes the other's segments.
+  const epoch = await claimEpoch(folder.stage('audit'));
   const key = randomBytes(24).toString('base64url');
-  const gateway = await startGateway(gatewayConfig(out, options), key, (event) => {
+  const gateway = await startGateway(gatewayConfig(out, epoch, options), key, (event) => {
     if (event.event === 'waiting')
       console.error(`Waiting for the ${event.for} (${event.seconds.toFixed(0)} s): ${event.reason}`);
   });
@@ -101,7 +111,7 @@ async function fail(out: string, code: number): Promise<never> {
   });
 }
 
-function gatewayConfig(run_dir: string, options: AuditOptions) {
+function gatewayConfig(run_dir: string, epoch: number, options: AuditOptions) {
   const shared = {
     concurrency: Number(options.concurrency),
     sampling: { temperature: 0 },
@@ -129,7 +139,7 @@ function gatewayConfig(run_dir: string, options: AuditOptions) {
     run: 'external',
     run_dir,
     stage: 'audit' as const,
-    epoch: null,
+    epoch,
     rubric: resolve(options.rubric),
     roles: judge ? { grader, judge } : { grader },
   };

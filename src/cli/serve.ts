@@ -7,6 +7,7 @@ import { GatewayConfig } from '../contracts/gateway.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { startGateway } from '../gateway/server.ts';
 import { listGpus } from '../gpus/list.ts';
+import { claimEpoch } from '../run-directory/claim-epoch.ts';
 import { readSpec } from '../run-directory/create-run.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readEndpoint } from '../serving/endpoints.ts';
@@ -62,7 +63,9 @@ async function serve(config: Config, run: string, options: ServeOptions): Promis
   // What a failed start of the model says is worth more than anything after it.
   model.catch(() => ending.abort());
   const key = config.api_key ?? `gavel-${randomBytes(24).toString('base64url')}`;
-  const gateway = await startGateway(gatewayConfig(spec, paths, options), key, (event) => {
+  // A number of its own: whoever else serves this run writes other segments, and neither makes the other's void.
+  const epoch = await claimEpoch(paths.stage('serve'));
+  const gateway = await startGateway(gatewayConfig(spec, paths, epoch, options), key, (event) => {
     if (event.event === 'waiting' && loaded) console.error(`Waiting for the ${event.for}: ${event.reason}`);
     if (event.event === 'recovered') console.error(`The ${event.for} is back after ${event.seconds.toFixed(0)} s.`);
   });
@@ -125,12 +128,12 @@ async function keepModel(config: Config, spec: Spec, paths: RunPaths, signal: Ab
   }
 }
 
-function gatewayConfig(spec: Spec, paths: RunPaths, { host, port, record }: ServeOptions) {
+function gatewayConfig(spec: Spec, paths: RunPaths, epoch: number, { host, port, record }: ServeOptions) {
   return GatewayConfig.parse({
     run: spec.run,
     run_dir: paths.dir,
     stage: 'serve' as const,
-    epoch: null,
+    epoch,
     host,
     port,
     rubric: paths.rubric,

@@ -6,6 +6,12 @@ import { StageName } from './trace.ts';
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** A segment of the ledger, and how many of its first bytes count. */
+export const LedgerSegment = z.strictObject({
+  path: z.string().describe('Under the run directory.'),
+  bytes: z.int().min(1),
+});
+
 /** `epochs/<n>/request.json`: written before the child starts, never changed. */
 export const StageRequest = z.strictObject({
   stage: z.enum(['grpo', 'sft', 'audit']),
@@ -15,6 +21,9 @@ export const StageRequest = z.strictObject({
   run_dir: z.string(),
   resume_from: z.string().nullable().describe('Folder of the checkpoint to go on from, verified; null starts afresh.'),
   gateway_url: z.url().nullable().describe('Base URL of the gateway, without /v1. Its key is in GAVEL_API_KEY.'),
+  ledger: z
+    .array(LedgerSegment)
+    .describe('What of the ledger counts when the attempt begins, of all stages, oldest first within a stage.'),
   spec: Spec,
 });
 
@@ -148,6 +157,7 @@ export const MetricLine = z.strictObject({
   metrics: z.record(z.string(), z.number().nullable()),
 });
 
+export type LedgerSegment = z.output<typeof LedgerSegment>;
 export type StageRequest = z.output<typeof StageRequest>;
 export type EpochRecord = z.output<typeof EpochRecord>;
 export type Head = z.output<typeof Head>;

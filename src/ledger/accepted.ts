@@ -1,70 +1,66 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EpochRecord } from '../contracts/stage.ts';
+import type { EpochRecord } from '../contracts/stage.ts';
 import { StageName } from '../contracts/trace.ts';
-import { completeBytes, orNull } from '../run-directory/files.ts';
-import { parseSegmentName } from '../run-directory/paths.ts';
+import { newestEpoch, newestRecord } from '../run-directory/epoch-records.ts';
+import { ContractError, completeBytes, orNull } from '../run-directory/files.ts';
+import { parseSegmentName, pathsIn, type RunFolder } from '../run-directory/paths.ts';
+import { readSeal } from './seal.ts';
+import type { Segment } from './segment.ts';
 
-/** A file of the ledger, and how many of its first bytes count. */
-export interface Segment {
-  path: string;
-  stage: StageName;
-  /** null: written by a stage that has no epochs. */
-  epoch: number | null;
-  n: number;
-  /** Bytes that count: whole lines, and of a replaced epoch only those that its successor found. */
-  accepted: number;
+/** The one rule that says which bytes of the ledger count. Everybody else, Python included, is given its result. */
+
+/** What decides for a stage: its newest epoch, and the newest record of an epoch that can be read. */
+export interface Rule {
+  newest: number | null;
+  record: EpochRecord | null;
 }
 
-export const tracesFolder = (run_dir: string): string => join(run_dir, 'traces');
+/** The rule of a stage, as it was before any epoch after `last` was taken. */
+export async function ruleOf(paths: RunFolder, stage: string, last = Number.POSITIVE_INFINITY): Promise<Rule> {
+  const found = await newestEpoch(paths, stage);
+  const newest = found === null ? null : Math.min(found, last);
+  return { newest, record: newest === null ? null : await newestRecord(paths, stage, newest) };
+}
 
-/** All segments of a run, oldest first within a stage, with what counts of each by the newest epoch of its stage. */
-export async function listSegments(run_dir: string): Promise<Segment[]> {
-  const folder = tracesFolder(run_dir);
+/**
+ * How many of the first bytes of a segment count; Infinity: all of its complete lines.
+ *
+ * Of epochs before that of the record, what the record accepted. Of an epoch that nobody took, nothing. An epoch whose record is
+ * missing (its taker died) or damaged has made nothing void by it; what its taker sealed then is the end of an older segment, since a
+ * superseded writer may have gone on.
+ */
+export async function acceptedBytes(
+  { newest, record }: Rule,
+  { path, name, epoch }: Pick<Segment, 'path' | 'name' | 'epoch'>,
+): Promise<number> {
+  if (record && epoch < record.epoch) return record.accepted_segments[name] ?? 0;
+  if (newest === null || epoch === newest) return Number.POSITIVE_INFINITY;
+  if (epoch > newest) return 0;
+  return (await readSeal(path).catch(unreadable))?.bytes ?? Number.POSITIVE_INFINITY;
+}
+
+function unreadable(error: unknown): null {
+  if (error instanceof ContractError) return null;
+  throw error;
+}
+
+/** All segments of a run that are there, oldest first within a stage, with what counts of each. */
+export async function acceptedSegments(run_dir: string): Promise<Segment[]> {
+  const paths = pathsIn(run_dir);
   const rules = new Map<string, Rule>();
   const segments: Segment[] = [];
-  for (const name of await namesIn(folder)) {
+  for (const name of (await readdir(paths.traces).catch(orNull)) ?? []) {
     const parsed = parseSegmentName(name);
     const stage = StageName.safeParse(parsed?.stage);
     if (!parsed || !stage.success) continue;
-    const rule = rules.get(stage.data) ?? (await ruleOf(run_dir, stage.data));
+    const rule = rules.get(stage.data) ?? (await ruleOf(paths, stage.data));
     rules.set(stage.data, rule);
-    const path = join(folder, name);
     const { epoch, number: n } = parsed;
-    segments.push({ path, stage: stage.data, epoch, n, accepted: await acceptedOf(path, name, epoch, rule) });
+    const place = { path: join(paths.traces, name), name, epoch };
+    // A torn last line was never answered with a verdict, whoever wrote it.
+    const accepted = Math.min(await completeBytes(place.path), await acceptedBytes(rule, place));
+    segments.push({ ...place, stage: stage.data, n, accepted });
   }
-  return segments.sort((a, b) => a.stage.localeCompare(b.stage) || (a.epoch ?? 0) - (b.epoch ?? 0) || a.n - b.n);
+  return segments.sort((a, b) => a.stage.localeCompare(b.stage) || a.epoch - b.epoch || a.n - b.n);
 }
-
-type Rule = Pick<EpochRecord, 'epoch' | 'accepted_segments'> | null;
-
-async function acceptedOf(path: string, name: string, epoch: number | null, rule: Rule): Promise<number> {
-  // A torn last line was never answered with a verdict, whoever wrote it.
-  const whole = await completeBytes(path);
-  if (rule === null || epoch === null || epoch === rule.epoch) return whole;
-  return epoch > rule.epoch ? 0 : Math.min(whole, rule.accepted_segments[name] ?? 0);
-}
-
-/** The newest epoch of a stage that has a record: one whose taker died before it wrote one has made nothing void. */
-async function ruleOf(run_dir: string, stage: StageName): Promise<Rule> {
-  const folder = join(run_dir, stage, 'epochs');
-  const numbers = (await namesIn(folder)).filter((name) => /^\d{6,}$/.test(name)).sort((a, b) => Number(b) - Number(a));
-  for (const number of numbers) {
-    const text = await readFile(join(folder, number, 'epoch.json'), 'utf8').catch(orNull);
-    if (text === null) continue;
-    const parsed = EpochRecord.safeParse(jsonOrNull(text));
-    if (parsed.success) return parsed.data;
-  }
-  return null;
-}
-
-/** A half-written record is as good as none. */
-function jsonOrNull(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-const namesIn = async (folder: string): Promise<string[]> => ((await readdir(folder).catch(orNull)) ?? []).sort();

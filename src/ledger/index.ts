@@ -1,10 +1,11 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { Trace } from '../contracts/trace.ts';
-import type { Segment } from './accepted.ts';
 import { textDigest } from './key.ts';
-import { parseLine, segmentLines } from './line.ts';
+import { parseLine } from './line.ts';
+import { type Segment, segmentLines } from './segment.ts';
 
-interface Place {
+/** Where a line of the ledger is, without its newline. */
+export interface Place {
   path: string;
   offset: number;
   length: number;
@@ -24,9 +25,9 @@ export class LedgerIndex {
     return this.#places.has(key);
   }
 
-  add(trace: Trace, path: string, offset: number, length: number): void {
+  add(trace: Trace, place: Place): void {
     if (this.#places.has(trace.key)) return;
-    this.#places.set(trace.key, { path, offset, length });
+    this.#places.set(trace.key, place);
     // Chats have no rubric and no question that could be asked again; a reused reply leads back to the one that was paid.
     if (trace.rubric_digest === null || trace.reused_from !== null) return;
     const digest = textDigest(trace);
@@ -37,7 +38,8 @@ export class LedgerIndex {
   async load(segment: Segment): Promise<void> {
     for await (const lines of segmentLines(segment)) {
       for (const line of lines) {
-        this.add(parseLine<Trace>(line, segment.path), segment.path, line.offset, line.bytes.length);
+        const place = { path: segment.path, offset: line.offset, length: line.bytes.length };
+        this.add(parseLine<Trace>(line, segment.path), place);
       }
     }
   }

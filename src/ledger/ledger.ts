@@ -1,18 +1,14 @@
-import { existsSync } from 'node:fs';
-import { stat, truncate } from 'node:fs/promises';
 import type { StageName, Trace } from '../contracts/trace.ts';
 import { failpoint } from '../failpoints.ts';
-import { completeBytes } from '../run-directory/files.ts';
-import { sealPath } from '../run-directory/paths.ts';
-import { listSegments } from './accepted.ts';
-import { LedgerIndex } from './index.ts';
-import { lineOf } from './line.ts';
+import { acceptedSegments } from './accepted.ts';
+import { LedgerIndex, type Place } from './index.ts';
 import { SegmentWriter } from './writer.ts';
 
 export interface LedgerPlace {
   run_dir: string;
   stage: StageName;
-  epoch: number | null;
+  /** Nobody else writes segments of this stage and epoch: its number was taken by an exclusive create. */
+  epoch: number;
   /** A segment longer than this is sealed and another begun, so that readers and copies work in pieces. */
   segment_bytes?: number;
 }
@@ -21,7 +17,6 @@ const SEGMENT_BYTES = 256 << 20;
 
 interface Waiting {
   trace: Trace;
-  line: Buffer;
   done: () => void;
   failed: (error: unknown) => void;
 }
@@ -47,17 +42,15 @@ export class Ledger {
   }
 
   /**
-   * Opens the ledger of a run: repairs torn ends that a killed gateway of the same epoch left, and indexes what counts.
+   * Opens the ledger of a run and indexes what counts. Segments that others wrote are left as they are, torn ends included, since
+   * a writer that is thought dead may still be writing.
    * Throws LedgerDamaged where a line that counts is not what was written.
    */
   static async open(place: LedgerPlace): Promise<Ledger> {
     const index = new LedgerIndex();
     let next_n = 1;
-    for (const segment of await listSegments(place.run_dir)) {
-      if (segment.stage === place.stage && segment.epoch === place.epoch) {
-        next_n = Math.max(next_n, segment.n + 1);
-        if (!existsSync(sealPath(segment.path))) await repair(segment.path);
-      }
+    for (const segment of await acceptedSegments(place.run_dir)) {
+      if (segment.stage === place.stage && segment.epoch === place.epoch) next_n = Math.max(next_n, segment.n + 1);
       await index.load(segment);
     }
     return new Ledger(place, index, next_n);
@@ -89,9 +82,8 @@ export class Ledger {
     }
     if (failpoint('lose-acknowledged-traces')) return Promise.resolve();
     this.#pending.add(trace.key);
-    const line = lineOf(trace);
     return new Promise((done, failed) => {
-      this.#queue.push({ trace, line, done, failed });
+      this.#queue.push({ trace, done, failed });
       this.#writing ??= this.#drain();
     });
   }
@@ -131,16 +123,7 @@ export class Ledger {
     }
     this.#writer ??= await SegmentWriter.create(run_dir, stage, epoch, this.#next_n);
     this.#next_n = this.#writer.n + 1;
-    let offset = await this.#writer.write(batch.map(({ line }) => line));
-    for (const { trace, line } of batch) {
-      this.#index.add(trace, this.#writer.path, offset, line.length - 1);
-      offset += line.length;
-    }
+    const places = await this.#writer.write(batch.map(({ trace }) => trace));
+    for (const [at, { trace }] of batch.entries()) this.#index.add(trace, places[at] as Place);
   }
-}
-
-/** Cuts off a last line that was torn when its writer was killed: its verdict was never returned. */
-async function repair(path: string): Promise<void> {
-  const whole = await completeBytes(path);
-  if (whole < (await stat(path)).size) await truncate(path, whole);
 }

@@ -1,102 +1,91 @@
-import { open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 
-/** Lines of the ledger's segments. Each ends in `,"crc32":"xxxxxxxx"}`: the store's envelope around a trace, no part of it. */
+/**
+ * Lines of the ledger's segments. Each ends in `,"seq":12,"crc32":"xxxxxxxx"}`: the store's envelope around a trace, no part of it.
+ * `seq` counts the lines of a segment from 1, so that a line that is gone leaves a gap.
+ */
 
 export interface Line {
   /** Without its newline. */
   bytes: Buffer;
   /** Where it starts in its segment. */
   offset: number;
-  /** Counted from 1. */
-  number: number;
+  /** Counted from 1; null where only the place in the file is known. */
+  number: number | null;
 }
 
 /** A line of the ledger that counts and is not what was written. */
 export class LedgerDamaged extends Error {
   override name = 'LedgerDamaged';
   readonly path: string;
-  /** Counted from 1; null where only the place in the file is known. */
   readonly line: number | null;
-  constructor(path: string, { bytes, offset, number }: Omit<Line, 'number'> & { number: number | null }, why: string) {
+  constructor(path: string, { bytes, offset, number }: Line, why: string) {
     const where = number === null ? path : `${path}:${number}`;
     const shown = JSON.stringify(bytes.toString('utf8', 0, 60));
-    super(
-      `${where}: Expected a trace with its checksum at byte ${offset}, ${why}, in ${shown}. ` +
-        `The next attempt at a stage moves what is damaged to quarantine/.`,
-    );
+    super(`${where}: ${why}, at byte ${offset}, in ${shown}. The next attempt at a stage moves it to quarantine/.`);
     this.path = path;
     this.line = number;
   }
 }
 
-const ENVELOPE = ',"crc32":"';
-/** The envelope, eight digits, a quote and the closing brace. */
-const TAIL_BYTES = ENVELOPE.length + 8 + 2;
-/** Big enough that reading is bound by parsing, small enough to hold many. */
-const CHUNK_BYTES = 1 << 20;
+const CRC = ',"crc32":"';
+/** The envelope's last part: eight digits, a quote and the closing brace. */
+const CRC_BYTES = CRC.length + 8 + 2;
+const SEQ = ',"seq":';
+/** More digits than a segment has lines. */
+const SEQ_BYTES = SEQ.length + 15;
 
 const hex = (checksum: number) => checksum.toString(16).padStart(8, '0');
 
 /** The line of `trace`, newline included. Its checksum is the CRC-32 of the UTF-8 bytes before `,"crc32":`. */
-export function lineOf(trace: object): Buffer {
-  const body = Buffer.from(JSON.stringify(trace).slice(0, -1));
-  return Buffer.concat([body, Buffer.from(`${ENVELOPE}${hex(crc32(body))}"}\n`)]);
+export function lineOf(trace: object, seq: number): Buffer {
+  return enclosed(Buffer.from(JSON.stringify(trace).slice(0, -1)), seq);
 }
 
-/** What is wrong with a line (without its newline); null where it is as it was written. */
-export function damageOf(bytes: Buffer): string | null {
-  const end = bytes.length - TAIL_BYTES;
+function enclosed(trace: Buffer, seq: number): Buffer {
+  const number = Buffer.from(`${SEQ}${seq}`);
+  const checksum = crc32(number, crc32(trace));
+  return Buffer.concat([trace, number, Buffer.from(`${CRC}${hex(checksum)}"}\n`)]);
+}
+
+/** An envelope whose checksum is right: the line's number, and how many bytes of the line are the trace, without its brace. */
+export interface Envelope {
+  seq: number;
+  trace_bytes: number;
+}
+
+/** Opens the envelope of a line; a sentence where the line is not as it was written. */
+export function openEnvelope(bytes: Buffer): Envelope | string {
+  const expected = 'expected a trace with its checksum';
+  const end = bytes.length - CRC_BYTES;
   const tail = end > 0 ? bytes.toString('latin1', end) : '';
-  if (!tail.startsWith(ENVELOPE) || !tail.endsWith('"}')) return 'got none';
-  const said = tail.slice(ENVELOPE.length, -2);
+  if (!tail.startsWith(CRC) || !tail.endsWith('"}')) return `${expected}, got none`;
+  const said = tail.slice(CRC.length, -2);
   const found = hex(crc32(bytes.subarray(0, end)));
-  return said === found ? null : `got bytes with the checksum ${found} under the checksum ${said}`;
-}
-
-/** Parses a line of the ledger; throws LedgerDamaged where its checksum is missing or wrong, or it is no JSON. */
-export function parseLine<T>(line: Omit<Line, 'number'> & { number: number | null }, path: string): T {
-  const damage = damageOf(line.bytes);
-  if (damage !== null) throw new LedgerDamaged(path, line, damage);
-  try {
-    return JSON.parse(`${line.bytes.toString('utf8', 0, line.bytes.length - TAIL_BYTES)}}`) as T;
-  } catch {
-    throw new LedgerDamaged(path, line, 'got no JSON');
-  }
+  if (said !== found) return `${expected}, got bytes with the checksum ${found} under the checksum ${said}`;
+  const before = bytes.toString('latin1', Math.max(0, end - SEQ_BYTES), end);
+  const digits = /,"seq":([1-9]\d*)$/.exec(before);
+  if (!digits) return 'expected a trace with its sequence number, got none';
+  return { seq: Number(digits[1]), trace_bytes: end - digits[0].length };
 }
 
 /**
- * Complete lines among the first `accepted` bytes of a segment, a chunk's worth at a time; memory stays at a chunk and the
- * longest line.
+ * The trace in a line of the ledger; throws LedgerDamaged where its checksum is missing or wrong, it is no JSON, or its sequence
+ * number is not the number of the line, because lines before it are gone.
  */
-export async function* segmentLines({ path, accepted }: { path: string; accepted: number }): AsyncGenerator<Line[]> {
-  const file = await open(path, 'r');
+export function parseLine<T>(line: Line, path: string): T {
+  const envelope = openEnvelope(line.bytes);
+  if (typeof envelope === 'string') throw new LedgerDamaged(path, line, envelope);
+  if (line.number !== null && envelope.seq !== line.number) {
+    throw new LedgerDamaged(path, line, `expected sequence number ${line.number}, got ${envelope.seq}`);
+  }
   try {
-    // Pieces, joined once: a hole of zeros has no newline for many chunks, and joining at each would be quadratic.
-    let rest: Buffer[] = [];
-    let start = 0;
-    let number = 0;
-    for (let position = 0; position < accepted; ) {
-      const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, accepted - position));
-      const { bytesRead } = await file.read(chunk, 0, chunk.length, position);
-      if (bytesRead === 0) break;
-      const read = chunk.subarray(0, bytesRead);
-      const lines: Line[] = [];
-      let from = 0;
-      for (let end = read.indexOf(0x0a); end >= 0; end = read.indexOf(0x0a, from)) {
-        const piece = read.subarray(from, end);
-        const bytes = rest.length > 0 ? Buffer.concat([...rest, piece]) : piece;
-        rest = [];
-        number += 1;
-        lines.push({ bytes, offset: start, number });
-        from = end + 1;
-        start = position + from;
-      }
-      if (from < bytesRead) rest.push(read.subarray(from));
-      position += bytesRead;
-      if (lines.length > 0) yield lines;
-    }
-  } finally {
-    await file.close();
+    return JSON.parse(`${line.bytes.toString('utf8', 0, envelope.trace_bytes)}}`) as T;
+  } catch {
+    throw new LedgerDamaged(path, line, 'expected a trace as JSON, got none');
   }
 }
+
+/** The same trace as line number `seq`, newline included. `bytes` must be a line that openEnvelope opens. */
+export const renumbered = (bytes: Buffer, { trace_bytes }: Envelope, seq: number): Buffer =>
+  enclosed(bytes.subarray(0, trace_bytes), seq);

@@ -1,7 +1,8 @@
 import type { GradingMode } from '../contracts/mode.ts';
 import type { GradingRole, StageName, Trace, VerdictKind } from '../contracts/trace.ts';
-import { listSegments } from './accepted.ts';
-import { parseLine, segmentLines } from './line.ts';
+import { acceptedSegments } from './accepted.ts';
+import { parseLine } from './line.ts';
+import { segmentLines } from './segment.ts';
 
 /** Which traces are wanted; what is left out is not asked for. */
 export interface TraceFilter {
@@ -25,7 +26,7 @@ export async function* readTraces(run_dir: string, filter: TraceFilter = {}): As
   const seen = new Set<string>();
   let left = filter.limit ?? Number.POSITIVE_INFINITY;
   if (left <= 0) return;
-  for (const segment of await listSegments(run_dir)) {
+  for (const segment of await acceptedSegments(run_dir)) {
     if (filter.stage !== undefined && segment.stage !== filter.stage) continue;
     for await (const lines of segmentLines(segment)) {
       for (const line of lines) {

@@ -1,22 +1,21 @@
 import { createHash } from 'node:crypto';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { EpochRecord } from '../contracts/stage.ts';
 import { StageName } from '../contracts/trace.ts';
 import { type Quarantined, quarantine } from '../run-directory/checkpoints.ts';
-import { assertNewest, newestEpoch, newestRecord } from '../run-directory/epoch-records.ts';
+import { assertNewest } from '../run-directory/epoch-records.ts';
 import { ContractError, fsyncFolder, orNull, writeAtomic, writeExclusive } from '../run-directory/files.ts';
 import { parseSegmentName, type RunPaths, sealPath } from '../run-directory/paths.ts';
-import { mendSegment, type Scan, scanSegment } from './scan.ts';
+import { acceptedBytes, type Rule, ruleOf } from './accepted.ts';
+import { restoreSegment } from './restore.ts';
+import { type Scan, scanSegment } from './scan.ts';
 import { readSeal, type Seal } from './seal.ts';
-
-/** How many of the first bytes of a segment count; Infinity: all of its complete lines. */
-type LimitOf = (file: string, epoch: number) => number;
+import type { Segment } from './segment.ts';
 
 /**
  * Checks every line that counts of the older segments of stage `name`, and of the stages that are done, against its checksum, its
- * seal and the length that was accepted. A damaged segment goes to quarantine and its intact lines stay under its name, sealed; one
- * that nobody sealed is sealed. Called by whoever has taken `epoch`. Returns what was found, with how many traces are lost.
+ * number, its seal and the length that was accepted. A damaged segment goes to quarantine and its intact lines stay under its name,
+ * sealed; one that nobody sealed is sealed. Called by whoever has taken `epoch`. Returns what was found, with how many traces are lost.
  * Throws EpochSuperseded where another taker has come, before it changes anything more.
  */
 export async function verifyLedger(paths: RunPaths, name: StageName, epoch: number): Promise<Quarantined[]> {
@@ -25,31 +24,29 @@ export async function verifyLedger(paths: RunPaths, name: StageName, epoch: numb
   for (const stage of StageName.options) {
     const own = stage === name;
     if (!own && !(await stat(paths.stage(stage).result).catch(orNull))) continue;
-    const last = own ? epoch - 1 : ((await newestEpoch(paths, stage)) ?? 0);
-    const record = await newestRecord(paths, stage, last);
-    const limitOf: LimitOf = (file, of) => {
-      if (record && of < record.epoch) return record.accepted_segments[file] ?? 0;
-      // A done stage's later epochs were never taken, or left no record: readers leave their segments out.
-      return of > (own ? last : (record?.epoch ?? of)) ? 0 : Number.POSITIVE_INFINITY;
-    };
-    for (const file of await expectedSegments(paths, stage, record)) {
-      const limit = limitOf(file, parseSegmentName(file)?.epoch ?? 0);
-      if (limit > 0) found.push(...(await verifySegment(paths, file, limit, fence)));
+    const rule = await ruleOf(paths, stage, own ? epoch - 1 : undefined);
+    for (const segment of await expectedSegments(paths, stage, rule)) {
+      const limit = await acceptedBytes(rule, segment);
+      if (limit > 0) found.push(...(await verifySegment(paths, segment, limit, fence)));
     }
   }
   return found;
 }
 
-/** Names of the segments of a stage that are there, have a seal, or were accepted. */
-async function expectedSegments(paths: RunPaths, stage: StageName, record: EpochRecord | null) {
+type Expected = Pick<Segment, 'path' | 'name' | 'epoch'>;
+
+/** Segments of a stage that are there, have a seal, or were accepted. */
+async function expectedSegments(paths: RunPaths, stage: StageName, { record }: Rule): Promise<Expected[]> {
   const there = (await readdir(paths.traces).catch(orNull)) ?? [];
   const accepted = Object.entries(record?.accepted_segments ?? {}).filter(([, bytes]) => bytes > 0);
   const names = new Set([...there.map((name) => name.replace(/\.seal\.json$/, '.jsonl')), ...accepted.map(([n]) => n)]);
-  return [...names].filter((name) => parseSegmentName(name)?.stage === stage).sort();
+  return [...names].sort().flatMap((name) => {
+    const parsed = parseSegmentName(name);
+    return parsed?.stage === stage ? [{ path: join(paths.traces, name), name, epoch: parsed.epoch }] : [];
+  });
 }
 
-async function verifySegment(paths: RunPaths, file: string, limit: number, fence: () => Promise<void>) {
-  const path = join(paths.traces, file);
+async function verifySegment(paths: RunPaths, { path, name }: Expected, limit: number, fence: () => Promise<void>) {
   let seal: Seal | null = null;
   let unsealed: string | null = null;
   try {
@@ -67,11 +64,11 @@ async function verifySegment(paths: RunPaths, file: string, limit: number, fence
   if (damage !== null) {
     const reason = `${damage}; ${lossOf(scan, limit, seal)}, ${scan.intact} kept`;
     await fence();
-    return [{ name: file, reason, moved_to: await mendSegment(path, counted, reason, paths.quarantine) }];
+    return [{ name, reason, moved_to: await restoreSegment(path, counted, reason, paths.quarantine) }];
   }
   // Bytes beyond the limit are void, so a seal that speaks of them says nothing.
   if (seal && seal.bytes <= limit && !scan.sealed) {
-    unsealed = `expected the sha256 of ${file}, whose ${scan.lines} lines are as they were written, got ${seal.sha256}`;
+    unsealed = `expected the sha256 of ${name}, whose ${scan.lines} lines are as they were written, got ${seal.sha256}`;
   }
   const fresh: Seal = { bytes: scan.whole, sha256: scan.sha256, keys: scan.lines };
   if (unsealed === null) {
@@ -88,19 +85,19 @@ async function verifySegment(paths: RunPaths, file: string, limit: number, fence
 /** What is wrong with the lines of a segment that count; null where nothing is. */
 function damageIn(scan: Scan, limit: number, seal: Seal | null): string | null {
   if (scan.first !== null) {
-    return `${scan.lines - scan.intact} of ${scan.lines} lines damaged, the first: ${scan.first}`;
+    return `${scan.written - scan.intact} of ${scan.written} lines damaged or missing, the first: ${scan.first}`;
   }
   if (seal && seal.bytes <= limit && scan.whole < seal.bytes) {
     return `expected ${seal.bytes} bytes of complete lines as its seal says, got ${scan.whole}`;
   }
-  // A segment that was mended is shorter than a record from before says; its fresh seal tells it from a truncated one.
-  const mended = scan.sealed && seal?.bytes === scan.whole;
-  if (limit === Number.POSITIVE_INFINITY || scan.whole >= limit || mended) return null;
+  // A segment that was restored is shorter than a record from before says; its fresh seal tells it from a truncated one.
+  const restored = scan.sealed && seal?.bytes === scan.whole;
+  if (limit === Number.POSITIVE_INFINITY || scan.whole >= limit || restored) return null;
   return `expected ${limit} bytes of complete lines as epoch.json accepted, got ${scan.whole}`;
 }
 
 function lossOf(scan: Scan, limit: number, seal: Seal | null): string {
-  const damaged = scan.lines - scan.intact;
+  const damaged = scan.written - scan.intact;
   if (seal && seal.bytes <= limit) return traces(Math.max(damaged, seal.keys - scan.intact));
   if (limit === Number.POSITIVE_INFINITY || scan.whole >= limit) return traces(damaged);
   return `${damaged > 0 ? `${traces(damaged)}, and ` : ''}the traces of ${limit - scan.whole} bytes lost`;

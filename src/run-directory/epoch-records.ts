@@ -1,7 +1,7 @@
 import { EpochRecord, Head } from '../contracts/stage.ts';
 import { epochNumbers } from './claim-epoch.ts';
 import { ContractError, readContractIfAny } from './files.ts';
-import type { RunPaths } from './paths.ts';
+import type { RunFolder } from './paths.ts';
 
 /** Somebody took a newer epoch: whatever the older one does is void. */
 export class EpochSuperseded extends Error {
@@ -9,17 +9,17 @@ export class EpochSuperseded extends Error {
 }
 
 /** The newest epoch of a stage, the only one that counts; null where none was taken. */
-export async function newestEpoch(paths: RunPaths, stage: string): Promise<number | null> {
+export async function newestEpoch(paths: RunFolder, stage: string): Promise<number | null> {
   const numbers = await epochNumbers(paths.stage(stage));
   return numbers.length === 0 ? null : Math.max(...numbers);
 }
 
 /** `epoch.json` of one epoch; null where its taker died before it was written, or it is damaged. */
-export const readEpoch = (paths: RunPaths, stage: string, epoch: number): Promise<EpochRecord | null> =>
+export const readEpoch = (paths: RunFolder, stage: string, epoch: number): Promise<EpochRecord | null> =>
   readContractIfAny(paths.stage(stage).epoch(epoch).record, EpochRecord).catch(damagedIsNull);
 
 /** The newest readable record among epochs up to `epoch`; null where there is none. */
-export async function newestRecord(paths: RunPaths, stage: string, epoch: number): Promise<EpochRecord | null> {
+export async function newestRecord(paths: RunFolder, stage: string, epoch: number): Promise<EpochRecord | null> {
   for (let at = epoch; at > 0; at -= 1) {
     const record = await readEpoch(paths, stage, at);
     if (record) return record;
@@ -28,7 +28,7 @@ export async function newestRecord(paths: RunPaths, stage: string, epoch: number
 }
 
 /** HEAD of one epoch; null before its first commit. */
-export const readHead = (paths: RunPaths, stage: string, epoch: number): Promise<Head | null> =>
+export const readHead = (paths: RunFolder, stage: string, epoch: number): Promise<Head | null> =>
   readContractIfAny(paths.stage(stage).epoch(epoch).head, Head).catch(damagedIsNull);
 
 /** For `.catch`: null where the file is there but is not what its contract says, the error otherwise. */
@@ -38,7 +38,7 @@ export function damagedIsNull(error: unknown): null {
 }
 
 /** Throws EpochSuperseded unless `epoch` is the newest of its stage. */
-export async function assertNewest(paths: RunPaths, stage: string, epoch: number) {
+export async function assertNewest(paths: RunFolder, stage: string, epoch: number) {
   const newest = await newestEpoch(paths, stage);
   if (newest === epoch) return;
   throw new EpochSuperseded(

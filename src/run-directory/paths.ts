@@ -5,6 +5,7 @@ import { RunName } from '../contracts/spec/run-name.ts';
 /** Names of everything in a run directory. Nothing outside src/run-directory spells an artifact's name. */
 
 export type StagePaths = ReturnType<typeof stagePaths>;
+export type RunFolder = ReturnType<typeof pathsIn>;
 export type RunPaths = ReturnType<typeof runPaths>;
 
 /** An error about the name of a run. */
@@ -24,15 +25,15 @@ export function parseCheckpointName(name: string) {
   return match ? { step: Number(match[1]), epoch: Number(match[2]) } : null;
 }
 
-/** Stage, epoch (null: the stage has none) and number of a ledger segment's file name, or null if `name` is none. */
+/** Stage, epoch and number of a ledger segment's file name, or null if `name` is none. */
 export function parseSegmentName(name: string) {
-  const match = /^([a-z]+)(?:-e(\d+))?-(\d+)\.jsonl$/.exec(name);
-  return match ? { stage: match[1] ?? '', epoch: match[2] ? Number(match[2]) : null, number: Number(match[3]) } : null;
+  const match = /^([a-z]+)-e(\d+)-(\d+)\.jsonl$/.exec(name);
+  return match ? { stage: match[1] ?? '', epoch: Number(match[2]), number: Number(match[3]) } : null;
 }
 
-/** File name of a ledger segment; `epoch` null for `serve` and external audits. */
-export const segmentName = (stage: string, epoch: number | null, number: number) =>
-  `${stage}${epoch === null ? '' : `-e${epoch}`}-${sixDigits(number)}.jsonl`;
+/** File name of a ledger segment: its writer is the attempt that took the epoch, and nobody else. */
+export const segmentName = (stage: string, epoch: number, number: number) =>
+  `${stage}-e${epoch}-${sixDigits(number)}.jsonl`;
 
 /** Where a segment's seal lies: its length and digest, once it is closed. */
 export const sealPath = (segmentPath: string): string => segmentPath.replace(/\.jsonl$/, '.seal.json');
@@ -71,22 +72,21 @@ export function runPaths(root: string, run: string) {
   if (!RunName.safeParse(run).success) {
     throw new InvalidRunName(`Expected a run name (${RunName.description}), got ${JSON.stringify(run)}.`);
   }
-  return pathsIn(root, run, join(root, 'runs', run));
+  return { root, run, ...pathsIn(join(root, 'runs', run)) };
 }
 
 /** The paths of a run whose folder is still being built: a sibling of the runs, hidden by its dot, never the same twice. */
-export function buildingPaths(root: string, run: string) {
+export function buildingPaths(root: string, run: string): RunPaths {
   const { run: name } = runPaths(root, run);
-  return pathsIn(root, run, join(root, 'runs', `.creating-${name}-${randomUUID()}`));
+  return { root, run, ...pathsIn(join(root, 'runs', `.creating-${name}-${randomUUID()}`)) };
 }
 
-function pathsIn(root: string, run: string, dir: string) {
+/** Every path in the run directory `dir`; an outside audit's folder has the same ones. */
+export function pathsIn(dir: string) {
   const report = join(dir, 'report');
   const data = join(dir, 'data');
   const grader = join(dir, 'grader');
   return {
-    root,
-    run,
     dir,
     spec: join(dir, 'spec.json'),
     rubric: join(dir, 'rubric.yaml'),
@@ -101,7 +101,7 @@ function pathsIn(root: string, run: string, dir: string) {
     endpoints: join(dir, 'endpoints'),
     endpoint: (role: string) => join(dir, 'endpoints', `${role}.json`),
     traces: join(dir, 'traces'),
-    segment: (stage: string, epoch: number | null, n: number) => join(dir, 'traces', segmentName(stage, epoch, n)),
+    segment: (stage: string, epoch: number, n: number) => join(dir, 'traces', segmentName(stage, epoch, n)),
     stage: (name: string) => stagePaths(dir, name),
     grader,
     merged: join(grader, 'merged'),

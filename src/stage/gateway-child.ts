@@ -134,7 +134,7 @@ function killWhenDeaf(child: Child, url: string, onHeard: () => Promise<unknown>
 /** Says where the gateway is, and again where an older epoch's has overwritten it; only the newest epoch's counts. */
 function keepGatewayPublished({ paths, stage, gateway }: GatewayChildOptions, own: Endpoint): Promise<boolean> {
   const { epoch } = gateway;
-  const isNewest = async () => epoch === null || ((await newestEpoch(paths, stage)) ?? 0) <= epoch;
+  const isNewest = async () => ((await newestEpoch(paths, stage)) ?? 0) <= epoch;
   return keepPublished(paths, `gateway-${stage}`, own, isNewest);
 }
 

@@ -204,6 +204,7 @@ function requestOf({ run, paths, taken, gateway }: Attempt): StageRequest {
     run_dir: paths.dir,
     resume_from: taken.resume_from?.folder ?? null,
     gateway_url: gateway?.url ?? null,
+    ledger: taken.ledger,
     spec,
   };
 }

@@ -1,13 +1,16 @@
-import { mkdir, readdir } from 'node:fs/promises';
-import type { EpochRecord, Outcome } from '../contracts/stage.ts';
+import { mkdir } from 'node:fs/promises';
+import { relative } from 'node:path';
+import type { EpochRecord, LedgerSegment, Outcome } from '../contracts/stage.ts';
 import type { StageName } from '../contracts/trace.ts';
+import { acceptedSegments } from '../ledger/accepted.ts';
+import type { Segment } from '../ledger/segment.ts';
 import { verifyLedger } from '../ledger/verify.ts';
 import { findResume, type Resume } from '../run-directory/chain.ts';
 import type { Quarantined } from '../run-directory/checkpoints.ts';
 import { claimEpoch } from '../run-directory/claim-epoch.ts';
-import { assertNewest, EpochSuperseded, newestRecord } from '../run-directory/epoch-records.ts';
-import { completeBytes, orNull, writeAtomic } from '../run-directory/files.ts';
-import { parseSegmentName, type RunPaths } from '../run-directory/paths.ts';
+import { assertNewest, EpochSuperseded } from '../run-directory/epoch-records.ts';
+import { writeAtomic } from '../run-directory/files.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
 
 export interface TakenEpoch {
   epoch: number;
@@ -15,11 +18,13 @@ export interface TakenEpoch {
   resume_from: Resume | null;
   /** Checkpoints of the chain and segments of the ledger that were not as they were written. */
   quarantined: Quarantined[];
+  /** Segments of the ledger, of all stages, that count now, and how many of their bytes. */
+  ledger: LedgerSegment[];
 }
 
 /**
  * Takes the next epoch of a stage. The exclusive mkdir is the fence; only after it are the older epochs read, so that what a
- * zombie commits or writes later is not in the record and therefore void. Damaged segments are mended before their lengths are
+ * zombie commits or writes later is not in the record and therefore void. Damaged segments are restored before their lengths are
  * recorded.
  * Throws EpochSuperseded where another taker came after this one before its record was written.
  */
@@ -50,6 +55,7 @@ async function describeEpoch(
   const stage = paths.stage(name);
   const { resume_from, quarantined } = await findResume(paths, name, epoch);
   quarantined.push(...(await verifyLedger(paths, name, epoch)));
+  const segments = await acceptedSegments(paths.dir);
   await writeAtomic(stage.epoch(epoch).record, {
     stage: name,
     epoch,
@@ -57,25 +63,20 @@ async function describeEpoch(
     pid: holder.pid,
     started_at: new Date().toISOString(),
     starts_from: resume_from?.name ?? null,
-    accepted_segments: await acceptedSegments(paths, name, epoch),
+    accepted_segments: acceptedOf(segments, name, epoch),
   } satisfies EpochRecord);
   await assertNewest(paths, name, epoch);
-  return { epoch, dir: stage.epoch(epoch).dir, resume_from, quarantined };
+  const ledger = segments
+    .filter(({ accepted }) => accepted > 0)
+    .map(({ path, accepted }) => ({ path: relative(paths.dir, path), bytes: accepted }));
+  return { epoch, dir: stage.epoch(epoch).dir, resume_from, quarantined, ledger };
 }
 
 /**
  * Bytes of each older segment of the stage that count from `epoch` on. What an earlier record left out stays out: without that,
  * the lines that a zombie wrote after epoch k was taken would come back to life in epoch k + 1.
  */
-async function acceptedSegments(paths: RunPaths, name: string, epoch: number) {
-  const record = await newestRecord(paths, name, epoch - 1);
-  const accepted: Record<string, number> = {};
-  for (const file of ((await readdir(paths.traces).catch(orNull)) ?? []).sort()) {
-    const segment = parseSegmentName(file);
-    if (segment?.stage !== name || segment.epoch === null || segment.epoch >= epoch) continue;
-    const bytes = await completeBytes(`${paths.traces}/${file}`);
-    const limit = record && segment.epoch < record.epoch ? (record.accepted_segments[file] ?? 0) : bytes;
-    accepted[file] = Math.min(bytes, limit);
-  }
-  return accepted;
+function acceptedOf(segments: Segment[], stage: StageName, epoch: number): Record<string, number> {
+  const older = segments.filter((segment) => segment.stage === stage && segment.epoch < epoch);
+  return Object.fromEntries(older.map(({ name, accepted }) => [name, accepted]));
 }

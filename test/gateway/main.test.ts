@@ -44,7 +44,7 @@ test('ends at the end of its standard input, with its segment sealed', async () 
   await grade(await listening(child), 1);
   child.stdin?.end();
   expect((await child).exitCode).toBe(0);
-  expect(existsSync(join(run_dir, 'traces/serve-000001.seal.json'))).toBe(true);
+  expect(existsSync(join(run_dir, 'traces/serve-e1-000001.seal.json'))).toBe(true);
 }, 30_000);
 
 test('has every verdict that it gave on disk after SIGKILL, and the next gateway replays them', async () => {

@@ -120,7 +120,7 @@ test('keeps the key of the judge out of errors and ledger', async () => {
     expect(error.code).toBe('judge_misconfigured');
     expect(error.message).not.toContain('very-secret');
     await gateway.close();
-    expect(readFileSync(join(run_dir, 'traces/serve-000001.jsonl'), 'utf8')).not.toContain('very-secret');
+    expect(readFileSync(join(run_dir, 'traces/serve-e1-000001.jsonl'), 'utf8')).not.toContain('very-secret');
   } finally {
     delete process.env.TEST_JUDGE_KEY;
   }

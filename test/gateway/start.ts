@@ -49,7 +49,7 @@ export function configFor(
     run: 'test',
     run_dir,
     stage: 'serve',
-    epoch: null,
+    epoch: 1,
     rubric,
     roles: { judge: { timeout_s: 5, outage_limit_s: 20, ...judge } },
     ...more,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { sha256 } from '../../src/ledger/key.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { LedgerDamaged, lineOf } from '../../src/ledger/line.ts';
 import type { TraceFilter } from '../../src/ledger/reader.ts';
+import { claimEpoch } from '../../src/run-directory/claim-epoch.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
 import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { runDirectory, tracesOf } from '../gateway/start.ts';
@@ -56,7 +57,7 @@ test('has a trace on disk when its append returns, and finds it by key after reo
   const run_dir = runDirectory();
   const ledger = await grpo(run_dir, 1);
   await ledger.append(trace(1));
-  expect(readFileSync(segment(run_dir, 'grpo-e1-000001.jsonl'), 'utf8')).toBe(lineOf(trace(1)).toString());
+  expect(readFileSync(segment(run_dir, 'grpo-e1-000001.jsonl'), 'utf8')).toBe(lineOf(trace(1), 1).toString());
   await ledger.append(trace(2));
   await ledger.close();
   const again = await grpo(run_dir, 1);
@@ -84,20 +85,43 @@ test('seals a segment with its length, digest and number of keys when it closes'
   expect(seal).toEqual({ bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), keys: 3 });
 });
 
-test('begins a segment of its own after a restart, and repairs the torn last line that a killed gateway left', async () => {
+test('begins a segment of its own after a restart, and does not read the torn last line that a killed gateway left', async () => {
   const run_dir = runDirectory();
   const killed = await grpo(run_dir, 1);
   await killed.append(trace(1));
   const path = segment(run_dir, 'grpo-e1-000001.jsonl');
   const whole = statSync(path).size;
-  appendFileSync(path, lineOf(trace(2)).subarray(0, 200));
+  appendFileSync(path, lineOf(trace(2), 2).subarray(0, 200));
   const next = await grpo(run_dir, 1);
-  expect(statSync(path).size).toBe(whole);
+  // Thought dead, it may be writing still: its file is left as it is.
+  expect(statSync(path).size).toBe(whole + 200);
   expect(next.has(trace(2).key)).toBe(false);
   await next.append(trace(2));
   await next.close();
   expect(readFileSync(segment(run_dir, 'grpo-e1-000002.jsonl'), 'utf8')).toContain(trace(2).key);
   expect((await tracesOf(run_dir)).map(({ key }) => key)).toEqual([trace(1).key, trace(2).key]);
+});
+
+test('neither truncates nor seals what another writer of the run has open, whoever opens the ledger meanwhile', async () => {
+  const paths = runPaths(runDirectory(), 'test');
+  const serve = async () =>
+    Ledger.open({ run_dir: paths.dir, stage: 'serve', epoch: await claimEpoch(paths.stage('serve')) });
+  const [one, other] = await Promise.all([serve(), serve()]);
+  await one.append(trace(1));
+  const path = segment(paths.dir, 'serve-e1-000001.jsonl');
+  // It is in the middle of a line when the third one starts.
+  const line = lineOf(trace(2), 2);
+  appendFileSync(path, line.subarray(0, 100));
+  const third = await serve();
+  await third.append(trace(3));
+  appendFileSync(path, line.subarray(100));
+  await other.append(trace(4));
+  await Promise.all([other.close(), third.close()]);
+  expect(existsSync(segment(paths.dir, 'serve-e1-000001.seal.json'))).toBe(false);
+  expect((await tracesOf(paths.dir)).map(({ key }) => key).sort()).toEqual(
+    [1, 2, 3, 4].map((n) => trace(n).key).sort(),
+  );
+  await one.close();
 });
 
 test('leaves the torn end of another epoch alone and does not read it', async () => {
@@ -180,33 +204,40 @@ test('filters traces while streaming them', async () => {
   expect(await keys({ text: 'prompt 1', limit: 4 })).toBe(4);
 });
 
-test('ends every line in the CRC-32 of what is before it, which no reader shows', async () => {
+test('ends every line in its number and the CRC-32 of what is before it, which no reader shows', async () => {
   const run_dir = runDirectory();
   const ledger = await grpo(run_dir, 1);
   await ledger.append(trace(1));
-  expect(Object.keys(ledger.find(trace(1).key) ?? {})).not.toContain('crc32');
+  await Promise.all([ledger.append(trace(2)), ledger.append(trace(3))]);
+  expect(ledger.find(trace(1).key)).toEqual(trace(1));
   await ledger.close();
-  const line = readFileSync(segment(run_dir, 'grpo-e1-000001.jsonl'), 'utf8');
-  const [, body, checksum] = /^(.*),"crc32":"([0-9a-f]{8})"}\n$/.exec(line) ?? [];
-  expect(crc32(body ?? '')).toBe(Number.parseInt(checksum ?? '', 16));
-  expect(JSON.parse(line)).toEqual({ ...trace(1), crc32: checksum });
-  expect(await tracesOf(run_dir)).toEqual([trace(1)]);
+  const lines = readFileSync(segment(run_dir, 'grpo-e1-000001.jsonl'), 'utf8').trimEnd().split('\n');
+  for (const [at, line] of lines.entries()) {
+    const [, body, checksum] = /^(.*),"crc32":"([0-9a-f]{8})"}$/.exec(line) ?? [];
+    expect(crc32(body ?? '')).toBe(Number.parseInt(checksum ?? '', 16));
+    expect(JSON.parse(line)).toEqual({ ...trace(at + 1), seq: at + 1, crc32: checksum });
+  }
+  expect(await tracesOf(run_dir)).toEqual([trace(1), trace(2), trace(3)]);
 });
 
 test.each([
   ['not json', () => 'not json'],
   ['a trace without its checksum', () => JSON.stringify(trace(2))],
   [
+    "a trace with a number that is not its line's, since a line is gone",
+    () => lineOf(trace(3), 3).toString().trimEnd(),
+  ],
+  [
     'a trace under the checksum of another',
-    () => lineOf(trace(2)).toString().trimEnd().replace('prompt 2', 'prompt 3'),
+    () => lineOf(trace(2), 2).toString().trimEnd().replace('prompt 2', 'prompt 3'),
   ],
 ])('refuses to read or to index past %s, and says where it lies', async (_, bad) => {
   const run_dir = runDirectory();
   mkdirSync(join(run_dir, 'traces'));
-  writeFileSync(segment(run_dir, 'serve-000001.jsonl'), `${lineOf(trace(1))}${bad()}\n${lineOf(trace(4))}`);
+  writeFileSync(segment(run_dir, 'serve-e1-000001.jsonl'), `${lineOf(trace(1), 1)}${bad()}\n${lineOf(trace(4), 3)}`);
   const damaged = await tracesOf(run_dir).catch((error) => error);
   expect(damaged).toBeInstanceOf(LedgerDamaged);
-  expect(damaged.message).toMatch(/serve-000001\.jsonl:2: .*byte \d+/);
+  expect(damaged.message).toMatch(/serve-e1-000001\.jsonl:2: .*byte \d+/);
   expect(damaged.line).toBe(2);
   await expect(grpo(run_dir, 1)).rejects.toThrow(LedgerDamaged);
 });

@@ -14,9 +14,11 @@ import { aRun } from '../run-directory/a-run.ts';
 
 const take = (paths: RunPaths, stage: StageName = 'grpo') => takeEpoch(paths, stage, { node: 'a', pid: 1 });
 
-/** Traces as far as the ledger looks at them. */
+const aTrace = (n: number) => ({ key: `k${n}`, reply: `täxt ${n}` });
+
+/** Traces as far as the ledger looks at them, in the lines of a segment. */
 const lines = (from: number, count: number) =>
-  Buffer.concat(Array.from({ length: count }, (_, n) => lineOf({ key: `k${from + n}`, reply: `täxt ${from + n}` })));
+  Buffer.concat(Array.from({ length: count }, (_, n) => lineOf(aTrace(from + n), n + 1)));
 
 async function keys(paths: RunPaths) {
   const found: string[] = [];
@@ -64,7 +66,9 @@ test.each([{ sealed: false }, { sealed: true }])(
     const { quarantined } = await take(paths);
     expect(quarantined).toHaveLength(1);
     expect(quarantined[0]).toMatchObject({ name: 'grpo-e1-000001.jsonl' });
-    expect(quarantined[0]?.reason).toMatch(/1 of 10 lines damaged, the first: line 5: .*; 1 trace lost, 9 kept/);
+    expect(quarantined[0]?.reason).toMatch(
+      /1 of 10 lines damaged or missing, the first: line 5: .*; 1 trace lost, 9 kept/,
+    );
     const moved = quarantined[0]?.moved_to ?? '';
     expect(await readFile(moved)).toEqual(damaged);
     expect(JSON.parse(await readFile(`${moved}.reason.json`, 'utf8'))).toMatchObject({ from: path });
@@ -77,6 +81,38 @@ test.each([{ sealed: false }, { sealed: true }])(
     expect(await keys(paths)).toHaveLength(9);
   },
 );
+
+test.each([{ sealed: false }, { sealed: true }])(
+  'finds a line that is gone from the middle by the gap in the numbers, and numbers what is kept anew ($sealed)',
+  async ({ sealed }) => {
+    const { paths, path } = await aLedger({ sealed });
+    const whole = await readFile(path);
+    const line = (from: number) => lines(0, from).length;
+    await writeFile(path, Buffer.concat([whole.subarray(0, line(3)), whole.subarray(line(5))]));
+    await expect(keys(paths)).rejects.toThrow(/grpo-e1-000001\.jsonl:4: expected sequence number 4, got 6/);
+    const { quarantined } = await take(paths);
+    expect(quarantined[0]?.reason).toMatch(
+      /2 of 10 lines damaged or missing, the first: line 4: .*; 2 traces lost, 8 kept/,
+    );
+    expect(await keys(paths)).toEqual(['k0', 'k1', 'k2', 'k5', 'k6', 'k7', 'k8', 'k9']);
+    const kept = (await readFile(path, 'utf8')).trimEnd().split('\n');
+    expect(kept.map((each) => JSON.parse(each).seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect((await take(paths)).quarantined).toEqual([]);
+  },
+);
+
+test('holds a superseded writer to what its successor sealed also where the record of the successor is damaged', async () => {
+  const { paths, path } = await aLedger({ sealed: true });
+  await writeFile(paths.segment('grpo', 2, 1), lines(50, 3));
+  await appendFile(path, lines(100, 5));
+  await writeFile(paths.stage('grpo').epoch(2).record, '{"stage": "gr');
+  expect(await keys(paths)).toHaveLength(13);
+  expect((await take(paths)).quarantined).toEqual([]);
+  expect(await accepted(paths, 3)).toEqual({
+    'grpo-e1-000001.jsonl': lines(0, 10).length,
+    'grpo-e2-000001.jsonl': lines(50, 3).length,
+  });
+});
 
 test('finds a sealed segment that was truncated, at a line or within one', async () => {
   for (const cut of [0, 7]) {

@@ -47,7 +47,7 @@ function hold(): void {
 test('a line that was written is synced before the write is acknowledged', async () => {
   const writer = await SegmentWriter.create(runDirectory(), 'grpo', 1, 1);
   order = [];
-  await writer.write([Buffer.from('{"a":1}\n'), Buffer.from('{"b":2}\n')]);
+  await writer.write([{ a: 1 }, { b: 2 }]);
   order.push('acknowledged');
   expect(order).toEqual(['written', 'synced', 'acknowledged']);
   await writer.seal();
@@ -63,7 +63,7 @@ test('a verdict is not out while the disk has not synced its trace', async () =>
   // Long enough for an answer that waits for nothing.
   await sleep(200);
   expect(order).toEqual(['written']);
-  expect(readFileSync(join(run_dir, 'traces/serve-000001.jsonl'), 'utf8')).toContain('grpo:1:2:4:0');
+  expect(readFileSync(join(run_dir, 'traces/serve-e1-000001.jsonl'), 'utf8')).toContain('grpo:1:2:4:0');
   letGo();
   await verdict;
   expect(order).toEqual(['written', 'synced', 'verdict']);

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Manifest, RolloutRecord } from '../../../src/contracts/stage.ts';
 import type { Trace } from '../../../src/contracts/trace.ts';
-import { listSegments } from '../../../src/ledger/accepted.ts';
-import { parseLine, segmentLines } from '../../../src/ledger/line.ts';
+import { acceptedSegments } from '../../../src/ledger/accepted.ts';
+import { parseLine } from '../../../src/ledger/line.ts';
+import { segmentLines } from '../../../src/ledger/segment.ts';
 import { verifyCheckpoint } from '../../../src/run-directory/checkpoints.ts';
 import { readJsonLines } from '../../../src/run-directory/files.ts';
 import type { RunPaths } from '../../../src/run-directory/paths.ts';
@@ -153,7 +154,7 @@ function endedLater(paths: RunPaths, stage: string, epoch: number): boolean {
 async function traces({ paths, stages, damaged }: Evidence): Promise<Violation[]> {
   const found: Violation[] = [];
   const occasions = new Map<string, string>();
-  for (const segment of await listSegments(paths.dir)) {
+  for (const segment of await acceptedSegments(paths.dir)) {
     for await (const lines of segmentLines(segment)) {
       for (const line of lines) {
         let trace: Trace;

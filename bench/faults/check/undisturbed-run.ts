@@ -8,7 +8,7 @@ import { Audit, AuditRow } from '../../../src/contracts/audit.ts';
 import { Spec } from '../../../src/contracts/spec/spec.ts';
 import type { StageResult } from '../../../src/contracts/stage.ts';
 import type { Trace } from '../../../src/contracts/trace.ts';
-import { damageOf, lineOf, parseLine } from '../../../src/ledger/line.ts';
+import { lineOf, openEnvelope, parseLine } from '../../../src/ledger/line.ts';
 import { readTraces } from '../../../src/ledger/reader.ts';
 import { readJsonLines } from '../../../src/run-directory/files.ts';
 import { type RunPaths, runPaths } from '../../../src/run-directory/paths.ts';
@@ -81,7 +81,7 @@ export async function undisturbedAudit(
   }
   const { epoch } = await takeEpoch(paths, 'audit', { node: 'witness', pid: process.pid });
   const lines: Buffer[] = [];
-  for await (const trace of readTraces(disturbed.dir, { stage: 'audit' })) lines.push(lineOf(trace));
+  for await (const trace of readTraces(disturbed.dir, { stage: 'audit' })) lines.push(lineOf(trace, lines.length + 1));
   writeFileSync(paths.segment('audit', epoch, 1), Buffer.concat(lines));
   return paths;
 }
@@ -99,7 +99,8 @@ function* savedBy({ folder }: DisturbedRun): Generator<Trace> {
     const path = join(saved, name);
     for (const line of readFileSync(path).toString('latin1').split('\n')) {
       const bytes = Buffer.from(line, 'latin1');
-      if (bytes.length > 0 && damageOf(bytes) === null) yield parseLine<Trace>({ bytes, offset: 0, number: 0 }, path);
+      if (bytes.length === 0 || typeof openEnvelope(bytes) === 'string') continue;
+      yield parseLine<Trace>({ bytes, offset: 0, number: null }, path);
     }
   }
 }
@@ -113,7 +114,7 @@ export async function undisturbedRun(
 ): Promise<RunPaths> {
   const paths = emptyRun(run, package_root, name);
   const { epoch } = await takeEpoch(paths, 'grpo', { node: 'witness', pid: process.pid });
-  writeFileSync(paths.segment('grpo', epoch, 1), Buffer.concat(traces.map(lineOf)));
+  writeFileSync(paths.segment('grpo', epoch, 1), Buffer.concat(traces.map((trace, at) => lineOf(trace, at + 1))));
   return paths;
 }
 

@@ -15,7 +15,7 @@ import {
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Trace } from '../../../src/contracts/trace.ts';
-import { damageOf, parseLine } from '../../../src/ledger/line.ts';
+import { openEnvelope, parseLine } from '../../../src/ledger/line.ts';
 import { readRootId } from '../../../src/run-directory/root.ts';
 import { taskQueue } from '../../../src/temporal/task-queues.ts';
 import type { FaultContext } from '../run/fault-context.ts';
@@ -91,8 +91,8 @@ export function keysOf(path: string): string[] {
   const lines = readFileSync(path, 'latin1').split('\n');
   return lines.flatMap((line) => {
     const bytes = Buffer.from(line, 'latin1');
-    if (bytes.length === 0 || damageOf(bytes) !== null) return [];
-    return [parseLine<Trace>({ bytes, offset: 0, number: 0 }, path).key];
+    if (bytes.length === 0 || typeof openEnvelope(bytes) === 'string') return [];
+    return [parseLine<Trace>({ bytes, offset: 0, number: null }, path).key];
   });
 }
 

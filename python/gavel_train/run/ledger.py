@@ -1,6 +1,7 @@
 """Reads the ledger of a run: its traces, one JSON line each, in append-only segments.
 
-A line ends in `,"crc32":"xxxxxxxx"}`: the CRC-32 of the bytes before it, the store's envelope around a trace.
+A line ends in `,"seq":12,"crc32":"xxxxxxxx"}`, the store's envelope around a trace: the line's number in its
+segment, and the CRC-32 of the bytes before `,"crc32":`.
 
 What counts is decided by the newest epoch of a stage alone: it recorded, before it began, how many bytes of
 each older segment are accepted. Bytes that a stopped and woken writer adds later are void.
@@ -16,12 +17,13 @@ from pydantic import ValidationError
 
 from gavel_train.contracts import EpochRecord, Trace
 
-_SEGMENT = re.compile(r"(?P<stage>[a-z]+)(?:-e(?P<epoch>\d+))?-(?P<number>\d+)\.jsonl")
+_SEGMENT = re.compile(r"(?P<stage>[a-z]+)-e(?P<epoch>\d+)-(?P<number>\d+)\.jsonl")
 
 
 _ENVELOPE = b',"crc32":"'
 # The envelope, eight digits, a quote and the closing brace.
 _TAIL_BYTES = len(_ENVELOPE) + 8 + 2
+_NUMBER = re.compile(rb',"seq":[1-9]\d{0,14}\Z')
 
 
 class LedgerError(Exception):
@@ -34,7 +36,7 @@ class Segment:
 
     path: Path
     stage: str
-    epoch: int | None
+    epoch: int
     number: int
     accepted_bytes: int | None
 
@@ -46,14 +48,14 @@ def segments(run_dir: Path, stage: str | None = None) -> list[Segment]:
     for path in (run_dir / "traces").glob("*.jsonl"):
         match = _SEGMENT.fullmatch(path.name)
         if match and stage in (None, match["stage"]):
-            epoch = None if match["epoch"] is None else int(match["epoch"])
+            epoch = int(match["epoch"])
             segment = Segment(path, match["stage"], epoch, int(match["number"]), None)
             if segment.stage not in records:
                 records[segment.stage] = newest_record(run_dir / segment.stage)
             accepted = _accepted(records[segment.stage], segment)
             if accepted is not False:
                 found.append(Segment(path, segment.stage, epoch, segment.number, accepted))
-    return sorted(found, key=lambda segment: (segment.stage, segment.epoch or 0, segment.number))
+    return sorted(found, key=lambda segment: (segment.stage, segment.epoch, segment.number))
 
 
 def newest_record(stage_dir: Path) -> EpochRecord | None:
@@ -72,7 +74,7 @@ def newest_record(stage_dir: Path) -> EpochRecord | None:
 
 def _accepted(record: EpochRecord | None, segment: Segment) -> int | bool | None:
     """Bytes that count, None for all complete lines, False for a segment of an epoch that never was."""
-    if record is None or segment.epoch is None or segment.epoch == record.epoch:
+    if record is None or segment.epoch == record.epoch:
         return None
     if segment.epoch > record.epoch:
         return False
@@ -92,7 +94,10 @@ def without_checksum(line: bytes, where: str) -> bytes:
             f"under the checksum {said.decode(errors='replace')}. "
             "The next attempt at a stage moves what is damaged to quarantine/."
         )
-    return body + b"}"
+    number = _NUMBER.search(body, max(0, len(body) - 24))
+    if number is None:
+        raise LedgerError(f"{where}: expected a trace with its sequence number, got none in {line[:60]!r}.")
+    return body[: number.start()] + b"}"
 
 
 def read_traces(
