@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { failure } from '../src/failures.ts';
+import { failure, messageOf } from '../src/failures.ts';
 
 /**
  * Throws AttemptGivenUp where the server no longer waits for this attempt at the activity. A worker that was stopped, or cut off
@@ -16,7 +16,7 @@ export async function refuseIfGivenUp(client: Client): Promise<void> {
     .describe()
     .catch((error: unknown) => {
       if (error instanceof WorkflowNotFoundError) return { raw: { pendingActivities: [] } };
-      throw error;
+      throw failure('ServerAway', `${activityType}: the server did not say whether it waits: ${messageOf(error)}`);
     });
   const pending = raw.pendingActivities?.find((activity) => activity.activityId === activityId);
   if (pending?.attempt === attempt) return;

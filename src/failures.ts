@@ -20,10 +20,12 @@ export type FailureType =
   | 'TrainerDied'
   | 'TrainerPreempted'
   | 'TrainerHung'
+  | 'OutOfMemory'
   | 'StopRequested'
   | 'NodeLeaving'
   | 'NodeStuck'
   | 'AttemptGivenUp'
+  | 'ServerAway'
   | 'ResultDamaged'
   | 'JudgeAway'
   | 'JudgeMisconfigured'
@@ -42,12 +44,15 @@ const retryable: Record<FailureType, boolean> = {
   TrainerDied: true,
   TrainerPreempted: true,
   TrainerHung: true,
+  // What else uses the memory may end before the next attempt; the error budget bounds the others.
+  OutOfMemory: true,
   // The workflow decides what comes next: it asked for the stop, or has to find another node.
   StopRequested: false,
   NodeLeaving: false,
   NodeStuck: false,
   // Nobody waits for it: another attempt runs, or the workflow has ended.
   AttemptGivenUp: true,
+  ServerAway: true,
   // The pipeline runs the stage that the result is of again.
   ResultDamaged: false,
   // The gateway has already waited as long as the spec allows; the run is resumable by hand.
@@ -61,6 +66,22 @@ const retryable: Record<FailureType, boolean> = {
   GpusTaken: true,
 };
 
+// What ended these attempts came from outside: it says nothing against the work, and never uses up an error budget.
+const fromOutside: ReadonlySet<string | null> = new Set<FailureType>([
+  'TrainerPreempted',
+  'StopRequested',
+  'NodeLeaving',
+  'NodeStuck',
+  'AttemptGivenUp',
+  'ServerAway',
+]);
+
+/** Space does not come back within seconds, and each attempt leaves an epoch behind. */
+export const DISK_FULL_PAUSE_MS = 5000;
+
+/** Somebody or something may free a disk within minutes: so many attempts, 5 s apart and more, count as one error. */
+export const FULL_DISKS_PER_ERROR = 20;
+
 /** A typed failure; `retry` overrides what its type says; `details` are scalars and paths only, never rollouts, log tails or secrets. */
 export function failure(
   type: FailureType,
@@ -73,8 +94,7 @@ export function failure(
     message: redact(message),
     nonRetryable: !retry,
     details: [details],
-    // Space does not come back within seconds, and each attempt leaves an epoch behind.
-    ...(type === 'DiskFull' && { nextRetryDelay: '5s' }),
+    ...(type === 'DiskFull' && { nextRetryDelay: DISK_FULL_PAUSE_MS }),
   });
 }
 
@@ -115,6 +135,27 @@ export function failureDetails(error: unknown): Record<string, unknown> {
 export function timeoutOf(error: unknown): string | null {
   const inner = innermost(error);
   return inner instanceof TimeoutFailure ? (inner.timeoutType ?? null) : null;
+}
+
+/** Whether what ended an attempt uses up its stage's error budget: everything but a preemption. */
+export const isError = (error: unknown): boolean => timeoutOf(error) === null && !fromOutside.has(failureType(error));
+
+/** Whether an error inside a wrapper may be tried again. */
+export function mayRetry(error: unknown): boolean {
+  const inner = innermost(error);
+  return inner instanceof ApplicationFailure && !inner.nonRetryable;
+}
+
+/** The same failure with more details; an error without a type gets that of its class. */
+export function withDetails(error: unknown, details: Record<string, unknown>): ApplicationFailure {
+  const { type, nonRetryable, nextRetryDelay } = error instanceof ApplicationFailure ? error : {};
+  return ApplicationFailure.create({
+    type: type ?? (error instanceof Error ? error.name : 'Error'),
+    message: redact(messageOf(error)),
+    nonRetryable: nonRetryable ?? false,
+    details: [{ ...failureDetails(error), ...details }],
+    ...(nextRetryDelay && { nextRetryDelay }),
+  });
 }
 
 /** Whether a message, of Python or of Node, says that a disk is full. */

@@ -43,7 +43,7 @@ export interface OnNode {
 }
 
 /** Long work on one node: a training, a server. */
-export const longRunning = ({ task_queue, limits, summary }: OnNode) =>
+const longRunning = ({ task_queue, limits, summary }: OnNode, policy: RetryPolicy) =>
   proxyActivities<Activities>({
     taskQueue: task_queue,
     // No training is meant to run longer than a month; the heartbeat is what finds a dead one.
@@ -54,6 +54,12 @@ export const longRunning = ({ task_queue, limits, summary }: OnNode) =>
     // The default returns while the trainer still runs.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary,
-    // A silent worker's queue may have nobody left who polls it: the stage reserves again instead of waiting there.
-    retry: { ...retry, nonRetryableErrorTypes: ['TemporalTimeout:Heartbeat'] },
+    retry: policy,
   });
+
+/** One attempt at training: the workflow counts attempts itself (attempts.ts), by what ended them. */
+export const training = (on: OnNode) => longRunning(on, { maximumAttempts: 1 });
+
+// A silent worker's queue may have nobody left who polls it: the stage reserves again instead of waiting there.
+export const serving = (on: OnNode) =>
+  longRunning(on, { ...retry, nonRetryableErrorTypes: ['TemporalTimeout:Heartbeat'] });

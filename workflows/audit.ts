@@ -1,5 +1,6 @@
 import type { StageSummary } from '../activities/train-grpo.ts';
-import { longRunning, shared } from './activity-options.ts';
+import { shared, training } from './activity-options.ts';
+import { Attempts } from './attempts.ts';
 import { StageControl } from './control.ts';
 import { failing } from './failing.ts';
 import { type ModelServerInput, withServers } from './model-server.ts';
@@ -19,6 +20,7 @@ export async function audit(input: StageInput): Promise<StageSummary> {
     const { limits } = spec;
     const perModel = spec.placement.grader_gpus;
     const roles = spec.audit.base ? (['grader', 'base'] as const) : (['grader'] as const);
+    const attempts = new Attempts(run, 'audit', limits);
     const summary = await onNode(
       control,
       { run, stage: 'audit', gpus: perModel * roles.length, limits },
@@ -38,13 +40,12 @@ export async function audit(input: StageInput): Promise<StageSummary> {
             limits,
           }),
         );
-        return withServers(servers, () =>
-          longRunning({
-            task_queue: node.task_queue,
-            limits,
-            summary: `Audit: ${roles.join(' and ')} against the judge and the truth`,
-          }).auditGrader({ run, gpus: [] }),
-        );
+        const { auditGrader } = training({
+          task_queue: node.task_queue,
+          limits,
+          summary: `Audit: ${roles.join(' and ')} against the judge and the truth`,
+        });
+        return withServers(servers, () => attempts.untilDone(() => auditGrader({ run, gpus: [] })));
       },
     );
     board.end('audit', summary.metrics);

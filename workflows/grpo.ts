@@ -1,5 +1,6 @@
 import type { StageSummary } from '../activities/train-grpo.ts';
-import { longRunning } from './activity-options.ts';
+import { training } from './activity-options.ts';
+import { Attempts } from './attempts.ts';
 import { StageControl } from './control.ts';
 import { failing } from './failing.ts';
 import { type ModelServerInput, withServers } from './model-server.ts';
@@ -17,6 +18,7 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
     board.begin('grpo');
     const { judge, placement, limits } = spec;
     const gpus = placement.judge_gpus + placement.trainer_gpus;
+    const attempts = new Attempts(run, 'grpo', limits);
     const summary = await onNode(control, { run, stage: 'grpo', gpus, limits }, async (node, reservation) => {
       const server: ModelServerInput = {
         run,
@@ -30,12 +32,13 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
         task_queue: node.task_queue,
         limits,
       };
+      const { trainGrpo } = training({
+        task_queue: node.task_queue,
+        limits,
+        summary: `GRPO: ${spec.grpo.steps} steps of ${spec.grpo.prompts_per_step} prompts x ${spec.grpo.num_generations} completions`,
+      });
       return withServers(judge.engine === 'vllm' ? [server] : [], () =>
-        longRunning({
-          task_queue: node.task_queue,
-          limits,
-          summary: `GRPO: ${spec.grpo.steps} steps of ${spec.grpo.prompts_per_step} prompts x ${spec.grpo.num_generations} completions`,
-        }).trainGrpo({ run, gpus: node.gpus.slice(placement.judge_gpus) }),
+        attempts.untilDone(() => trainGrpo({ run, gpus: node.gpus.slice(placement.judge_gpus) })),
       );
     });
     board.end('grpo', summary.metrics);

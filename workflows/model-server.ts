@@ -10,7 +10,7 @@ import {
 import type { ServeModelInput } from '../activities/serve-model.ts';
 import type { LimitsSpec } from '../src/contracts/spec/limits.ts';
 import { failure } from '../src/failures.ts';
-import { longRunning } from './activity-options.ts';
+import { serving } from './activity-options.ts';
 
 export interface ModelServerInput extends ServeModelInput {
   task_queue: string;
@@ -23,7 +23,7 @@ export async function modelServer(input: ModelServerInput): Promise<void> {
   const summary = `vLLM serves the ${input.role}: ${input.model}`;
   setCurrentDetails(`${summary}. It runs until its stage is done, and is started again when it dies.`);
   try {
-    await longRunning({ task_queue, limits, summary }).serveModel(server);
+    await serving({ task_queue, limits, summary }).serveModel(server);
   } catch (error) {
     // Being cancelled is how a server's work is done; a list of runs should not show it as something that went wrong.
     if (!isCancellation(error)) throw error;

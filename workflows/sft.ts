@@ -1,5 +1,6 @@
 import type { StageSummary } from '../activities/train-grpo.ts';
-import { longRunning } from './activity-options.ts';
+import { training } from './activity-options.ts';
+import { Attempts } from './attempts.ts';
 import { StageControl } from './control.ts';
 import { failing } from './failing.ts';
 import { onNode } from './on-node.ts';
@@ -15,13 +16,16 @@ export async function sft(input: StageInput): Promise<StageSummary> {
     board.useSearchAttributes(search_attributes);
     board.begin('sft');
     const { limits } = spec;
-    const summary = await onNode(control, { run, stage: 'sft', gpus: spec.placement.trainer_gpus, limits }, (node) =>
-      longRunning({
+    const attempts = new Attempts(run, 'sft', limits);
+    const gpus = spec.placement.trainer_gpus;
+    const summary = await onNode(control, { run, stage: 'sft', gpus, limits }, (node) => {
+      const { trainSft } = training({
         task_queue: node.task_queue,
         limits,
         summary: `SFT: LoRA of rank ${spec.sft.lora.r} on the judge's traces`,
-      }).trainSft({ run, gpus: node.gpus }),
-    );
+      });
+      return attempts.untilDone(() => trainSft({ run, gpus: node.gpus }));
+    });
     board.end('sft', summary.metrics);
     return summary;
   });

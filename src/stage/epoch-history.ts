@@ -3,7 +3,6 @@ import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { MetricLine, type Outcome } from '../contracts/stage.ts';
 import type { Preemption } from '../contracts/status.ts';
-import { saysDiskFull } from '../failures.ts';
 import { readEpoch, readHead } from '../run-directory/epoch-records.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readOutcome } from '../run-directory/result.ts';
@@ -25,23 +24,11 @@ export async function readPastEpochs(paths: RunPaths, stage: string, taken: numb
   const past: PastEpoch[] = [];
   for (let epoch = 1; epoch < taken; epoch += 1) {
     const outcome = await readOutcome(paths, stage, epoch).catch(() => null);
-    const committed = (await readHead(paths, stage, epoch)) !== null;
+    // One that cannot be read must not keep the attempts after it from being counted.
+    const committed = (await readHead(paths, stage, epoch).catch(() => null)) !== null;
     past.push({ epoch, outcome, committed, requested: existsSync(paths.stage(stage).epoch(epoch).request) });
   }
   return past;
-}
-
-/** Attempts in a row, newest last, that ended by error without a commit; preemptions neither count nor break the row. */
-export function errorsWithoutProgress(past: PastEpoch[]): PastEpoch[] {
-  const row: PastEpoch[] = [];
-  for (const epoch of [...past].reverse()) {
-    if (epoch.committed || epoch.outcome?.status === 'bad_request') break;
-    // A full disk says nothing about the stage; somebody or something will free it.
-    if (epoch.outcome?.status === 'failed' && !saysDiskFull(epoch.outcome.message)) {
-      row.unshift(epoch);
-    }
-  }
-  return row;
 }
 
 /**

@@ -17,6 +17,8 @@ export interface Ending {
   asked: string | null;
   /** How it hung; null where it did not. */
   hung: string | null;
+  /** How many processes of the trainer's control group the kernel killed for want of memory while it ran. */
+  oom_kills: number;
 }
 
 // What somebody sends. A trainer that crashes in native code (SIGSEGV, SIGABRT) did so itself, and may for ever.
@@ -28,7 +30,7 @@ const FROM_OUTSIDE_CODES: ReadonlySet<number> = new Set(
 
 /** Reads how an attempt ended: its result, or a thrown failure of the type that says whether to try again. */
 export async function readEnding(ending: Ending): Promise<StageResult> {
-  const { paths, stage, epoch, logPath, code, signal, asked, hung } = ending;
+  const { paths, stage, epoch, logPath, code, signal, asked, hung, oom_kills } = ending;
   const outcome = await readOutcome(paths, stage, epoch).catch(() => null);
   if (outcome?.status === 'done') {
     const result = await readResult(paths, stage);
@@ -55,16 +57,36 @@ export async function readEnding(ending: Ending): Promise<StageResult> {
   const killed = FROM_OUTSIDE.has(signal ?? '') || FROM_OUTSIDE_CODES.has(code ?? 0);
   // The others then fail at their next collective, and say that as an error of their own.
   const rank = outcome?.status === 'preempted' ? null : await killedRank(logPath);
+  const isKilled = signal === 'SIGKILL' || code === 128 + constants.signals.SIGKILL || /SIGKILL/.test(rank ?? '');
+  if (isKilled && oom_kills > 0) throw await outOfMemory(ending, 'the kernel killed the trainer');
   if (rank !== null || outcome?.status === 'preempted' || (outcome === null && killed)) {
     const message = rank ?? outcome?.message ?? `the trainer ended with ${how}`;
     await record(ending, { status: 'preempted', message, field: null });
     throw failure('TrainerPreempted', `${stage}: ${message}`, { log: logPath });
   }
   const message = outcome?.message ?? (await lastError(logPath)) ?? `the trainer ended with ${how}`;
+  if (OUT_OF_MEMORY.test(message)) throw await outOfMemory(ending, message);
   await record(ending, { status: 'failed', message, field: null });
   throw failure(saysDiskFull(message) ? 'DiskFull' : 'TrainerDied', `${stage}: ${message}. Log: ${logPath}`, {
     log: logPath,
   });
+}
+
+// What torch says of a GPU and of the machine, and what Python does.
+const OUT_OF_MEMORY = /out of memory|can't allocate memory|^MemoryError/i;
+
+const LOWER: Record<string, string> = {
+  grpo: 'lower grpo.micro_batch_size, grpo.max_completion_tokens or grpo.num_generations',
+  sft: 'lower sft.batch_size or sft.max_length',
+  audit: 'lower audit.bootstrap_samples',
+};
+
+/** An attempt that runs out of memory does so again: it counts as an error, and says what to change. */
+async function outOfMemory(ending: Ending, how: string) {
+  const { stage, logPath } = ending;
+  const message = `out of memory: ${how}; ${LOWER[stage]}, or give it more memory`;
+  await record(ending, { status: 'failed', message, field: null });
+  return failure('OutOfMemory', `${stage}: ${message}. Log: ${logPath}`, { log: logPath });
 }
 
 /** Says in the outcome of an attempt that was ended from outside why it was; what it said of itself as an error stays. */

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { relative } from 'node:path';
 import type { EpochRecord, LedgerSegment, Outcome } from '../contracts/stage.ts';
 import type { StageName } from '../contracts/trace.ts';
+import { messageOf } from '../failures.ts';
 import { acceptedSegments } from '../ledger/accepted.ts';
 import type { Segment } from '../ledger/segment.ts';
 import { verifyLedger } from '../ledger/verify.ts';
@@ -25,23 +27,28 @@ export interface TakenEpoch {
 /**
  * Takes the next epoch of a stage. The exclusive mkdir is the fence; only after it are the older epochs read, so that what a
  * zombie commits or writes later is not in the record and therefore void. Damaged segments are restored before their lengths are
- * recorded.
+ * recorded. `mayBegin` comes between the two: an attempt that must not go on, or that cannot read what it should go on from, has a
+ * folder that says so.
  * Throws EpochSuperseded where another taker came after this one before its record was written.
  */
 export async function takeEpoch(
   paths: RunPaths,
   name: StageName,
   holder: { node: string; pid: number },
+  mayBegin: (epoch: number) => Promise<void> = async () => {},
 ): Promise<TakenEpoch> {
   const stage = paths.stage(name);
   await mkdir(stage.checkpoints, { recursive: true });
   const epoch = await claimEpoch(stage);
   try {
+    await mayBegin(epoch);
     return await describeEpoch(paths, name, epoch, holder);
   } catch (error) {
-    // An attempt that cannot even read what it should go on from counts as one that failed; without a word it would not.
-    const failed: Outcome = { status: 'failed', message: (error as Error).message, field: null };
-    if (!(error instanceof EpochSuperseded)) await writeAtomic(stage.epoch(epoch).outcome, failed).catch(() => {});
+    const { outcome } = stage.epoch(epoch);
+    const failed: Outcome = { status: 'failed', message: messageOf(error), field: null };
+    const said = error instanceof EpochSuperseded || existsSync(outcome);
+    // Without an outcome it would count as a preemption, and be tried for ever.
+    if (!said) await writeAtomic(outcome, failed).catch(() => {});
     throw error;
   }
 }

@@ -19,16 +19,21 @@ interface Left {
   signal?: string;
   outcome?: Outcome;
   log?: string;
+  oom_kills?: number;
 }
 
-async function ending({ code, signal, outcome, log = '' }: Left) {
+async function ending({ code, signal, outcome, log = '', oom_kills = 0 }: Left) {
   const paths = runPaths(root, 'r');
   const logPath = join(root, 'log');
   writeFileSync(logPath, log);
   if (outcome) writeFileSync(paths.stage('grpo').epoch(1).outcome, JSON.stringify(outcome));
   const given = { paths, stage: 'grpo', epoch: 1, logPath, code: code ?? null, signal: signal ?? null };
-  const error = await readEnding({ ...given, asked: null, hung: null }).catch((thrown: unknown) => thrown);
-  return { type: (error as { type: string }).type, outcome: await readOutcome(paths, 'grpo', 1) };
+  const error = await readEnding({ ...given, asked: null, hung: null, oom_kills }).catch((thrown: unknown) => thrown);
+  return {
+    type: (error as { type: string }).type,
+    message: (error as Error).message,
+    outcome: await readOutcome(paths, 'grpo', 1),
+  };
 }
 
 // As torchrun ends its log: the others' ends first, then the first one.
@@ -77,4 +82,34 @@ it.each(['1 (pid: 12)', '-11 (pid: 12)  (SIGSEGV)'])('takes a rank that ended wi
   const { type, outcome } = await ending({ code: 1, outcome: failed, log: launcherLog(exit) });
   expect(type).toBe('TrainerDied');
   expect(outcome).toMatchObject({ status: 'failed', message: failed.message });
+});
+
+it('takes a SIGKILL for an error where the kernel killed for want of memory, and says what to lower', async () => {
+  const { type, outcome, message } = await ending({ signal: 'SIGKILL', oom_kills: 1 });
+  expect(type).toBe('OutOfMemory');
+  expect(outcome?.status).toBe('failed');
+  expect(outcome?.message).toContain('out of memory: the kernel killed the trainer');
+  expect(message).toContain('lower grpo.micro_batch_size');
+});
+
+it('takes a rank that the kernel killed for want of memory for an error, although the others failed of it', async () => {
+  const log = launcherLog('-9 (pid: 12)  (SIGKILL)');
+  expect(await ending({ code: 1, outcome: failed, log, oom_kills: 1 })).toMatchObject({
+    type: 'OutOfMemory',
+    outcome: { status: 'failed' },
+  });
+});
+
+it('lets a trainer that was asked to end be preempted although another process was killed for want of memory', async () => {
+  expect((await ending({ signal: 'SIGTERM', oom_kills: 1 })).type).toBe('TrainerPreempted');
+});
+
+it.each([
+  'OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB',
+  "RuntimeError: [enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: 8 bytes",
+  'MemoryError: ',
+])('says what to lower where the trainer itself says %j', async (message) => {
+  const { type, outcome } = await ending({ code: 1, outcome: { ...failed, message } });
+  expect(type).toBe('OutOfMemory');
+  expect(outcome?.message).toContain('lower grpo.micro_batch_size');
 });

@@ -1,0 +1,42 @@
+import type { Config } from '../config.ts';
+import type { GatewayConfig } from '../contracts/gateway.ts';
+import type { Spec } from '../contracts/spec/spec.ts';
+import type { Heartbeat, Preemption, ProgressSignal } from '../contracts/status.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
+import type { GatewayChild } from './gateway-child.ts';
+import type { LiveView } from './live-view.ts';
+import type { Losses } from './losses.ts';
+import type { TakenEpoch } from './take-epoch.ts';
+
+/** What one attempt at a stage is given, and what it holds once it has an epoch. */
+
+export type TrainedStage = 'grpo' | 'sft' | 'audit';
+
+export interface StageRun {
+  config: Config;
+  spec: Spec;
+  stage: TrainedStage;
+  gpus: string[];
+  /** Aborted when the stage is cancelled, its worker shuts down, or the server has given this attempt up. */
+  signal: AbortSignal;
+  /** How long a trainer may take to commit and end once the signal is aborted. */
+  grace_ms: () => number;
+  /** What the attempt throws once the signal is aborted. */
+  ended: () => Error;
+  beat: (beat: Heartbeat) => void;
+  onCommit: (progress: ProgressSignal) => void;
+  onPreemption: (preemption: Preemption) => void;
+  /** The gateway that the stage grades through; null for a stage that grades nothing. */
+  gateway: ((paths: RunPaths, epoch: number) => GatewayConfig) | null;
+  /** Environment variables that hold the judge's key. */
+  secrets: Record<string, string>;
+}
+
+export interface Attempt {
+  run: StageRun;
+  paths: RunPaths;
+  taken: TakenEpoch;
+  live: LiveView;
+  losses: Losses;
+  gateway: GatewayChild | null;
+}

@@ -1,0 +1,49 @@
+import { pythonEnv } from '../config.ts';
+import type { StageRequest } from '../contracts/stage.ts';
+import { type Child, startChild } from '../process/start-child.ts';
+import { locateModel } from '../serving/identity.ts';
+import type { Attempt, StageRun } from './stage-run.ts';
+import { trainerCommand } from './trainer-command.ts';
+
+/** What the trainer reads first. */
+export function requestOf({ run, paths, taken, gateway }: Attempt): StageRequest {
+  const { config, spec, stage } = run;
+  return {
+    stage,
+    run: spec.run,
+    epoch: taken.epoch,
+    root: config.root,
+    run_dir: paths.dir,
+    resume_from: taken.resume_from?.folder ?? null,
+    gateway_url: gateway?.url ?? null,
+    ledger: taken.ledger,
+    spec,
+  };
+}
+
+/** Starts the stage's trainer on the attempt's GPUs; `onEvent` gets its progress lines. */
+export function startTrainer(
+  { run, taken, gateway }: Attempt,
+  logPath: string,
+  tag: string,
+  onEvent: (event: unknown) => void,
+): Child {
+  const { config, spec, stage, gpus } = run;
+  const { args, env } = trainerCommand(stage, spec, taken.dir, gpus);
+  return startChild({
+    name: 'trainer',
+    ask: 'ranks',
+    command: config.python,
+    args,
+    cwd: config.root,
+    env: { ...pythonEnv(config, modelIsLocal(run)), ...env, ...(gateway && { GAVEL_API_KEY: gateway.key }) },
+    logPath,
+    tag,
+    onEvent,
+  });
+}
+
+function modelIsLocal({ config, spec, stage }: StageRun): boolean {
+  const model = stage === 'grpo' ? spec.policy.model : spec.base.model;
+  return locateModel(config.root, model)?.kind === 'folder';
+}

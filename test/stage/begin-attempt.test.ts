@@ -1,0 +1,62 @@
+import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { loadConfig } from '../../src/config.ts';
+import { claimEpoch } from '../../src/run-directory/claim-epoch.ts';
+import type { RunPaths } from '../../src/run-directory/paths.ts';
+import { readOutcome } from '../../src/run-directory/result.ts';
+import { beginAttempt } from '../../src/stage/begin-attempt.ts';
+import type { StageRun } from '../../src/stage/stage-run.ts';
+import { aRun, aSpec } from '../run-directory/a-run.ts';
+
+/** What a first attempt wrote into the ledger fails to be read on every later one, as on a broken disk: it links to itself. */
+async function brokenSegment(paths: RunPaths) {
+  await claimEpoch(paths.stage('grpo'));
+  const segment = paths.segment('grpo', 1, 1);
+  await symlink(segment, segment);
+  return segment;
+}
+
+/** What the attempt at GRPO is given; nothing here starts a process. */
+const grpo = (root: string): StageRun => ({
+  config: loadConfig({ GAVEL_ROOT: root, GAVEL_NODE: 'a' }),
+  spec: aSpec(),
+  stage: 'grpo',
+  gpus: [],
+  signal: new AbortController().signal,
+  grace_ms: () => 0,
+  ended: () => new Error('ended'),
+  beat: () => undefined,
+  onCommit: () => undefined,
+  onPreemption: () => undefined,
+  gateway: null,
+  secrets: {},
+});
+
+it('refuses once the budget is used up by attempts that could not read the ledger', async () => {
+  const paths = await aRun();
+  const segment = await brokenSegment(paths);
+  for (const _ of [1, 2, 3]) await expect(beginAttempt(grpo(paths.root), paths)).rejects.toThrow('ELOOP');
+  const refused = beginAttempt(grpo(paths.root), paths);
+  await expect(refused).rejects.toMatchObject({ type: 'NoProgress', nonRetryable: true });
+  await expect(refused).rejects.toThrow(/3 attempts at grpo ended by error without a commit. Last: ELOOP/);
+
+  // A person fixes the cause and resumes: all attempts are free again.
+  await rm(segment);
+  expect(await beginAttempt(grpo(paths.root), paths)).toMatchObject({ taken: { epoch: 6 } });
+});
+
+it('refuses although what earlier attempts left cannot be read either', async () => {
+  const paths = await aRun();
+  await brokenSegment(paths);
+  for (const _ of [1, 2, 3]) await expect(beginAttempt(grpo(paths.root), paths)).rejects.toThrow('ELOOP');
+  await mkdir(paths.stage('grpo').epoch(4).head);
+  await expect(beginAttempt(grpo(paths.root), paths)).rejects.toMatchObject({ type: 'NoProgress' });
+});
+
+it('says in the folder of the attempt what kept it from beginning', async () => {
+  const paths = await aRun();
+  await brokenSegment(paths);
+  await expect(beginAttempt(grpo(paths.root), paths)).rejects.toThrow('ELOOP');
+  expect(await readdir(paths.stage('grpo').epochs)).toEqual(['000001', '000002']);
+  expect(await readOutcome(paths, 'grpo', 2)).toMatchObject({ status: 'failed' });
+});
