@@ -24,8 +24,8 @@ export const trainGrpo = (dependencies: Dependencies) =>
     const { config } = dependencies;
     await refuseIfGivenUp(dependencies.client);
     const spec = await readSpec(runPaths(config.root, run));
-    const secrets = judgeSecrets(spec);
-    const gateway = judgeGateway.bind(null, spec);
+    const secrets = judgeSecrets(config, spec);
+    const gateway = judgeGateway.bind(null, config, spec);
     return summary(
       await runStage({ ...channels(dependencies, run), config, spec, stage: 'grpo', gpus, gateway, secrets }),
     );

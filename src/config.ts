@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type KeyHosts, parseKeyHosts } from './key-hosts.ts';
 
 /** Everything that gavel reads from its environment, read here and nowhere else. */
 export interface Config {
@@ -26,6 +27,10 @@ export interface Config {
   cuda_visible_devices: string | null;
   /** Key of a gateway that a person starts; null lets gavel make one. */
   api_key: string | null;
+  /** Which variables hold keys that a run may use, and the hosts that each may be sent to; no other key leaves this worker. */
+  key_hosts: KeyHosts;
+  /** Flags of vLLM and of accelerate that a spec may set here besides those that every worker allows. */
+  allow_args: string[];
   debug: boolean;
   color: boolean;
 }
@@ -45,6 +50,8 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     gpus: env.GAVEL_GPUS === undefined ? null : env.GAVEL_GPUS.split(',').filter(Boolean),
     cuda_visible_devices: env.CUDA_VISIBLE_DEVICES ?? null,
     api_key: env.GAVEL_API_KEY || null,
+    key_hosts: parseKeyHosts(env.GAVEL_KEYS ?? ''),
+    allow_args: (env.GAVEL_ALLOW_ARGS ?? '').split(/[\s,]+/).filter(Boolean),
     debug: env.GAVEL_DEBUG === '1',
     color: !env.NO_COLOR && process.stdout.isTTY === true && env.TERM !== 'dumb',
   };

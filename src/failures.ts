@@ -98,11 +98,11 @@ export function failure(
   });
 }
 
-/** One failure for all problems of a spec: the message names the first field, the details hold them all. */
+/** One failure for all problems of a spec: message and details hold every one, in the order given. */
 export function invalidSpec(problems: Problem[]): ApplicationFailure {
-  const [first] = problems;
-  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
-  return failure('InvalidSpec', `${first?.field || 'spec'}: ${first?.message ?? 'invalid'}${more}`, { problems });
+  const said = problems.map(({ field, message }) => `${field || 'spec'}: ${message}`);
+  const count = said.length > 1 ? `${said.length} problems: ` : '';
+  return failure('InvalidSpec', `${count}${said.join('; ')}`, { problems });
 }
 
 /**

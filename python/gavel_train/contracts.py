@@ -190,7 +190,12 @@ class ServeSpec(BaseModel):
             le=1.0,
         ),
     ] = None
-    extra_args: Annotated[list[str], Field(description="Further flags of vLLM.")] = []
+    extra_args: Annotated[
+        list[str],
+        Field(
+            description="Further flags of vLLM, of those that decide speed and memory; a worker allows more with GAVEL_ALLOW_ARGS."
+        ),
+    ] = []
 
 
 class SftSpec(BaseModel):
@@ -947,7 +952,9 @@ class GrpoSpec(BaseModel):
     ] = 1
     accelerate_args: Annotated[
         list[str],
-        Field(description="Flags handed to accelerate launch as they are; on the CPU there is none."),
+        Field(
+            description="Further flags of accelerate launch: FSDP, DeepSpeed, precision; a worker allows more with GAVEL_ALLOW_ARGS. Unused on the CPU."
+        ),
     ] = []
     seed: Annotated[int, Field(description="Same seed and same verdicts, same weights.", ge=0)] = 0
 
@@ -981,7 +988,7 @@ class JudgeSpec(BaseModel):
     api_key_env: Annotated[
         str | None,
         Field(
-            description="engine openai: name of the environment variable that holds the key. Never the key.",
+            description="engine openai: name of the worker's environment variable that holds the key. The worker's GAVEL_KEYS must bind it to the host of base_url.",
             pattern="^[A-Z][A-Z0-9_]*$",
         ),
     ] = None

@@ -125,6 +125,8 @@ function gatewayConfig(run_dir: string, epoch: number, options: AuditOptions) {
     model: options.model,
     mode: options.mode,
     api_key_env: options.apiKeyEnv ?? null,
+    // The person at the command line names both the key and where it goes.
+    api_key_hosts: [new URL(options.endpoint).host],
   };
   const judge = judgeEndpoint
     ? {
@@ -133,6 +135,7 @@ function gatewayConfig(run_dir: string, epoch: number, options: AuditOptions) {
         model: judgeModel ?? null,
         mode: options.judgeMode,
         api_key_env: options.judgeApiKeyEnv ?? null,
+        api_key_hosts: [new URL(judgeEndpoint).host],
       }
     : undefined;
   return {

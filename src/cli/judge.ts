@@ -34,5 +34,10 @@ export function define(program: Command): void {
       }
       await publishJudgeAt(judge, paths, url, new URL(url).hostname);
       console.log(`The judge of ${run} is at ${url} now.`);
+      if (judge.api_key_env === null) return;
+      const { host } = new URL(url);
+      console.log(
+        `It gets its key if the worker's GAVEL_KEYS binds ${judge.api_key_env} to ${host}; else the run waits and says so.`,
+      );
     });
 }

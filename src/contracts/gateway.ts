@@ -17,6 +17,10 @@ export const GatewayRole = z.strictObject({
     .nullable()
     .default(null)
     .describe("Name of the variable that holds the model server's key. Never the key."),
+  api_key_hosts: z
+    .array(z.string())
+    .default([])
+    .describe('Hosts that this key may be sent to, wherever the endpoint file says that the model is.'),
   mode: GradingMode.default('reasoned').describe('Mode of a grading call that names none.'),
   sampling: SamplingSpec.prefault({}),
   concurrency: z.int().min(1).max(4096).default(64).describe('Calls to the model in flight at once.'),

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { secretFrom } from '../config.ts';
 import type { GatewayRole } from '../contracts/gateway.ts';
 import { Endpoint as EndpointFile } from '../contracts/stage.ts';
+import { isHostOf, keyRefusal } from '../key-hosts.ts';
 import type { Identity } from '../ledger/key.ts';
 import { judgeMisconfigured } from './errors.ts';
 
@@ -11,7 +12,7 @@ export interface Endpoint extends Identity {
   api_key: string | null;
 }
 
-/** Nothing is published at the moment: the model is starting, or was moved. Passes by itself. */
+/** No place of use is published at the moment: the model is starting, or was moved. Passes once another is published. */
 export class NotPublished extends Error {
   override name = 'NotPublished';
 }
@@ -22,8 +23,8 @@ export function readEndpoint(role: string, config: GatewayRole): Endpoint {
     if (config.base_url === null || config.model === null) {
       throw judgeMisconfigured(`roles.${role}: Expected endpoint_file, or base_url and model, got neither.`);
     }
-    const { base_url, model, model_digest, api_key_env } = config;
-    return { base_url, model, model_digest, api_key: keyOf(role, api_key_env) };
+    const { base_url, model, model_digest } = config;
+    return { base_url, model, model_digest, api_key: keyOf(role, config, base_url) };
   }
   const path = config.endpoint_file;
   let parsed: EndpointFile;
@@ -42,12 +43,18 @@ export function readEndpoint(role: string, config: GatewayRole): Endpoint {
     base_url: parsed.base_url,
     model: config.model ?? parsed.model,
     model_digest,
-    api_key: keyOf(role, config.api_key_env ?? parsed.api_key_env),
+    api_key: keyOf(role, config, parsed.base_url),
   };
 }
 
-function keyOf(role: string, api_key_env: string | null): string | null {
+/** The role's own key, for the hosts that it is bound to. An endpoint file says where a model is, and never which key it gets. */
+function keyOf(role: string, { api_key_env, api_key_hosts, endpoint_file }: GatewayRole, url: string): string | null {
   if (api_key_env === null) return null;
+  if (!isHostOf(url, api_key_hosts)) {
+    const message = `The key of the ${role} was not sent: ${keyRefusal(api_key_env, url, api_key_hosts)}.`;
+    // A person who moved the judge there by mistake can still move it on.
+    throw endpoint_file === null ? judgeMisconfigured(message) : new NotPublished(message);
+  }
   const key = secretFrom(api_key_env);
   if (key === null) throw judgeMisconfigured(`Expected the ${role}'s key in the variable ${api_key_env}, got nothing.`);
   return key;

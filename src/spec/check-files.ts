@@ -1,12 +1,29 @@
 import { existsSync } from 'node:fs';
+import type { Config } from '../config.ts';
 import type { SpecProblem } from '../contracts/spec/check.ts';
+import { ACCELERATE_FLAGS, argsProblem, refusedArgs, VLLM_FLAGS } from '../contracts/spec/flags.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { loadRubric } from '../judging/rubric.ts';
 import { resolveUnder } from '../run-directory/paths.ts';
 import { locateModel } from '../serving/identity.ts';
 
-/** Problems of a valid spec with the files that it names, looked up under `root` (GAVEL_ROOT). */
-export function missingFiles(root: string, spec: Spec): SpecProblem[] {
+/** Problems that a valid spec has on this worker: files that it names under `root` (GAVEL_ROOT), and flags that the worker does not allow. */
+export function problemsHere({ root, allow_args }: Pick<Config, 'root' | 'allow_args'>, spec: Spec): SpecProblem[] {
+  return [...missingFiles(root, spec), ...refusedFlags(allow_args, spec)];
+}
+
+function refusedFlags(allow_args: string[], spec: Spec): SpecProblem[] {
+  const vllm = (['policy', 'judge', 'base', 'grader'] as const).map(
+    (role) => [`${role}.serve.extra_args`, spec[role].serve.extra_args, VLLM_FLAGS] as const,
+  );
+  const all = [...vllm, ['grpo.accelerate_args', spec.grpo.accelerate_args, ACCELERATE_FLAGS] as const];
+  return all.flatMap(([field, args, flags]) => {
+    const refused = refusedArgs(args, flags, allow_args);
+    return refused.length > 0 ? [{ field, message: argsProblem(refused, flags) }] : [];
+  });
+}
+
+function missingFiles(root: string, spec: Spec): SpecProblem[] {
   const problems: SpecProblem[] = [];
   const model = (field: string, name: string) => {
     if (locateModel(root, name) !== null) return;

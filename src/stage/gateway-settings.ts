@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
 import type { z } from 'zod';
-import { secretFrom } from '../config.ts';
+import { type Config, secretFrom } from '../config.ts';
 import { GatewayConfig } from '../contracts/gateway.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
-import { failure } from '../failures.ts';
+import { invalidSpec } from '../failures.ts';
+import { isHostOf, keyRefusal } from '../key-hosts.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { publishEndpoint, readEndpoint } from '../serving/endpoints.ts';
 import { roleSettings } from '../serving/role-settings.ts';
@@ -15,10 +16,11 @@ const LOOPBACK = '127.0.0.1';
 type Settings = z.input<typeof GatewayConfig>;
 
 /** Gateway of GRPO: the judge, wherever it is served. */
-export function judgeGateway(spec: Spec, paths: RunPaths, epoch: number): GatewayConfig {
+export function judgeGateway({ key_hosts }: Config, spec: Spec, paths: RunPaths, epoch: number): GatewayConfig {
+  const api_key_hosts = key_hosts[spec.judge.api_key_env ?? ''] ?? [];
   return GatewayConfig.parse({
     ...common(spec, paths, 'grpo', epoch),
-    roles: { judge: roleSettings(spec, paths, 'judge') },
+    roles: { judge: { ...roleSettings(spec, paths, 'judge'), api_key_hosts } },
   } satisfies Settings);
 }
 
@@ -67,15 +69,21 @@ export function publishJudgeAt(judge: Spec['judge'], paths: RunPaths, base_url: 
   });
 }
 
-/** The judge's key by the name of its variable; throws InvalidSpec where the worker's environment lacks it. */
-export function judgeSecrets({ judge }: Spec): Record<string, string> {
-  if (judge.api_key_env === null) return {};
-  const secret = secretFrom(judge.api_key_env);
-  if (secret === null) {
-    throw failure(
-      'InvalidSpec',
-      `judge.api_key_env: the worker's environment has no ${judge.api_key_env}; set it and start the worker again`,
-    );
+/**
+ * The judge's key by the name of its variable. Throws InvalidSpec where this worker may not send it to the judge, or does not have
+ * it.
+ */
+export function judgeSecrets({ key_hosts }: Config, { judge }: Spec): Record<string, string> {
+  const { api_key_env, base_url } = judge;
+  if (api_key_env === null || base_url === null) return {};
+  const hosts = key_hosts[api_key_env] ?? [];
+  if (!isHostOf(base_url, hosts)) {
+    throw invalidSpec([{ field: 'judge.api_key_env', message: keyRefusal(api_key_env, base_url, hosts) }]);
   }
-  return { [judge.api_key_env]: secret };
+  const secret = secretFrom(api_key_env);
+  if (secret === null) {
+    const message = `the worker's environment has no ${api_key_env}; set it and start the worker again`;
+    throw invalidSpec([{ field: 'judge.api_key_env', message }]);
+  }
+  return { [api_key_env]: secret };
 }

@@ -139,7 +139,15 @@ function start(
   offline: boolean,
 ): Child {
   const { config, serve, gpus } = server;
-  const { args, env } = vllmCommand({ model, served_name, host: HOST, port, serve, gpus });
+  const { args, env } = vllmCommand({
+    model,
+    served_name,
+    host: HOST,
+    port,
+    serve,
+    allow_args: config.allow_args,
+    gpus,
+  });
   const tag = tagOf(server);
   const command = {
     name: 'vllm',

@@ -9,7 +9,7 @@ import { startChild } from '../process/start-child.ts';
 import { createRun } from '../run-directory/create-run.ts';
 import { readContractIfAny, writeAtomic } from '../run-directory/files.ts';
 import { type RunPaths, resolveUnder, runPaths } from '../run-directory/paths.ts';
-import { missingFiles } from '../spec/check-files.ts';
+import { problemsHere } from '../spec/check-files.ts';
 import { LiveView } from './live-view.ts';
 import { stageTag } from './tags.ts';
 
@@ -30,7 +30,7 @@ export interface Prepare {
  */
 export async function prepareRunDirectory(prepare: Prepare): Promise<string> {
   const { config, spec, owner, resume } = prepare;
-  const problems = missingFiles(config.root, spec);
+  const problems = problemsHere(config, spec);
   if (problems.length > 0) throw invalidSpec(problems);
   const fill = async (building: RunPaths) => {
     // The run's own copy: an edit of the file between two stages must not change what is asked.

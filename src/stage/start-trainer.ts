@@ -29,7 +29,7 @@ export function startTrainer(
   onEvent: (event: unknown) => void,
 ): Child {
   const { config, spec, stage, gpus } = run;
-  const { args, env } = trainerCommand(stage, spec, taken.dir, gpus);
+  const { args, env } = trainerCommand(stage, spec, taken.dir, gpus, config.allow_args);
   return startChild({
     name: 'trainer',
     ask: 'ranks',

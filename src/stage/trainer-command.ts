@@ -1,4 +1,6 @@
+import { ACCELERATE_FLAGS, argsProblem, refusedArgs } from '../contracts/spec/flags.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
+import { invalidSpec } from '../failures.ts';
 
 /** Arguments for `python` that run one stage, and the variables that place it. */
 export interface TrainerCommand {
@@ -27,7 +29,12 @@ export function trainerCommand(
   spec: Spec,
   epochDir: string,
   gpus: string[],
+  allow_args: string[],
 ): TrainerCommand {
+  const refused = refusedArgs(spec.grpo.accelerate_args, ACCELERATE_FLAGS, allow_args);
+  if (refused.length > 0) {
+    throw invalidSpec([{ field: 'grpo.accelerate_args', message: argsProblem(refused, ACCELERATE_FLAGS) }]);
+  }
   const ranks = ranksOf(stage, spec);
   const module = ['-m', MODULE[stage], epochDir];
   const env = trainerEnv(gpus);

@@ -113,7 +113,10 @@ test('keeps the key of the judge out of errors and ledger', async () => {
   try {
     const told = (asked: { authorization: string | undefined }, n: number) =>
       n === 1 ? { text: 'Score: 1' } : { status: 401, body: { error: { message: `Bad key ${asked.authorization}` } } };
-    const { gateway, judge, run_dir } = await graded(told, { api_key_env: 'TEST_JUDGE_KEY' });
+    const { gateway, judge, run_dir } = await graded(told, {
+      api_key_env: 'TEST_JUDGE_KEY',
+      api_key_hosts: ['127.0.0.1'],
+    });
     await gateway.grade();
     expect(judge.chats[0]?.authorization).toBe('Bearer sk-very-secret-key-123');
     const error = await gateway.grade({ completion: 'other' }).catch((thrown) => thrown);
@@ -121,6 +124,33 @@ test('keeps the key of the judge out of errors and ledger', async () => {
     expect(error.message).not.toContain('very-secret');
     await gateway.close();
     expect(readFileSync(join(run_dir, 'traces/serve-e1-000001.jsonl'), 'utf8')).not.toContain('very-secret');
+  } finally {
+    delete process.env.TEST_JUDGE_KEY;
+  }
+});
+
+test('sends a key to no host that it is not bound to, and goes on once the judge is moved to one that it is', async () => {
+  process.env.TEST_JUDGE_KEY = 'sk-very-secret-key-123';
+  try {
+    const judge = await fakeJudge();
+    const stranger = await fakeJudge();
+    const run_dir = runDirectory();
+    const at = (url: string) => url.replace('127.0.0.1', 'localhost');
+    const endpoint_file = publish(run_dir, at(stranger.url), { api_key_env: 'HOME' });
+    const key = { api_key_env: 'TEST_JUDGE_KEY', api_key_hosts: [new URL(judge.url).host] };
+    const gateway = await gatewayWith(configFor(run_dir, { endpoint_file, ...key }));
+    const verdict = gateway.grade();
+    await expect.poll(() => gateway.events[1], { timeout: 10_000 }).toMatchObject({ event: 'waiting' });
+    expect(gateway.events[1]).toMatchObject({
+      reason: expect.stringMatching(/TEST_JUDGE_KEY.*GAVEL_KEYS="TEST_JUDGE_KEY=localhost:\d+"/),
+    });
+    publish(run_dir, judge.url);
+    expect((await verdict).verdict).toBe('scored');
+    expect(stranger.asked).toEqual([]);
+    expect(judge.chats[0]?.authorization).toBe('Bearer sk-very-secret-key-123');
+    const fixed = gatewayWith(configFor(run_dir, { base_url: stranger.url, model: 'tiny', ...key }));
+    await expect(fixed).rejects.toMatchObject({ code: 'judge_misconfigured' });
+    expect(stranger.asked).toEqual([]);
   } finally {
     delete process.env.TEST_JUDGE_KEY;
   }

@@ -19,6 +19,7 @@ describe('the command lines of examples/gsm8k-8xh100.yaml', () => {
       host: '127.0.0.1',
       port: 8001,
       serve: spec.judge.serve,
+      allow_args: [],
       gpus: gpus.slice(0, 2),
     });
     const line = args.join(' ');
@@ -33,7 +34,7 @@ describe('the command lines of examples/gsm8k-8xh100.yaml', () => {
   });
 
   it('train on the other six through accelerate', () => {
-    const { args, env } = trainerCommand('grpo', spec, '/run/grpo/epochs/000001', gpus.slice(2));
+    const { args, env } = trainerCommand('grpo', spec, '/run/grpo/epochs/000001', gpus.slice(2), []);
     const line = args.join(' ');
     expect(line).toMatch(
       /^-m accelerate\.commands\.launch --num_processes 6 --num_machines 1 --multi_gpu --mixed_precision bf16/,
@@ -45,13 +46,13 @@ describe('the command lines of examples/gsm8k-8xh100.yaml', () => {
 
 describe('without GPUs', () => {
   it('a trainer is one process with one thread, so that sums keep their order', () => {
-    const { args, env } = trainerCommand('sft', { ...spec, sft: { ...spec.sft, processes: 1 } }, '/epoch', []);
+    const { args, env } = trainerCommand('sft', { ...spec, sft: { ...spec.sft, processes: 1 } }, '/epoch', [], []);
     expect(args).toEqual(['-m', 'gavel_train.grader.train', '/epoch']);
     expect(env).toMatchObject({ CUDA_VISIBLE_DEVICES: '', OMP_NUM_THREADS: '1' });
   });
 
   it('several ranks go through torchrun, since accelerate launch would start one', () => {
-    const { args } = trainerCommand('grpo', { ...spec, grpo: { ...spec.grpo, processes: 2 } }, '/epoch', []);
+    const { args } = trainerCommand('grpo', { ...spec, grpo: { ...spec.grpo, processes: 2 } }, '/epoch', [], []);
     expect(args.join(' ')).toBe(
       '-m torch.distributed.run --standalone --nproc_per_node 2 -m gavel_train.policy.grpo /epoch',
     );
@@ -64,10 +65,25 @@ describe('without GPUs', () => {
       host: '127.0.0.1',
       port: 1,
       serve: { ...spec.judge.serve, dtype: 'float32' },
+      allow_args: [],
       gpus: [],
     });
     expect(args).toContain('--enforce-eager');
     expect(args).not.toContain('--gpu-memory-utilization');
     expect(env).toMatchObject({ VLLM_CPU_KVCACHE_SPACE: '1', VLLM_CPU_OMP_THREADS_BIND: 'nobind' });
+  });
+});
+
+describe('flags of a spec that could load code or bind an address', () => {
+  it('start no vLLM', () => {
+    const serve = { ...spec.judge.serve, extra_args: ['--trust-remote-code'] };
+    const options = { model: '/m', served_name: 'm', host: '127.0.0.1', port: 1, serve, gpus: [] };
+    expect(() => vllmCommand({ ...options, allow_args: [] })).toThrow('--trust-remote-code');
+    expect(vllmCommand({ ...options, allow_args: ['--trust-remote-code'] }).args).toContain('--trust-remote-code');
+  });
+
+  it.each(['--module', '--main_process_ip=0.0.0.0', '--config_file=x', 'script.py'])('start no trainer: %s', (arg) => {
+    const evil = { ...spec, grpo: { ...spec.grpo, accelerate_args: [arg] } };
+    expect(() => trainerCommand('grpo', evil, '/epoch', gpus, [])).toThrow(arg);
   });
 });

@@ -104,13 +104,17 @@ describe('gavelPipeline', { timeout: 180_000 }, () => {
     expect(known).toEqual([before]);
   });
 
-  it('fails at once and names the field of a bad spec', async () => {
+  it('fails at once and lists every problem of a bad spec, unknown fields first', async () => {
     const calls: string[] = [];
-    const bad = { ...spec, run: 'bad', grpo: { stepz: 3 } };
+    const { policy, ...rest } = spec;
+    const bad = { ...rest, run: 'bad', policyy: policy, grpo: { steps: 0 } };
     const cause = await withWorker(environment, activities(calls), () => failureOf(start('bad', bad)));
     expect(cause.type).toBe('InvalidSpec');
     expect(cause.nonRetryable).toBe(true);
-    expect(cause.message).toContain('grpo.stepz');
+    expect(cause.message).toBe(
+      '3 problems: policyy: unknown field. Did you mean "policy"?; policy: missing; expected an object; ' +
+        'grpo.steps: expected at least 1; found 0',
+    );
     expect(calls).toEqual([]);
   });
 

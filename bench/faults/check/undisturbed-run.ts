@@ -134,7 +134,10 @@ function emptyRun(
   return paths;
 }
 
-const GATEWAYS = { grpo: judgeGateway, sft: null, audit: auditGateway } as const;
+function gatewayOf(stage: 'grpo' | 'sft' | 'audit', config: Config, spec: Spec) {
+  if (stage === 'grpo') return judgeGateway.bind(null, config, spec);
+  return stage === 'audit' ? auditGateway.bind(null, spec) : null;
+}
 
 export async function runUndisturbed(
   config: Config,
@@ -176,7 +179,7 @@ export async function runUndisturbed(
       beat: () => undefined,
       onCommit: () => undefined,
       onPreemption: () => undefined,
-      gateway: GATEWAYS[stage]?.bind(null, spec) ?? null,
+      gateway: gatewayOf(stage, config, spec),
       secrets: {},
     });
   } finally {

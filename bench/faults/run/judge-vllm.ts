@@ -18,7 +18,15 @@ export async function startJudge(config: Config, folder: string): Promise<{ url:
     extra_args: [],
   };
   const model = `${config.package_root}/models/poly-easy-judge`;
-  const { args, env } = vllmCommand({ model, served_name: 'poly-easy-judge', host, port, serve, gpus: [] });
+  const { args, env } = vllmCommand({
+    model,
+    served_name: 'poly-easy-judge',
+    host,
+    port,
+    serve,
+    allow_args: [],
+    gpus: [],
+  });
   const logPath = `${folder}/judge.log`;
   const child: Child = startChild({
     name: 'vLLM of the judge',

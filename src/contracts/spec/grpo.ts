@@ -51,7 +51,9 @@ export const GrpoSpec = z.strictObject({
   accelerate_args: z
     .array(z.string())
     .default([])
-    .describe('Flags handed to accelerate launch as they are; on the CPU there is none.'),
+    .describe(
+      'Further flags of accelerate launch: FSDP, DeepSpeed, precision; a worker allows more with GAVEL_ALLOW_ARGS. Unused on the CPU.',
+    ),
   seed: z.int().min(0).default(0).describe('Same seed and same verdicts, same weights.'),
 });
 

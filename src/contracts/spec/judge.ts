@@ -30,7 +30,9 @@ export const JudgeSpec = z.strictObject({
     .regex(/^[A-Z][A-Z0-9_]*$/)
     .nullable()
     .default(null)
-    .describe('engine openai: name of the environment variable that holds the key. Never the key.'),
+    .describe(
+      "engine openai: name of the worker's environment variable that holds the key. The worker's GAVEL_KEYS must bind it to the host of base_url.",
+    ),
   rubric: z.string().min(1).describe('Rubric file (YAML).'),
   mode: GradingMode.default('reasoned').describe('reasoned: reasoning, then the score; single_token: one digit.'),
   panel: PanelSpec.prefault({}),

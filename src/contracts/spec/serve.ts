@@ -17,7 +17,12 @@ export const ServeSpec = z.strictObject({
     .nullable()
     .default(null)
     .describe("Share of a GPU's memory that vLLM may take; null leaves it to vLLM."),
-  extra_args: z.array(z.string()).default([]).describe('Further flags of vLLM.'),
+  extra_args: z
+    .array(z.string())
+    .default([])
+    .describe(
+      'Further flags of vLLM, of those that decide speed and memory; a worker allows more with GAVEL_ALLOW_ARGS.',
+    ),
 });
 
 export type ServeSpec = z.output<typeof ServeSpec>;

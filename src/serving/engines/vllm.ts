@@ -1,4 +1,6 @@
+import { argsProblem, refusedArgs, VLLM_FLAGS } from '../../contracts/spec/flags.ts';
 import type { ServeSpec } from '../../contracts/spec/serve.ts';
+import { invalidSpec } from '../../failures.ts';
 
 /** Command line and environment of one vLLM server. */
 export interface VllmCommand {
@@ -14,12 +16,18 @@ export interface VllmOptions {
   host: string;
   port: number;
   serve: ServeSpec;
+  /** Flags that this worker allows a spec besides those that every worker allows. */
+  allow_args: string[];
   /** UUIDs of the leased GPUs; empty runs the CPU build. */
   gpus: string[];
 }
 
-/** Arguments for `python` that serve a model; the same flags on the CPU build and on CUDA. */
-export function vllmCommand({ model, served_name, host, port, serve, gpus }: VllmOptions): VllmCommand {
+/** Arguments for `python` that serve a model; the same flags on the CPU build and on CUDA. Throws InvalidSpec for flags that are not allowed. */
+export function vllmCommand({ model, served_name, host, port, serve, allow_args, gpus }: VllmOptions): VllmCommand {
+  const refused = refusedArgs(serve.extra_args, VLLM_FLAGS, allow_args);
+  if (refused.length > 0) {
+    throw invalidSpec([{ field: 'serve.extra_args', message: argsProblem(refused, VLLM_FLAGS) }]);
+  }
   const onCpu = gpus.length === 0;
   const args = ['-m', 'gavel_train.serving.vllm', '--model', model, '--served-model-name', served_name];
   args.push('--host', host, '--port', String(port), '--dtype', serve.dtype);

@@ -64,6 +64,20 @@ describe('checkSpec', () => {
     expect(problemsOf({ grpo: { steps: 0, stepz: 1 }, run: '/' }).length).toBe(3);
   });
 
+  it('puts unknown fields first, and still finds what is missing and what fields together get wrong', () => {
+    const { policy, ...rest } = good;
+    expect(checkSpec({ ...rest, policyy: policy, grpo: { steps: 0 } }).problems).toEqual([
+      { field: 'policyy', message: 'unknown field. Did you mean "policy"?' },
+      { field: 'policy', message: 'missing; expected an object' },
+      { field: 'grpo.steps', message: 'expected at least 1; found 0' },
+    ]);
+    expect(problemsOf({ extra: 1, judge: { ...good.judge, panel: { votes: 3, vots: 1 } } })).toMatchObject([
+      { field: 'judge.panel.vots' },
+      { field: 'extra' },
+      { field: 'judge.panel.votes', message: expect.stringContaining('temperature') },
+    ]);
+  });
+
   it('refuses what is no object', () => {
     for (const input of [null, 'x', [], 3]) expect(checkSpec(input).spec).toBeNull();
   });

@@ -88,7 +88,7 @@ export class MiniRun {
       beat: () => undefined,
       onCommit: () => undefined,
       onPreemption: () => undefined,
-      gateway: judgeGateway.bind(null, this.spec),
+      gateway: judgeGateway.bind(null, this.config(node), this.spec),
       secrets: {},
     });
   }
