@@ -226,6 +226,7 @@ class SftSpec(BaseModel):
         Field(description="bfloat16 trains in mixed precision."),
     ] = "float32"
     save_every: Annotated[int, Field(description="Steps between checkpoints.", ge=1)] = 50
+    keep_checkpoints: Annotated[int, Field(description="Newest checkpoints kept.", ge=1)] = 3
     processes: Annotated[
         int,
         Field(

@@ -24,11 +24,11 @@ from transformers import (
 from trl.trainer.sft_config import SFTConfig
 
 from gavel_train.contracts import SftSpec, StageRequest
+from gavel_train.grader.commit_callback import SftCommits
 from gavel_train.grader.examples import Example, Examples, examples_of
 from gavel_train.grader.folder import write_grader
 from gavel_train.grader.resume import Kept, checkpoint_of_examples, examples_record, traces_of_training
 from gavel_train.grader.trainer import (
-    CommitAndReport,
     Encoded,
     GraderTrainer,
     WeightedCollator,
@@ -39,7 +39,7 @@ from gavel_train.grader.trainer import (
 from gavel_train.judging.rubric import load_rubric
 from gavel_train.run import progress
 from gavel_train.run.directory import RUBRIC, publish_result, resolve, run_dir_of
-from gavel_train.run.lifetime import Preempted, deferring_sigterm, rank
+from gavel_train.run.lifetime import deferring_sigterm, rank
 from gavel_train.run.outcome import BadRequest, run_stage
 
 # Logits are the largest tensor of a step (0.6 MB a token at 150,000 words); they and their gradient then fit
@@ -65,17 +65,16 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     )
     base = find_base(request)
     tokenizer = load_tokenizer(base)
-    trainer, callback, held = build_trainer(request, epoch_dir, base, tokenizer, examples, kept)
+    trainer, commits, held = build_trainer(request, epoch_dir, base, tokenizer, examples, kept)
     progress.progress("load", 1, 1, {"examples": len(examples.train), "prompts": examples.prompts})
 
-    if callback.resume_from is not None:
-        progress.resumed(Path(callback.resume_from).name, _step_of(callback.resume_from))
+    if commits.resume_from is not None:
+        progress.resumed(Path(commits.resume_from).name, _step_of(commits.resume_from))
     with deferring_sigterm():
-        trainer.train(resume_from_checkpoint=callback.resume_from)
-    if callback.preempted:
-        raise Preempted
+        trainer.train(resume_from_checkpoint=commits.resume_from)
+    commits.raise_if_stopped()
 
-    metrics = callback.metrics | _holdout_metrics(trainer, held)
+    metrics = commits.metrics | _holdout_metrics(trainer, held)
     if rank() != 0:
         return
     progress.progress("train", trainer.state.global_step, trainer.state.max_steps, metrics)
@@ -91,7 +90,7 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     publish_result(
         request,
         step=trainer.state.global_step,
-        checkpoint=callback.parent,
+        checkpoint=commits.parent,
         metrics=metrics | {"examples": len(examples.train), "traces": examples.traces},
         artifacts={"grader": grader},
     )
@@ -104,8 +103,8 @@ def build_trainer(
     tokenizer: PreTrainedTokenizerBase,
     examples: Examples,
     kept: Kept,
-) -> tuple[GraderTrainer, CommitAndReport, dict[str, list[Encoded]]]:
-    """The trainer, its callback, and the encoded held-out examples of each mode."""
+) -> tuple[GraderTrainer, SftCommits, dict[str, list[Encoded]]]:
+    """The trainer, its commit callback, and the encoded held-out examples of each mode."""
     spec = request.spec.sft
     train = _encode_all(tokenizer, examples.train, spec.max_length)
     if not train:
@@ -130,7 +129,9 @@ def build_trainer(
     micro = micro_batch_size(spec.batch_size // world, longest, model.config.get_text_config().vocab_size)
     steps = len(order) // spec.batch_size
     record = examples_record(train, order, kept)
-    callback = CommitAndReport(request, checkpoint_of_examples(request.resume_from, record), record)
+    commits = SftCommits(
+        request, steps=steps, resume_from=checkpoint_of_examples(request.resume_from, record), record=record
+    )
     cuda = torch.cuda.is_available()
     arguments = SFTConfig(
         output_dir=str(epoch_dir / "trainer"),
@@ -149,7 +150,8 @@ def build_trainer(
         loss_type="nll",
         max_length=None,
         remove_unused_columns=False,
-        save_steps=spec.save_every,
+        # The commit callback alone says when to save.
+        save_strategy="no",
         logging_steps=1,
         disable_tqdm=True,
         report_to="none",
@@ -169,9 +171,10 @@ def build_trainer(
             target_modules=spec.lora.target_modules,
             task_type="CAUSAL_LM",
         ),
-        callbacks=[callback],
+        callbacks=[commits],
     )
-    return trainer, callback, held
+    commits.trainer = trainer
+    return trainer, commits, held
 
 
 def micro_batch_size(batch: int, longest: int, vocabulary: int) -> int:

@@ -1,42 +1,25 @@
-"""TRL's SFTTrainer with what gavel adds: weights of examples, a fixed order, commits of checkpoints.
+"""TRL's SFTTrainer with what gavel adds: weights of examples and a fixed order.
 
 Shape suffixes: B examples, T tokens.
 """
 
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import (
-    PreTrainedTokenizerBase,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from transformers import PreTrainedTokenizerBase
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
 
-from gavel_train.contracts import StageRequest
 from gavel_train.grader.examples import Example
-from gavel_train.grader.resume import EXAMPLES
-from gavel_train.run import progress
-from gavel_train.run.checkpoints import commit_checkpoint
-from gavel_train.run.lifetime import stop_requested
 
 IGNORED = -100
 
 # Batches whose examples are sorted by length together: enough for little padding, few enough to keep batches
 # random.
 _POOL_BATCHES = 16
-
-# Progress lines per second; the worker throttles its heartbeats to about as many.
-_PROGRESS_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -137,63 +120,3 @@ class GraderTrainer(SFTTrainer):
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write none: gavel writes the grader's card, once and with figures."""
-
-
-class CommitAndReport(TrainerCallback):
-    """Commits what the Trainer saves, says how the training goes, and stops at a step boundary on request."""
-
-    def __init__(self, request: StageRequest, resume_from: str | None, record: str) -> None:
-        self.request = request
-        self.resume_from = resume_from
-        self.record = record
-        self.parent = None if resume_from is None else Path(resume_from).name
-        self.metrics: dict[str, float | None] = {}
-        self.preempted = False
-        self._said_at = 0.0
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Turn the Trainer's log of a step into a progress line."""
-        if not logs or "loss" not in logs:
-            return
-        self.metrics = {"loss": float(logs["loss"]), "learning_rate": float(logs["learning_rate"])}
-        if "mean_token_accuracy" in logs:
-            self.metrics["token_accuracy"] = float(logs["mean_token_accuracy"])
-        now = time.monotonic()
-        if now - self._said_at >= _PROGRESS_EVERY_S or state.global_step >= state.max_steps:
-            self._said_at = now
-            progress.progress("train", state.global_step, state.max_steps, self.metrics)
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """On SIGTERM to any rank: save and stop here, all of them."""
-        stop = torch.tensor(float(stop_requested()))
-        if torch.distributed.is_initialized():
-            stop = stop.to(args.device)
-            torch.distributed.all_reduce(stop)
-        if stop > 0 and state.global_step < state.max_steps:
-            self.preempted = control.should_save = control.should_training_stop = True
-
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Commit the folder that the Trainer has just written; every rank must have written its part."""
-        if torch.distributed.is_initialized():
-            torch.distributed.barrier()
-        if state.is_world_process_zero:
-            work = Path(str(args.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
-            # A pickle of the arguments: full of this machine's paths, and of no use to resume.
-            (work / "training_args.bin").unlink(missing_ok=True)
-            (work / EXAMPLES).write_text(self.record, encoding="utf-8")
-            manifest = commit_checkpoint(
-                self.request, work, step=state.global_step, parent=self.parent, metrics=self.metrics
-            )
-            self.parent = manifest.name
-            progress.commit(manifest.name, state.global_step, self.metrics)

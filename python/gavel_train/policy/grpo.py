@@ -64,11 +64,10 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
     from trl.trainer.grpo_trainer import GRPOTrainer
 
     from gavel_train.judging.reward import RewardDesk
-    from gavel_train.policy.commit_callback import CommitCallback
+    from gavel_train.policy.commit_callback import GrpoCommits
     from gavel_train.policy.model import load_policy, load_tokenizer, lora_config
     from gavel_train.rollouts.cached import CachedRollout, CollectRewards
     from gavel_train.rollouts.generation import as_prompt
-    from gavel_train.run.ranks import any_rank
     from gavel_train.tasks import verifier_of
 
     tokenizer = load_tokenizer(request)
@@ -81,7 +80,7 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
         {row.prompt: row for row in rows}, RewardDesk(client, spec, verifier_of(spec.task))
     )
     reward = CollectRewards(rollout)
-    commits = CommitCallback(request, rollout, parent=resume_from.name if resume_from else None)
+    commits = GrpoCommits(request, rollout, parent=resume_from.name if resume_from else None)
     trainer = GRPOTrainer(
         model=policy,
         args=config,
@@ -103,10 +102,7 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
             trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         except lifetime.StopAtBoundary:
             commits.commit_boundary()
-    # A notice in the last step comes too late to give it up: it is committed, and the rest waits for the
-    # next attempt.
-    if commits.preempted or any_rank(trainer, lifetime.stop_requested()):
-        raise lifetime.Preempted
+    commits.raise_if_stopped()
     return checkpoint_name(grpo.steps, request.epoch)
 
 

@@ -45,7 +45,7 @@ def trl_config(spec: Spec, *, output_dir: Path) -> GRPOConfig:
         data_seed=grpo.seed,
         # One rank may wait for judge and gateway as long as they may be away; the others have to bear it.
         ddp_timeout=int(spec.judge.outage_limit_s + GATEWAY_AWAY_LIMIT_S) + _COLLECTIVE_MARGIN_S,
-        # CommitCallback alone says when to save.
+        # The commit callback alone says when to save.
         save_strategy="no",
         logging_strategy="steps",
         logging_steps=1,

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -182,17 +182,23 @@ def middle_step(steps: int, save_every: int) -> int:
     return min(planned, key=lambda step: abs(2 * step - steps))
 
 
-def prune(checkpoints: Path, chain: list[Manifest], *, keep_newest: int, keep_steps: set[int]) -> list[str]:
+def prune(
+    checkpoints: Path,
+    chain: list[Manifest],
+    *,
+    keep_newest: int,
+    keep_steps: Collection[int],
+    best_by: str | None,
+) -> list[str]:
     """Delete the weights of checkpoints that nobody will ask for; return their names.
 
-    Kept whole: the newest `keep_newest`, the one of the best reward, and those of `keep_steps`. Of the
-    others the manifest and the rollouts stay: the first keeps the chain walkable, and the second names
-    the trace of every committed rollout.
+    Kept whole: the newest `keep_newest`, the one whose metric `best_by` is highest, and those of
+    `keep_steps`. Of the others the manifest and the rollouts stay: the first keeps the chain walkable, and
+    the second names the trace of every committed rollout.
     """
-    best = max(chain, key=_reward)
-    kept = (
-        {m.name for m in chain[-keep_newest:]} | {best.name} | {m.name for m in chain if m.step in keep_steps}
-    )
+    kept = {m.name for m in chain[-keep_newest:]} | {m.name for m in chain if m.step in keep_steps}
+    if best_by is not None:
+        kept.add(max(chain, key=lambda manifest: _metric(manifest, best_by)).name)
     dropped = [m for m in chain if m.name not in kept and not is_pruned(checkpoints / m.name)]
     for manifest in dropped:
         folder = checkpoints / manifest.name
@@ -244,9 +250,9 @@ def _readable_manifest(folder: Path) -> Manifest | None:
         return None
 
 
-def _reward(manifest: Manifest) -> float:
-    reward = manifest.metrics.get("reward")
-    return float("-inf") if reward is None else reward
+def _metric(manifest: Manifest, name: str) -> float:
+    value = manifest.metrics.get(name)
+    return float("-inf") if value is None else value
 
 
 def _durable_files(work: Path) -> dict[str, ManifestFile]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_run import make_root, sums, write_request, write_segment
+from tiny_run import make_root, sums, take_epoch, write_request, write_segment
 
 from gavel_train.grader.trainer import encode
 
@@ -132,6 +132,45 @@ def test_a_run_that_ended_before_its_result_is_finished_from_its_last_checkpoint
     train(write_request(stormy, "sft", 2, resume_from=committed, sft=SETTINGS))
     assert weights(stormy / "runs/tiny/grader") == weights(root / "runs/tiny/grader")
     assert json.loads((stormy / "runs/tiny/sft/result.json").read_text())["epoch"] == 2
+
+
+def test_once_a_newer_epoch_is_taken_the_trainer_ends_at_the_next_step_and_publishes_nothing(tmp_path):
+    from gavel_train.grader.trainer import GraderTrainer
+    from gavel_train.run.directory import Superseded
+
+    root = make_root(tmp_path)
+    stage = root / "runs/tiny/sft"
+    epoch_dir = write_request(root, "sft", 1, sft=SETTINGS | {"save_every": 1000, "epochs": 20.0})
+    steps = []
+    real = GraderTrainer.training_step
+
+    def step(trainer, *args, **kwargs):
+        steps.append(trainer.state.global_step)
+        if len(steps) == 3:
+            take_epoch(root / "runs/tiny", "sft", 2)
+        return real(trainer, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Superseded):
+        patch.setattr(GraderTrainer, "training_step", step)
+        train(epoch_dir)
+    assert steps == [0, 1, 2]
+    assert not (stage / "checkpoints").exists() and not (stage / "result.json").exists()
+    assert not (root / "runs/tiny/grader").exists()
+
+
+def test_only_the_newest_checkpoints_keep_their_weights_and_the_chain_stays_walkable(calm, tmp_path):
+    from gavel_train.run.checkpoints import chain_of, is_pruned
+
+    root = make_root(tmp_path)
+    train(write_request(root, "sft", 1, sft=SETTINGS | {"save_every": 2, "keep_checkpoints": 2}))
+    checkpoints = root / "runs/tiny/sft/checkpoints"
+    chain = chain_of(checkpoints, "step-000014.e1")
+    assert [manifest.step for manifest in chain] == [2, 4, 6, 8, 10, 12, 14]
+    whole = [manifest.step for manifest in chain if not is_pruned(checkpoints / manifest.name)]
+    assert whole == [12, 14]
+    assert not (checkpoints / "step-000002.e1/optimizer.pt").exists()
+    # How often it commits changes nothing of what it learns.
+    assert weights(root / "runs/tiny/grader") == weights(calm[0] / "runs/tiny/grader")
 
 
 def killed_after_step_8(root: Path) -> tuple[Path, Path]:

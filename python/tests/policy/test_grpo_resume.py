@@ -216,7 +216,7 @@ def test_a_notice_in_the_last_step_leaves_sampling_to_the_next_attempt(calm, roo
     gateway.score = unscored_now_and_then
 
     def noticed_in_the_last_save():
-        import gavel_train.policy.commit_callback as module
+        import gavel_train.run.commits as module
 
         real = module.commit_checkpoint
 

@@ -24,6 +24,7 @@ export const SftSpec = z.strictObject({
   holdout: z.number().gt(0).lt(0.5).default(0.1).describe('Share of prompts kept out to measure loss.'),
   dtype: z.enum(['float32', 'bfloat16']).default('float32').describe('bfloat16 trains in mixed precision.'),
   save_every: posInt('Steps between checkpoints.').default(50),
+  keep_checkpoints: posInt('Newest checkpoints kept.').default(3),
   processes: posInt(
     'Ranks; more than one goes through accelerate launch on GPUs, through torchrun on the CPU.',
   ).default(1),
