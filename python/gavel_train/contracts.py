@@ -325,6 +325,13 @@ class EpochRecord(BaseModel):
         dict[str, int],
         Field(description="Bytes of each older ledger segment that count; the rest is void."),
     ]
+    missing_traces: Annotated[
+        int,
+        Field(
+            description="Traces of committed rollouts that the ledger did not hold when the epoch began.",
+            ge=0,
+        ),
+    ]
 
 
 class Head(BaseModel):

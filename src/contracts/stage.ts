@@ -38,6 +38,10 @@ export const EpochRecord = z.strictObject({
   accepted_segments: z
     .record(z.string(), z.int().min(0))
     .describe('Bytes of each older ledger segment that count; the rest is void.'),
+  missing_traces: z
+    .int()
+    .min(0)
+    .describe('Traces of committed rollouts that the ledger did not hold when the epoch began.'),
 });
 
 /** `epochs/<n>/HEAD`: replaced atomically after each commit. */

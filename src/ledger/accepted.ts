@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { EpochRecord } from '../contracts/stage.ts';
 import { StageName } from '../contracts/trace.ts';
 import { newestEpoch, newestRecord } from '../run-directory/epoch-records.ts';
-import { ContractError, completeBytes, orNull } from '../run-directory/files.ts';
+import { completeBytes, orNull } from '../run-directory/files.ts';
 import { parseSegmentName, pathsIn, type RunFolder } from '../run-directory/paths.ts';
-import { readSeal } from './seal.ts';
+import { readSealIfWhole } from './seal.ts';
 import type { Segment } from './segment.ts';
 
 /** The one rule that says which bytes of the ledger count. Everybody else, Python included, is given its result. */
@@ -37,12 +37,7 @@ export async function acceptedBytes(
   if (record && epoch < record.epoch) return record.accepted_segments[name] ?? 0;
   if (newest === null || epoch === newest) return Number.POSITIVE_INFINITY;
   if (epoch > newest) return 0;
-  return (await readSeal(path).catch(unreadable))?.bytes ?? Number.POSITIVE_INFINITY;
-}
-
-function unreadable(error: unknown): null {
-  if (error instanceof ContractError) return null;
-  throw error;
+  return (await readSealIfWhole(path))?.bytes ?? Number.POSITIVE_INFINITY;
 }
 
 /** All segments of a run that are there, oldest first within a stage, with what counts of each. */

@@ -1,8 +1,11 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { Trace } from '../contracts/trace.ts';
-import { textDigest } from './key.ts';
+import { readIndex, recordsOf } from './index-file.ts';
+import { KEY_BYTES, placeIn, RECORD_BYTES, recordOf, setSegment, textBytes } from './index-record.ts';
 import { parseLine } from './line.ts';
-import { type Segment, segmentLines } from './segment.ts';
+import { RecordTable } from './record-table.ts';
+import { readSealIfWhole } from './seal.ts';
+import type { Segment } from './segment.ts';
 
 /** Where a line of the ledger is, without its newline. */
 export interface Place {
@@ -11,37 +14,34 @@ export interface Place {
   length: number;
 }
 
-/** Where each trace lies, by key and by text. Holds places, not traces: a long run's ledger does not fit in memory. */
+/** Where each trace is, by key and by text. Holds places, not traces: a long run's ledger does not fit in memory. */
 export class LedgerIndex {
-  #places = new Map<string, Place>();
-  #texts = new Map<string, string>();
+  #table = new RecordTable();
+  #paths: string[] = [];
   #files = new Map<string, number>();
 
   get size(): number {
-    return this.#places.size;
+    return this.#table.size;
   }
 
   has(key: string): boolean {
-    return this.#places.has(key);
+    return this.#at(key) !== null;
   }
 
-  add(trace: Trace, place: Place): void {
-    if (this.#places.has(trace.key)) return;
-    this.#places.set(trace.key, place);
-    // Chats have no rubric and no question that could be asked again; a reused reply leads back to the one that was paid.
-    if (trace.rubric_digest === null || trace.reused_from !== null) return;
-    const digest = textDigest(trace);
-    if (!this.#texts.has(digest)) this.#texts.set(digest, trace.key);
+  add(trace: Trace, { path, offset, length }: Place): void {
+    this.#insert(recordOf(trace, offset, length), path, Number.POSITIVE_INFINITY);
   }
 
-  /** Indexes the lines of a segment that count; throws LedgerDamaged. */
+  /**
+   * Indexes the lines of a segment that count: from its index where it is sealed, else line by line.
+   * Throws LedgerDamaged, where it reads lines.
+   */
   async load(segment: Segment): Promise<void> {
-    for await (const lines of segmentLines(segment)) {
-      for (const line of lines) {
-        const place = { path: segment.path, offset: line.offset, length: line.bytes.length };
-        this.add(parseLine<Trace>(line, segment.path), place);
-      }
-    }
+    const { path, accepted } = segment;
+    const seal = await readSealIfWhole(path);
+    const covered = seal !== null && seal.bytes >= accepted;
+    const records = (covered ? await readIndex(path, seal) : null) ?? Buffer.concat(await recordsOf(segment));
+    this.#insert(records, path, accepted);
   }
 
   /**
@@ -49,22 +49,41 @@ export class LedgerIndex {
    * Throws LedgerDamaged.
    */
   find(key: string): Trace | null {
-    const place = this.#places.get(key);
-    if (!place) return null;
-    const file = this.#files.get(place.path) ?? openSync(place.path, 'r');
-    this.#files.set(place.path, file);
-    const bytes = Buffer.allocUnsafe(place.length);
-    readSync(file, bytes, 0, place.length, place.offset);
-    return parseLine<Trace>({ bytes, offset: place.offset, number: null }, place.path);
+    const at = this.#at(key);
+    if (at === null) return null;
+    const { offset, length, segment } = placeIn(this.#table.records, at);
+    const path = this.#paths[segment] as string;
+    const file = this.#files.get(path) ?? openSync(path, 'r');
+    this.#files.set(path, file);
+    const bytes = Buffer.allocUnsafe(length);
+    readSync(file, bytes, 0, length, offset);
+    return parseLine<Trace>({ bytes, offset, number: null }, path);
   }
 
   /** Key of a trace about the same text, whatever its sampling parameters were. */
   keyOfText(digest: string): string | null {
-    return this.#texts.get(digest) ?? null;
+    const at = this.#table.findText(textBytes(digest));
+    return at === null ? null : this.#table.records.toString('hex', at, at + KEY_BYTES);
   }
 
   close(): void {
     for (const file of this.#files.values()) closeSync(file);
     this.#files.clear();
+  }
+
+  #at(key: string): number | null {
+    const bytes = Buffer.from(key, 'hex');
+    return bytes.length === KEY_BYTES ? this.#table.findKey(bytes) : null;
+  }
+
+  #insert(records: Buffer, path: string, accepted: number): void {
+    if (this.#paths.at(-1) !== path) this.#paths.push(path);
+    const segment = this.#paths.length - 1;
+    for (let from = 0; from < records.length; from += RECORD_BYTES) {
+      const { offset, length } = placeIn(records, from);
+      if (offset + length >= accepted) continue;
+      const at = this.#table.add(records, from);
+      if (at !== null) setSegment(this.#table.records, at, segment);
+    }
   }
 }

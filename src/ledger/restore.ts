@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { Trace } from '../contracts/trace.ts';
 import { quarantine } from '../run-directory/checkpoints.ts';
-import { fsyncFolder, writeAtomic } from '../run-directory/files.ts';
-import { sealPath } from '../run-directory/paths.ts';
-import { openEnvelope, renumbered } from './line.ts';
-import type { Seal } from './seal.ts';
+import { fsyncFolder } from '../run-directory/files.ts';
+import { recordOf } from './index-record.ts';
+import { openEnvelope, parseLine, renumbered } from './line.ts';
+import { sealSegment } from './seal-segment.ts';
 import { segmentLines } from './segment.ts';
 
 /**
@@ -15,7 +16,8 @@ import { segmentLines } from './segment.ts';
 export async function restoreSegment(path: string, accepted: number, reason: string, quarantineFolder: string) {
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
   const hash = createHash('sha256');
-  const seal = { bytes: 0, keys: 0 };
+  const records: Buffer[] = [];
+  let length = 0;
   try {
     const file = await open(temporary, 'wx');
     try {
@@ -24,13 +26,16 @@ export async function restoreSegment(path: string, accepted: number, reason: str
         for (const { bytes } of lines) {
           const envelope = openEnvelope(bytes);
           if (typeof envelope === 'string') continue;
-          seal.keys += 1;
-          intact.push(renumbered(bytes, envelope, seal.keys));
+          const seq = records.length + 1;
+          const line = renumbered(bytes, envelope, seq);
+          const trace = parseLine<Trace>({ bytes: line.subarray(0, -1), offset: length, number: seq }, path);
+          records.push(recordOf(trace, length, line.length - 1));
+          intact.push(line);
+          length += line.length;
         }
         const batch = Buffer.concat(intact);
         await file.appendFile(batch);
         hash.update(batch);
-        seal.bytes += batch.length;
       }
       await file.sync();
     } finally {
@@ -39,7 +44,7 @@ export async function restoreSegment(path: string, accepted: number, reason: str
     const moved_to = await quarantine(path, reason, quarantineFolder, { replaced: true });
     await rename(temporary, path);
     await fsyncFolder(dirname(path));
-    await writeAtomic(sealPath(path), { ...seal, sha256: hash.digest('hex') } satisfies Seal);
+    await sealSegment(path, { bytes: length, sha256: hash.digest('hex') }, records, { replace: true });
     return moved_to;
   } finally {
     await rm(temporary, { force: true });

@@ -1,4 +1,6 @@
 import type { RunPaths } from '../run-directory/paths.ts';
+import { readResult } from '../run-directory/result.ts';
+import { findMissing } from './missing.ts';
 import { readTraces } from './reader.ts';
 
 /** What the ledger's traces of the judge add up to. */
@@ -11,6 +13,8 @@ export interface LedgerTotals {
   completion_tokens: number;
   /** Time spent in calls, summed over calls; calls run side by side, so it exceeds the wall time. */
   seconds: number;
+  /** Traces of committed rollouts that the ledger does not hold; null where GRPO has not ended. */
+  missing: number | null;
 }
 
 /** What the ledger's traces of the judge add up to. */
@@ -23,11 +27,20 @@ export interface LedgerTotals {
   completion_tokens: number;
   /** Time spent in calls, summed over calls; calls run side by side, so it exceeds the wall time. */
   seconds: number;
+  /** Traces of committed rollouts that the ledger does not hold; null where GRPO has not ended. */
+  missing: number | null;
 }
 
-/** Adds up what the judge of a run cost, from the traces that count. */
+/** Adds up what the judge of a run cost, from the traces that count, and what of them is lost. */
 export async function ledgerTotals(paths: RunPaths): Promise<LedgerTotals> {
-  const totals: LedgerTotals = { calls: 0, replayed: 0, prompt_tokens: 0, completion_tokens: 0, seconds: 0 };
+  const totals: LedgerTotals = {
+    calls: 0,
+    replayed: 0,
+    prompt_tokens: 0,
+    completion_tokens: 0,
+    seconds: 0,
+    missing: null,
+  };
   for await (const trace of readTraces(paths.dir, { role: 'judge' })) {
     totals.calls += 1;
     if (trace.reused_from !== null) {
@@ -38,5 +51,7 @@ export async function ledgerTotals(paths: RunPaths): Promise<LedgerTotals> {
     totals.completion_tokens += trace.usage?.completion_tokens ?? 0;
     totals.seconds += trace.latency_ms / 1000;
   }
+  const trained = await readResult(paths, 'grpo');
+  if (trained?.checkpoint) totals.missing = (await findMissing(paths, trained.checkpoint)).traces;
   return totals;
 }

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
-import type { StageName } from '../contracts/trace.ts';
-import { fsyncFolder, writeExclusive } from '../run-directory/files.ts';
-import { pathsIn, sealPath } from '../run-directory/paths.ts';
+import type { StageName, Trace } from '../contracts/trace.ts';
+import { fsyncFolder } from '../run-directory/files.ts';
+import { pathsIn } from '../run-directory/paths.ts';
 import type { Place } from './index.ts';
+import { recordOf } from './index-record.ts';
 import { lineOf } from './line.ts';
-import type { Seal } from './seal.ts';
+import { sealSegment } from './seal-segment.ts';
 
 /** The one segment that this process writes. Lines are there for good once `write` returns. */
 export class SegmentWriter {
@@ -13,7 +14,7 @@ export class SegmentWriter {
   readonly n: number;
   #file: FileHandle;
   #bytes = 0;
-  #lines = 0;
+  #records: Buffer[] = [];
   #sha256 = createHash('sha256');
 
   private constructor(path: string, n: number, file: FileHandle) {
@@ -43,8 +44,8 @@ export class SegmentWriter {
   }
 
   /** Appends `traces` and waits for the disk; returns where each is. After a failed write (disk full) the file is as before. */
-  async write(traces: readonly object[]): Promise<Place[]> {
-    const lines = traces.map((trace, at) => lineOf(trace, this.#lines + at + 1));
+  async write(traces: readonly Trace[]): Promise<Place[]> {
+    const lines = traces.map((trace, at) => lineOf(trace, this.#records.length + at + 1));
     const batch = lines.length === 1 ? (lines[0] as Buffer) : Buffer.concat(lines);
     const start = this.#bytes;
     try {
@@ -55,11 +56,11 @@ export class SegmentWriter {
       await this.#file.truncate(start);
       throw error;
     }
-    this.#lines += lines.length;
     this.#sha256.update(batch);
-    return lines.map(({ length }) => {
-      const place = { path: this.path, offset: this.#bytes, length: length - 1 };
-      this.#bytes += length;
+    return lines.map((line, at) => {
+      const place = { path: this.path, offset: this.#bytes, length: line.length - 1 };
+      this.#records.push(recordOf(traces[at] as Trace, place.offset, place.length));
+      this.#bytes += line.length;
       return place;
     });
   }
@@ -67,7 +68,6 @@ export class SegmentWriter {
   /** Closes the segment and writes its seal beside it, unless a successor has sealed it: what came later than that is void. */
   async seal(): Promise<void> {
     await this.#file.close();
-    const seal: Seal = { bytes: this.#bytes, sha256: this.#sha256.digest('hex'), keys: this.#lines };
-    await writeExclusive(sealPath(this.path), seal);
+    await sealSegment(this.path, { bytes: this.#bytes, sha256: this.#sha256.digest('hex') }, this.#records);
   }
 }

@@ -23,7 +23,7 @@ export async function findResume(paths: RunPaths, name: string, before: number) 
   while (next) {
     const folder = stage.checkpoint(next.name);
     if (await stat(join(folder, PRUNED)).catch(orNull)) {
-      const link = await readContractIfAny(join(folder, 'manifest.json'), Manifest).catch(damagedIsNull);
+      const link = await readManifest(folder);
       next = await parentOf(paths, name, next.name, link?.parent);
       continue;
     }
@@ -35,6 +35,18 @@ export async function findResume(paths: RunPaths, name: string, before: number) 
   }
   return { resume_from: null, quarantined };
 }
+
+/** Names of the checkpoint `tip` and of all before it in its chain, newest first. Pruned ones are links like any other. */
+export async function* chainOf(paths: RunPaths, stage: string, tip: string): AsyncGenerator<string> {
+  for (let next: Candidate | null = { name: tip }; next !== null; ) {
+    yield next.name;
+    const link = await readManifest(paths.stage(stage).checkpoint(next.name));
+    next = await parentOf(paths, stage, next.name, link?.parent);
+  }
+}
+
+const readManifest = (folder: string) =>
+  readContractIfAny(join(folder, 'manifest.json'), Manifest).catch(damagedIsNull);
 
 interface Candidate {
   name: string;

@@ -35,8 +35,11 @@ export function parseSegmentName(name: string) {
 export const segmentName = (stage: string, epoch: number, number: number) =>
   `${stage}-e${epoch}-${sixDigits(number)}.jsonl`;
 
-/** Where a segment's seal lies: its length and digest, once it is closed. */
+/** Where the seal of a segment is: its length and digest, once it is closed. */
 export const sealPath = (segmentPath: string): string => segmentPath.replace(/\.jsonl$/, '.seal.json');
+
+/** Where the key index of a sealed segment is. */
+export const indexPath = (segmentPath: string): string => segmentPath.replace(/\.jsonl$/, '.index');
 
 function stagePaths(runDir: string, name: string) {
   const dir = join(runDir, name);
@@ -59,6 +62,7 @@ function stagePaths(runDir: string, name: string) {
     epoch,
     checkpoints,
     checkpoint: (checkpoint: string) => join(checkpoints, checkpoint),
+    rollouts: (checkpoint: string) => join(checkpoints, checkpoint, 'rollouts.jsonl'),
     result: join(dir, 'result.json'),
     stop: join(dir, 'stop.json'),
   };

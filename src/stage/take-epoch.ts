@@ -5,20 +5,22 @@ import type { EpochRecord, LedgerSegment, Outcome } from '../contracts/stage.ts'
 import type { StageName } from '../contracts/trace.ts';
 import { messageOf } from '../failures.ts';
 import { acceptedSegments } from '../ledger/accepted.ts';
+import { findMissing, newlyMissing } from '../ledger/missing.ts';
 import type { Segment } from '../ledger/segment.ts';
 import { verifyLedger } from '../ledger/verify.ts';
 import { findResume, type Resume } from '../run-directory/chain.ts';
 import type { Quarantined } from '../run-directory/checkpoints.ts';
 import { claimEpoch } from '../run-directory/claim-epoch.ts';
 import { assertNewest, EpochSuperseded } from '../run-directory/epoch-records.ts';
-import { writeAtomic } from '../run-directory/files.ts';
+import { appendLine, writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
+import { readResult } from '../run-directory/result.ts';
 
 export interface TakenEpoch {
   epoch: number;
   dir: string;
   resume_from: Resume | null;
-  /** Checkpoints of the chain and segments of the ledger that were not as they were written. */
+  /** Checkpoints of the chain, and what of the ledger, was not as it was written or is missing. */
   quarantined: Quarantined[];
   /** Segments of the ledger, of all stages, that count now, and how many of their bytes. */
   ledger: LedgerSegment[];
@@ -63,6 +65,11 @@ async function describeEpoch(
   const { resume_from, quarantined } = await findResume(paths, name, epoch);
   quarantined.push(...(await verifyLedger(paths, name, epoch)));
   const segments = await acceptedSegments(paths.dir);
+  const trained = name === 'grpo' ? resume_from?.name : (await readResult(paths, 'grpo'))?.checkpoint;
+  const missing = trained ? await findMissing(paths, trained) : null;
+  const said = missing && (await newlyMissing(paths, missing));
+  if (said) quarantined.push(said);
+  await log(paths.log(`${name}-e${epoch}`), quarantined);
   await writeAtomic(stage.epoch(epoch).record, {
     stage: name,
     epoch,
@@ -71,12 +78,21 @@ async function describeEpoch(
     started_at: new Date().toISOString(),
     starts_from: resume_from?.name ?? null,
     accepted_segments: acceptedOf(segments, name, epoch),
+    missing_traces: missing?.traces ?? 0,
   } satisfies EpochRecord);
   await assertNewest(paths, name, epoch);
   const ledger = segments
     .filter(({ accepted }) => accepted > 0)
     .map(({ path, accepted }) => ({ path: relative(paths.dir, path), bytes: accepted }));
   return { epoch, dir: stage.epoch(epoch).dir, resume_from, quarantined, ledger };
+}
+
+/** Writes what was not as it was written into the attempt's log. A disk that is full must not end an attempt for its sake. */
+async function log(path: string, found: Quarantined[]): Promise<void> {
+  for (const { name, reason, moved_to } of found) {
+    const where = moved_to === null ? '' : ` (moved to ${moved_to})`;
+    await appendLine(path, `gavel: ${name}: ${reason}${where}`).catch(() => {});
+  }
 }
 
 /**

@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { expect, test } from 'vitest';
-import type { Trace } from '../../src/contracts/trace.ts';
-import { sha256 } from '../../src/ledger/key.ts';
+import { afterEach, expect, test } from 'vitest';
+import { textDigest } from '../../src/ledger/key.ts';
 import { Ledger } from '../../src/ledger/ledger.ts';
 import { LedgerDamaged, lineOf } from '../../src/ledger/line.ts';
 import type { TraceFilter } from '../../src/ledger/reader.ts';
@@ -12,37 +20,16 @@ import { claimEpoch } from '../../src/run-directory/claim-epoch.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
 import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { runDirectory, tracesOf } from '../gateway/start.ts';
+import { aTrace as trace } from './a-trace.ts';
 
-const trace = (n: number, more: Partial<Trace> = {}): Trace => ({
-  key: sha256(`${n}`),
-  occasion: `grpo:${n}:0:0:0`,
-  run: 'test',
-  stage: 'grpo',
-  role: 'judge',
-  mode: 'reasoned',
-  model: 'm',
-  model_digest: null,
-  rubric_digest: 'r',
-  prompt: `prompt ${n}`,
-  completion: 'é',
-  ground_truth: null,
-  messages: [{ role: 'user', content: `${n}` }],
-  reply: 'Score: 5',
-  reasoning: null,
-  verdict: 'scored',
-  score: n % 10,
-  expectation: null,
-  distribution: null,
-  off_digit_mass: null,
-  usage: null,
-  latency_ms: 1,
-  reused_from: null,
-  created_at: '2026-01-01T00:00:00Z',
-  ...more,
-});
+const opened: Ledger[] = [];
+afterEach(() => Promise.all(opened.splice(0).map((ledger) => ledger.close())));
 
-const grpo = (run_dir: string, epoch: number, segment_bytes?: number) =>
-  Ledger.open({ run_dir, stage: 'grpo', epoch, ...(segment_bytes ? { segment_bytes } : {}) });
+async function grpo(run_dir: string, epoch: number, segment_bytes?: number) {
+  const ledger = await Ledger.open({ run_dir, stage: 'grpo', epoch, ...(segment_bytes ? { segment_bytes } : {}) });
+  opened.push(ledger);
+  return ledger;
+}
 
 /** A run's folder, and what takes the next epoch of its GRPO stage. */
 function newRun() {
@@ -82,7 +69,9 @@ test('seals a segment with its length, digest and number of keys when it closes'
   await ledger.close();
   const bytes = readFileSync(segment(run_dir, 'grpo-e3-000001.jsonl'));
   const seal = JSON.parse(readFileSync(segment(run_dir, 'grpo-e3-000001.seal.json'), 'utf8'));
-  expect(seal).toEqual({ bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), keys: 3 });
+  const digest = (of: Buffer) => createHash('sha256').update(of).digest('hex');
+  const index_sha256 = digest(readFileSync(segment(run_dir, 'grpo-e3-000001.index')));
+  expect(seal).toEqual({ bytes: bytes.length, sha256: digest(bytes), keys: 3, index_sha256 });
 });
 
 test('begins a segment of its own after a restart, and does not read the torn last line that a killed gateway left', async () => {
@@ -188,6 +177,46 @@ test('reads lines longer than a chunk, and multi-byte characters across chunks',
   expect(again.find(long.key)).toEqual(long);
   expect(again.find(trace(2).key)).toEqual(trace(2));
   await again.close();
+});
+
+test.each([
+  ['from its index', () => {}],
+  ['from its lines where the index is gone', (path: string) => rmSync(path)],
+  ['from its lines where the index is damaged', (path: string) => appendFileSync(path, 'x'.repeat(64))],
+])('finds what is in a sealed segment, by key and by text, %s', async (_, damage) => {
+  const run_dir = runDirectory();
+  const ledger = await grpo(run_dir, 1);
+  const again = trace(3, { reused_from: trace(1).key, key: trace(4).key });
+  const traces = [
+    ...Array.from({ length: 2000 }, (_, n) => trace(n + 10)),
+    trace(1),
+    trace(2, { rubric_digest: null }),
+    again,
+  ];
+  await Promise.all(traces.map((each) => ledger.append(each)));
+  await ledger.close();
+  damage(segment(run_dir, 'grpo-e1-000001.index'));
+  const reopened = await grpo(run_dir, 1);
+  for (const each of traces) expect(reopened.find(each.key)).toEqual(each);
+  expect(reopened.size).toBe(2003);
+  expect(reopened.has(trace(5).key)).toBe(false);
+  expect(reopened.keyOfText(textDigest(trace(1)))).toBe(trace(1).key);
+  expect(reopened.keyOfText(textDigest(trace(2)))).toBeNull();
+  expect(reopened.keyOfText(textDigest(again))).toBeNull();
+  await reopened.close();
+});
+
+test('opens a sealed ledger without reading its lines, and finds no line that is not there any more', async () => {
+  const run_dir = runDirectory();
+  const ledger = await grpo(run_dir, 1);
+  for (const n of [1, 2, 3]) await ledger.append(trace(n));
+  await ledger.close();
+  const path = segment(run_dir, 'grpo-e1-000001.jsonl');
+  const line = lineOf(trace(1), 1).length;
+  truncateSync(path, 2 * line);
+  const reopened = await grpo(run_dir, 1);
+  expect([1, 2, 3].map((n) => reopened.has(trace(n).key))).toEqual([true, true, false]);
+  await reopened.close();
 });
 
 test('filters traces while streaming them', async () => {

@@ -8,21 +8,23 @@ import { lineOf } from '../../src/ledger/line.ts';
 import { readTraces } from '../../src/ledger/reader.ts';
 import { readSeal } from '../../src/ledger/seal.ts';
 import { readContract } from '../../src/run-directory/files.ts';
-import { type RunPaths, sealPath } from '../../src/run-directory/paths.ts';
+import { indexPath, type RunPaths, sealPath } from '../../src/run-directory/paths.ts';
 import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { aRun } from '../run-directory/a-run.ts';
+import { aTrace } from './a-trace.ts';
 
 const take = (paths: RunPaths, stage: StageName = 'grpo') => takeEpoch(paths, stage, { node: 'a', pid: 1 });
 
-const aTrace = (n: number) => ({ key: `k${n}`, reply: `täxt ${n}` });
+/** Trace number `n`, which `keys` calls `k<n>`. */
+const numbered = (n: number) => aTrace(n, { key: `${n}`.padStart(64, '0'), reply: `täxt ${n}` });
 
 /** Traces as far as the ledger looks at them, in the lines of a segment. */
 const lines = (from: number, count: number) =>
-  Buffer.concat(Array.from({ length: count }, (_, n) => lineOf(aTrace(from + n), n + 1)));
+  Buffer.concat(Array.from({ length: count }, (_, n) => lineOf(numbered(from + n), n + 1)));
 
 async function keys(paths: RunPaths) {
   const found: string[] = [];
-  for await (const { key } of readTraces(paths.dir)) found.push(key);
+  for await (const { key } of readTraces(paths.dir)) found.push(`k${Number(key)}`);
   return found;
 }
 
@@ -160,6 +162,16 @@ test('sets a damaged seal aside and seals again, since its segment is whole', as
   }
 });
 
+test('makes a missing or damaged index again, without a word, since the segment holds all that it says', async () => {
+  const { paths, path } = await aLedger({ sealed: true });
+  const whole = await readFile(indexPath(path));
+  for (const damage of [() => rm(indexPath(path)), () => flip(indexPath(path), 70)]) {
+    await damage();
+    expect((await take(paths)).quarantined).toEqual([]);
+    expect(await readFile(indexPath(path))).toEqual(whole);
+  }
+});
+
 test('never lets void lines count because a segment was mended', async () => {
   const { paths, path } = await aLedger({ sealed: true });
   await appendFile(path, lines(100, 5));
@@ -176,7 +188,7 @@ test('does not count what a woken writer appends to the file that it still has o
   const { quarantined } = await take(paths);
   await zombie.appendFile(lines(100, 3));
   await zombie.close();
-  expect(await readFile(quarantined[0]?.moved_to ?? '', 'utf8')).toContain('k102');
+  expect(await readFile(quarantined[0]?.moved_to ?? '', 'utf8')).toContain('täxt 102');
   expect(await keys(paths)).toHaveLength(9);
   expect((await take(paths)).quarantined).toEqual([]);
   expect(await keys(paths)).toHaveLength(9);

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { SegmentWriter } from '../../src/ledger/writer.ts';
 import { graded, runDirectory } from '../gateway/start.ts';
+import { aTrace } from './a-trace.ts';
 
 /** A verdict counts for good once it is out: a power cut after that must find its trace on the disk, not in the page cache. */
 
@@ -47,7 +48,7 @@ function hold(): void {
 test('a line that was written is synced before the write is acknowledged', async () => {
   const writer = await SegmentWriter.create(runDirectory(), 'grpo', 1, 1);
   order = [];
-  await writer.write([{ a: 1 }, { b: 2 }]);
+  await writer.write([aTrace(1), aTrace(2)]);
   order.push('acknowledged');
   expect(order).toEqual(['written', 'synced', 'acknowledged']);
   await writer.seal();

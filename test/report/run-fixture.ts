@@ -185,6 +185,7 @@ export const ledger = {
   prompt_tokens: 261_338,
   completion_tokens: 186_004,
   seconds: 2871.4,
+  missing: 3,
 };
 
 export const resolvedSpec = Spec.parse({

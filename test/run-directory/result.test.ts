@@ -1,41 +1,11 @@
-import { createHash } from 'node:crypto';
-import { link, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { StageResult } from '../../src/contracts/stage.ts';
-import { writeAtomic } from '../../src/run-directory/files.ts';
 import type { RunPaths } from '../../src/run-directory/paths.ts';
 import { artifactDigest, readResult, readVerifiedResult } from '../../src/run-directory/result.ts';
 import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { aRun, commit } from './a-run.ts';
-
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
-
-/** Publishes as a trainer does: the epoch's own file, its digest, then a second name for the file. */
-async function publish(paths: RunPaths, checkpoints: string[] = []) {
-  const { epoch, dir } = await takeEpoch(paths, 'grpo', { node: 'a', pid: 1 });
-  const rows = join(dir, 'audit-rows.jsonl');
-  await writeFile(rows, '{"id":"r0"}\n');
-  const at: Record<string, string> = { audit_rows: rows };
-  for (const [n, name] of checkpoints.entries()) at[`checkpoint_${n}`] = paths.stage('grpo').checkpoint(name);
-  const digests: Record<string, string> = {};
-  for (const [name, path] of Object.entries(at)) digests[name] = (await artifactDigest(path)) ?? '';
-  await writeAtomic(join(dir, 'result.json'), {
-    stage: 'grpo',
-    epoch,
-    step: 30,
-    checkpoint: checkpoints.at(-1) ?? null,
-    metrics: { reward: 0.5 },
-    artifacts: Object.fromEntries(Object.entries(at).map(([name, path]) => [name, relative(paths.dir, path)])),
-    digests,
-    finished_at: '2030-01-01T00:00:00Z',
-  } satisfies StageResult);
-  const bytes = await readFile(join(dir, 'result.json'));
-  await writeFile(join(dir, 'result.sha256'), `${sha256(bytes)}\n`);
-  await link(join(dir, 'result.json'), paths.stage('grpo').result);
-  return { epoch, rows, path: paths.stage('grpo').result, bytes };
-}
+import { aRun, commit, publish } from './a-run.ts';
 
 const verified = (paths: RunPaths) => readVerifiedResult(paths, 'grpo');
 

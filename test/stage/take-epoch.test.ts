@@ -6,6 +6,7 @@ import { lineOf } from '../../src/ledger/line.ts';
 import { EpochSuperseded, newestEpoch } from '../../src/run-directory/epoch-records.ts';
 import { readContract } from '../../src/run-directory/files.ts';
 import { takeEpoch } from '../../src/stage/take-epoch.ts';
+import { aTrace } from '../ledger/a-trace.ts';
 import { aRun, commit } from '../run-directory/a-run.ts';
 
 const holder = { node: 'a', pid: 1 };
@@ -151,21 +152,21 @@ test('accepts the complete lines of older segments and never again what was once
     (await readContract(paths.stage('grpo').epoch(epoch).record, EpochRecord)).accepted_segments;
   await take(paths);
   const first = paths.segment('grpo', 1, 1);
-  const [a, b, torn] = [lineOf({ a: 1 }, 1), lineOf({ b: 2 }, 2), lineOf({ torn: 3 }, 3)];
+  const [a, b, torn] = [lineOf(aTrace(1), 1), lineOf(aTrace(2), 2), lineOf(aTrace(3), 3)];
   await writeFile(first, Buffer.concat([a, b, torn.subarray(0, 9)]));
   await writeFile(paths.segment('sft', 1, 1), '{"other":"stage"}\n');
   await writeFile(paths.segment('serve', 1, 1), '{"of":"nobody"}\n');
   await take(paths);
   expect(await accepted(2)).toEqual({ 'grpo-e1-000001.jsonl': a.length + b.length });
   // The zombie of epoch 1 goes on writing, in its segment and in a new one.
-  await appendFile(first, Buffer.concat([torn.subarray(9), lineOf({ late: 1 }, 4)]));
-  await writeFile(paths.segment('grpo', 1, 2), lineOf({ late: 2 }, 1));
-  await writeFile(paths.segment('grpo', 2, 1), lineOf({ c: 3 }, 1));
+  await appendFile(first, Buffer.concat([torn.subarray(9), lineOf(aTrace(4), 4)]));
+  await writeFile(paths.segment('grpo', 1, 2), lineOf(aTrace(5), 1));
+  await writeFile(paths.segment('grpo', 2, 1), lineOf(aTrace(6), 1));
   expect((await take(paths)).quarantined).toEqual([]);
   expect(await accepted(3)).toEqual({
     'grpo-e1-000001.jsonl': a.length + b.length,
     'grpo-e1-000002.jsonl': 0,
-    'grpo-e2-000001.jsonl': lineOf({ c: 3 }, 1).length,
+    'grpo-e2-000001.jsonl': lineOf(aTrace(6), 1).length,
   });
 });
 

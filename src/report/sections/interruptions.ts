@@ -11,6 +11,7 @@ export async function interruptions(data: ReportData): Promise<Html> {
     'Was the run interrupted, and what was lost?',
     await preemptions(data),
     stages(data),
+    missing(data),
     quarantine(data),
   );
 }
@@ -59,6 +60,13 @@ function summary(metrics: Record<string, number | null>): string {
     value === null ? [] : [`${name} ${Number.isInteger(value) ? count(value) : fixed(value, 3)}`],
   );
   return known.join(', ') || '–';
+}
+
+function missing({ ledger }: ReportData): Html | null {
+  const traces = ledger?.missing ?? 0;
+  if (traces === 0) return null;
+  const one = traces === 1;
+  return html`<p>${count(traces)} trace${!one && 's'} of committed rollouts ${one ? 'is' : 'are'} missing from the ${word('ledger')}. The policy was trained with ${one ? 'this verdict' : 'these verdicts'}; ${one ? 'it' : 'they'} can no longer be looked up.</p>`;
 }
 
 function quarantine({ quarantine: names, problems }: ReportData): Html | null {
