@@ -1,21 +1,36 @@
 import { Context } from '@temporalio/activity';
+import { readSpec } from '../src/run-directory/create-run.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
-import { type ServedModel, serveUntilAborted } from '../src/stage/model-server.ts';
+import { modelOfRole, type ServedRole } from '../src/serving/model-of-role.ts';
+import { serveUntilAborted } from '../src/stage/model-server.ts';
 import { channels, type Dependencies } from './dependencies.ts';
 
-export type ServeModelInput = ServedModel;
+export interface ServeModelInput {
+  run: string;
+  spec_digest: string;
+  stage: string;
+  role: ServedRole;
+  /** UUIDs of leased GPUs; empty serves on the CPU. */
+  gpus: string[];
+  /** It ran somewhere for this stage before: where it does not start now, it is worth another try. */
+  served_before: boolean;
+}
 
 /** Serves one model with vLLM until cancelled; throws a retryable failure when the server dies. */
 export const serveModel = (dependencies: Dependencies) =>
-  async function serveModel(input: ServeModelInput): Promise<void> {
+  async function serveModel({ spec_digest, ...input }: ServeModelInput): Promise<void> {
     const { config } = dependencies;
     const { attempt, currentAttemptScheduledTimestampMs: order } = Context.current().info;
+    const paths = runPaths(config.root, input.run);
+    const spec = await readSpec(paths, spec_digest);
     await serveUntilAborted({
       ...channels(dependencies, input.run),
       ...input,
+      ...modelOfRole(spec, input.role),
+      start_timeout_s: spec.limits.model_start_timeout_s,
       attempt,
       order,
       config,
-      paths: runPaths(config.root, input.run),
+      paths,
     });
   };

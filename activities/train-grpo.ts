@@ -7,6 +7,8 @@ import { refuseIfGivenUp } from './still-asked.ts';
 
 export interface StageActivityInput {
   run: string;
+  /** Of the spec in the run directory. */
+  spec_digest: string;
   gpus: string[];
 }
 
@@ -20,10 +22,10 @@ export interface StageSummary {
 
 /** Trains the policy under the judge, samples the audit's rows and has the judge grade them. */
 export const trainGrpo = (dependencies: Dependencies) =>
-  async function trainGrpo({ run, gpus }: StageActivityInput): Promise<StageSummary> {
+  async function trainGrpo({ run, spec_digest, gpus }: StageActivityInput): Promise<StageSummary> {
     const { config } = dependencies;
     await refuseIfGivenUp(dependencies.client);
-    const spec = await readSpec(runPaths(config.root, run));
+    const spec = await readSpec(runPaths(config.root, run), spec_digest);
     const secrets = judgeSecrets(config, spec);
     const gateway = judgeGateway.bind(null, config, spec);
     return summary(

@@ -13,14 +13,16 @@ import { failure } from '../src/failures.ts';
 import { serving } from './activity-options.ts';
 
 export interface ModelServerInput extends ServeModelInput {
+  /** Name of the model, for people. */
+  model: string;
   task_queue: string;
   limits: LimitsSpec;
 }
 
 /** Keeps one vLLM alive until cancelled. */
 export async function modelServer(input: ModelServerInput): Promise<void> {
-  const { task_queue, limits, ...server } = input;
-  const summary = `vLLM serves the ${input.role}: ${input.model}`;
+  const { task_queue, limits, model, ...server } = input;
+  const summary = `vLLM serves the ${input.role}: ${model}`;
   setCurrentDetails(`${summary}. It runs until its stage is done, and is started again when it dies.`);
   try {
     await serving({ task_queue, limits, summary }).serveModel(server);

@@ -1,4 +1,10 @@
-import { ChildWorkflowCancellationType, ParentClosePolicy, startChild, workflowInfo } from '@temporalio/workflow';
+import {
+  ChildWorkflowCancellationType,
+  ParentClosePolicy,
+  startChild,
+  upsertMemo,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { PipelineResult } from '../activities/write-report.ts';
 import { checkSpec } from '../src/contracts/spec/check.ts';
 import { RunName } from '../src/contracts/spec/run-name.ts';
@@ -55,15 +61,14 @@ export async function gavelPipeline(input: unknown, options: PipelineOptions = {
   const control = new PipelineControl(board);
   return failing(board, async () => {
     const owner = { workflow_id: workflowId, run_id: firstExecutionRunId };
-    const { search_attributes, preemptions } = await shared(
+    const { preemptions, ...known } = await shared(
       'Check what the spec names, make run directory and prompts',
-    ).prepareRun({
-      spec,
-      owner,
-      resume: options.resume ?? false,
-    });
+    ).prepareRun({ spec, owner, resume: options.resume ?? false });
+    const { spec_digest, rubric_digest, summaries } = known.plan;
+    upsertMemo({ spec_digest, rubric_digest });
     board.remember(preemptions);
-    board.useSearchAttributes(search_attributes);
+    board.useSearchAttributes(known.search_attributes);
+    board.describe(summaries.run);
     const repeated = new Set<string>();
     for (let at = 0; at < stages.length; at += 1) {
       const [name, workflow, staticSummary] = stages[at] as (typeof stages)[number];
@@ -73,7 +78,7 @@ export async function gavelPipeline(input: unknown, options: PipelineOptions = {
         const { metrics } = await control.running(name, (leaving) =>
           startChild(workflow, {
             workflowId: id,
-            args: [{ run, spec, search_attributes, leaving }],
+            args: [{ run, known, leaving }],
             staticSummary,
             cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
             parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,

@@ -4,7 +4,7 @@ import { Attempts } from './attempts.ts';
 import { StageControl } from './control.ts';
 import { failing } from './failing.ts';
 import { onNode } from './on-node.ts';
-import { resolveStageInput, type StageInput } from './stage-input.ts';
+import { knownRun, type StageInput } from './stage-input.ts';
 import { StatusBoard } from './status.ts';
 
 /** SFT: the data set is built from the ledger and the grader trained on it. */
@@ -12,19 +12,16 @@ export async function sft(input: StageInput): Promise<StageSummary> {
   const board = new StatusBoard(input.run, ['sft']);
   const control = new StageControl(board, input.run, 'sft', input.leaving);
   return failing(board, async () => {
-    const { run, spec, search_attributes } = await resolveStageInput(input);
+    const { run } = input;
+    const { plan, search_attributes } = await knownRun(input);
     board.useSearchAttributes(search_attributes);
     board.begin('sft');
-    const { limits } = spec;
+    const { limits, spec_digest } = plan;
     const attempts = new Attempts(run, 'sft', limits);
-    const gpus = spec.placement.trainer_gpus;
+    const gpus = plan.placement.trainer_gpus;
     const summary = await onNode(control, { run, stage: 'sft', gpus, limits }, (node) => {
-      const { trainSft } = training({
-        task_queue: node.task_queue,
-        limits,
-        summary: `SFT: LoRA of rank ${spec.sft.lora.r} on the judge's traces`,
-      });
-      return attempts.untilDone(() => trainSft({ run, gpus: node.gpus }));
+      const { trainSft } = training({ task_queue: node.task_queue, limits, summary: plan.summaries.sft });
+      return attempts.untilDone(() => trainSft({ run, spec_digest, gpus: node.gpus }));
     });
     board.end('sft', summary.metrics);
     return summary;

@@ -1,22 +1,17 @@
-import type { Spec } from '../src/contracts/spec/spec.ts';
+import type { KnownRun } from '../activities/prepare-run.ts';
 import { shared } from './activity-options.ts';
 import type { Leaving } from './control.ts';
 
 /** Argument of a stage's workflow: the run alone is enough, so that a stage can be started by hand. */
 export interface StageInput {
   run: string;
-  spec?: Spec;
-  search_attributes?: string[];
+  /** What the pipeline knows of the run; left out, it is read from the run directory. */
+  known?: Omit<KnownRun, 'preemptions'>;
   /** Nodes that will be taken away. */
   leaving?: Leaving;
 }
 
-export type ResolvedStageInput = Required<Omit<StageInput, 'leaving'>>;
-
-/** Fills in what the caller left out from the run directory. */
-export async function resolveStageInput(input: StageInput): Promise<ResolvedStageInput> {
-  if (input.spec && input.search_attributes)
-    return { ...input, spec: input.spec, search_attributes: input.search_attributes };
-  const { spec, search_attributes } = await shared('Read the spec of the run').readRun({ run: input.run });
-  return { run: input.run, spec, search_attributes };
+/** What is known of the run, from the caller or else from the run directory. */
+export async function knownRun({ run, known }: StageInput): Promise<Omit<KnownRun, 'preemptions'>> {
+  return known ?? shared('Read the plan of the run').readRun({ run });
 }

@@ -1,10 +1,11 @@
 import type { Preemption, RunStatus, StageStatus } from '../src/contracts/status.ts';
 
 /** Current details of a workflow in the Web UI: Markdown that a stranger can follow. */
-export function statusTable(status: RunStatus): string {
+export function statusTable(status: RunStatus, about: string | null): string {
   const rows = Object.entries(status.stages).map(([name, stage]) => stageRow(name, stage));
   return [
     headline(status),
+    ...(about === null ? [] : ['', about]),
     '',
     '| Stage | State | Step | Figures | Last checkpoint |',
     '| --- | --- | --- | --- | --- |',

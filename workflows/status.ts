@@ -8,6 +8,7 @@ export class StatusBoard {
   readonly status: RunStatus;
   private registered = new Set<string>();
   private node: string | null = null;
+  private about: string | null = null;
 
   constructor(run: string, stages: string[]) {
     const pending = (): StageStatus => ({
@@ -48,6 +49,12 @@ export class StatusBoard {
   /** Takes over what the run was through before this workflow. */
   remember(preemptions: readonly Preemption[] = []): void {
     this.status.preemptions.unshift(...preemptions);
+  }
+
+  /** Says in one line what the run is about. */
+  describe(about: string): void {
+    this.about = about;
+    this.show();
   }
 
   /** Names the node that the stage runs on. */
@@ -127,7 +134,7 @@ export class StatusBoard {
   }
 
   private show(): void {
-    setCurrentDetails(statusTable(this.status));
+    setCurrentDetails(statusTable(this.status, this.about));
     const { stage, stages, preemptions } = this.status;
     const current = stages[stage];
     const attributes = [

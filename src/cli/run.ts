@@ -2,7 +2,6 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { type Command, Option } from 'commander';
 import { loadConfig } from '../config.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
-import { specDigest } from '../run-directory/create-run.ts';
 import { loadSpec } from '../spec/load-spec.ts';
 import { connect, pollers, type Server } from './connect.ts';
 import { CliError } from './exit.ts';
@@ -57,7 +56,10 @@ export function define(program: Command): void {
     });
 }
 
-/** Starts the pipeline. A run that exists is refused, unless it failed and `resume` is set. */
+/**
+ * Starts the pipeline, as `temporal workflow start` does with the same id, argument and --id-reuse-policy. A run that exists is
+ * refused, unless it failed and `resume` is set.
+ */
 export async function startRun(
   server: Server,
   spec: Spec,
@@ -71,8 +73,6 @@ export async function startRun(
       taskQueue: task_queue,
       args: resume || until ? [spec, { resume, ...(until && { until }) }] : [spec],
       workflowIdReusePolicy: resume ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'REJECT_DUPLICATE',
-      staticSummary: `${spec.task.name}: GRPO of ${spec.policy.model}, graded by ${spec.judge.model}`,
-      memo: { spec_digest: specDigest(spec) },
     });
     return { workflow_id, first_run_id: handle.firstExecutionRunId };
   } catch (error) {

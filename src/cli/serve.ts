@@ -11,6 +11,7 @@ import { claimEpoch } from '../run-directory/claim-epoch.ts';
 import { readSpec } from '../run-directory/create-run.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readEndpoint } from '../serving/endpoints.ts';
+import { modelOfRole } from '../serving/model-of-role.ts';
 import { roleSettings } from '../serving/role-settings.ts';
 import { serveUntilAborted } from '../stage/model-server.ts';
 import { CliError, EXIT } from './exit.ts';
@@ -109,8 +110,7 @@ async function keepModel(config: Config, spec: Spec, paths: RunPaths, signal: Ab
         run: spec.run,
         stage: 'serve',
         role: 'grader',
-        model: paths.merged,
-        serve: spec.grader.serve,
+        ...modelOfRole(spec, 'grader'),
         gpus: free.slice(0, wanted).map(({ uuid }) => uuid),
         start_timeout_s: spec.limits.model_start_timeout_s,
         attempt,

@@ -92,11 +92,19 @@ async function layOut(building: RunPaths, spec: Spec, own: RunOwner): Promise<vo
   await writeAtomic(building.run_json, own);
 }
 
-/** The stored spec of a run; throws where there is no such run. */
-export async function readSpec(paths: RunPaths): Promise<Spec> {
+/**
+ * The stored spec of a run. Throws where there is no such run, and SpecChanged where the spec's digest is not `expected`: the file
+ * was edited or damaged since.
+ */
+export async function readSpec(paths: RunPaths, expected?: string): Promise<Spec> {
   const spec = await readContractIfAny(paths.spec, Spec);
   if (!spec) throw new Error(`There is no run ${paths.run}: ${paths.spec} is not there.`);
-  return spec;
+  const found = specDigest(spec);
+  if (expected === undefined || found === expected) return spec;
+  throw new SpecChanged(
+    `Expected ${paths.spec} to be the spec that the run was made with (digest ${expected.slice(0, 12)}), ` +
+      `found digest ${found.slice(0, 12)}. A run's spec never changes: put the file back.`,
+  );
 }
 
 /** Whose run it is; null where there is none. */

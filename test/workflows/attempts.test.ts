@@ -8,9 +8,10 @@ import { trainGrpo } from '../../activities/train-grpo.ts';
 import { loadConfig } from '../../src/config.ts';
 import { failure } from '../../src/failures.ts';
 import { claimEpoch } from '../../src/run-directory/claim-epoch.ts';
+import { specDigest } from '../../src/run-directory/create-run.ts';
 import type { RunPaths } from '../../src/run-directory/paths.ts';
 import { aRun, aSpec } from '../run-directory/a-run.ts';
-import { startEnvironment, summary, withWorker } from './environment.ts';
+import { knownRun, startEnvironment, summary, withWorker } from './environment.ts';
 
 /** Attempts at GRPO that fail on a run directory as it may be found; the activity is the real one. */
 
@@ -28,13 +29,14 @@ const stillWaits = () => {
 const client = { workflow: { getHandle: stillWaits } } as unknown as Client;
 
 const base = aSpec();
-const outside = { ...base, judge: { ...base.judge, engine: 'openai' as const, base_url: 'http://127.0.0.1:9/v1' } };
+const { plan, ...rest } = knownRun(base);
+const known = { ...rest, plan: { ...plan, spec_digest: specDigest(base), serves_judge: false } };
 
 /** Runs the workflow `grpo` alone with `attempt` as its training; returns how it failed and how many attempts it made. */
 async function failing(id: string, attempt: (input: never) => Promise<unknown>) {
   let attempts = 0;
   const activities = {
-    readRun: async () => ({ spec: outside, search_attributes: [] }),
+    readRun: async () => known,
     reserveNode: async () => ({ node: 'a', task_queue: 'gavel-node-a', gpus: [] }),
     releaseNode: async () => undefined,
     trainGrpo: async (input: never) => {

@@ -3,10 +3,9 @@ import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Spec } from '../../src/contracts/spec/spec.ts';
 import type { RunStatus } from '../../src/contracts/status.ts';
 import { failure } from '../../src/failures.ts';
-import { spec, startEnvironment, summary, withWorker } from './environment.ts';
+import { knownRun, spec, startEnvironment, summary, withWorker } from './environment.ts';
 
 /**
  * What people and nodes ask of a run: pause, resume, notice, cancel. What follows on a worker's silence is shown by the fault
@@ -27,8 +26,8 @@ function aRun() {
   let stop: ((reason: string) => void) | null = null;
   let finish: (() => void) | null = null;
   const activities = {
-    readRun: async () => ({ spec: Spec.parse(outside), search_attributes: [] }),
-    prepareRun: async () => ({ spec_digest: 'd', search_attributes: [] }),
+    readRun: async () => knownRun(outside),
+    prepareRun: async ({ spec: given }: { spec: object }) => knownRun(given),
     reserveNode: async ({ avoid }: { avoid: string[] }) => {
       reservations.push({ avoid });
       return { node: 'a', task_queue: 'gavel-node-a', gpus: [] };

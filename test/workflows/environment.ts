@@ -11,7 +11,10 @@ import {
   type WorkflowBundle,
 } from '@temporalio/worker';
 import type { Activities } from '../../activities/index.ts';
+import type { KnownRun } from '../../activities/prepare-run.ts';
 import type { StageSummary } from '../../activities/train-grpo.ts';
+import { Spec } from '../../src/contracts/spec/spec.ts';
+import { planOf } from '../../src/stage/plan.ts';
 
 /** The time-skipping server, a worker with activities of the test's own, and the workflows as they are. */
 
@@ -68,3 +71,12 @@ export const spec = {
   judge: { model: 'models/judge', rubric: 'rubric.yaml' },
   base: { model: 'models/base' },
 };
+
+export const digests = { spec_digest: 'a'.repeat(64), rubric_digest: 'b'.repeat(64) };
+
+/** What `prepareRun` and `readRun` say of a run with that spec. */
+export const knownRun = (given: object = spec): KnownRun => ({
+  plan: planOf(Spec.parse(given), digests),
+  search_attributes: [],
+  preemptions: [],
+});

@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { failure } from '../../src/failures.ts';
-import { spec, startEnvironment, summary, withWorker } from './environment.ts';
+import { digests, knownRun, spec, startEnvironment, summary, withWorker } from './environment.ts';
 
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
@@ -30,7 +30,10 @@ function activities(calls: string[]) {
       return result;
     };
   return {
-    prepareRun: noted('prepareRun', { spec_digest: 'd', search_attributes: [] }),
+    prepareRun: async ({ spec: given }: { spec: object }) => {
+      calls.push('prepareRun');
+      return knownRun(given);
+    },
     reserveNode: noted('reserveNode', place),
     releaseNode: noted('releaseNode', undefined),
     verifyResults: noted('verifyResults', undefined),
@@ -90,7 +93,7 @@ describe('gavelPipeline', { timeout: 180_000 }, () => {
     const calls: string[] = [];
     const acts = {
       ...activities(calls),
-      prepareRun: async () => ({ spec_digest: 'd', search_attributes: [], preemptions: [before] }),
+      prepareRun: async () => ({ ...knownRun(), preemptions: [before] }),
       writeReport: async ({ preemptions }: { preemptions: unknown[] }) => {
         given.push(...preemptions);
         return { run: 'again', verdict: null, report: 'r', policy_gain: null, quadratic_weighted_kappa: null };
@@ -102,6 +105,20 @@ describe('gavelPipeline', { timeout: 180_000 }, () => {
     });
     expect(given).toEqual([before]);
     expect(known).toEqual([before]);
+  });
+
+  it('hands its stages names and digests, and keeps the digests in its memo; the spec stays in the run directory', async () => {
+    const { memo, stage } = await withWorker(environment, activities([]), async () => {
+      await start('told', { ...spec, run: 'told' });
+      const history = await environment.client.workflow.getHandle('gavel/told/grpo').fetchHistory();
+      const [argument] = history.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+      const { memo } = await environment.client.workflow.getHandle('gavel/told').describe();
+      return { memo, stage: Buffer.from(argument?.data ?? []).toString() };
+    });
+    expect(JSON.parse(stage)).toMatchObject({ run: 'told', known: { plan: digests } });
+    expect(stage).not.toContain(spec.judge.rubric);
+    expect(stage).not.toContain('sampling');
+    expect(memo).toEqual(digests);
   });
 
   it('fails at once and lists every problem of a bad spec, unknown fields first', async () => {

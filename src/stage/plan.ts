@@ -1,0 +1,37 @@
+import type { Plan } from '../contracts/plan.ts';
+import type { Spec } from '../contracts/spec/spec.ts';
+import { sha256File } from '../run-directory/checkpoints.ts';
+import { readOwner, readSpec, specDigest } from '../run-directory/create-run.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
+import { modelOfRole } from '../serving/model-of-role.ts';
+
+/** The plan of a prepared run. Throws where its spec is not the one that the run was made with. */
+export async function readPlan(paths: RunPaths): Promise<Plan> {
+  const owner = await readOwner(paths);
+  const spec = await readSpec(paths, owner?.spec_digest);
+  return planOf(spec, { spec_digest: specDigest(spec), rubric_digest: await sha256File(paths.rubric) });
+}
+
+/** What the workflows need of a spec: scalars and names. */
+export function planOf(spec: Spec, digests: Pick<Plan, 'spec_digest' | 'rubric_digest'>): Plan {
+  const { task, policy, judge, grpo, sft, audit, limits, placement } = spec;
+  const served = audit.base ? 'grader and base' : 'grader';
+  return {
+    ...digests,
+    limits,
+    placement,
+    serves_judge: judge.engine === 'vllm',
+    audits_base: audit.base,
+    models: {
+      judge: judge.model,
+      grader: modelOfRole(spec, 'grader').model,
+      base: modelOfRole(spec, 'base').model,
+    },
+    summaries: {
+      run: `${task.name}: GRPO of ${policy.model}, graded by ${judge.model}`,
+      grpo: `GRPO: ${grpo.steps} steps of ${grpo.prompts_per_step} prompts x ${grpo.num_generations} completions`,
+      sft: `SFT: LoRA of rank ${sft.lora.r} on the judge's traces`,
+      audit: `Audit: ${served} against the judge and the truth`,
+    },
+  };
+}
