@@ -8,12 +8,21 @@ import { type StageActivityInput, type StageSummary, summary } from './train-grp
 
 /** Has grader and base grade the rows that the judge graded, and measures them. */
 export const auditGrader = (dependencies: Dependencies) =>
-  async function auditGrader({ run, spec_digest, gpus }: StageActivityInput): Promise<StageSummary> {
+  async function auditGrader({ run, spec_digest, gpus, reservation }: StageActivityInput): Promise<StageSummary> {
     const { config } = dependencies;
     await refuseIfGivenUp(dependencies.client);
     const spec = await readSpec(runPaths(config.root, run), spec_digest);
     const gateway = auditGateway.bind(null, spec);
     return summary(
-      await runStage({ ...channels(dependencies, run), config, spec, stage: 'audit', gpus, gateway, secrets: {} }),
+      await runStage({
+        ...channels(dependencies, run),
+        config,
+        spec,
+        stage: 'audit',
+        gpus,
+        reservation,
+        gateway,
+        secrets: {},
+      }),
     );
   };

@@ -1,28 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { Claim } from '../src/contracts/reservation.ts';
 import type { Heartbeat } from '../src/contracts/status.ts';
 import { failure } from '../src/failures.ts';
-import { leaseGpus, mostGpus, noteGpus, releaseGpus } from '../src/gpus/leases.ts';
+import { mostGpus, noteGpus } from '../src/gpus/lease-folder.ts';
+import { leaseGpus, releaseClaim, releaseReservation, releaseSuperseded } from '../src/gpus/leases.ts';
 import { listGpus } from '../src/gpus/list.ts';
-import { runPaths } from '../src/run-directory/paths.ts';
-import { clearStop } from '../src/run-directory/stop.ts';
 import { nodeQueue } from '../src/temporal/task-queues.ts';
+import { namespaceId, workflowRuns } from '../src/temporal/workflow-runs.ts';
 import type { Dependencies } from './dependencies.ts';
 import { refuseIfGivenUp } from './still-asked.ts';
 import { whileBeating } from './while-beating.ts';
 
 export interface ReserveNodeInput {
-  run: string;
   stage: string;
   gpus: number;
-  /** Workflow id of the stage: who holds the lease. */
-  owner: string;
+  /** Id that the stage's workflow has made: whatever is leased, released or stopped later is named by it. */
+  reservation: string;
   /** Nodes that will be taken away soon. */
   avoid: string[];
 }
 
-export interface Reservation {
+/** Where a stage may work, and on which GPUs. */
+export interface Place {
   node: string;
   task_queue: string;
   gpus: string[];
@@ -38,15 +38,16 @@ const ATTEMPTS_TO_FIND_A_NODE = 12;
 
 /** Leases all GPUs that a stage needs on this worker's node, all or nothing, waiting while they are taken. */
 export const reserveNode = (dependencies: Dependencies) =>
-  async function reserveNode(input: ReserveNodeInput): Promise<Reservation> {
+  async function reserveNode(input: ReserveNodeInput): Promise<Place> {
     const context = Context.current();
     const began = Date.now();
     const beat = () => context.heartbeat(waiting(input.stage, (Date.now() - began) / 1000));
     return whileBeating(BEAT_MS, beat, () => reserve(dependencies, input));
   };
 
-async function reserve({ config, root_id, client }: Dependencies, input: ReserveNodeInput): Promise<Reservation> {
-  const { run, stage, gpus: count, owner, avoid } = input;
+async function reserve(dependencies: Dependencies, input: ReserveNodeInput): Promise<Place> {
+  const { config, root_id, client } = dependencies;
+  const { stage, gpus: count, avoid } = input;
   const { node, root } = config;
   const { info, cancellationSignal } = Context.current();
   const asked_around = info.attempt > ATTEMPTS_TO_FIND_A_NODE;
@@ -64,19 +65,21 @@ async function reserve({ config, root_id, client }: Dependencies, input: Reserve
     throw failure('NotEnoughGpus', `${lack}${nowhere ? ', and no node has more' : ''}`, {}, { retry: !nowhere });
   }
   await refuseIfGivenUp(client);
-  // From here on this attempt is the one that counts: what an earlier one was asked does not concern it.
-  await clearStop(runPaths(root, run), stage);
   const place = { node, task_queue: nodeQueue(root_id, node) };
   if (count === 0) return { ...place, gpus: [] };
-  const isAlive = (id: string) => isRunning(client, id);
+  const claim = await claimOf(dependencies, input.reservation);
   const until = Date.now() + WAIT_HERE_MS;
   for (;;) {
-    const { leased, why } = await leaseGpus({ root, node, count, owner, gpus: await list(), isAlive });
+    const request = { root, node, count, claim, gpus: await list() };
+    const { leased, why } = await leaseGpus({ ...request, workflowRuns: workflowRuns.bind(null, client) });
     if (leased) {
-      // Given up meanwhile, it must not take from the stage what that holds elsewhere; what was leased here goes with the stage.
-      await refuseIfGivenUp(client);
+      // Superseded meanwhile, it gives back what nobody will release: the reservation may be over by now.
+      await refuseIfGivenUp(client).catch(async (error: unknown) => {
+        await releaseClaim(root, claim);
+        throw error;
+      });
       // A worker that fell silent may have leased for the same stage, on its own node, at the last moment.
-      await releaseGpus({ root, owner, except: node });
+      await releaseSuperseded(root, claim);
       return { ...place, gpus: leased };
     }
     if (Date.now() > until) throw failure('GpusTaken', why);
@@ -96,17 +99,20 @@ const waiting = (stage: string, seconds: number): Heartbeat => ({
   processes: [],
 });
 
-/** Whether a workflow runs. A server that does not answer says nothing, so its leases stay; one that knows none does. */
-async function isRunning(client: Client, id: string): Promise<boolean> {
-  try {
-    return (await client.workflow.getHandle(id).describe()).status.name === 'RUNNING';
-  } catch (error) {
-    return !(error instanceof WorkflowNotFoundError);
-  }
+async function claimOf({ root_id, client, namespace }: Dependencies, reservation: string): Promise<Claim> {
+  const { attempt, workflowExecution } = Context.current().info;
+  const { workflowId, runId } = workflowExecution ?? { workflowId: '', runId: '' };
+  const namespace_id = await namespaceId(client, namespace);
+  const owner = { kind: 'workflow' as const, namespace, namespace_id, workflow_id: workflowId, run_id: runId };
+  return { root: root_id, owner, reservation, attempt };
 }
 
-/** Gives back everything that a stage has leased or waits for, on whichever node. */
-export const releaseNode = ({ config }: Dependencies) =>
-  async function releaseNode({ owner }: { owner: string }): Promise<void> {
-    await releaseGpus({ root: config.root, owner });
+export interface ReleaseNodeInput {
+  reservation: string;
+}
+
+/** Gives back everything that a reservation has leased or waits for, on whichever node. */
+export const releaseNode = ({ config, root_id }: Dependencies) =>
+  async function releaseNode({ reservation }: ReleaseNodeInput): Promise<void> {
+    await releaseReservation(config.root, root_id, reservation);
   };

@@ -10,6 +10,8 @@ export interface StageActivityInput {
   /** Of the spec in the run directory. */
   spec_digest: string;
   gpus: string[];
+  /** Id of the reservation that the GPUs are leased for. */
+  reservation: string;
 }
 
 /** What a workflow keeps of a stage: scalars and names. */
@@ -22,14 +24,23 @@ export interface StageSummary {
 
 /** Trains the policy under the judge, samples the audit's rows and has the judge grade them. */
 export const trainGrpo = (dependencies: Dependencies) =>
-  async function trainGrpo({ run, spec_digest, gpus }: StageActivityInput): Promise<StageSummary> {
+  async function trainGrpo({ run, spec_digest, gpus, reservation }: StageActivityInput): Promise<StageSummary> {
     const { config } = dependencies;
     await refuseIfGivenUp(dependencies.client);
     const spec = await readSpec(runPaths(config.root, run), spec_digest);
     const secrets = judgeSecrets(config, spec);
     const gateway = judgeGateway.bind(null, config, spec);
     return summary(
-      await runStage({ ...channels(dependencies, run), config, spec, stage: 'grpo', gpus, gateway, secrets }),
+      await runStage({
+        ...channels(dependencies, run),
+        config,
+        spec,
+        stage: 'grpo',
+        gpus,
+        reservation,
+        gateway,
+        secrets,
+      }),
     );
   };
 

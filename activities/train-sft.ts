@@ -7,10 +7,10 @@ import { type StageActivityInput, type StageSummary, summary } from './train-grp
 
 /** Trains the grader on the traces that GRPO left in the ledger. */
 export const trainSft = (dependencies: Dependencies) =>
-  async function trainSft({ run, spec_digest, gpus }: StageActivityInput): Promise<StageSummary> {
+  async function trainSft({ run, spec_digest, gpus, reservation }: StageActivityInput): Promise<StageSummary> {
     const { config } = dependencies;
     await refuseIfGivenUp(dependencies.client);
     const spec = await readSpec(runPaths(config.root, run), spec_digest);
-    const stage = { config, spec, stage: 'sft', gpus, gateway: null, secrets: {} } as const;
-    return summary(await runStage({ ...channels(dependencies, run), ...stage, gpus }));
+    const stage = { config, spec, stage: 'sft', gpus, reservation, gateway: null, secrets: {} } as const;
+    return summary(await runStage({ ...channels(dependencies, run), ...stage }));
   };

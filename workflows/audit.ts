@@ -23,8 +23,8 @@ export async function audit(input: StageInput): Promise<StageSummary> {
     const roles = plan.audits_base ? (['grader', 'base'] as const) : (['grader'] as const);
     const gpus = perModel * roles.length;
     const attempts = new Attempts(run, 'audit', limits);
-    const summary = await onNode(control, { run, stage: 'audit', gpus, limits }, (node, reservation) => {
-      const { task_queue } = node;
+    const summary = await onNode(control, { stage: 'audit', gpus, limits }, (node) => {
+      const { task_queue, reservation } = node;
       const servers = roles.map(
         (role, index): ModelServerInput => ({
           run,
@@ -33,13 +33,15 @@ export async function audit(input: StageInput): Promise<StageSummary> {
           role,
           model: models[role],
           gpus: node.gpus.slice(index * perModel, (index + 1) * perModel),
-          served_before: reservation > 1,
+          served_before: node.number > 1,
           task_queue,
           limits,
         }),
       );
       const { auditGrader } = training({ task_queue, limits, summary: plan.summaries.audit });
-      return withServers(servers, () => attempts.untilDone(() => auditGrader({ run, spec_digest, gpus: [] })));
+      return withServers(servers, () =>
+        attempts.untilDone(() => auditGrader({ run, spec_digest, gpus: [], reservation })),
+      );
     });
     board.end('audit', summary.metrics);
     return summary;

@@ -22,7 +22,7 @@ export class StageControl {
   private readonly run: string;
   private readonly stage: string;
   private paused = false;
-  private node: string | null = null;
+  private at: { node: string; reservation: string } | null = null;
   /** Nodes that will be taken away, and until when (ms) no work should go there. */
   private readonly leaving: Map<string, number>;
   /** Until when (ms) a notice without a node speaks of the node that the last one did. */
@@ -74,12 +74,13 @@ export class StageControl {
     }
   }
 
-  /** Says on which node the stage's work is now; null while there is none. */
-  async onNode(node: string | null): Promise<void> {
-    this.node = node;
-    if (node !== null) this.board.onNode(node);
+  /** Says on which node, and on which reservation, the stage's work is now; null while there is none. */
+  async onNode(at: { node: string; reservation: string } | null): Promise<void> {
+    this.at = at;
+    if (at === null) return;
+    this.board.onNode(at.node);
     // Asked for between two attempts: there was nothing to stop then.
-    if (node !== null && this.avoided.includes(node)) await this.stop(`node ${node} will be taken away`);
+    if (this.avoided.includes(at.node)) await this.stop(at.reservation, `node ${at.node} will be taken away`);
   }
 
   /** Resolves at once, or, while the stage is paused, when it may go on. */
@@ -106,7 +107,7 @@ export class StageControl {
     this.paused = paused;
     if (!paused) return;
     this.reserving?.cancel();
-    if (this.node !== null) await this.stop('paused on request');
+    if (this.at !== null) await this.stop(this.at.reservation, 'paused on request');
   }
 
   private async notice(given: Partial<PreemptionNotice> = {}): Promise<void> {
@@ -116,20 +117,20 @@ export class StageControl {
     const now = Date.now();
     // Said twice of one node, it must not drive the stage off the next one.
     if (data.node === null && now < this.nodeless_until) return;
-    const node = data.node ?? this.node;
+    const node = data.node ?? this.at?.node ?? null;
     if (node === null) return;
     const until = now + data.seconds * 1000;
     if (data.node === null) this.nodeless_until = until;
     this.leaving.set(node, until);
     this.reserving?.cancel();
-    if (node === this.node) await this.stop(`node ${node} will be taken away`);
+    if (this.at?.node === node) await this.stop(this.at.reservation, `node ${node} will be taken away`);
   }
 
-  private async stop(reason: string): Promise<void> {
+  private async stop(reservation: string, reason: string): Promise<void> {
     const { run, stage } = this;
     // A cancellation that came through a handler would close the workflow at once, before its children have ended.
     await CancellationScope.nonCancellable(() =>
-      brief(`Ask the attempt to end: ${reason}`).askToStop({ run, stage, reason }),
+      brief(`Ask the attempt to end: ${reason}`).askToStop({ run, stage, reservation, reason }),
     );
   }
 

@@ -20,8 +20,8 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
     const { placement, limits, spec_digest } = plan;
     const gpus = placement.judge_gpus + placement.trainer_gpus;
     const attempts = new Attempts(run, 'grpo', limits);
-    const summary = await onNode(control, { run, stage: 'grpo', gpus, limits }, async (node, reservation) => {
-      const { task_queue } = node;
+    const summary = await onNode(control, { stage: 'grpo', gpus, limits }, async (node) => {
+      const { task_queue, reservation } = node;
       const judge: ModelServerInput = {
         run,
         spec_digest,
@@ -29,13 +29,15 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
         role: 'judge',
         model: plan.models.judge,
         gpus: node.gpus.slice(0, placement.judge_gpus),
-        served_before: reservation > 1,
+        served_before: node.number > 1,
         task_queue,
         limits,
       };
       const { trainGrpo } = training({ task_queue, limits, summary: plan.summaries.grpo });
       return withServers(plan.serves_judge ? [judge] : [], () =>
-        attempts.untilDone(() => trainGrpo({ run, spec_digest, gpus: node.gpus.slice(placement.judge_gpus) })),
+        attempts.untilDone(() =>
+          trainGrpo({ run, spec_digest, gpus: node.gpus.slice(placement.judge_gpus), reservation }),
+        ),
       );
     });
     board.end('grpo', summary.metrics);

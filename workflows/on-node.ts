@@ -1,16 +1,22 @@
 import { CancellationScope, workflowInfo } from '@temporalio/workflow';
-import type { Reservation } from '../activities/reserve-node.ts';
+import type { Place } from '../activities/reserve-node.ts';
+import { reservationId } from '../src/contracts/reservation.ts';
 import type { LimitsSpec } from '../src/contracts/spec/limits.ts';
 import { failureType, timeoutOf } from '../src/failures.ts';
 import { brief, reserve } from './activity-options.ts';
 import type { StageControl } from './control.ts';
 
 export interface NodeRequest {
-  run: string;
   stage: string;
   /** GPUs needed at once, servers included. */
   gpus: number;
   limits: LimitsSpec;
+}
+
+/** A reserved node, and the reservation's id and number, from 1. */
+export interface Reservation extends Place {
+  reservation: string;
+  number: number;
 }
 
 // A process that no signal ends hangs on a driver or a disk; a person, or a reboot, takes that long at least.
@@ -23,32 +29,32 @@ const STUCK_S = 600;
 export async function onNode<T>(
   control: StageControl,
   request: NodeRequest,
-  work: (node: Reservation, reservation: number) => Promise<T>,
+  work: (node: Reservation) => Promise<T>,
 ): Promise<T> {
-  const { run, stage, gpus, limits } = request;
-  const owner = workflowInfo().workflowId;
-  const release = () =>
+  const { stage, gpus, limits } = request;
+  const release = (reservation: string) =>
     CancellationScope.nonCancellable(async () => {
       await control.onNode(null);
-      await brief('Give the node back').releaseNode({ owner });
+      await brief('Give the node back').releaseNode({ reservation });
     });
-  for (let reservation = 1; ; reservation += 1) {
+  for (let number = 1; ; number += 1) {
+    const reservation = reservationId(workflowInfo().runId, number);
     await control.untilNotPaused();
     const summary = gpus > 0 ? `Reserve ${gpus} GPUs for ${stage}` : `Find a node for ${stage}`;
     const avoid = control.avoided;
-    let node: Reservation | null = null;
+    let node: Place | null = null;
     try {
       node = await control.whileReserving(() =>
-        reserve(limits, summary).reserveNode({ run, stage, gpus, owner, avoid }),
+        reserve(limits, summary).reserveNode({ stage, gpus, reservation, avoid }),
       );
       if (node === null || control.isPaused) continue;
-      await control.onNode(node.node);
-      return await work(node, reservation);
+      await control.onNode({ node: node.node, reservation });
+      return await work({ ...node, reservation, number });
     } catch (error) {
       if (!startsOver(error)) throw error;
       if (node !== null && failureType(error) === 'NodeStuck') control.avoid(node.node, STUCK_S);
     } finally {
-      await release();
+      await release(reservation);
     }
   }
 }

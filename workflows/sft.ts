@@ -19,9 +19,9 @@ export async function sft(input: StageInput): Promise<StageSummary> {
     const { limits, spec_digest } = plan;
     const attempts = new Attempts(run, 'sft', limits);
     const gpus = plan.placement.trainer_gpus;
-    const summary = await onNode(control, { run, stage: 'sft', gpus, limits }, (node) => {
+    const summary = await onNode(control, { stage: 'sft', gpus, limits }, (node) => {
       const { trainSft } = training({ task_queue: node.task_queue, limits, summary: plan.summaries.sft });
-      return attempts.untilDone(() => trainSft({ run, spec_digest, gpus: node.gpus }));
+      return attempts.untilDone(() => trainSft({ run, spec_digest, gpus: node.gpus, reservation: node.reservation }));
     });
     board.end('sft', summary.metrics);
     return summary;

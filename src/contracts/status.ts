@@ -71,7 +71,7 @@ export const PreemptionNotice = z.strictObject({
 /** Argument of the signal `stageState`, from a stage to the pipeline above it. */
 export const StageState = z.strictObject({ stage: z.string(), state: z.enum(['running', 'paused']) });
 
-/** `<stage>/stop.json`: asks the running attempt to commit at the next step boundary and end. */
+/** `<stage>/stops/<reservation>.json`: asks the attempt on that reservation to commit at the next step boundary and end. */
 export const StopRequest = z.strictObject({ reason: z.string(), at: z.string() });
 
 export type PreemptionNotice = z.output<typeof PreemptionNotice>;

@@ -1,47 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OWNER, TAG } from './environment.ts';
+import { processName, readProc, readStat, runs, type Stat } from './stat.ts';
 
 /** Finds and ends processes by what /proc says of them. On systems without /proc nothing is found; groups still are. */
-
-interface Stat {
-  pid: number;
-  parent: number;
-  group: number;
-  session: number;
-  zombie: boolean;
-  /** Clock ticks since boot at which it started: with the pid it names a process for good. */
-  started: string;
-}
-
-// Read synchronously: /proc answers from memory in microseconds, while a trip through the thread pool takes milliseconds on a
-// busy machine, times every process there is.
-function read(path: string) {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    // It has ended, or is another user's.
-    return null;
-  }
-}
-
-function readStat(pid: number): Stat | null {
-  const text = read(`/proc/${pid}/stat`);
-  if (text === null) return null;
-  // The command's name is in parentheses and may hold anything, so fields are counted from the last one.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const [state, parent, group, session] = fields;
-  // X: dead, Z: dead and not yet waited for. Neither runs, and no signal reaches them.
-  const zombie = /[XZ]/.test(state ?? '');
-  return {
-    pid,
-    parent: Number(parent),
-    group: Number(group),
-    session: Number(session),
-    zombie,
-    started: fields[19] ?? '',
-  };
-}
 
 function pids() {
   const names = existsSync('/proc/self/stat') ? readdirSync('/proc') : [];
@@ -49,7 +11,7 @@ function pids() {
 }
 
 /** The environment that a process was started with, as NAME=value; empty where it may not be read. */
-const environmentOf = (pid: number) => (read(`/proc/${pid}/environ`) ?? '').split('\0');
+const environmentOf = (pid: number) => (readProc(`/proc/${pid}/environ`) ?? '').split('\0');
 
 /** This process and those that it descends from: nothing here ever ends them, whatever tag they carry. */
 function ownLine() {
@@ -75,24 +37,18 @@ export const findDescendants = (leader: number, variable: string, value: string)
   );
 
 /** This process as its children name it. */
-export const ownName = () => `${process.pid}:${readStat(process.pid)?.started ?? ''}`;
+export const ownName = () => processName(process.pid) ?? `${process.pid}:`;
 
 /** Processes whose tag `belongs` accepts; it is told whether whoever started them still lives. */
 export const findByTag = (belongs: (tag: string, ownerLives: () => boolean) => boolean) =>
   find(({ pid }) => {
     const environment = environmentOf(pid);
     const tag = entryOf(environment, TAG);
-    return tag !== null && belongs(tag, () => lives(entryOf(environment, OWNER)));
+    return tag !== null && belongs(tag, () => runs(entryOf(environment, OWNER) ?? ''));
   });
 
 const entryOf = (environment: string[], name: string) =>
   environment.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1) ?? null;
-
-function lives(name: string | null) {
-  const [pid, started] = (name ?? '').split(':');
-  const stat = pid ? readStat(Number(pid)) : null;
-  return stat !== null && !stat.zombie && stat.started === started;
-}
 
 /** Processes with the tag `tag` or one below it: `my-run/grpo` finds those of `my-run/grpo/e3`. */
 export const findTagged = (tag: string) => findByTag((found) => found === tag || found.startsWith(`${tag}/`));
@@ -159,7 +115,7 @@ export const findTrainers = (leader: number, variable: string, value: string): n
   findDescendants(leader, variable, value).filter(catchesUsr1);
 
 function catchesUsr1(pid: number) {
-  const mask = /^SigCgt:\s*([0-9a-f]+)/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1];
+  const mask = /^SigCgt:\s*([0-9a-f]+)/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1];
   // Bit 9: SIGUSR1 is signal 10. Sent to a process that does not catch it, it would end it.
   return mask !== undefined && (BigInt(`0x${mask}`) >> 9n) % 2n === 1n;
 }

@@ -64,7 +64,7 @@ function stagePaths(runDir: string, name: string) {
     checkpoint: (checkpoint: string) => join(checkpoints, checkpoint),
     rollouts: (checkpoint: string) => join(checkpoints, checkpoint, 'rollouts.jsonl'),
     result: join(dir, 'result.json'),
-    stop: join(dir, 'stop.json'),
+    stop: (reservation: string) => join(dir, 'stops', `${encodeURIComponent(reservation)}.json`),
   };
 }
 

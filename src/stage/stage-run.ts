@@ -17,6 +17,8 @@ export interface StageRun {
   spec: Spec;
   stage: TrainedStage;
   gpus: string[];
+  /** Id of the reservation that the attempt is on: a stop that names another one is not meant. */
+  reservation: string;
   /** Aborted when the stage is cancelled, its worker shuts down, or the server has given this attempt up. */
   signal: AbortSignal;
   /** How long a trainer may take to commit and end once the signal is aborted. */

@@ -17,6 +17,8 @@ export interface WatchedTrainer {
     signal: AbortSignal;
     /** How long the trainer may take to commit and end once the signal is aborted. */
     grace_ms: () => number;
+    /** Whose stop is meant. */
+    reservation: string;
   };
   live: LiveView;
   limits: LimitsSpec;
@@ -89,9 +91,9 @@ export async function watchTrainer(watched: WatchedTrainer): Promise<Ended> {
 }
 
 /** The reason of a stop once one is asked for; null when the trainer has ended. */
-async function untilAskedToStop({ paths, stage }: WatchedTrainer, over: AbortSignal): Promise<string | null> {
+async function untilAskedToStop({ paths, stage, run }: WatchedTrainer, over: AbortSignal): Promise<string | null> {
   while (!over.aborted) {
-    const stop = await readStop(paths, stage);
+    const stop = await readStop(paths, stage, run.reservation);
     if (stop) return stop.reason;
     await sleep(STOP_POLL_MS, undefined, { signal: over }).catch(() => undefined);
   }

@@ -22,6 +22,7 @@ const grpo = (root: string): StageRun => ({
   spec: aSpec(),
   stage: 'grpo',
   gpus: [],
+  reservation: 'r.1',
   signal: new AbortController().signal,
   grace_ms: () => 0,
   ended: () => new Error('ended'),

@@ -56,7 +56,7 @@ function watch({
   const limits = { ...Spec.parse(spec).limits, progress_floor_s: floor_s, load_timeout_s: floor_s };
   const live = new LiveView('grpo', 1, () => undefined);
   const events = { take: () => undefined, settled: async () => undefined, onHeard: () => undefined };
-  const run = { signal: abort.signal, grace_ms: () => grace_ms };
+  const run = { signal: abort.signal, grace_ms: () => grace_ms, reservation: 'r.2' };
   return { live, ended: watchTrainer({ child, paths, stage: 'grpo', run, live, limits, gone, events }) };
 }
 
@@ -69,12 +69,24 @@ describe('watchTrainer', () => {
   it('passes a stop that is asked for on, with its reason', async () => {
     await start('lifeline.mjs');
     const { ended } = watch();
-    await requestStop(paths, 'grpo', 'node a will be taken away');
+    await requestStop(paths, 'grpo', 'r.2', 'node a will be taken away');
     expect(await ended).toMatchObject({
       why: 'stop',
       reason: 'node a will be taken away',
       exit: { signal: 'SIGTERM' },
     });
+  });
+
+  it('leaves a trainer alone where a late stop names another reservation', async () => {
+    await start('lifeline.mjs');
+    const abort = new AbortController();
+    const { ended } = watch({ abort });
+    await requestStop(paths, 'grpo', 'r.1', 'paused on request');
+    await requestStop(paths, 'grpo', 'r.3', 'paused on request');
+    const first = await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 800, 'runs on'))]);
+    expect(first).toBe('runs on');
+    abort.abort();
+    expect((await ended).why).toBe('aborted');
   });
 
   it('ends a trainer that is stuck, with its stacks in the log', async () => {

@@ -20,22 +20,26 @@ afterAll(() => environment?.teardown());
 
 /** A node whose stage runs until it is asked to stop, told to cancel, or `finish` is called. */
 function aRun() {
-  const reservations: { avoid: string[] }[] = [];
+  const reservations: { avoid: string[]; reservation: string }[] = [];
   const released: string[] = [];
+  const asked: string[] = [];
   let attempts = 0;
   let stop: ((reason: string) => void) | null = null;
   let finish: (() => void) | null = null;
   const activities = {
     readRun: async () => knownRun(outside),
     prepareRun: async ({ spec: given }: { spec: object }) => knownRun(given),
-    reserveNode: async ({ avoid }: { avoid: string[] }) => {
-      reservations.push({ avoid });
+    reserveNode: async ({ avoid, reservation }: { avoid: string[]; reservation: string }) => {
+      reservations.push({ avoid, reservation });
       return { node: 'a', task_queue: 'gavel-node-a', gpus: [] };
     },
-    releaseNode: async ({ owner }: { owner: string }) => {
-      released.push(owner);
+    releaseNode: async ({ reservation }: { reservation: string }) => {
+      released.push(reservation);
     },
-    askToStop: async ({ reason }: { reason: string }) => stop?.(reason),
+    askToStop: async ({ reservation, reason }: { reservation: string; reason: string }) => {
+      asked.push(reservation);
+      stop?.(reason);
+    },
     serveModel: async () => {
       await beatingUntil(new Promise(() => undefined));
     },
@@ -64,6 +68,7 @@ function aRun() {
     activities,
     reservations,
     released,
+    asked,
     attempts: () => attempts,
     finish: () => finish?.(),
   };
@@ -100,10 +105,14 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
       await until('the first attempt', () => run.attempts() === 1);
       const status = (await handle.executeUpdate('pause')) as RunStatus;
       expect(status.stages.grpo?.state).toBe('paused');
-      expect(run.released).toEqual(['gavel/paused/grpo']);
+      expect(run.released).toEqual(run.reservations.map(({ reservation }) => reservation));
       expect(run.attempts()).toBe(1);
       await handle.executeUpdate('resume');
       await until('the second attempt', () => run.attempts() === 2);
+      // What comes late names the reservation that it was meant for, and that is over.
+      const [first, second] = run.reservations.map(({ reservation }) => reservation);
+      expect(first).not.toBe(second);
+      expect(run.asked).toEqual([first]);
       expect(await stateOf(handle)).toBe('running');
       run.finish();
       await handle.result();

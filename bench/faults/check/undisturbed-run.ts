@@ -173,6 +173,7 @@ export async function runUndisturbed(
       spec,
       stage,
       gpus: [],
+      reservation: 'undisturbed.1',
       signal: over.signal,
       grace_ms: () => 0,
       ended: () => over.signal.reason as Error,

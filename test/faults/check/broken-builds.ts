@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { expect, vi } from 'vitest';
 import type { Assertion } from '../../../bench/faults/check/assertions.ts';
 import type { Failpoint } from '../../../src/failpoints.ts';
-import { clearStop, requestStop } from '../../../src/run-directory/stop.ts';
+import { requestStop } from '../../../src/run-directory/stop.ts';
 import type { Behaviour } from '../../gateway/fake-judge.ts';
 import type { MiniRun } from './mini-run.ts';
 
@@ -50,11 +50,10 @@ export async function asked(made: MiniRun): Promise<void> {
   await made.untilStep(1, 3);
   const fault = { stage: 'grpo', epoch: 1, step: 3, committed: 2, detail: '' } as const;
   made.log.add({ event: 'fault', id: 1, kind: 'preemptionNotice', ...fault });
-  await requestStop(made.paths, 'grpo', 'a test asks');
+  await requestStop(made.paths, 'grpo', 'r.1', 'a test asks');
   await first;
   made.letGo();
-  await clearStop(made.paths, 'grpo');
-  await made.attempt();
+  await made.attempt('a', 'r.2');
 }
 
 /** As `killed`, late, and with the fault in the log: what was lost is counted from there. */

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ALWAYS } from '../../../bench/faults/check/assertions.ts';
 import { leftovers } from '../../../bench/faults/check/leftover-resources.ts';
 import type { Failpoint } from '../../../src/failpoints.ts';
-import { leaseGpus, releaseGpus } from '../../../src/gpus/leases.ts';
+import { leaseGpus, releaseClaim } from '../../../src/gpus/leases.ts';
 import type { Behaviour } from '../../gateway/fake-judge.ts';
 import { asked, cases, gatewayKilled, killed, killedLate, takenOver } from './broken-builds.ts';
 import { MiniRun } from './mini-run.ts';
@@ -124,8 +124,10 @@ async function afterARelease(failpoints: Failpoint[]) {
   try {
     process.env.GAVEL_FAILPOINTS = failpoints.join(',');
     const gpus = [{ uuid: 'GPU-a0', index: 0, name: 'given', memory_mib: 0, used_by: null }];
-    await leaseGpus({ root: folder, node: 'a', count: 1, owner: 'o', gpus, isAlive: async () => true });
-    await releaseGpus({ root: folder, owner: 'o' });
+    const owner = { kind: 'workflow' as const, namespace: 'n', namespace_id: 'i', workflow_id: 'w', run_id: 'r' };
+    const claim = { root: 'root', owner, reservation: 'r.1', attempt: 1 };
+    await leaseGpus({ root: folder, node: 'a', count: 1, claim, gpus, workflowRuns: async () => true });
+    await releaseClaim(folder, claim);
     return await leftovers(folder, [], 0);
   } finally {
     rmSync(folder, { recursive: true, force: true });

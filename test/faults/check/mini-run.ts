@@ -75,13 +75,14 @@ export class MiniRun {
   }
 
   /** One attempt at the stage, with the failpoints in force; rejects as the activity would. */
-  async attempt(node = 'a'): Promise<StageResult> {
+  async attempt(node = 'a', reservation = 'r.1'): Promise<StageResult> {
     process.env.GAVEL_FAILPOINTS = this.failpoints.join(',');
     return runStage({
       config: this.config(node),
       spec: this.spec,
       stage: 'grpo',
       gpus: [],
+      reservation,
       signal: new AbortController().signal,
       grace_ms: () => 0,
       ended: () => new Error('ended'),

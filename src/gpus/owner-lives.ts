@@ -1,0 +1,36 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Claim, WorkflowOwner } from '../contracts/reservation.ts';
+import { machineName, runs } from '../process/stat.ts';
+import { orNull, writeAtomic } from '../run-directory/files.ts';
+import { beatFolder } from './lease-folder.ts';
+import { stillFor } from './still.ts';
+
+/** Whether the owner of a claim still exists; what it holds is void otherwise. */
+
+/** false: the workflow's execution is over, or its namespace does not know it. */
+export type WorkflowRuns = (owner: WorkflowOwner) => Promise<boolean>;
+
+/** A process beats this often; others take one that has not for `beatGone_ms` for gone. */
+export const beat_ms = 5000;
+const beatGone_ms = 30_000;
+
+const beatPath = (folder: string, { reservation }: Claim) => join(beatFolder(folder), encodeURIComponent(reservation));
+
+export async function ownerLives(folder: string, claim: Claim, workflowRuns: WorkflowRuns): Promise<boolean> {
+  const { owner } = claim;
+  if (owner.kind === 'workflow') return workflowRuns(owner);
+  // Looked up where its id means something; anywhere else its beat is all that can be seen of it.
+  if (owner.machine === machineName()) return runs(owner.process);
+  const path = beatPath(folder, claim);
+  const beat = (await readFile(path, 'utf8').catch(orNull)) ?? '';
+  return stillFor(path, beat) < beatGone_ms;
+}
+
+/** Says that the process of `claim` lives. */
+export async function beat(folder: string, claim: Claim, number: number): Promise<void> {
+  await mkdir(beatFolder(folder), { recursive: true });
+  await writeAtomic(beatPath(folder, claim), String(number));
+}
+
+export const endBeat = (folder: string, claim: Claim): Promise<void> => rm(beatPath(folder, claim), { force: true });
