@@ -29,6 +29,7 @@ import * as taskSection from '../src/contracts/spec/task.ts';
 import * as stage from '../src/contracts/stage.ts';
 import * as status from '../src/contracts/status.ts';
 import * as trace from '../src/contracts/trace.ts';
+import * as verdict from '../src/contracts/verdict.ts';
 import { schemaNames } from './schema-names.ts';
 import { specPage } from './spec-page.ts';
 
@@ -59,6 +60,7 @@ const modules = [
   sftSection,
   wholeSpec,
   taskSection,
+  verdict,
   trace,
   stage,
   status,

@@ -29,6 +29,13 @@ class ModeTemplate(BaseModel):
         extra="forbid",
     )
     messages: Annotated[list[MessageTemplate], Field(min_length=1)]
+    answer_prefix: Annotated[
+        str | None,
+        Field(
+            description='What the answer is made to begin with, say "Score: ", where the engine can continue a message.',
+            min_length=1,
+        ),
+    ] = None
 
 
 class GateSpec(BaseModel):
@@ -164,6 +171,41 @@ class SamplingSpec(BaseModel):
         float,
         Field(description="Share of probability that is sampled from.", gt=0.0, le=1.0),
     ] = 1
+    top_k: Annotated[
+        int,
+        Field(
+            description="How many of the likeliest tokens are sampled from; 0: all.",
+            ge=0,
+        ),
+    ] = 0
+    min_p: Annotated[
+        float,
+        Field(
+            description="Least probability, as a share of the likeliest token's.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ] = 0
+    repetition_penalty: Annotated[
+        float,
+        Field(
+            description="Above 1, tokens seen before become less likely.",
+            gt=0.0,
+            le=2.0,
+        ),
+    ] = 1
+    presence_penalty: Annotated[
+        float,
+        Field(
+            description="Taken from the logit of each token written before.",
+            ge=-2.0,
+            le=2.0,
+        ),
+    ] = 0
+    frequency_penalty: Annotated[
+        float,
+        Field(description="The same, for each time that it was written.", ge=-2.0, le=2.0),
+    ] = 0
     max_tokens: Annotated[int, Field(description="Longest reply, tokens.", ge=1)] = 512
 
 
@@ -269,6 +311,77 @@ class TaskSpec(BaseModel):
         Field(description="Held-out prompts whose completions the audit grades.", ge=1),
     ] = 100
     seed: Annotated[int, Field(description="Same seed, same prompts and splits.", ge=0)] = 0
+
+
+class Distribution(RootModel[list[float]]):
+    root: Annotated[list[float], Field(max_length=10, min_length=10)]
+
+
+class Grade(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    trace_keys: Annotated[
+        list[str],
+        Field(description="One a vote, in order; every one is in the ledger."),
+    ]
+    verdict: Annotated[
+        Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
+        Field(
+            description="Without a score: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
+        ),
+    ]
+    score: Annotated[
+        int | None,
+        Field(
+            description="The most probable digit; null unless verdict is scored.",
+            ge=0,
+            le=9,
+        ),
+    ]
+    value: Annotated[
+        float | None,
+        Field(
+            description="Expectation over the ten digits, or the score where there is no distribution; null without a score.",
+            ge=0.0,
+            le=9.0,
+        ),
+    ]
+    value_rule: Annotated[
+        Literal["expectation", "score"] | None,
+        Field(description="Which of the two `value` is; null without a score."),
+    ]
+    p_pass: Annotated[
+        float | None,
+        Field(
+            description="Probability of a score at or above the rubric's threshold; 1 or 0 where there is no distribution.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    confidence: Annotated[
+        float | None,
+        Field(
+            description="Probability of the most probable digit among the ten.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    distribution: Annotated[
+        Distribution | None,
+        Field(description="Renormalised probabilities of the scores 0 to 9; null: not known."),
+    ]
+    off_scale_mass: Annotated[
+        float | None,
+        Field(
+            description="Probability outside the digits seen, before renormalising; null: the server gave none.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    reasoning: Annotated[str | None, Field(description="Of the first vote that counts.")]
+    replayed: Annotated[bool, Field(description="true: answered from the ledger, nothing was paid.")]
+    latency_ms: Annotated[float, Field(description="Of the slowest vote.", ge=0.0)]
 
 
 class Message(BaseModel):
@@ -422,7 +535,21 @@ class RolloutRecord(BaseModel):
     prompt_id: str
     completion: str
     trace_keys: Annotated[list[str], Field(description="One per vote; every one is in the ledger.")]
-    score: Annotated[float | None, Field(ge=0.0, le=9.0)]
+    verdict: Annotated[
+        Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
+        Field(
+            description="Without a score: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
+        ),
+    ]
+    score: Annotated[int | None, Field(ge=0, le=9)]
+    value: Annotated[
+        float | None,
+        Field(
+            description="What the reward is made of; null where the verdict has no score.",
+            ge=0.0,
+            le=9.0,
+        ),
+    ]
     verifier: Annotated[float | None, Field(ge=0.0, le=1.0)]
     reward: float | None
     advantage: float | None
@@ -653,12 +780,61 @@ class VerdictRow(BaseModel):
         extra="forbid",
     )
     row_id: str
-    key: str
-    verdict: Literal["scored", "unparseable", "refused", "abstained", "failed"]
-    score: Annotated[int | None, Field(ge=0, le=9)]
-    expectation: Annotated[float | None, Field(ge=0.0, le=9.0)]
-    confidence: Annotated[float | None, Field(ge=0.0, le=1.0)]
-    off_digit_mass: Annotated[float | None, Field(ge=0.0, le=1.0)]
+    trace_keys: list[str]
+    verdict: Annotated[
+        Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
+        Field(
+            description="Without a score: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
+        ),
+    ]
+    score: Annotated[
+        int | None,
+        Field(
+            description="The most probable digit; null unless verdict is scored.",
+            ge=0,
+            le=9,
+        ),
+    ]
+    value: Annotated[
+        float | None,
+        Field(
+            description="Expectation over the ten digits, or the score where there is no distribution; null without a score.",
+            ge=0.0,
+            le=9.0,
+        ),
+    ]
+    value_rule: Annotated[
+        Literal["expectation", "score"] | None,
+        Field(description="Which of the two `value` is; null without a score."),
+    ]
+    p_pass: Annotated[
+        float | None,
+        Field(
+            description="Probability of a score at or above the rubric's threshold; 1 or 0 where there is no distribution.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    confidence: Annotated[
+        float | None,
+        Field(
+            description="Probability of the most probable digit among the ten.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    distribution: Annotated[
+        Distribution | None,
+        Field(description="Renormalised probabilities of the scores 0 to 9; null: not known."),
+    ]
+    off_scale_mass: Annotated[
+        float | None,
+        Field(
+            description="Probability outside the digits seen, before renormalising; null: the server gave none.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
     replayed: bool
     latency_ms: Annotated[float, Field(ge=0.0)]
 
@@ -765,6 +941,22 @@ class Rubric(BaseModel):
         dict[Annotated[str, StringConstraints(pattern=r"^[0-9]$")], str],
         Field(description="Meaning of each score, 0 to 9."),
     ]
+    threshold: Annotated[
+        int,
+        Field(
+            description="A score at or above this says that the completion passes.",
+            ge=1,
+            le=9,
+        ),
+    ] = 5
+    max_off_scale_mass: Annotated[
+        float,
+        Field(
+            description="Probability outside the ten digits above which a verdict is off_scale and has no score.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ] = 0.5
     modes: RubricModes
 
 
@@ -1080,47 +1272,64 @@ class Spec(BaseModel):
     limits: Annotated[LimitsSpec, Field(validate_default=True)] = {}
 
 
-class Grade(BaseModel):
+class Verdict(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    key: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    verdict: Literal["scored", "unparseable", "refused", "abstained", "failed"]
+    verdict: Annotated[
+        Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
+        Field(
+            description="Without a score: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
+        ),
+    ]
     score: Annotated[
         int | None,
         Field(
-            description="The digit the model gave; null unless verdict is scored.",
+            description="The most probable digit; null unless verdict is scored.",
             ge=0,
             le=9,
         ),
     ]
-    expectation: Annotated[
+    value: Annotated[
         float | None,
         Field(
-            description="Mean score under the renormalised digit probabilities.",
+            description="Expectation over the ten digits, or the score where there is no distribution; null without a score.",
             ge=0.0,
             le=9.0,
+        ),
+    ]
+    value_rule: Annotated[
+        Literal["expectation", "score"] | None,
+        Field(description="Which of the two `value` is; null without a score."),
+    ]
+    p_pass: Annotated[
+        float | None,
+        Field(
+            description="Probability of a score at or above the rubric's threshold; 1 or 0 where there is no distribution.",
+            ge=0.0,
+            le=1.0,
         ),
     ]
     confidence: Annotated[
         float | None,
         Field(
-            description="Renormalised probability of the most probable digit.",
+            description="Probability of the most probable digit among the ten.",
             ge=0.0,
             le=1.0,
         ),
     ]
-    off_digit_mass: Annotated[
+    distribution: Annotated[
+        Distribution | None,
+        Field(description="Renormalised probabilities of the scores 0 to 9; null: not known."),
+    ]
+    off_scale_mass: Annotated[
         float | None,
         Field(
-            description="Probability outside the ten digits, before renormalising.",
+            description="Probability outside the digits seen, before renormalising; null: the server gave none.",
             ge=0.0,
             le=1.0,
         ),
     ]
-    reasoning: str | None
-    replayed: Annotated[bool, Field(description="true: answered from the ledger, nothing was paid.")]
-    latency_ms: Annotated[float, Field(ge=0.0)]
 
 
 class GradeRequest(BaseModel):
@@ -1134,7 +1343,7 @@ class GradeRequest(BaseModel):
     ] = None
     occasion: Annotated[
         str,
-        Field(pattern="^(grpo:\\d+:\\d+:\\d+:\\d+|audit:[^:]+:\\d+|retest:[^:]+:\\d+|call:[^:]+)$"),
+        Field(pattern="^(grpo:\\d+:\\d+:\\d+|audit:[^:]+|retest:[^:]+:\\d+|call:[^:]+)$"),
     ]
     prompt: str
     completion: str
@@ -1151,7 +1360,7 @@ class Trace(BaseModel):
     key: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     occasion: Annotated[
         str,
-        Field(pattern="^(grpo:\\d+:\\d+:\\d+:\\d+|audit:[^:]+:\\d+|retest:[^:]+:\\d+|call:[^:]+)$"),
+        Field(pattern="^(grpo:\\d+:\\d+:\\d+|audit:[^:]+|retest:[^:]+:\\d+|call:[^:]+):\\d+$"),
     ]
     run: str
     stage: Literal["grpo", "sft", "audit", "serve"]
@@ -1164,20 +1373,66 @@ class Trace(BaseModel):
     completion: str
     ground_truth: str | None
     messages: list[Message]
+    answer_prefix: Annotated[
+        str | None,
+        Field(description="What the answer was made to begin with; `reply` goes on from it."),
+    ]
     reply: str
     reasoning: str | None
-    verdict: Literal["scored", "unparseable", "refused", "abstained", "failed"]
-    score: Annotated[int | None, Field(ge=0, le=9)]
-    expectation: Annotated[float | None, Field(ge=0.0, le=9.0)]
-    distribution: Annotated[
-        list[float] | None,
+    verdict: Annotated[
+        Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
         Field(
-            description="Renormalised probabilities of scores 0 to 9.",
-            max_length=10,
-            min_length=10,
+            description="Without a score: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
         ),
     ]
-    off_digit_mass: Annotated[float | None, Field(ge=0.0, le=1.0)]
+    score: Annotated[
+        int | None,
+        Field(
+            description="The most probable digit; null unless verdict is scored.",
+            ge=0,
+            le=9,
+        ),
+    ]
+    value: Annotated[
+        float | None,
+        Field(
+            description="Expectation over the ten digits, or the score where there is no distribution; null without a score.",
+            ge=0.0,
+            le=9.0,
+        ),
+    ]
+    value_rule: Annotated[
+        Literal["expectation", "score"] | None,
+        Field(description="Which of the two `value` is; null without a score."),
+    ]
+    p_pass: Annotated[
+        float | None,
+        Field(
+            description="Probability of a score at or above the rubric's threshold; 1 or 0 where there is no distribution.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    confidence: Annotated[
+        float | None,
+        Field(
+            description="Probability of the most probable digit among the ten.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    distribution: Annotated[
+        Distribution | None,
+        Field(description="Renormalised probabilities of the scores 0 to 9; null: not known."),
+    ]
+    off_scale_mass: Annotated[
+        float | None,
+        Field(
+            description="Probability outside the digits seen, before renormalising; null: the server gave none.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
     usage: Usage | None
     latency_ms: Annotated[float, Field(ge=0.0)]
     reused_from: Annotated[
@@ -1266,12 +1521,6 @@ class Fidelity(BaseModel):
     quadratic_weighted_kappa: Measure
     exact: Measure
     within_1: Measure
-    exact_digit: Annotated[
-        Measure | None,
-        Field(
-            description="Share of rows where the digit given is the judge's: a rounded expectation hardly ever is, where two likely digits lie apart."
-        ),
-    ] = None
     confusion: Annotated[
         list[list[int]],
         Field(

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { loadConfig } from '../config.ts';
 import { GradingMode } from '../contracts/mode.ts';
-import { GradingRole, StageName, type Trace, VerdictKind } from '../contracts/trace.ts';
+import { GradingRole, StageName, type Trace } from '../contracts/trace.ts';
+import { VerdictKind } from '../contracts/verdict.ts';
 import { readTraces, type TraceFilter } from '../ledger/reader.ts';
 import { paint } from './colors.ts';
 import { CliError, EXIT } from './exit.ts';
@@ -90,13 +91,14 @@ function filterOf({
 /** A trace for people: who said what about which answer, and why. */
 export function pretty(trace: Trace): string {
   const score = trace.score === null ? paint.yellow(trace.verdict) : paint.bold(`score ${trace.score}`);
-  const expectation = trace.expectation === null ? '' : ` (expected ${trace.expectation.toFixed(2)})`;
+  const value = trace.value_rule === 'expectation' ? ` (value ${trace.value?.toFixed(2)})` : '';
+  const off = trace.verdict === 'off_scale' ? ` (${trace.off_scale_mass?.toFixed(2)} outside the digits)` : '';
   const head = [
     paint.cyan(trace.key.slice(0, 12)),
     trace.occasion,
     trace.role,
     trace.mode,
-    `${score}${expectation}`,
+    `${score}${value}${off}`,
     `${trace.latency_ms.toFixed(0)} ms`,
   ];
   const truth = trace.ground_truth === null ? [] : [`  truth       ${oneLine(trace.ground_truth)}`];

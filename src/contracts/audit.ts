@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { GradingMode } from './mode.ts';
 import { AuditSpec, GateSpec } from './spec/audit.ts';
-import { VerdictKind } from './trace.ts';
+import { verdictFields } from './verdict.ts';
 
 /** `audit.json`: the two questions of an audit, answered apart, each figure with its n and interval. */
 
@@ -26,12 +26,8 @@ export const AuditRow = z.strictObject({
 /** One verdict about one audit row, a line of <stage>/verdicts-<role>-<mode>.jsonl. */
 export const VerdictRow = z.strictObject({
   row_id: z.string(),
-  key: z.string(),
-  verdict: VerdictKind,
-  score: z.int().min(0).max(9).nullable(),
-  expectation: z.number().min(0).max(9).nullable(),
-  confidence: z.number().min(0).max(1).nullable(),
-  off_digit_mass: z.number().min(0).max(1).nullable(),
+  trace_keys: z.array(z.string()),
+  ...verdictFields,
   replayed: z.boolean(),
   latency_ms: z.number().min(0),
 });
@@ -80,11 +76,6 @@ export const Fidelity = z.strictObject({
   quadratic_weighted_kappa: Measure,
   exact: Measure,
   within_1: Measure,
-  exact_digit: Measure.nullable()
-    .default(null)
-    .describe(
-      "Share of rows where the digit given is the judge's: a rounded expectation hardly ever is, where two likely digits lie apart.",
-    ),
   confusion: z.array(z.array(z.int()).length(10)).length(10).describe('Rows: judge score; columns: grader score.'),
 });
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { GradingMode } from './mode.ts';
+import { PanelSpec } from './spec/judge.ts';
 import { SamplingSpec } from './spec/sampling.ts';
 import { GradingRole, StageName } from './trace.ts';
 
@@ -21,17 +22,21 @@ export const GatewayRole = z.strictObject({
     .array(z.string())
     .default([])
     .describe('Hosts that this key may be sent to, wherever the endpoint file says that the model is.'),
+  engine: z
+    .enum(['vllm', 'openai'])
+    .default('openai')
+    .describe('vllm: every sampling setting is sent, answers can be begun and constrained; openai: its fields alone.'),
   mode: GradingMode.default('reasoned').describe('Mode of a grading call that names none.'),
+  panel: PanelSpec.prefault({}).describe('The votes that make one verdict.'),
   sampling: SamplingSpec.prefault({}),
+  chat_template_kwargs: z.record(z.string(), z.unknown()).default({}).describe("Handed to the model's chat template."),
   concurrency: z.int().min(1).max(4096).default(64).describe('Calls to the model in flight at once.'),
   timeout_s: z.number().gt(0).default(120).describe('One call to the model, seconds.'),
   outage_limit_s: z.number().gt(0).default(1800).describe('How long a call waits for a model that is away.'),
   extra_body: z
     .record(z.string(), z.unknown())
     .default({})
-    .describe(
-      "Fields added to each grading request as they are, say {chat_template_kwargs: {enable_thinking: false}}. Part of the call's key.",
-    ),
+    .describe("Fields added to each grading request as they are. Part of the call's key."),
 });
 
 export const GatewayConfig = z.strictObject({

@@ -9,7 +9,15 @@ export const MessageTemplate = z.strictObject({
     .describe('Text with {{prompt}}, {{completion}}, {{scores}} and, if reference-guided, {{ground_truth}}.'),
 });
 
-export const ModeTemplate = z.strictObject({ messages: z.array(MessageTemplate).min(1) });
+export const ModeTemplate = z.strictObject({
+  messages: z.array(MessageTemplate).min(1),
+  answer_prefix: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('What the answer is made to begin with, say "Score: ", where the engine can continue a message.'),
+});
 
 export const Rubric = z.strictObject({
   name: z.string().min(1),
@@ -19,6 +27,18 @@ export const Rubric = z.strictObject({
     .default(false)
     .describe('true: the judge is shown the ground truth, and the report says so.'),
   scores: z.record(z.string().regex(/^[0-9]$/), z.string()).describe('Meaning of each score, 0 to 9.'),
+  threshold: z
+    .int()
+    .min(1)
+    .max(9)
+    .default(5)
+    .describe('A score at or above this says that the completion passes.'),
+  max_off_scale_mass: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe('Probability outside the ten digits above which a verdict is off_scale and has no score.'),
   modes: z.strictObject({
     reasoned: ModeTemplate.describe('The reply reasons, then ends in "Score: N".'),
     single_token: ModeTemplate.describe('The reply is one digit.'),

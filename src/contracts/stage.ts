@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Spec } from './spec/spec.ts';
 import { StageName } from './trace.ts';
+import { VerdictKind } from './verdict.ts';
 
 /** What an activity and the child process of a stage say to each other, and what a stage leaves behind. */
 
@@ -71,7 +72,9 @@ export const RolloutRecord = z.strictObject({
   prompt_id: z.string(),
   completion: z.string(),
   trace_keys: z.array(z.string()).describe('One per vote; every one is in the ledger.'),
-  score: z.number().min(0).max(9).nullable(),
+  verdict: VerdictKind,
+  score: z.int().min(0).max(9).nullable(),
+  value: z.number().min(0).max(9).nullable().describe("What the reward is made of; null where the verdict has no score."),
   verifier: z.number().min(0).max(1).nullable(),
   reward: z.number().nullable(),
   advantage: z.number().nullable(),

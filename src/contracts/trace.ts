@@ -1,14 +1,19 @@
 import { z } from 'zod';
 import { GradingMode } from './mode.ts';
+import { verdictFields } from './verdict.ts';
 
 /** One grading call kept whole, the request that asks for it, and the verdict that answers it. */
 
 export const StageName = z.enum(['grpo', 'sft', 'audit', 'serve']);
 export const GradingRole = z.enum(['judge', 'grader', 'base']);
-export const VerdictKind = z.enum(['scored', 'unparseable', 'refused', 'abstained', 'failed']);
 
-/** Reads: a step of GRPO, an audit row, a retest, or a call through the served endpoint. */
-export const Occasion = z.string().regex(/^(grpo:\d+:\d+:\d+:\d+|audit:[^:]+:\d+|retest:[^:]+:\d+|call:[^:]+)$/);
+/** What a subject is judged for: a rollout of GRPO, an audit row, the n-th retest of one, or a call of a user. */
+export const Occasion = z.string().regex(/^(grpo:\d+:\d+:\d+|audit:[^:]+|retest:[^:]+:\d+|call:[^:]+)$/);
+
+/** An occasion and the number of the panel's vote. */
+export const VoteOccasion = z
+  .string()
+  .regex(/^(grpo:\d+:\d+:\d+|audit:[^:]+|retest:[^:]+:\d+|call:[^:]+):\d+$/);
 
 export const Message = z.strictObject({
   role: z.enum(['system', 'user', 'assistant', 'developer', 'tool']),
@@ -33,26 +38,18 @@ export const GradeRequest = z.strictObject({
     .describe('Kept beside the trace; sent only if the rubric is reference-guided.'),
 });
 
+/** One verdict, which the votes of the role's panel make together. */
 export const Grade = z.strictObject({
-  key: z.string().regex(/^[0-9a-f]{64}$/),
-  verdict: VerdictKind,
-  score: z.int().min(0).max(9).nullable().describe('The digit the model gave; null unless verdict is scored.'),
-  expectation: z.number().min(0).max(9).nullable().describe('Mean score under the renormalised digit probabilities.'),
-  confidence: z.number().min(0).max(1).nullable().describe('Renormalised probability of the most probable digit.'),
-  off_digit_mass: z
-    .number()
-    .min(0)
-    .max(1)
-    .nullable()
-    .describe('Probability outside the ten digits, before renormalising.'),
-  reasoning: z.string().nullable(),
+  trace_keys: z.array(z.string().regex(/^[0-9a-f]{64}$/)).describe('One a vote, in order; every one is in the ledger.'),
+  ...verdictFields,
+  reasoning: z.string().nullable().describe('Of the first vote that counts.'),
   replayed: z.boolean().describe('true: answered from the ledger, nothing was paid.'),
-  latency_ms: z.number().min(0),
+  latency_ms: z.number().min(0).describe('Of the slowest vote.'),
 });
 
 export const Trace = z.strictObject({
   key: z.string().regex(/^[0-9a-f]{64}$/),
-  occasion: Occasion,
+  occasion: VoteOccasion,
   run: z.string(),
   stage: StageName,
   role: GradingRole,
@@ -64,17 +61,10 @@ export const Trace = z.strictObject({
   completion: z.string(),
   ground_truth: z.string().nullable(),
   messages: z.array(Message),
+  answer_prefix: z.string().nullable().describe('What the answer was made to begin with; `reply` goes on from it.'),
   reply: z.string(),
   reasoning: z.string().nullable(),
-  verdict: VerdictKind,
-  score: z.int().min(0).max(9).nullable(),
-  expectation: z.number().min(0).max(9).nullable(),
-  distribution: z
-    .array(z.number().min(0).max(1))
-    .length(10)
-    .nullable()
-    .describe('Renormalised probabilities of scores 0 to 9.'),
-  off_digit_mass: z.number().min(0).max(1).nullable(),
+  ...verdictFields,
   usage: Usage.nullable(),
   latency_ms: z.number().min(0),
   reused_from: z
@@ -86,7 +76,6 @@ export const Trace = z.strictObject({
 
 export type StageName = z.output<typeof StageName>;
 export type GradingRole = z.output<typeof GradingRole>;
-export type VerdictKind = z.output<typeof VerdictKind>;
 export type GradeRequest = z.output<typeof GradeRequest>;
 export type Grade = z.output<typeof Grade>;
 export type Trace = z.output<typeof Trace>;

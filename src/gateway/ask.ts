@@ -1,11 +1,10 @@
 import { BadRequestError } from 'openai';
 import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
-import type { GatewayRole } from '../contracts/gateway.ts';
-import type { GradingMode } from '../contracts/mode.ts';
 import type { Message, Trace } from '../contracts/trace.ts';
 import type { TokenLogprob } from '../judging/digits.ts';
-import type { Reply } from '../judging/verdict.ts';
-import { digitTokens } from './digit-tokens.ts';
+import type { Reply } from '../judging/reply.ts';
+import { choiceTokens } from './choice-tokens.ts';
+import { requestOf, type Settings } from './settings.ts';
 import type { Live, Upstream } from './upstream.ts';
 import { Garbage } from './upstream-errors.ts';
 
@@ -18,27 +17,17 @@ export interface Answer {
   latency_ms: number;
 }
 
-/** Parameters that decide the reply, and so are part of the call's key. One token is asked for greedily: its distribution is what counts, and does not depend on temperature. */
-export function samplingOf(
-  { sampling, extra_body }: GatewayRole,
-  mode: GradingMode,
-): Record<string, unknown> & { temperature: number; max_tokens: number } {
-  if (mode === 'single_token') return { temperature: 0, top_p: 1, max_tokens: 1, extra_body };
-  return { ...sampling, extra_body };
-}
-
 /** Asked under the same settings as everything else, so that a judge that rejects the settings rejects this too. */
 const PROBE: Message[] = [{ role: 'user', content: 'Reply with the digit 5.' }];
 
 /** Asks a model for one grading reply. Waits through outages; throws what Upstream.call throws. */
-export async function ask(upstream: Upstream, mode: GradingMode, messages: Message[]): Promise<Answer> {
-  const { extra_body, ...sampling } = samplingOf(upstream.config, mode);
+export async function ask(upstream: Upstream, messages: Message[], settings: Settings): Promise<Answer> {
   const asking = (messages: Message[]) => async (live: Live, signal: AbortSignal) => {
-    const body = { model: live.endpoint.model, messages, ...sampling, ...(extra_body as object) };
-    const allowed = mode === 'single_token' ? await digitTokens(live.endpoint, signal) : null;
-    return send(live, { ...body, ...(allowed ? { allowed_token_ids: allowed } : {}) } as Body, signal);
+    const allowed = settings.choices && (await choiceTokens(live.endpoint, settings.choices, signal));
+    const body = { model: live.endpoint.model, ...requestOf(settings, messages) };
+    return send(live, { ...body, ...(allowed && { allowed_token_ids: allowed }) } as unknown as Body, signal);
   };
-  const { value, latency_ms } = await upstream.call(sampling.max_tokens, asking(messages), asking(PROBE));
+  const { value, latency_ms } = await upstream.call(settings.max_tokens, asking(messages), asking(PROBE));
   const usage = value.usage
     ? { prompt_tokens: value.usage.prompt_tokens, completion_tokens: value.usage.completion_tokens }
     : null;

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createParser } from 'eventsource-parser';
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions';
 import type { Message, StageName, Trace } from '../contracts/trace.ts';
-import { parseReply } from '../judging/verdict.ts';
+import { readReply } from '../judging/read-reply.ts';
+import type { Scale } from '../judging/value.ts';
 import { keyOf } from '../ledger/key.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { ChatBody } from './chat-body.ts';
@@ -27,11 +28,13 @@ export class ChatRecorder {
   readonly #place: { run: string; stage: StageName };
   readonly #ledger: Ledger;
   readonly #upstream: Upstream;
+  readonly #scale: Scale;
 
-  constructor(place: { run: string; stage: StageName }, ledger: Ledger, upstream: Upstream) {
+  constructor(place: { run: string; stage: StageName }, ledger: Ledger, upstream: Upstream, scale: Scale) {
     this.#place = place;
     this.#ledger = ledger;
     this.#upstream = upstream;
+    this.#scale = scale;
   }
 
   /** Of several choices the first is kept. */
@@ -66,7 +69,8 @@ export class ChatRecorder {
 
   #trace(body: ChatBody, who: { model: string; model_digest: string | null }, heard: Heard, latency_ms: number): Trace {
     const { role, config } = this.#upstream;
-    const occasion = `call:${randomUUID()}`;
+    // One vote, as a panel of one casts it.
+    const occasion = `call:${randomUUID()}:0`;
     const messages = body.messages.map(plainMessage);
     const question = { ...who, rubric_digest: null, mode: config.mode, messages };
     const { messages: _, stream: __, ...sampling } = body;
@@ -76,7 +80,7 @@ export class ChatRecorder {
       reasoning_content: null,
       refusal: null,
     };
-    const { confidence: ___, ...judged } = parseReply({ ...reply, logprobs: null }, config.mode);
+    const reading = readReply({ ...reply, logprobs: null }, config.mode, this.#scale);
     const prompt = messages.findLast((message) => message.role === 'user')?.content ?? '';
     return {
       key: keyOf(question, sampling, occasion),
@@ -87,8 +91,9 @@ export class ChatRecorder {
       prompt,
       completion: '',
       ground_truth: null,
+      answer_prefix: null,
       reply: heard.content,
-      ...judged,
+      ...reading,
       usage: heard.usage,
       latency_ms,
       reused_from: null,

@@ -12,6 +12,7 @@ import {
 } from '../contracts/gateway.ts';
 import { GradeRequest } from '../contracts/trace.ts';
 import { loadRubric } from '../judging/rubric.ts';
+import { PLAIN_SCALE } from '../judging/value.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { chat } from './chat.ts';
 import type { ChatBody } from './chat-body.ts';
@@ -57,7 +58,7 @@ export async function startGateway(
   const recorders = new Map<Upstream, ChatRecorder>();
   if (config.record_chat) {
     for (const upstream of Object.values(upstreams))
-      recorders.set(upstream, new ChatRecorder({ run, stage }, ledger, upstream));
+      recorders.set(upstream, new ChatRecorder({ run, stage }, ledger, upstream, rubric?.rubric ?? PLAIN_SCALE));
   }
   const stats = () => statsOf(upstreams);
   const app = routes({ key, grader, upstreams, recorders, stats });

@@ -10,10 +10,9 @@ export interface Digits {
   argmax: number | null;
   /** Renormalised over the ten digits; null where unseen digits could change it. */
   distribution: number[] | null;
-  expectation: number | null;
   confidence: number | null;
   /** 1 minus the mass of the digits seen. */
-  off_digit_mass: number;
+  off_scale_mass: number;
 }
 
 /**
@@ -44,20 +43,16 @@ export function digitsAt(position: TokenLogprob): Digits {
     if (/^[0-9]$/.test(text)) mass[Number(text)] = (mass[Number(text)] as number) + probability;
   }
   const total = mass.reduce((sum, value) => sum + value, 0);
-  const off_digit_mass = Math.min(1, Math.max(0, 1 - total));
-  if (total === 0) return { argmax: null, distribution: null, expectation: null, confidence: null, off_digit_mass };
+  const off_scale_mass = Math.min(1, Math.max(0, 1 - total));
+  if (total === 0) return { argmax: null, distribution: null, confidence: null, off_scale_mass };
 
   const top = Math.max(...mass);
   const argmax = mass.indexOf(top);
   const missing = mass.filter((value) => value === 0).length;
-  const unseen = Math.min(missing * least, off_digit_mass);
+  const unseen = Math.min(missing * least, off_scale_mass);
   if (unseen > UNSEEN_SHARE * total) {
-    return { argmax, distribution: null, expectation: null, confidence: null, off_digit_mass };
+    return { argmax, distribution: null, confidence: null, off_scale_mass };
   }
   const distribution = mass.map((value) => value / total);
-  const expectation = Math.min(
-    9,
-    distribution.reduce((sum, value, digit) => sum + value * digit, 0),
-  );
-  return { argmax, distribution, expectation, confidence: Math.min(1, top / total), off_digit_mass };
+  return { argmax, distribution, confidence: Math.min(1, top / total), off_scale_mass };
 }

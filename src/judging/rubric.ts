@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import type { GradingMode } from '../contracts/mode.ts';
 import { Rubric } from '../contracts/rubric.ts';
-import type { Message } from '../contracts/trace.ts';
 import { canonicalJson, sha256 } from '../ledger/key.ts';
+import { PLACEHOLDER } from './messages.ts';
 
 export interface LoadedRubric {
   rubric: Rubric;
@@ -16,7 +16,6 @@ export class RubricError extends Error {
   override name = 'RubricError';
 }
 
-const PLACEHOLDER = /\{\{\s*([\w-]+)\s*\}\}/g;
 const KNOWN = ['prompt', 'completion', 'scores', 'ground_truth'];
 const MODES = ['reasoned', 'single_token'] as const;
 
@@ -83,18 +82,4 @@ function checkTemplate(rubric: Rubric, mode: GradingMode, fail: Fail): void {
   if (!used.has('ground_truth') && rubric.reference_guided) {
     fail(at, 'Expected {{ground_truth}} in a message, because reference_guided is true, got none.');
   }
-}
-
-/** Fills a mode's messages. One pass, so braces inside a prompt or completion stay as they are. */
-export function renderMessages(
-  rubric: Rubric,
-  mode: GradingMode,
-  values: { prompt: string; completion: string; ground_truth: string | null },
-): Message[] {
-  const scores = [...'0123456789'].map((score) => `${score}: ${rubric.scores[score]}`).join('\n');
-  const known: Record<string, string> = { ...values, ground_truth: values.ground_truth ?? '', scores };
-  return rubric.modes[mode].messages.map(({ role, content }) => ({
-    role,
-    content: content.replace(PLACEHOLDER, (_, name: string) => known[name] ?? ''),
-  }));
 }

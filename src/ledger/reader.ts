@@ -1,5 +1,6 @@
 import type { GradingMode } from '../contracts/mode.ts';
-import type { GradingRole, StageName, Trace, VerdictKind } from '../contracts/trace.ts';
+import type { GradingRole, StageName, Trace } from '../contracts/trace.ts';
+import type { VerdictKind } from '../contracts/verdict.ts';
 import { acceptedSegments } from './accepted.ts';
 import { parseLine } from './line.ts';
 import { segmentLines } from './segment.ts';

@@ -8,8 +8,7 @@ export const glossary = {
   grader: 'The model distilled from the judge’s graded answers: the student, and what this report is about.',
   base: 'The model that the grader was made from, before any training.',
   policy: 'The model that was trained by reinforcement learning (GRPO) on the judge’s scores.',
-  verdict:
-    'The outcome of one grading call: scored, unparseable, refused, abstained, or failed (no reply, while others got theirs).',
+  verdict: 'The outcome of one grading call: a score, or the reason that there is none.',
   score: 'A digit from 0 (worst) to 9 (best), with the meaning that the rubric gives it.',
   reward:
     'What the trainer receives for one answer: the verifier’s mark and the judge’s score, mixed as the spec says.',
@@ -23,7 +22,7 @@ export const glossary = {
   epoch: 'The number of one attempt at a stage; only the newest counts.',
   reasoned: 'Mode of grading: the model first writes its reasoning, then the score.',
   single_token:
-    'Mode of grading: the model answers with one digit; the score is the mean under its ten digit probabilities.',
+    'Mode of grading: the model answers with one digit; the score is the most probable one.',
   interval: 'Where the true figure plausibly lies, from a bootstrap that resamples whole prompts. Narrower is surer.',
   'quadratic weighted kappa':
     'Agreement of two graders beyond chance, large differences weighing most: 1 is perfect, 0 is chance.',
@@ -89,7 +88,7 @@ export const modeName = (mode: string) => mode.replaceAll('_', ' ');
 /** What each measure that a gate can be about is called, and how it is written. */
 export const gateMeasures: Record<string, { name: string; scale: Scale }> = {
   'fidelity.quadratic_weighted_kappa': { name: 'Agreement with the judge (quadratic weighted kappa)', scale: 'kappa' },
-  'fidelity.exact': { name: 'Same score as the judge, rounded', scale: 'share' },
+  'fidelity.exact': { name: 'Same score as the judge', scale: 'share' },
   'fidelity.within_1': { name: 'Score within 1 of the judge', scale: 'share' },
   'truth.grader.balanced_accuracy': { name: 'Grader against truth (balanced accuracy)', scale: 'share' },
   'truth.grader_minus_judge.balanced_accuracy': {

@@ -1,18 +1,15 @@
 import type { Audit } from '../../contracts/audit.ts';
+import { VerdictKind } from '../../contracts/verdict.ts';
 import { type Html, html, table } from '../html.ts';
 import { count, measured, word } from '../words.ts';
 import { section } from './section.ts';
 
-const kinds = ['scored', 'unparseable', 'refused', 'abstained', 'failed'];
 
 export function coverage(audit: Audit): Html {
   const question = 'Was every answer graded?';
   const { counts, grader, judge } = audit.coverage;
-  const more = new Set(
-    Object.values(counts)
-      .flatMap(Object.keys)
-      .filter((kind) => !kinds.includes(kind)),
-  );
+  const seen = Object.values(counts);
+  const kinds = VerdictKind.options.filter((kind) => kind === 'scored' || seen.some((of) => (of[kind] ?? 0) > 0));
   return section(
     'coverage',
     question,
@@ -22,7 +19,7 @@ ${audit.excluded_rows > 0 ? `${count(audit.excluded_rows)} rows were left out be
       'Verdicts by kind',
       [
         { head: 'graded by', cell: ([role]) => role },
-        ...[...kinds, ...more].map((kind) => ({
+        ...kinds.map((kind) => ({
           head: kind,
           cell: ([, of]: [string, Record<string, number>]) => count(of[kind] ?? 0),
           numeric: true,

@@ -30,14 +30,12 @@ export async function fidelity(audit: Audit): Promise<Html> {
     reference: { value: 0, label: 'what chance would give' },
   });
   const { exact, within_1 } = main;
-  // A rounded expectation is rarely the judge's digit where two likely digits lie apart; the digit itself says it.
-  const same = main.exact_digit ?? exact;
   const used = audit.judge_scores.filter((rows) => rows > 0.05 * sum(audit.judge_scores)).length;
   return section(
     'fidelity',
     question,
-    html`<p>Shown ${count(exact.n)} answers, the ${word('grader')} named the very digit of the ${word('judge')} for ${same.point === null ? 'an unknown share' : percent(same.point)}
-of them, and its score was at most one off for ${within_1.point === null ? 'an unknown share' : percent(within_1.point)}. Agreeing with the judge is not yet being right: see the next question.</p>`,
+    html`<p>Shown ${count(exact.n)} answers, the ${word('grader')} gave the score of the ${word('judge')} for ${exact.point === null ? 'an unknown share' : percent(exact.point)}
+of them, and a score at most one off for ${within_1.point === null ? 'an unknown share' : percent(within_1.point)}. Agreeing with the judge is not yet being right: see the next question.</p>`,
     html`<div class="pair">${await figureOf(
       confusionChart(main.confusion),
       html`Each row is one score of the judge; darker means a larger share of that row. Outlined: both gave the same score.`,
@@ -54,7 +52,7 @@ of them, and its score was at most one off for ${within_1.point === null ? 'an u
           cell: ({ of }) => measured(of.quadratic_weighted_kappa, 'kappa'),
           numeric: true,
         },
-        { head: 'same, rounded', cell: ({ of }) => measured(of.exact, 'share'), numeric: true },
+        { head: 'same score', cell: ({ of }) => measured(of.exact, 'share'), numeric: true },
         { head: 'within 1', cell: ({ of }) => measured(of.within_1, 'share'), numeric: true },
         { head: 'n', cell: ({ of }) => count(of.exact.n), numeric: true },
       ],

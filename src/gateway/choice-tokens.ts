@@ -1,21 +1,21 @@
 import type { Endpoint } from './endpoint.ts';
 
-/** Ids of the tokens "0" to "9" per server and model; null: the server cannot tell, so it is not vLLM. */
+/** Ids of the tokens that are the choices, per server, model and choices; null: a choice is not one token there. */
 const known = new Map<string, Promise<number[] | null>>();
 
 /**
- * Finds the ten digit tokens through vLLM's /tokenize, once per server.
+ * Finds the tokens that a reply is chosen from through vLLM's /tokenize, once per server.
  *
- * Constraining to `allowed_token_ids` keeps the mass outside the digits visible, which `structured_outputs` does not:
+ * Constraining to `allowed_token_ids` keeps the mass outside the choices visible, which `structured_outputs` does not:
  * in vLLM 0.32 its grammar mask lands on the logits (gpu_model_runner.py, sample_tokens) before the sampler takes the
  * raw log-probabilities (v1/sample/sampler.py, step 1), the token whitelist after (step 3). `logprob_token_ids` would give
  * all ten exactly, but one such request takes the top 20 from every other request in its batch (sampler.py, forward).
  */
-export function digitTokens(endpoint: Endpoint, signal: AbortSignal): Promise<number[] | null> {
-  const id = `${endpoint.base_url} ${endpoint.model}`;
+export function choiceTokens(endpoint: Endpoint, choices: string[], signal: AbortSignal): Promise<number[] | null> {
+  const id = JSON.stringify([endpoint.base_url, endpoint.model, choices]);
   let found = known.get(id);
   if (!found) {
-    found = ask(endpoint, signal);
+    found = ask(endpoint, choices, signal);
     known.set(id, found);
     // A server that is away is asked again.
     found.catch(() => known.delete(id));
@@ -26,11 +26,15 @@ export function digitTokens(endpoint: Endpoint, signal: AbortSignal): Promise<nu
 /** How servers other than vLLM answer; busy and broken ones answer otherwise, and are asked again. */
 const NO_SUCH_PATH = [400, 401, 403, 404, 405, 422, 501];
 
-async function ask({ base_url, model, api_key }: Endpoint, signal: AbortSignal): Promise<number[] | null> {
+async function ask(
+  { base_url, model, api_key }: Endpoint,
+  choices: string[],
+  signal: AbortSignal,
+): Promise<number[] | null> {
   const url = `${base_url.replace(/\/v1\/?$/, '')}/tokenize`;
   const headers = { 'content-type': 'application/json', ...(api_key ? { authorization: `Bearer ${api_key}` } : {}) };
   const ids: number[] = [];
-  for (const prompt of '0123456789') {
+  for (const prompt of choices) {
     const body = JSON.stringify({ model, prompt, add_special_tokens: false });
     const response = await fetch(url, { method: 'POST', headers, body, signal });
     if (!response.ok) {

@@ -1,0 +1,124 @@
+import type { GradeRequest, StageName, Trace } from '../contracts/trace.ts';
+import type { Prompting } from '../judging/modes/mode.ts';
+import { readReply } from '../judging/read-reply.ts';
+import type { Reading } from '../judging/reply.ts';
+import { type Scale, unscored } from '../judging/value.ts';
+import { keyOf, type Question, textDigest } from '../ledger/key.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { ask } from './ask.ts';
+import { KeepsFailing } from './poison.ts';
+import { keyed, type Settings, settingsOf } from './settings.ts';
+import { Rejected, type Upstream } from './upstream.ts';
+
+/** One vote of a panel: what is asked of whom, and for what. */
+export interface Call {
+  request: GradeRequest;
+  /** The request's occasion and the number of the vote. */
+  occasion: string;
+  upstream: Upstream;
+  question: Question;
+  settings: Settings;
+  scale: Scale;
+}
+
+/** Puts a vote's call together. */
+export function callOf(from: Omit<Call, 'settings'>, prompting: Prompting): Call {
+  return { ...from, settings: settingsOf(from.upstream.config, prompting) };
+}
+
+type Outcome = Reading & Pick<Trace, 'reply' | 'usage' | 'latency_ms' | 'reused_from'>;
+
+/** Answers grading calls: each key is asked once, and its trace is on disk before its verdict is out. */
+export class Voter {
+  readonly #place: { run: string; stage: StageName };
+  readonly #ledger: Ledger;
+  /** Calls under way, by key; and, where a reply may be reused, by role and text. */
+  readonly #calls = new Map<string, Promise<Trace>>();
+  readonly #texts = new Map<string, Promise<Trace>>();
+
+  constructor(place: { run: string; stage: StageName }, ledger: Ledger) {
+    this.#place = place;
+    this.#ledger = ledger;
+  }
+
+  /** The trace of a call, and whether it was answered without asking the model. */
+  async vote(call: Call): Promise<{ trace: Trace; replayed: boolean }> {
+    const { stats } = call.upstream;
+    const key = keyOf(call.question, keyed(call.settings), call.occasion);
+    stats.calls++;
+    const known = this.#ledger.find(key) ?? this.#calls.get(key);
+    if (known) {
+      stats.replayed++;
+      return { trace: await known, replayed: true };
+    }
+    const answer = this.#answer(call, key).finally(() => this.#calls.delete(key));
+    this.#calls.set(key, answer);
+    const trace = await answer;
+    const replayed = trace.reused_from !== null;
+    if (replayed) stats.replayed++;
+    return { trace, replayed };
+  }
+
+  async #answer(call: Call, key: string): Promise<Trace> {
+    // At temperature 0 the same text gives the same reply. A retest asks whether it really does, so it is never spared.
+    if (call.settings.temperature > 0 || call.occasion.startsWith('retest:')) return this.#ask(call, key);
+    const text = textDigest(call.question);
+    const earlier = this.#sameText(call, text);
+    if (earlier) return this.#reuse(call, key, earlier);
+    const flight = `${call.question.mode} ${call.upstream.role} ${text}`;
+    const running = this.#texts.get(flight);
+    const first = await running;
+    if (first && first.verdict !== 'failed') return this.#reuse(call, key, first);
+    const asked = this.#ask(call, key).finally(() => this.#texts.delete(flight));
+    this.#texts.set(flight, asked);
+    return asked;
+  }
+
+  #sameText({ question, settings }: Call, text: string): Trace | null {
+    const key = this.#ledger.keyOfText(text);
+    const trace = key === null ? null : this.#ledger.find(key);
+    // A call that failed left no reply to reuse.
+    if (trace === null || trace.verdict === 'failed') return null;
+    // Only with the same settings does its occasion lead to its key.
+    return keyOf(question, keyed(settings), trace.occasion) === trace.key ? trace : null;
+  }
+
+  async #reuse(call: Call, key: string, from: Trace): Promise<Trace> {
+    call.upstream.stats.reused++;
+    const { reply, reasoning, verdict, score, value, value_rule, p_pass, confidence, distribution } = from;
+    const { off_scale_mass, key: reused_from } = from;
+    const reading = { reasoning, verdict, score, value, value_rule, p_pass, confidence, distribution, off_scale_mass };
+    return this.#record(call, key, { reply, ...reading, usage: null, latency_ms: 0, reused_from });
+  }
+
+  async #ask(call: Call, key: string): Promise<Trace> {
+    const { upstream, question, settings, scale } = call;
+    try {
+      const { reply, usage, latency_ms } = await ask(upstream, question.messages, settings);
+      const reading = readReply(reply, question.mode, scale);
+      return await this.#record(call, key, { reply: reply.content, ...reading, usage, latency_ms, reused_from: null });
+    } catch (error) {
+      if (!(error instanceof Rejected || error instanceof KeepsFailing)) throw error;
+      // What this one request meets (too long, forbidden, a crash of the server's parser) it meets again: waiting would hold up
+      // the stage for ever, and ending it would let one completion end a run. It gets a verdict without a score, which says why.
+      const none = unscored(error instanceof Rejected && error.refused ? 'refused' : 'failed');
+      const reasoning =
+        error instanceof Rejected ? `The model server rejected the request: ${error.message}` : error.message;
+      const nothing = { reply: '', usage: null, latency_ms: 0, reused_from: null };
+      return this.#record(call, key, { ...none, reasoning, ...nothing });
+    }
+  }
+
+  async #record(call: Call, key: string, outcome: Outcome): Promise<Trace> {
+    const { request, occasion, question, settings } = call;
+    const { role, prompt, completion, ground_truth } = request;
+    const { model, model_digest, rubric_digest, mode, messages } = question;
+    const asked = { model, model_digest, rubric_digest, prompt, completion, ground_truth, messages };
+    const trace: Trace = {
+      ...{ key, occasion, ...this.#place, role, mode, ...asked },
+      ...{ answer_prefix: settings.answer_prefix, ...outcome, created_at: new Date().toISOString() },
+    };
+    await this.#ledger.append(trace);
+    return trace;
+  }
+}

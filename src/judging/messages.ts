@@ -1,0 +1,16 @@
+import type { Rubric } from '../contracts/rubric.ts';
+import type { GradingMode } from '../contracts/mode.ts';
+import type { Message } from '../contracts/trace.ts';
+import type { Subject } from './subject.ts';
+
+export const PLACEHOLDER = /\{\{\s*([\w-]+)\s*\}\}/g;
+
+/** Fills a mode's messages. One pass, so braces inside a prompt or completion stay as they are. */
+export function renderMessages(rubric: Rubric, mode: GradingMode, subject: Subject): Message[] {
+  const scores = [...'0123456789'].map((score) => `${score}: ${rubric.scores[score]}`).join('\n');
+  const known: Record<string, string> = { ...subject, ground_truth: subject.ground_truth ?? '', scores };
+  return rubric.modes[mode].messages.map(({ role, content }) => ({
+    role,
+    content: content.replace(PLACEHOLDER, (_, name: string) => known[name] ?? ''),
+  }));
+}

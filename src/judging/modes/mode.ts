@@ -1,0 +1,22 @@
+import type { Rubric } from '../../contracts/rubric.ts';
+import type { Message } from '../../contracts/trace.ts';
+import type { Reading, Reply } from '../reply.ts';
+import type { Subject } from '../subject.ts';
+import type { Scale } from '../value.ts';
+
+/** What a model is asked in a mode. */
+export interface Prompting {
+  messages: Message[];
+  /** What the answer begins with, where the engine can continue a message. */
+  answer_prefix: string | null;
+  /** The only answers that are taken; null: any text. */
+  choices: string[] | null;
+  /** Longest answer, tokens; null: as the role's sampling says. */
+  max_tokens: number | null;
+}
+
+/** How a verdict is asked for and read. */
+export interface Mode {
+  build(rubric: Rubric, subject: Subject): Prompting;
+  read(reply: Reply, scale: Scale): Reading;
+}

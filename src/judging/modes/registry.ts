@@ -1,0 +1,6 @@
+import type { GradingMode } from '../../contracts/mode.ts';
+import type { Mode } from './mode.ts';
+import { reasoned } from './reasoned.ts';
+import { singleToken } from './single-token.ts';
+
+export const modes: Record<GradingMode, Mode> = { reasoned, single_token: singleToken };

@@ -1,0 +1,47 @@
+import { Rubric } from '../contracts/rubric.ts';
+import type { Verdict, VerdictKind } from '../contracts/verdict.ts';
+import type { Digits } from './digits.ts';
+
+/** What of a rubric turns probabilities into a verdict. */
+export type Scale = Pick<Rubric, 'threshold' | 'max_off_scale_mass'>;
+
+/** For replies to chats, which no rubric asked for: what a rubric says that says nothing of it. */
+export const PLAIN_SCALE: Scale = {
+  threshold: Rubric.shape.threshold.parse(undefined),
+  max_off_scale_mass: Rubric.shape.max_off_scale_mass.parse(undefined),
+};
+
+/** A verdict without a score, and without any number in its place. */
+export function unscored(verdict: Exclude<VerdictKind, 'scored'>): Verdict {
+  const none = { score: null, value: null, value_rule: null, p_pass: null };
+  return { verdict, ...none, confidence: null, distribution: null, off_scale_mass: null };
+}
+
+/** The verdict of one reply, from the digit sampled (null: none) and the probabilities at its place (null: not known). */
+export function scoredBy(sampled: number | null, digits: Digits | null, scale: Scale): Verdict {
+  const seen = {
+    confidence: digits?.confidence ?? null,
+    distribution: digits?.distribution ?? null,
+    off_scale_mass: digits?.off_scale_mass ?? null,
+  };
+  // What the digits hold below the limit is noise, and renormalising would make a score of it.
+  if (digits !== null && digits.off_scale_mass > scale.max_off_scale_mass) return { ...unscored('off_scale'), ...seen };
+  const score = digits?.argmax ?? sampled;
+  if (score === null) return { ...unscored('unparseable'), ...seen };
+  return { verdict: 'scored', score, ...valueOf(score, seen.distribution), ...passOf(score, seen, scale), ...seen };
+}
+
+function valueOf(score: number, distribution: number[] | null): Pick<Verdict, 'value' | 'value_rule'> {
+  if (distribution === null) return { value: score, value_rule: 'score' };
+  const mean = distribution.reduce((sum, share, digit) => sum + share * digit, 0);
+  return { value: Math.min(9, mean), value_rule: 'expectation' };
+}
+
+function passOf(
+  score: number,
+  { distribution }: Pick<Verdict, 'distribution'>,
+  { threshold }: Scale,
+): Pick<Verdict, 'p_pass'> {
+  if (distribution === null) return { p_pass: score >= threshold ? 1 : 0 };
+  return { p_pass: Math.min(1, distribution.slice(threshold).reduce((sum, share) => sum + share, 0)) };
+}
