@@ -39,7 +39,7 @@ function stageRow(name: string, { state, step, total, metrics, checkpoint }: Sta
 const shown: [string, string, (value: number) => string][] = [
   ['reward', 'reward', (value) => value.toFixed(2)],
   ['verifier_accuracy', 'verifier accuracy', percent],
-  ['judge_score', 'judge score', (value) => value.toFixed(1)],
+  ['judge_value', 'judge value', (value) => value.toFixed(1)],
   ['loss', 'loss', (value) => value.toFixed(3)],
   ['eval_first', 'held-out accuracy before', percent],
   ['eval_last', 'after', percent],

@@ -697,6 +697,14 @@ class ExternalAuditRequest(BaseModel):
     ] = None
     base: Annotated[bool, Field(description="The gateway has a role base to compare with.")] = False
     reference_guided: bool = False
+    threshold: Annotated[
+        int,
+        Field(
+            description="A score at or above this says that the completion passes.",
+            ge=1,
+            le=9,
+        ),
+    ] = 5
     bootstrap_samples: Annotated[
         int,
         Field(description="Resamples of prompts for each interval.", ge=100, le=100000),
@@ -1592,7 +1600,12 @@ class Audit(BaseModel):
     ]
     headline_mode: Literal["reasoned", "single_token"]
     reference_guided: bool
-    threshold: Annotated[float, Field(description='A score at or above this says "right".')]
+    threshold: Annotated[
+        float,
+        Field(
+            description='The rubric\'s: a verdict says "right" where a score at or above this has more than half of the probability.'
+        ),
+    ]
     confidence: float
     bootstrap_samples: int
     interval_method: Annotated[str, Field(description="How the intervals were made, in words.")] = ""

@@ -64,7 +64,7 @@ class FakeGateway:
         self._server.server_close()
 
     def grade(self, request: dict) -> dict:
-        from tiny_run import ledger_line, trace
+        from tiny_run import ledger_line, numbers, trace
 
         key = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
         self.asked.append(request)
@@ -74,19 +74,16 @@ class FakeGateway:
             replayed = key in self.known
             if not replayed:
                 score = self.score(request)
-                line = trace(request["prompt"], request["completion"], score, request["occasion"])
+                line = trace(request["prompt"], request["completion"], score, f"{request['occasion']}:0")
                 line |= {"key": key, "stage": self.stage, "role": request["role"], "mode": request["mode"]}
                 self.known[key] = line
                 with self.segment.open("a") as ledger:
                     ledger.write(ledger_line(line))
             line = self.known[key]
         return {
-            "key": key,
+            "trace_keys": [key],
             "verdict": line["verdict"],
-            "score": line["score"],
-            "expectation": line["expectation"],
-            "confidence": 0.9,
-            "off_digit_mass": 0.0,
+            **numbers(line["score"]),
             "reasoning": line["reasoning"],
             "replayed": replayed,
             "latency_ms": 1.0,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tiny_run import ledger_line, trace
+from tiny_run import ledger_line, numbers, trace
 
 
 @contextmanager
@@ -24,18 +24,15 @@ def serving(answer: Callable[[dict], int | None], segment: Path):
             asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
             score = answer(asked)
             kind = "unparseable" if score is None else "scored"
-            line = trace(asked["prompt"], asked["completion"], score, asked["occasion"])
+            line = trace(asked["prompt"], asked["completion"], score, f"{asked['occasion']}:0")
             line |= {"stage": "audit", "role": asked["role"], "mode": asked["mode"]}
             line["key"] = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
             with lock, segment.open("a") as ledger:
                 ledger.write(ledger_line(line))
             grade = {
-                "key": line["key"],
+                "trace_keys": [line["key"]],
                 "verdict": kind,
-                "score": score,
-                "expectation": score,
-                "confidence": 1.0,
-                "off_digit_mass": 0.0,
+                **numbers(score),
                 "reasoning": None,
                 "replayed": False,
                 "latency_ms": 1.0,

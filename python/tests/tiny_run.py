@@ -67,6 +67,19 @@ def make_model(folder: Path, seed: int = 0, layers: int = 2) -> Path:
     return folder
 
 
+def numbers(score: int | None) -> dict:
+    """The numbers of a verdict whose digit alone is known."""
+    return {
+        "score": score,
+        "value": score,
+        "value_rule": None if score is None else "score",
+        "p_pass": None if score is None else float(score >= 5),
+        "confidence": None,
+        "distribution": None,
+        "off_scale_mass": None,
+    }
+
+
 def trace(prompt: str, completion: str, score: int | None, occasion: str, **changes) -> dict:
     reply = f"I see. Score: {score}" if score is not None else "No."
     return {
@@ -83,13 +96,11 @@ def trace(prompt: str, completion: str, score: int | None, occasion: str, **chan
         "completion": completion,
         "ground_truth": None,
         "messages": [{"role": "user", "content": f"{prompt}\n{completion}\nThink."}],
+        "answer_prefix": None,
         "reply": reply,
         "reasoning": "I see.",
         "verdict": "unparseable" if score is None else "scored",
-        "score": score,
-        "expectation": score,
-        "distribution": None,
-        "off_digit_mass": None,
+        **numbers(score),
         "usage": {"prompt_tokens": 9, "completion_tokens": 9},
         "latency_ms": 3.0,
         "reused_from": None,

@@ -86,6 +86,7 @@ async function audit(config: Config, options: AuditOptions): Promise<number> {
       modes: [options.mode],
       judge_mode: options.judgeEndpoint ? options.judgeMode : null,
       reference_guided: rubric.rubric.reference_guided,
+      threshold: rubric.rubric.threshold,
     });
     await writeAtomic(join(out, 'request.json'), request);
     const { onLine, end } = progressPrinter();

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { GradingMode } from './mode.ts';
+import { Rubric } from './rubric.ts';
 import { AuditSpec, GateSpec } from './spec/audit.ts';
 import { verdictFields } from './verdict.ts';
 
@@ -42,6 +43,7 @@ export const ExternalAuditRequest = z.strictObject({
   judge_mode: GradingMode.nullable().default(null).describe('null: no judge, and so no fidelity.'),
   base: z.boolean().default(false).describe('The gateway has a role base to compare with.'),
   reference_guided: z.boolean().default(false),
+  threshold: Rubric.shape.threshold,
   bootstrap_samples: AuditSpec.shape.bootstrap_samples,
   confidence: AuditSpec.shape.confidence,
   gates: AuditSpec.shape.gates,
@@ -107,7 +109,11 @@ export const Audit = z.strictObject({
   excluded_rows: z.int().min(0).describe('Rows left out because their prompt is in the training traces.'),
   headline_mode: GradingMode,
   reference_guided: z.boolean(),
-  threshold: z.number().describe('A score at or above this says "right".'),
+  threshold: z
+    .number()
+    .describe(
+      'The rubric\'s: a verdict says "right" where a score at or above this has more than half of the probability.',
+    ),
   confidence: z.number(),
   bootstrap_samples: z.int(),
   interval_method: z.string().default('').describe('How the intervals were made, in words.'),

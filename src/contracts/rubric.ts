@@ -27,12 +27,7 @@ export const Rubric = z.strictObject({
     .default(false)
     .describe('true: the judge is shown the ground truth, and the report says so.'),
   scores: z.record(z.string().regex(/^[0-9]$/), z.string()).describe('Meaning of each score, 0 to 9.'),
-  threshold: z
-    .int()
-    .min(1)
-    .max(9)
-    .default(5)
-    .describe('A score at or above this says that the completion passes.'),
+  threshold: z.int().min(1).max(9).default(5).describe('A score at or above this says that the completion passes.'),
   max_off_scale_mass: z
     .number()
     .min(0)

@@ -74,7 +74,12 @@ export const RolloutRecord = z.strictObject({
   trace_keys: z.array(z.string()).describe('One per vote; every one is in the ledger.'),
   verdict: VerdictKind,
   score: z.int().min(0).max(9).nullable(),
-  value: z.number().min(0).max(9).nullable().describe("What the reward is made of; null where the verdict has no score."),
+  value: z
+    .number()
+    .min(0)
+    .max(9)
+    .nullable()
+    .describe('What the reward is made of; null where the verdict has no score.'),
   verifier: z.number().min(0).max(1).nullable(),
   reward: z.number().nullable(),
   advantage: z.number().nullable(),

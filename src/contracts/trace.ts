@@ -11,9 +11,7 @@ export const GradingRole = z.enum(['judge', 'grader', 'base']);
 export const Occasion = z.string().regex(/^(grpo:\d+:\d+:\d+|audit:[^:]+|retest:[^:]+:\d+|call:[^:]+)$/);
 
 /** An occasion and the number of the panel's vote. */
-export const VoteOccasion = z
-  .string()
-  .regex(/^(grpo:\d+:\d+:\d+|audit:[^:]+|retest:[^:]+:\d+|call:[^:]+):\d+$/);
+export const VoteOccasion = z.string().regex(/^(grpo:\d+:\d+:\d+|audit:[^:]+|retest:[^:]+:\d+|call:[^:]+):\d+$/);
 
 export const Message = z.strictObject({
   role: z.enum(['system', 'user', 'assistant', 'developer', 'tool']),

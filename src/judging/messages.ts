@@ -1,5 +1,5 @@
-import type { Rubric } from '../contracts/rubric.ts';
 import type { GradingMode } from '../contracts/mode.ts';
+import type { Rubric } from '../contracts/rubric.ts';
 import type { Message } from '../contracts/trace.ts';
 import type { Subject } from './subject.ts';
 

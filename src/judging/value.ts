@@ -28,20 +28,25 @@ export function scoredBy(sampled: number | null, digits: Digits | null, scale: S
   if (digits !== null && digits.off_scale_mass > scale.max_off_scale_mass) return { ...unscored('off_scale'), ...seen };
   const score = digits?.argmax ?? sampled;
   if (score === null) return { ...unscored('unparseable'), ...seen };
-  return { verdict: 'scored', score, ...valueOf(score, seen.distribution), ...passOf(score, seen, scale), ...seen };
+  return { verdict: 'scored', score, ...valueBy(score, seen.distribution), ...passBy(score, seen, scale), ...seen };
 }
 
-function valueOf(score: number, distribution: number[] | null): Pick<Verdict, 'value' | 'value_rule'> {
+function valueBy(score: number, distribution: number[] | null): Pick<Verdict, 'value' | 'value_rule'> {
   if (distribution === null) return { value: score, value_rule: 'score' };
   const mean = distribution.reduce((sum, share, digit) => sum + share * digit, 0);
   return { value: Math.min(9, mean), value_rule: 'expectation' };
 }
 
-function passOf(
+function passBy(
   score: number,
   { distribution }: Pick<Verdict, 'distribution'>,
   { threshold }: Scale,
 ): Pick<Verdict, 'p_pass'> {
   if (distribution === null) return { p_pass: score >= threshold ? 1 : 0 };
-  return { p_pass: Math.min(1, distribution.slice(threshold).reduce((sum, share) => sum + share, 0)) };
+  return {
+    p_pass: Math.min(
+      1,
+      distribution.slice(threshold).reduce((sum, share) => sum + share, 0),
+    ),
+  };
 }

@@ -14,14 +14,14 @@ export interface Curve {
   value: (metrics: MetricLine['metrics']) => number | null;
 }
 
-/** The judge's score is drawn as a share of 9, so that all three curves have one axis. */
+/** The judge's value is drawn as a share of 9, so that all three curves have one axis. */
 export const curves: Curve[] = [
   { name: 'Verifier accuracy (truth)', color: ink.truth, dash: [1, 0], value: (m) => m.verifier_accuracy ?? null },
   {
-    name: 'Judge score, as a share of 9',
+    name: 'Judge’s value, as a share of 9',
     color: ink.judge,
     dash: [6, 3],
-    value: (m) => (m.judge_score == null ? null : m.judge_score / 9),
+    value: (m) => (m.judge_value == null ? null : m.judge_value / 9),
   },
   { name: 'Reward', color: ink.reward, dash: [2, 3], value: (m) => m.reward ?? null },
 ];
@@ -61,7 +61,7 @@ export function learningChart(lines: MetricLine[]): Chart {
   });
   const spans = shown.map((curve) => ({ curve, span: ends(lines, curve) }));
   return {
-    title: 'Reward, judge score and verifier accuracy over training steps',
+    title: 'Reward, judge’s value and verifier accuracy over training steps',
     description: spans
       .map(
         ({ curve, span }) =>

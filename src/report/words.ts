@@ -21,8 +21,7 @@ export const glossary = {
   checkpoint: 'A saved state of a model in training, from which work goes on after an interruption.',
   epoch: 'The number of one attempt at a stage; only the newest counts.',
   reasoned: 'Mode of grading: the model first writes its reasoning, then the score.',
-  single_token:
-    'Mode of grading: the model answers with one digit; the score is the most probable one.',
+  single_token: 'Mode of grading: the model answers with one digit; the score is the most probable one.',
   interval: 'Where the true figure plausibly lies, from a bootstrap that resamples whole prompts. Narrower is surer.',
   'quadratic weighted kappa':
     'Agreement of two graders beyond chance, large differences weighing most: 1 is perfect, 0 is chance.',

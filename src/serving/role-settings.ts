@@ -9,15 +9,15 @@ type Settings = z.input<typeof GatewayRole>;
 /** How a gateway asks the model of a role: what the role's own section of the spec says, and nothing of another's. */
 export function roleSettings(spec: Spec, paths: RunPaths, role: GradingRole): Settings {
   const { sampling, concurrency, timeout_s, outage_limit_s, chat_template_kwargs, extra_body } = spec[role];
-  const template = Object.keys(chat_template_kwargs).length > 0 ? { chat_template_kwargs } : {};
   return {
     endpoint_file: paths.endpoint(role),
-    ...(role === 'judge' ? judgeOnly(spec) : { mode: spec.audit.headline_mode }),
+    ...(role === 'judge' ? judgeOnly(spec) : { engine: 'vllm', mode: spec.audit.headline_mode }),
     sampling,
     concurrency,
     timeout_s,
     outage_limit_s,
-    extra_body: { ...template, ...extra_body },
+    chat_template_kwargs,
+    extra_body,
   };
 }
 
@@ -26,6 +26,8 @@ function judgeOnly({ judge }: Spec): Settings {
     // A server that gavel starts publishes the name that it serves under.
     model: judge.engine === 'openai' ? judge.model : null,
     api_key_env: judge.api_key_env,
+    engine: judge.engine,
     mode: judge.mode,
+    panel: judge.panel,
   };
 }

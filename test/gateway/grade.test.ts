@@ -12,13 +12,15 @@ const onDisk = (run_dir: string): string[] => {
     .split('\n');
 };
 
-test('gives a score, its expectation over the digits, its confidence and the mass outside the digits', async () => {
+test('gives a score, its value and the rule that made it, p_pass, confidence and the mass outside the digits', async () => {
   const { gateway, judge } = await graded();
   const grade = await gateway.grade();
-  expect(grade).toMatchObject({ verdict: 'scored', score: 7, reasoning: 'Fine.', replayed: false });
-  expect(grade.expectation).toBeCloseTo((0.8 * 7 + 0.1 * 6) / 0.9, 3);
+  expect(grade).toMatchObject({ verdict: 'scored', score: 7, value_rule: 'expectation', reasoning: 'Fine.' });
+  expect(grade).toMatchObject({ replayed: false, trace_keys: [expect.stringMatching(/^[0-9a-f]{64}$/)] });
+  expect(grade.value).toBeCloseTo((0.8 * 7 + 0.1 * 6) / 0.9, 3);
+  expect(grade.p_pass).toBeCloseTo(1, 3);
   expect(grade.confidence).toBeCloseTo(0.8 / 0.9, 3);
-  expect(grade.off_digit_mass).toBeCloseTo(0.1, 3);
+  expect(grade.off_scale_mass).toBeCloseTo(0.1, 3);
   expect(judge.chats[0]?.body).toMatchObject({ model: 'tiny', logprobs: true, top_logprobs: 20, max_tokens: 512 });
 });
 
@@ -29,7 +31,8 @@ test('has the trace on disk, whole and valid, before its verdict is out', async 
   const trace = Trace.parse(parseLine({ bytes: Buffer.from(line as string), offset: 0, number: 1 }, run_dir));
   expect(trace).toMatchObject({
     ...QUESTION,
-    key: grade.key,
+    occasion: `${QUESTION.occasion}:0`,
+    key: grade.trace_keys[0],
     run: 'test',
     stage: 'serve',
     role: 'judge',
@@ -63,7 +66,7 @@ test('answers a call that it has answered before from the ledger, after a restar
 test('asks once and records once when 200 clients send the same call at once', async () => {
   const { gateway, judge, run_dir } = await graded(() => ({ text: 'Score: 3', delay_ms: 50 }));
   const grades = await Promise.all(Array.from({ length: 200 }, () => gateway.grade()));
-  expect(new Set(grades.map(({ key, score }) => `${key} ${score}`)).size).toBe(1);
+  expect(new Set(grades.map(({ trace_keys, score }) => `${trace_keys} ${score}`)).size).toBe(1);
   expect(grades.filter(({ replayed }) => !replayed)).toHaveLength(1);
   expect(judge.chats).toHaveLength(1);
   expect(await tracesOf(run_dir)).toHaveLength(1);
@@ -71,7 +74,7 @@ test('asks once and records once when 200 clients send the same call at once', a
 
 test('records every key once under many different and repeated calls', async () => {
   const { gateway, judge, run_dir } = await graded(undefined, { sampling: { temperature: 1 } });
-  const calls = Array.from({ length: 300 }, (_, n) => gateway.grade({ occasion: `grpo:1:0:${n % 100}:0` }));
+  const calls = Array.from({ length: 300 }, (_, n) => gateway.grade({ occasion: `grpo:1:0:${n % 100}` }));
   await Promise.all(calls);
   const keys = (await tracesOf(run_dir)).map(({ key }) => key);
   expect(keys).toHaveLength(100);
@@ -82,16 +85,18 @@ test('records every key once under many different and repeated calls', async () 
 test('reuses the reply to identical text at temperature 0 under a key of its own', async () => {
   const { gateway, judge, run_dir, config } = await graded();
   const first = await gateway.grade();
-  const second = await gateway.grade({ occasion: 'grpo:1:2:4:0' });
+  const second = await gateway.grade({ occasion: 'grpo:1:2:4' });
   expect(second).toMatchObject({ score: 7, replayed: true });
-  expect(second.key).not.toBe(first.key);
+  expect(second.trace_keys).not.toEqual(first.trace_keys);
   await gateway.close();
-  const later = await (await gatewayWith(config)).grade({ occasion: 'audit:row1:0' });
+  const later = await (await gatewayWith(config)).grade({ occasion: 'audit:row1' });
   expect(later).toMatchObject({ score: 7, replayed: true });
   expect(judge.chats).toHaveLength(1);
   const traces = await tracesOf(run_dir);
-  expect(traces.map(({ reused_from }) => reused_from)).toEqual(expect.arrayContaining([null, first.key, first.key]));
-  expect(traces.find(({ key }) => key === second.key)?.usage).toBeNull();
+  expect(traces.map(({ reused_from }) => reused_from)).toEqual(
+    expect.arrayContaining([null, ...first.trace_keys, ...first.trace_keys]),
+  );
+  expect(traces.find(({ key }) => key === second.trace_keys[0])?.usage).toBeNull();
 });
 
 test('asks anew about identical text for a retest, at a temperature above 0, and under other sampling parameters', async () => {
@@ -105,39 +110,20 @@ test('asks anew about identical text for a retest, at a temperature above 0, and
   expect((await longer.grade()).replayed).toBe(false);
   const warm = await gatewayWith({ ...config, roles: { judge: { ...role, sampling: { temperature: 0.7 } } } });
   await warm.grade();
-  await warm.grade({ occasion: 'grpo:1:2:4:0' });
+  await warm.grade({ occasion: 'grpo:1:2:4' });
   expect(judge.chats).toHaveLength(5);
-});
-
-test('constrains the one token of single_token mode to the digits where the server is vLLM', async () => {
-  const { gateway, judge } = await graded(() => ({ text: '4', finish_reason: 'length' }));
-  judge.vllm = true;
-  const grade = await gateway.grade({ mode: 'single_token' });
-  expect(grade).toMatchObject({ verdict: 'scored', score: 4, reasoning: null });
-  expect(grade.off_digit_mass).toBeCloseTo(0.1, 3);
-  const sent = judge.chats[0]?.body;
-  expect(sent).toMatchObject({ max_tokens: 1, temperature: 0, logprobs: true });
-  expect(sent.allowed_token_ids).toEqual([100, 101, 102, 103, 104, 105, 106, 107, 108, 109]);
-});
-
-test("sends no field that is not OpenAI's to another server, and reads the digit all the same", async () => {
-  const { gateway, judge } = await graded(() => ({ text: '4', logprobs: false }));
-  const grade = await gateway.grade({ mode: 'single_token' });
-  expect(grade).toMatchObject({ score: 4, expectation: null, confidence: null, off_digit_mass: null });
-  const fields = Object.keys(judge.chats[0]?.body).sort();
-  expect(fields).toEqual(['logprobs', 'max_tokens', 'messages', 'model', 'temperature', 'top_logprobs', 'top_p']);
 });
 
 test('does without log-probabilities where the server refuses them', async () => {
   const { gateway } = await graded(({ body }) =>
     body.logprobs ? { status: 400, body: { error: { message: 'logprobs are not supported' } } } : { text: 'Score: 2' },
   );
-  expect(await gateway.grade()).toMatchObject({ verdict: 'scored', score: 2, expectation: null });
+  expect(await gateway.grade()).toMatchObject({ verdict: 'scored', score: 2, value: 2, value_rule: 'score' });
 });
 
 test('calls nonsense unparseable and never 0', async () => {
   const { gateway } = await graded(() => ({ text: 'the moon is made of cheese' }));
-  expect(await gateway.grade()).toMatchObject({ verdict: 'unparseable', score: null, expectation: null });
+  expect(await gateway.grade()).toMatchObject({ verdict: 'unparseable', score: null, value: null });
 });
 
 test('records a completion that is too long for the judge as failed, with the reason', async () => {

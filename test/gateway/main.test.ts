@@ -33,7 +33,7 @@ function listening({ stdout }: ReturnType<typeof run>): Promise<string> {
 
 const headers = { 'content-type': 'application/json', authorization: `Bearer ${KEY}` };
 const grade = async (url: string, n: number): Promise<Grade> => {
-  const body = JSON.stringify({ ...QUESTION, occasion: `grpo:1:0:${n}:0`, completion: `${n}` });
+  const body = JSON.stringify({ ...QUESTION, occasion: `grpo:1:0:${n}`, completion: `${n}` });
   return (await fetch(`${url}/v1/grade`, { method: 'POST', headers, body })).json() as Promise<Grade>;
 };
 
@@ -56,8 +56,8 @@ test('has every verdict that it gave on disk after SIGKILL, and the next gateway
   const given: string[] = [];
   const calls = Array.from({ length: 60 }, (_, n) =>
     grade(url, n).then(
-      ({ key }) => {
-        given.push(key);
+      ({ trace_keys }) => {
+        given.push(...trace_keys);
         if (given.length === 20) first.kill('SIGKILL');
       },
       () => {},

@@ -21,7 +21,7 @@ test('waits through an outage, says so, and finds the judge on its new port', as
   const gateway = await gatewayWith(configFor(run_dir, { endpoint_file }));
   await gateway.grade();
   await first.stop();
-  const waiting = Promise.all([1, 2, 3].map((n) => gateway.grade({ completion: `${n}`, occasion: `grpo:2:0:${n}:0` })));
+  const waiting = Promise.all([1, 2, 3].map((n) => gateway.grade({ completion: `${n}`, occasion: `grpo:2:0:${n}` })));
   await pause(1500);
   const second = await fakeJudge(() => ({ text: 'Score: 5' }));
   expect(second.port).not.toBe(first.port);
@@ -88,7 +88,7 @@ test('never has more calls in flight than its limit', async () => {
     },
     { concurrency: 4, sampling: { temperature: 1 } },
   );
-  await Promise.all(Array.from({ length: 40 }, (_, n) => gateway.grade({ occasion: `grpo:1:0:${n}:0` })));
+  await Promise.all(Array.from({ length: 40 }, (_, n) => gateway.grade({ occasion: `grpo:1:0:${n}` })));
   expect(most).toBeGreaterThan(2);
   expect(most).toBeLessThanOrEqual(5);
 });

@@ -41,7 +41,7 @@ test('needs no probe while other calls are answered', async () => {
   let answered = 0;
   const others = setInterval(() => {
     answered++;
-    void gateway.grade({ occasion: `grpo:1:0:${answered}:0`, completion: `good ${answered}` });
+    void gateway.grade({ occasion: `grpo:1:0:${answered}`, completion: `good ${answered}` });
   }, 20);
   expect(await poisoned).toMatchObject({ verdict: 'failed' });
   clearInterval(others);
@@ -65,7 +65,7 @@ test('grades in the end what failed while the judge was away for everybody', asy
   const well = performance.now() + 1500;
   const { gateway } = await graded(() => (performance.now() < well ? { status: 500 } : { text: 'Score: 6' }));
   const grades = await Promise.all(
-    [1, 2, 3, 4].map((n) => gateway.grade({ completion: `${n}`, occasion: `grpo:1:0:${n}:0` })),
+    [1, 2, 3, 4].map((n) => gateway.grade({ completion: `${n}`, occasion: `grpo:1:0:${n}` })),
   );
   expect(grades.map(({ score }) => score)).toEqual([6, 6, 6, 6]);
 });
@@ -77,5 +77,5 @@ test('replays a failed verdict, and asks anew where the same text is graded on a
   const second = await gatewayWith(config);
   expect(await second.grade({ completion: 'poison' })).toEqual({ ...first, replayed: true });
   judge.behave = () => ({ text: 'Score: 3' });
-  expect(await second.grade({ completion: 'poison', occasion: 'grpo:9:0:0:0' })).toMatchObject({ score: 3 });
+  expect(await second.grade({ completion: 'poison', occasion: 'grpo:9:0:0' })).toMatchObject({ score: 3 });
 });

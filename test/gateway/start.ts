@@ -82,7 +82,7 @@ export async function gatewayWith(config: GatewayConfigInput): Promise<Started> 
   return { ...gateway, events, grade, post };
 }
 
-export const QUESTION = { occasion: 'grpo:1:2:3:0', prompt: '2+2?', completion: '4', ground_truth: 'secret truth' };
+export const QUESTION = { occasion: 'grpo:1:2:3', prompt: '2+2?', completion: '4', ground_truth: 'secret truth' };
 
 /** A gateway in front of a fake judge at a fixed place. */
 export async function graded(behave?: (asked: Asked, n: number) => Behaviour, judge: RoleInput = {}) {

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { loadRubric, renderMessages } from '../../src/judging/rubric.ts';
+import { renderMessages } from '../../src/judging/messages.ts';
+import { loadRubric } from '../../src/judging/rubric.ts';
 import { runDirectory } from '../gateway/start.ts';
 
 const scores = `scores: {${[...'0123456789'].map((digit) => `${digit}: means ${digit}`).join(', ')}}`;

@@ -59,7 +59,7 @@ test('a verdict is not out while the disk has not synced its trace', async () =>
   await gateway.grade();
   order = [];
   hold();
-  const verdict = gateway.grade({ occasion: 'grpo:1:2:4:0', prompt: '3+3?' }).then(() => order.push('verdict'));
+  const verdict = gateway.grade({ occasion: 'grpo:1:2:4', prompt: '3+3?' }).then(() => order.push('verdict'));
   await vi.waitFor(() => expect(order).toContain('written'), { timeout: 20_000 });
   // Long enough for an answer that waits for nothing.
   await sleep(200);

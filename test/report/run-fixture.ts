@@ -114,7 +114,7 @@ function steps(epoch: number, from: number, to: number): MetricLine[] {
     const noise = Math.sin(step * 12.9898 + epoch) * 0.07;
     const accuracy = 0.45 + 0.28 * (1 - Math.exp(-step / 25)) + noise;
     const score = 9 * (0.56 + 0.25 * (1 - Math.exp(-step / 22)) + noise * 0.8);
-    const values = { verifier_accuracy: accuracy, judge_score: score, reward: (accuracy + score / 9) / 2 };
+    const values = { verifier_accuracy: accuracy, judge_value: score, reward: (accuracy + score / 9) / 2 };
     return { stage: 'grpo', epoch, step, at: '2026-05-04T10:05:00.000Z', metrics: values };
   });
 }

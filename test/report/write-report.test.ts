@@ -76,7 +76,7 @@ describe('a report with parts missing', () => {
     expect(plain).toContain('NO VERDICT');
     expect(plain).toContain('The run failed: judge away for 1800 s');
     expect(plain).toContain('Not measured: the run has no audit');
-    expect(text).toContain('Reward, judge score and verifier accuracy over training steps');
+    expect(text).toContain('Reward, judge’s value and verifier accuracy over training steps');
   });
 
   it('says that truth is not measured where no ground truth is known', async () => {

@@ -74,6 +74,7 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
         value = verify(completion, row)
         return None if value is None else value >= 1.0
 
+    rubric = load_rubric(run_dir / RUBRIC)
     audit = compute_audit(
         Inputs(
             run=request.run,
@@ -87,7 +88,8 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
             seed=spec.audit.seed,
             gates=spec.audit.gates,
             excluded_rows=len(rows) - len(kept),
-            reference_guided=load_rubric(run_dir / RUBRIC).reference_guided,
+            threshold=rubric.threshold,
+            reference_guided=rubric.reference_guided,
             passes=passes,
             eval_rows=_eval_rows(grpo.get("eval_rows")),
         )

@@ -1,10 +1,9 @@
 """From rows and verdicts to an Audit: fidelity to the judge and truth, answered apart.
 
-The score of a verdict is the digit given after reasoning, and the rounded expectation over the ten digits of
-a single token. A score of THRESHOLD or more says "right".
+The gateway made the numbers: agreement of scores is computed from `score`, and a verdict says "right" where
+its `p_pass` is above one half. Nothing is rounded.
 """
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from gavel_train.audit import gates, intervals, metrics
-from gavel_train.audit.metrics import SCORES, Ints, Rates, Statistic
+from gavel_train.audit.metrics import SCORES, Bools, Ints, Rates, Statistic
 from gavel_train.contracts import Audit, AuditRow, GateSpec, GradingPass, Measure, VerdictRow
 from gavel_train.run.directory import now
 
-THRESHOLD = 5
-
-VERDICTS = ("scored", "unparseable", "refused", "abstained", "failed")
+# Where a verdict is as likely to pass as not, it does not say "right".
+HALF = 0.5
 
 Verdicts = Mapping[str, VerdictRow]
 
@@ -43,6 +41,7 @@ class Inputs:
     verdicts: Mapping[tuple[str, str], Verdicts]
     headline_mode: str
     judge_mode: str | None
+    threshold: int
     samples: int
     confidence: float
     seed: int
@@ -56,32 +55,22 @@ class Inputs:
         """Point, interval and n of a statistic, with the settings of this audit."""
         return intervals.measure(statistic, samples=self.samples, confidence=self.confidence, seed=self.seed)
 
-    def scores(self, role: str, mode: str | None, *, digits: bool = False) -> dict[str, int] | None:
-        """Score (or digit given) by row id of the rows that a role scored; None: it was not asked."""
+    def scored(self, role: str, mode: str | None) -> Verdicts | None:
+        """Verdicts by row id of the rows that a role scored; None: it was not asked."""
         verdicts = self.verdicts.get((role, mode or ""))
         if verdicts is None:
             return None
-        rule = None if digits else mode
-        found = {row.id: score_of(verdicts[row.id], rule) for row in self.rows if row.id in verdicts}
-        return {row_id: score for row_id, score in found.items() if score is not None}
-
-
-def score_of(verdict: VerdictRow, mode: str | None) -> int | None:
-    """The score that measures use: the digit given, or the expectation of a single token, half rounded up."""
-    if verdict.verdict != "scored":
-        return None
-    if mode == "single_token" and verdict.expectation is not None:
-        return min(SCORES - 1, math.floor(verdict.expectation + 0.5))
-    return verdict.score
+        known = {row.id: verdicts[row.id] for row in self.rows if row.id in verdicts}
+        return {row_id: verdict for row_id, verdict in known.items() if verdict.verdict == "scored"}
 
 
 def compute_audit(inputs: Inputs) -> Audit:
     """Every measure of the contract, then the gates on them."""
-    judge = inputs.scores("judge", inputs.judge_mode)
-    grader = inputs.scores("grader", inputs.headline_mode)
+    judge = inputs.scored("judge", inputs.judge_mode)
+    grader = inputs.scored("grader", inputs.headline_mode)
     if grader is None:
         raise ValueError(f"Expected verdicts of the grader in mode {inputs.headline_mode}, found none.")
-    base = inputs.scores("base", inputs.headline_mode)
+    base = inputs.scored("base", inputs.headline_mode)
     audit: dict[str, Any] = {
         "version": 1,
         "run": inputs.run,
@@ -91,7 +80,7 @@ def compute_audit(inputs: Inputs) -> Audit:
         "excluded_rows": inputs.excluded_rows,
         "headline_mode": inputs.headline_mode,
         "reference_guided": inputs.reference_guided,
-        "threshold": THRESHOLD,
+        "threshold": inputs.threshold,
         "confidence": inputs.confidence,
         "bootstrap_samples": inputs.samples,
         "interval_method": intervals.METHOD,
@@ -101,7 +90,9 @@ def compute_audit(inputs: Inputs) -> Audit:
         "truth": _truth(inputs, judge, grader, base),
         "teacher_wrong": _teacher_wrong(inputs, judge, grader),
         "coverage": _coverage(inputs),
-        "judge_scores": np.bincount(list((judge or {}).values()), minlength=SCORES).tolist(),
+        "judge_scores": np.bincount(
+            _scores(_rows(inputs, judge), judge) if judge else [], minlength=SCORES
+        ).tolist(),
         "passes": [grading.model_dump() for grading in inputs.passes],
         "speed": _speed(inputs),
         "policy": _policy(inputs),
@@ -116,39 +107,37 @@ def _rows(inputs: Inputs, *needed: Mapping[str, Any]) -> list[AuditRow]:
     return [row for row in inputs.rows if all(row.id in known for known in needed)]
 
 
-def _column(rows: Sequence[AuditRow], scores: Mapping[str, int]) -> Ints:
-    return np.array([scores[row.id] for row in rows], dtype=np.int64)
+def _scores(rows: Sequence[AuditRow], verdicts: Verdicts) -> Ints:
+    return np.array([verdicts[row.id].score for row in rows], dtype=np.int64)
+
+
+def _score_counts(inputs: Inputs, verdicts: Verdicts) -> list[int]:
+    return np.bincount(_scores(_rows(inputs, verdicts), verdicts), minlength=SCORES).tolist()
+
+
+def _says_right(rows: Sequence[AuditRow], verdicts: Verdicts) -> Bools:
+    return np.array([verdicts[row.id].p_pass for row in rows], dtype=np.float64) > HALF
 
 
 def _prompts(rows: Sequence[AuditRow]) -> list[str]:
     return [row.prompt_id for row in rows]
 
 
-def _headline_fidelity(
-    inputs: Inputs, judge: Mapping[str, int] | None, grader: Mapping[str, int]
-) -> dict[str, Any] | None:
+def _headline_fidelity(inputs: Inputs, judge: Verdicts | None, grader: Verdicts) -> dict[str, Any] | None:
     found = _fidelity(inputs, judge, grader)
-    judge_digits = inputs.scores("judge", inputs.judge_mode, digits=True)
-    digits = inputs.scores("grader", inputs.headline_mode, digits=True)
-    if judge is None or found is None or judge_digits is None or digits is None:
+    if judge is None or found is None:
         return None
     rows = _rows(inputs, judge, grader)
     cells = np.zeros((SCORES, SCORES), dtype=int)
-    np.add.at(cells, (_column(rows, judge), _column(rows, grader)), 1)
-    same = _column(rows, judge_digits) == _column(rows, digits)
-    return found | {
-        "confusion": cells.tolist(),
-        "exact_digit": inputs.measure(metrics.share(_prompts(rows), same)).model_dump(),
-    }
+    np.add.at(cells, (_scores(rows, judge), _scores(rows, grader)), 1)
+    return found | {"confusion": cells.tolist()}
 
 
-def _fidelity(
-    inputs: Inputs, judge: Mapping[str, int] | None, other: Mapping[str, int] | None
-) -> dict[str, Any] | None:
+def _fidelity(inputs: Inputs, judge: Verdicts | None, other: Verdicts | None) -> dict[str, Any] | None:
     if judge is None or other is None:
         return None
     rows = _rows(inputs, judge, other)
-    judge_N, other_N, prompts = _column(rows, judge), _column(rows, other), _prompts(rows)
+    judge_N, other_N, prompts = _scores(rows, judge), _scores(rows, other), _prompts(rows)
     kappa = metrics.quadratic_weighted_kappa(prompts, judge_N, other_N)
     return {
         "quadratic_weighted_kappa": inputs.measure(kappa).model_dump(),
@@ -157,17 +146,17 @@ def _fidelity(
     }
 
 
-def _fidelity_by_mode(inputs: Inputs, judge: Mapping[str, int] | None) -> dict[str, Any]:
+def _fidelity_by_mode(inputs: Inputs, judge: Verdicts | None) -> dict[str, Any]:
     modes = [mode for role, mode in inputs.verdicts if role == "grader"]
-    found = {mode: _fidelity(inputs, judge, inputs.scores("grader", mode)) for mode in modes}
+    found = {mode: _fidelity(inputs, judge, inputs.scored("grader", mode)) for mode in modes}
     return {mode: fidelity for mode, fidelity in found.items() if fidelity is not None}
 
 
 def _truth(
     inputs: Inputs,
-    judge: Mapping[str, int] | None,
-    grader: Mapping[str, int],
-    base: Mapping[str, int] | None,
+    judge: Verdicts | None,
+    grader: Verdicts,
+    base: Verdicts | None,
 ) -> dict[str, Any] | None:
     if not inputs.truths:
         return None
@@ -183,11 +172,11 @@ def _truth(
     }
 
 
-def _truth_of(inputs: Inputs, scores: Mapping[str, int] | None) -> dict[str, Any] | None:
+def _truth_of(inputs: Inputs, scores: Verdicts | None) -> dict[str, Any] | None:
     if scores is None:
         return None
     rows = _rows(inputs, inputs.truths, scores)
-    found: Rates = metrics.rates(_prompts(rows), _right(inputs, rows), _column(rows, scores) >= THRESHOLD)
+    found: Rates = metrics.rates(_prompts(rows), _right(inputs, rows), _says_right(rows, scores))
     return {name: inputs.measure(statistic).model_dump() for name, statistic in vars(found).items()}
 
 
@@ -195,30 +184,26 @@ def _right(inputs: Inputs, rows: Sequence[AuditRow]) -> list[bool]:
     return [inputs.truths[row.id] for row in rows]
 
 
-def _grader_minus_judge(
-    inputs: Inputs, judge: Mapping[str, int] | None, grader: Mapping[str, int]
-) -> dict[str, Any] | None:
+def _grader_minus_judge(inputs: Inputs, judge: Verdicts | None, grader: Verdicts) -> dict[str, Any] | None:
     if judge is None:
         return None
     rows = _rows(inputs, inputs.truths, judge, grader)
     difference = metrics.balanced_accuracy_difference(
         _prompts(rows),
         _right(inputs, rows),
-        _column(rows, grader) >= THRESHOLD,
-        _column(rows, judge) >= THRESHOLD,
+        _says_right(rows, grader),
+        _says_right(rows, judge),
     )
     return {"balanced_accuracy": inputs.measure(difference).model_dump()}
 
 
-def _teacher_wrong(
-    inputs: Inputs, judge: Mapping[str, int] | None, grader: Mapping[str, int]
-) -> dict[str, Any] | None:
+def _teacher_wrong(inputs: Inputs, judge: Verdicts | None, grader: Verdicts) -> dict[str, Any] | None:
     if judge is None or not inputs.truths:
         return None
     rows = _rows(inputs, inputs.truths, judge, grader)
     right_N = np.array(_right(inputs, rows), dtype=bool)
-    judge_ok_N = (_column(rows, judge) >= THRESHOLD) == right_N
-    grader_ok_N = (_column(rows, grader) >= THRESHOLD) == right_N
+    judge_ok_N = _says_right(rows, judge) == right_N
+    grader_ok_N = _says_right(rows, grader) == right_N
     follows = metrics.share(_prompts(rows), grader_ok_N, among=~judge_ok_N)
     strays = metrics.share(_prompts(rows), ~grader_ok_N, among=judge_ok_N)
     return {
@@ -238,7 +223,7 @@ def _coverage(inputs: Inputs) -> dict[str, Any]:
             continue
         rows = _rows(inputs, verdicts)
         found = Counter(verdicts[row.id].verdict for row in rows)
-        counts[role] = {kind: found[kind] for kind in VERDICTS}
+        counts[role] = dict(found)
         if role in shares:
             scored = [verdicts[row.id].verdict == "scored" for row in rows]
             shares[role] = inputs.measure(metrics.share(_prompts(rows), scored)).model_dump()

@@ -64,6 +64,7 @@ def run(folder: Path) -> None:
             confidence=request.confidence,
             seed=request.seed,
             gates=request.gates,
+            threshold=request.threshold,
             reference_guided=request.reference_guided,
             passes=passes,
         )

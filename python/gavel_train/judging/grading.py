@@ -46,7 +46,7 @@ def grade_rows(
         row.id: GradeRequest(
             role=role,
             mode=mode,
-            occasion=f"{occasion_prefix}:{row.id}:0",
+            occasion=f"{occasion_prefix}:{row.id}",
             prompt=row.prompt,
             completion=row.completion,
             ground_truth=row.ground_truth,
@@ -71,10 +71,11 @@ def grade_rows(
     seconds = time.monotonic() - started
 
     verdicts = [verdict_row(row.id, grades[row.id]) for row in rows]
-    traces = list(_traces(run_dir, segments, {grade.key for grade in grades.values() if not grade.replayed}))
-    asked = [trace for trace in traces if trace.get("reused_from") is None]
-    usages = [trace.get("usage") or {} for trace in asked]
-    timed = [trace for trace in asked if trace["key"] != grades[first].key]
+    paid = {key for grade in grades.values() if not grade.replayed for key in grade.trace_keys}
+    traces = list(_traces(run_dir, segments, paid))
+    usages = {trace["key"]: trace.get("usage") or {} for trace in traces if trace.get("reused_from") is None}
+    asked = [row_id for row_id, grade in grades.items() if not usages.keys().isdisjoint(grade.trace_keys)]
+    timed = [row_id for row_id in asked if row_id != first]
     summary = GradingPass(
         role=role,
         mode=mode,
@@ -83,8 +84,8 @@ def grade_rows(
         asked=len(asked),
         seconds=round(seconds, 3) if timed else 0.0,
         verdicts_per_s=round(len(timed) / seconds, 3) if timed else None,
-        prompt_tokens=sum(usage.get("prompt_tokens", 0) for usage in usages),
-        completion_tokens=sum(usage.get("completion_tokens", 0) for usage in usages),
+        prompt_tokens=sum(usage.get("prompt_tokens", 0) for usage in usages.values()),
+        completion_tokens=sum(usage.get("completion_tokens", 0) for usage in usages.values()),
     )
     write_rows(out / f"verdicts-{role}-{mode}.jsonl", verdicts)
     write_atomically(out / f"pass-{role}-{mode}.json", summary.model_dump_json(indent=2) + "\n")
@@ -95,12 +96,15 @@ def verdict_row(row_id: str, grade: Grade) -> VerdictRow:
     """Return the line that an audit keeps of a grade."""
     return VerdictRow(
         row_id=row_id,
-        key=grade.key,
+        trace_keys=grade.trace_keys,
         verdict=grade.verdict,
         score=grade.score,
-        expectation=grade.expectation,
+        value=grade.value,
+        value_rule=grade.value_rule,
+        p_pass=grade.p_pass,
         confidence=grade.confidence,
-        off_digit_mass=grade.off_digit_mass,
+        distribution=grade.distribution,
+        off_scale_mass=grade.off_scale_mass,
         replayed=grade.replayed,
         latency_ms=grade.latency_ms,
     )

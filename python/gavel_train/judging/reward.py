@@ -1,4 +1,4 @@
-"""The one reward: `w * verifier + (1 - w) * score / 9`, the judge alone where there is no verifier's word.
+"""The one reward: `w * verifier + (1 - w) * value / 9`, the judge alone where there is no verifier's word.
 
 Where the judge gives no score, `grpo.when_unscored` says what happens: the verifier's word counts alone, or
 the row has no reward. A row without a reward moves nothing. It is never a 0 for want of a verdict: that
@@ -22,7 +22,7 @@ from gavel_train.tasks import Verifier
 
 WhenUnscored = Literal["verifier", "mask"]
 
-HIGHEST_SCORE = 9.0
+HIGHEST_VALUE = 9.0
 # One unlucky step may have no readable verdict; three in a row are a judge or a rubric that does not fit.
 _BATCHES_WITHOUT_SCORE = 3
 # How soon SIGTERM ends the wait for a judge that is slow or away.
@@ -42,45 +42,30 @@ class Judged:
     prompt_id: str
     completion: str
     trace_keys: list[str]
-    score: float | None
+    verdict: str
+    score: int | None
+    value: float | None
     verifier: float | None
     reward: float | None
 
 
-def score_of(grades: Sequence[Grade], *, mode: Mode, threshold: float) -> float | None:
-    """Return the mean score, 0 to 9, of the votes that count, or None if none does.
-
-    A vote counts if it was scored and is at least as confident as `threshold`; one of unknown confidence
-    counts only without a threshold. A single-token vote's score is the expectation over the ten digits
-    (it resolves more than the digit alone); a reasoned vote's score is the digit that its reasoning led to.
-    """
-    counted = [
-        float(grade.expectation if mode == "single_token" and grade.expectation is not None else grade.score)
-        for grade in grades
-        if grade.score is not None
-        and grade.verdict == "scored"
-        and (threshold == 0 or (grade.confidence is not None and grade.confidence >= threshold))
-    ]
-    return sum(counted) / len(counted) if counted else None
-
-
 def mixed_reward(
-    verifier: float | None, score: float | None, *, verifier_weight: float, when_unscored: WhenUnscored
+    verifier: float | None, value: float | None, *, verifier_weight: float, when_unscored: WhenUnscored
 ) -> float | None:
     """Return the reward, 0 to 1; None where nobody whose word counts has given it.
 
     Alone, the verifier's 0 is what a wrong completion gets that the judge scores 0, so a wrong completion
-    gains nothing by making the judge ramble. At `verifier_weight` 1 the judge's score changes nothing, nor
+    gains nothing by making the judge ramble. At `verifier_weight` 1 the judge's verdict changes nothing, nor
     does its absence.
     """
     if verifier is not None and verifier_weight == 1:
         return verifier
-    if score is None:
+    if value is None:
         alone = when_unscored == "verifier" and verifier_weight > 0
         return verifier if alone else None
     if verifier is None:
-        return score / HIGHEST_SCORE
-    return verifier_weight * verifier + (1 - verifier_weight) * score / HIGHEST_SCORE
+        return value / HIGHEST_VALUE
+    return verifier_weight * verifier + (1 - verifier_weight) * value / HIGHEST_VALUE
 
 
 class RewardDesk:
@@ -89,39 +74,33 @@ class RewardDesk:
     def __init__(self, client: GatewayClient, spec: Spec, verify: Verifier) -> None:
         self._client = client
         self._run = spec.run
-        self._votes = spec.judge.panel.votes
         self._mode: Mode = spec.judge.mode
         self._num_generations = spec.grpo.num_generations
-        self._threshold = spec.judge.panel.confidence_threshold
         self._weight = spec.grpo.verifier_weight
         self._when_unscored: WhenUnscored = spec.grpo.when_unscored
         self._verify = verify
         self._without_score = 0
 
-    def hand_in(self, step: int, position: int, row: PromptRow, completion: str) -> list[Future[Grade]]:
-        """Start the grading calls of one rollout, `position` counted over all ranks; returns at once."""
+    def hand_in(self, step: int, position: int, row: PromptRow, completion: str) -> Future[Grade]:
+        """Start grading one rollout, `position` counted over all ranks; returns at once."""
         group, rollout = divmod(position, self._num_generations)
-        return [
-            self._client.submit(
-                GradeRequest(
-                    role="judge",
-                    mode=self._mode,
-                    occasion=f"grpo:{step}:{group}:{rollout}:{vote}",
-                    prompt=row.prompt,
-                    completion=completion,
-                    ground_truth=row.ground_truth,
-                )
+        return self._client.submit(
+            GradeRequest(
+                role="judge",
+                mode=self._mode,
+                occasion=f"grpo:{step}:{group}:{rollout}",
+                prompt=row.prompt,
+                completion=completion,
+                ground_truth=row.ground_truth,
             )
-            for vote in range(self._votes)
-        ]
+        )
 
     def collect(
-        self, step: int, position: int, row: PromptRow, completion: str, calls: Sequence[Future[Grade]]
+        self, step: int, position: int, row: PromptRow, completion: str, call: Future[Grade]
     ) -> Judged:
-        """Wait for the verdicts of one rollout; raises what ended a call (JudgeAway, say)."""
+        """Wait for the verdict of one rollout; raises what ended the call (JudgeAway, say)."""
         verifier = self._verify(completion, row)
-        grades = [call.result() for call in calls]
-        score = score_of(grades, mode=self._mode, threshold=self._threshold)
+        grade = call.result()
         group, rollout = divmod(position, self._num_generations)
         return Judged(
             step=step,
@@ -129,20 +108,22 @@ class RewardDesk:
             rollout=rollout,
             prompt_id=row.id,
             completion=completion,
-            trace_keys=[grade.key for grade in grades],
-            score=score,
+            trace_keys=grade.trace_keys,
+            verdict=grade.verdict,
+            score=grade.score,
+            value=grade.value,
             verifier=verifier,
             reward=mixed_reward(
-                verifier, score, verifier_weight=self._weight, when_unscored=self._when_unscored
+                verifier, grade.value, verifier_weight=self._weight, when_unscored=self._when_unscored
             ),
         )
 
-    def _refuse_nonsense(self, judged: Sequence[Judged], calls: Sequence[Sequence[Future[Grade]]]) -> None:
+    def _refuse_nonsense(self, judged: Sequence[Judged], calls: Sequence[Future[Grade]]) -> None:
         """Raise BadRequest once several batches in a row had not one score: that teaches no grader."""
         self._without_score = 0 if any(one.score is not None for one in judged) else self._without_score + 1
         if self._without_score < _BATCHES_WITHOUT_SCORE:
             return
-        verdict = calls[0][0].result().verdict
+        verdict = calls[0].result().verdict
         expected = "one digit" if self._mode == "single_token" else "a reply that ends in 'Score: N'"
         raise BadRequest(
             "judge",
@@ -170,17 +151,17 @@ class RewardDesk:
         batch = list(enumerate(zip(rows, completions, strict=True), start=first_position))
         calls = [self.hand_in(step, position, row, text) for position, (row, text) in batch]
         try:
-            _wait_for([call for own in calls for call in own])
+            _wait_for(calls)
             if any_rank(lifetime.stop_requested()):
                 raise lifetime.StopAtBoundary
             judged = [
-                self.collect(step, position, row, text, own)
-                for (position, (row, text)), own in zip(batch, calls, strict=True)
+                self.collect(step, position, row, text, call)
+                for (position, (row, text)), call in zip(batch, calls, strict=True)
             ]
             self._refuse_nonsense(judged, calls)
             return judged
         except BaseException:
-            for call in (call for own in calls for call in own):
+            for call in calls:
                 call.cancel()
             raise
 

@@ -27,7 +27,7 @@ def figures(records: Sequence[RolloutRecord]) -> dict[str, float | None]:
     return {
         "reward": mean(record.reward for record in records),
         "verifier_accuracy": mean(record.verifier for record in records),
-        "judge_score": mean(record.score for record in records),
+        "judge_value": mean(record.value for record in records),
         "unscored": mean(float(record.score is None) for record in records),
     }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fake_gateway import serving
-from tiny_run import resolved_spec, take_epoch, trace, write_request, write_segment
+from tiny_run import numbers, resolved_spec, take_epoch, trace, write_request, write_segment
 
 PYTHON = Path(__file__).resolve().parents[2]
 
@@ -56,12 +56,9 @@ def make_audit_root(root: Path) -> tuple[Path, list[dict]]:
     verdicts = [
         {
             "row_id": row["id"],
-            "key": "k" * 64,
+            "trace_keys": ["k" * 64],
             "verdict": "scored",
-            "score": judge_says(row),
-            "expectation": judge_says(row),
-            "confidence": 1.0,
-            "off_digit_mass": 0.0,
+            **numbers(judge_says(row)),
             "replayed": False,
             "latency_ms": 1.0,
         }
@@ -163,13 +160,7 @@ def test_a_grader_that_copies_the_judge_is_faithful_and_never_follows_the_truth_
 
 def test_an_unparseable_verdict_is_counted_and_never_scored(audited):
     _, _, audit = audited
-    assert audit["coverage"]["counts"]["grader"] == {
-        "scored": 119,
-        "unparseable": 1,
-        "refused": 0,
-        "abstained": 0,
-        "failed": 0,
-    }
+    assert audit["coverage"]["counts"]["grader"] == {"scored": 119, "unparseable": 1}
     assert audit["coverage"]["grader"]["point"] == pytest.approx(119 / 120)
 
 
@@ -215,6 +206,7 @@ def external_request(folder: Path, url: str, **changes) -> None:
         "modes": ["single_token"],
         "base": False,
         "reference_guided": False,
+        "threshold": 5,
         "bootstrap_samples": 200,
         "confidence": 0.95,
         "gates": audit["gates"],

@@ -63,7 +63,7 @@ JUDGE_OK = RNG.random(ROWS) < 0.88
 JUDGE = np.where(RIGHT == JUDGE_OK, RNG.choice([7, 8, 9], ROWS), RNG.choice([0, 1, 3, 4], ROWS))
 
 
-def audit_of(grader, grader_gates=DEFAULT_GATES, expected=0.0):
+def audit_of(grader, grader_gates=DEFAULT_GATES, p_pass=None):
     rows = [
         AuditRow(
             id=str(i),
@@ -77,16 +77,19 @@ def audit_of(grader, grader_gates=DEFAULT_GATES, expected=0.0):
         for i in range(ROWS)
     ]
 
-    def verdicts(scores, expected=0.0):
+    def verdicts(scores, p_pass=None):
         return {
             str(i): VerdictRow(
                 row_id=str(i),
-                key="",
+                trace_keys=[],
                 verdict="scored",
                 score=int(score),
-                expectation=min(9.0, float(score) + expected),
-                confidence=1,
-                off_digit_mass=0,
+                value=float(score),
+                value_rule="score",
+                p_pass=float(score >= 5 if p_pass is None else p_pass[i]),
+                confidence=None,
+                distribution=None,
+                off_scale_mass=None,
                 replayed=False,
                 latency_ms=1,
             )
@@ -100,10 +103,11 @@ def audit_of(grader, grader_gates=DEFAULT_GATES, expected=0.0):
             truths={row.id: bool(row.is_correct) for row in rows},
             verdicts={
                 ("judge", "reasoned"): verdicts(JUDGE),
-                ("grader", "single_token"): verdicts(grader, expected),
+                ("grader", "single_token"): verdicts(grader, p_pass),
             },
             headline_mode="single_token",
             judge_mode="reasoned",
+            threshold=5,
             samples=500,
             confidence=0.95,
             seed=0,
@@ -150,10 +154,47 @@ def test_a_grader_near_the_limit_is_inconclusive_and_the_rows_that_would_settle_
     assert audit.gates[0].rows_needed > 0
 
 
-def test_a_single_tokens_score_is_its_rounded_expectation_and_the_digit_given_is_compared_apart():
-    # Every expectation is 0.6 above the digit: the score is one higher, 9 apart, which has no higher.
-    audit = audit_of(JUDGE, expected=0.6)
-    assert audit.fidelity.exact_digit.point == 1
-    assert audit.fidelity.exact.point == pytest.approx((JUDGE == 9).mean())
+def test_agreement_is_about_scores_and_right_or_wrong_about_p_pass():
+    # A grader that gives every digit of the judge, and whose probabilities say what is true.
+    audit = audit_of(JUDGE, p_pass=np.where(RIGHT, 0.51, 0.5))
+    assert audit.fidelity.exact.point == 1
     assert audit.fidelity.within_1.point == 1
-    assert audit.fidelity.confusion[7][8] == (JUDGE == 7).sum()
+    assert audit.fidelity.quadratic_weighted_kappa.point == 1
+    assert audit.truth.grader.accuracy.point == 1
+    assert audit.truth.judge.accuracy.point == pytest.approx(JUDGE_OK.mean())
+
+
+@pytest.mark.parametrize("kind", ["off_scale", "low_confidence", "failed"])
+def test_a_base_without_one_score_leaves_its_measures_undefined(kind):
+    rows = [
+        AuditRow(id=str(i), prompt_id=f"p{i}", prompt="", completion="", is_correct=i % 2 == 0, source="last")
+        for i in range(30)
+    ]
+
+    def verdicts(verdict, **given):
+        none = dict.fromkeys(("score", "value", "value_rule", "p_pass", "confidence", "distribution"))
+        fixed = {"trace_keys": [], "off_scale_mass": 0.97, "replayed": False, "latency_ms": 1}
+        return {row.id: VerdictRow(row_id=row.id, verdict=verdict, **(none | fixed | given)) for row in rows}
+
+    right = {"score": 9, "value": 9, "value_rule": "score", "p_pass": 1}
+    audit = compute_audit(
+        Inputs(
+            run="base",
+            rows=rows,
+            truths={row.id: bool(row.is_correct) for row in rows},
+            verdicts={
+                ("judge", "reasoned"): verdicts("scored", **right),
+                ("grader", "single_token"): verdicts("scored", **right),
+                ("base", "single_token"): verdicts(kind),
+            },
+            headline_mode="single_token",
+            judge_mode="reasoned",
+            threshold=5,
+            samples=100,
+            confidence=0.95,
+            seed=0,
+        )
+    )
+    assert audit.coverage.counts["base"] == {kind: 30}
+    assert (audit.base_fidelity.exact.n, audit.base_fidelity.exact.point) == (0, None)
+    assert audit.truth.base.balanced_accuracy.point is None

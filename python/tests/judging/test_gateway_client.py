@@ -15,7 +15,7 @@ def asking(number: int = 0) -> GradeRequest:
     return GradeRequest(
         role="judge",
         mode=None,
-        occasion=f"grpo:1:0:{number}:0",
+        occasion=f"grpo:1:0:{number}",
         prompt="1+1=",
         completion=str(number),
         ground_truth=None,

@@ -3,18 +3,21 @@ from concurrent.futures import Future
 import pytest
 
 from gavel_train.contracts import Grade, PromptRow, Spec
-from gavel_train.judging.reward import RewardDesk, mixed_reward, score_of
+from gavel_train.judging.reward import RewardDesk, mixed_reward
 from gavel_train.run.outcome import BadRequest
 
 
-def grade(score: int | None, *, verdict: str = "scored", expectation: float | None = None, confidence=None):
+def grade(score: int | None, *, verdict: str = "scored", value: float | None = None) -> Grade:
     return Grade(
-        key="a" * 64,
+        trace_keys=["a" * 64, "b" * 64],
         verdict=verdict,
         score=score,
-        expectation=expectation,
-        confidence=confidence,
-        off_digit_mass=None,
+        value=value,
+        value_rule="expectation" if value is not None else None,
+        p_pass=None,
+        confidence=None,
+        distribution=None,
+        off_scale_mass=None,
         reasoning=None,
         replayed=False,
         latency_ms=1.0,
@@ -56,48 +59,46 @@ def test_at_verifier_weight_1_the_judge_changes_nothing_not_even_by_its_silence(
         assert [reward(0.0, score, 1.0, when_unscored) for score in (9.0, 0.0, None)] == [0.0, 0.0, 0.0]
 
 
-def test_the_score_is_the_mean_of_the_votes_that_were_scored():
-    votes = [grade(9), grade(6), grade(None, verdict="unparseable"), grade(None, verdict="refused")]
-    assert score_of(votes, mode="reasoned", threshold=0) == 7.5
-    assert score_of(votes[2:], mode="reasoned", threshold=0) is None
-
-
-def test_a_single_token_score_is_the_expectation_and_a_reasoned_one_the_digit():
-    vote = [grade(7, expectation=6.2)]
-    assert score_of(vote, mode="single_token", threshold=0) == 6.2
-    assert score_of(vote, mode="reasoned", threshold=0) == 7.0
-
-
-def test_votes_below_the_confidence_threshold_do_not_count():
-    votes = [grade(9, confidence=0.4), grade(3, confidence=0.8), grade(6, confidence=None)]
-    assert score_of(votes, mode="reasoned", threshold=0.5) == 3.0
-    assert score_of(votes[:1], mode="reasoned", threshold=0.5) is None
-    assert score_of(votes, mode="reasoned", threshold=0) == 6.0
-
-
 class AnsweredAtOnce:
     """A client whose every verdict is the same."""
 
     def __init__(self, answer: Grade):
         self.answer = answer
+        self.asked = []
 
     def submit(self, request):
+        self.asked.append(request)
         future: Future[Grade] = Future()
         future.set_result(self.answer)
         return future
 
 
-def test_a_judge_that_answers_nonsense_three_steps_in_a_row_ends_the_stage_and_is_not_quoted():
+def desk_of(answer: Grade) -> RewardDesk:
     from tiny_run import resolved_spec
 
-    nonsense = grade(None, verdict="unparseable").model_copy(update={"reasoning": "blah blah"})
-    desk = RewardDesk(
-        AnsweredAtOnce(nonsense), Spec.model_validate(resolved_spec()), lambda completion, row: 1.0
+    return RewardDesk(
+        AnsweredAtOnce(answer), Spec.model_validate(resolved_spec()), lambda completion, row: 1.0
     )
-    row = PromptRow(id="p", prompt="p", ground_truth="1", meta={})
+
+
+ROW = PromptRow(id="p", prompt="p", ground_truth="1", meta={})
+
+
+def test_a_rollout_is_handed_in_once_and_rewarded_by_the_value_of_the_panels_verdict():
+    desk = desk_of(grade(7, value=6.3))
+    (judged,) = desk.judge_all(4, 5, [ROW], ["x"])
+    assert [asked.occasion for asked in desk._client.asked] == ["grpo:4:2:1"]
+    assert judged.reward == pytest.approx(0.5 + 0.5 * 6.3 / 9)
+    assert (judged.score, judged.value, judged.verdict) == (7, 6.3, "scored")
+    assert judged.trace_keys == ["a" * 64, "b" * 64]
+
+
+def test_a_judge_that_answers_nonsense_three_steps_in_a_row_ends_the_stage_and_is_not_quoted():
+    nonsense = grade(None, verdict="unparseable").model_copy(update={"reasoning": "blah blah"})
+    desk = desk_of(nonsense)
     for step in (1, 2):
         # The verifier rewards meanwhile.
-        assert desk.judge_all(step, 0, [row], ["x"])[0].reward == 1.0
+        assert desk.judge_all(step, 0, [ROW], ["x"])[0].reward == 1.0
     with pytest.raises(BadRequest, match=r"3 steps in a row.*traces tiny --verdict unparseable") as end:
-        desk.judge_all(3, 0, [row], ["x"])
+        desk.judge_all(3, 0, [ROW], ["x"])
     assert "blah" not in str(end.value)

@@ -38,7 +38,7 @@ def test_what_the_newest_epoch_did_not_accept_is_void_and_so_is_a_later_epoch_th
 def test_the_epochs_of_one_stage_say_nothing_about_another(tmp_path):
     take_epoch(tmp_path, "grpo", 2)
     write_segment(tmp_path, "audit-e1-000001.jsonl", [trace("a", "", 1, "audit:r:0", stage="audit")])
-    write_segment(tmp_path, "serve-e0-000001.jsonl", [trace("s", "", 1, "call:x", stage="serve")])
+    write_segment(tmp_path, "serve-e0-000001.jsonl", [trace("s", "", 1, "call:x:0", stage="serve")])
     assert keys(tmp_path) == ["a", "s"]
     assert keys(tmp_path, stage="serve") == ["s"]
 

@@ -15,7 +15,7 @@ const FIGURES: Record<Stage, [key: string, label: string, format: (value: number
   grpo: [
     ['reward', 'reward', fixed(2)],
     ['verifier_accuracy', 'verifier', percent],
-    ['judge_score', 'judge score', fixed(1)],
+    ['judge_value', 'judge value', fixed(1)],
     ['eval_first', 'held-out before', percent],
     ['eval_last', 'after', percent],
   ],

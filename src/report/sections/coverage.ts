@@ -4,7 +4,6 @@ import { type Html, html, table } from '../html.ts';
 import { count, measured, word } from '../words.ts';
 import { section } from './section.ts';
 
-
 export function coverage(audit: Audit): Html {
   const question = 'Was every answer graded?';
   const { counts, grader, judge } = audit.coverage;

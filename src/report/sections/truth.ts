@@ -39,7 +39,7 @@ async function against(truth: Truth, threshold: number): Promise<Html> {
       }),
     );
   const less = truth.grader_minus_judge?.balanced_accuracy;
-  return html`<p>A ${word('score')} of ${threshold} or more counts as “right”. Checked against the ${word('verifier')} on ${count(truth.n_right)} right and ${count(truth.n_wrong)} wrong answers${
+  return html`<p>A verdict counts as “right” where a ${word('score')} of ${threshold} or more is likelier than a lower one. Checked against the ${word('verifier')} on ${count(truth.n_right)} right and ${count(truth.n_wrong)} wrong answers${
     less?.point == null
       ? '.'
       : html`, the grader’s ${word('balanced accuracy')} is ${points(less.point)} against the judge’s (${word('interval')} ${measured(less, 'points').replace(/^.*\(/, '').replace(')', '')}).`

@@ -1,0 +1,92 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { configFor, fakeJudge, gatewayWith, graded, runDirectory, tracesOf } from './start.ts';
+
+const digits = [...'0123456789'].map((digit) => 100 + Number(digit));
+
+/** A judge that gavel serves itself, so that every setting of vLLM can be sent. */
+async function served(text: string, more: Parameters<typeof graded>[1] = {}) {
+  const found = await graded(() => ({ text }), { engine: 'vllm', ...more });
+  found.judge.vllm = true;
+  return found;
+}
+
+test('sends vLLM every sampling setting, so that nothing is left to the model to fill in', async () => {
+  const { gateway, judge } = await served('Score: 7', { chat_template_kwargs: { enable_thinking: false } });
+  await gateway.grade();
+  expect(judge.chats[0]?.body).toMatchObject({
+    ...{ temperature: 0, top_p: 1, top_k: 0, min_p: 0, max_tokens: 512 },
+    ...{ repetition_penalty: 1, presence_penalty: 0, frequency_penalty: 0 },
+    chat_template_kwargs: { enable_thinking: false },
+  });
+});
+
+test.each([
+  { sampling: { top_p: 0.9 } },
+  { sampling: { top_k: 40 } },
+  { sampling: { min_p: 0.1 } },
+  { sampling: { repetition_penalty: 1.05 } },
+  { sampling: { presence_penalty: 0.5 } },
+  { sampling: { frequency_penalty: 0.5 } },
+  { sampling: { max_tokens: 99 } },
+  { chat_template_kwargs: { enable_thinking: false } },
+  { extra_body: { seed: 3 } },
+])('has another key under %j', async (change) => {
+  const { gateway, config } = await served('Score: 7');
+  const first = await gateway.grade();
+  await gateway.close();
+  const judge = { ...config.roles.judge, ...change };
+  const other = await (await gatewayWith({ ...config, roles: { judge } })).grade();
+  expect(other.replayed).toBe(false);
+  expect(other.trace_keys).not.toEqual(first.trace_keys);
+});
+
+test('constrains the one token of single_token mode to the digits where gavel serves the model', async () => {
+  const { gateway, judge } = await served('4', { sampling: { temperature: 1, repetition_penalty: 1.2 } });
+  const grade = await gateway.grade({ mode: 'single_token' });
+  expect(grade).toMatchObject({ verdict: 'scored', score: 4, reasoning: null });
+  expect(grade.off_scale_mass).toBeCloseTo(0.1, 3);
+  const sent = judge.chats[0]?.body;
+  expect(sent).toMatchObject({ max_tokens: 1, temperature: 0, repetition_penalty: 1, logprobs: true });
+  expect(sent.allowed_token_ids).toEqual(digits);
+  expect(sent).not.toHaveProperty('continue_final_message');
+});
+
+test("sends no field that is not OpenAI's to another server, and reads the digit all the same", async () => {
+  const { gateway, judge } = await graded(() => ({ text: '4', logprobs: false }));
+  const grade = await gateway.grade({ mode: 'single_token' });
+  expect(grade).toMatchObject({ score: 4, value: 4, value_rule: 'score', confidence: null, off_scale_mass: null });
+  const fields = Object.keys(judge.chats[0]?.body).sort();
+  const penalties = ['frequency_penalty', 'presence_penalty'];
+  const common = ['logprobs', 'max_tokens', 'messages', 'model', 'temperature', 'top_logprobs', 'top_p'];
+  expect(fields).toEqual([...common, ...penalties].sort());
+});
+
+const PREFIXED = `name: test
+scores: {0: a, 1: a, 2: a, 3: a, 4: a, 5: a, 6: a, 7: a, 8: a, 9: b}
+modes:
+  reasoned: {messages: [{role: user, content: "{{prompt}} {{completion}}"}]}
+  single_token: {messages: [{role: user, content: "{{prompt}} {{completion}}"}], answer_prefix: "Score: "}
+`;
+
+test("begins vLLM's answer with the rubric's prefix, and another server's not", async () => {
+  const judge = await fakeJudge(() => ({ text: '4' }));
+  judge.vllm = true;
+  const keys: string[] = [];
+  for (const engine of ['vllm', 'openai'] as const) {
+    const run_dir = runDirectory();
+    writeFileSync(join(run_dir, 'rubric.yaml'), PREFIXED);
+    const gateway = await gatewayWith(configFor(run_dir, { base_url: judge.url, model: 'tiny', engine }));
+    keys.push(...(await gateway.grade({ mode: 'single_token' })).trace_keys);
+    const [trace] = await tracesOf(run_dir);
+    expect(trace).toMatchObject({ reply: '4', answer_prefix: engine === 'vllm' ? 'Score: ' : null });
+    expect(trace?.messages).toHaveLength(1);
+  }
+  const [vllm, openai] = judge.chats.map(({ body }) => body);
+  expect(vllm).toMatchObject({ continue_final_message: true, add_generation_prompt: false });
+  expect(vllm.messages.at(-1)).toEqual({ role: 'assistant', content: 'Score: ' });
+  expect(openai.messages).toHaveLength(1);
+  expect(openai).not.toHaveProperty('continue_final_message');
+  expect(keys[0]).not.toBe(keys[1]);
+});
