@@ -5,6 +5,8 @@ export const ALWAYS = [
   'one result a stage',
   'each trace key once',
   'each rollout has a trace of its own in the ledger',
+  'every committed step has all its groups',
+  'every verdict that a gateway acknowledged is in the ledger',
   'every published file matches its digest',
   'a commit is durable before it is published',
   'nothing from a stale epoch counts',

@@ -1,44 +1,38 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type EpochRecord, Head, Manifest } from '../../../src/contracts/stage.ts';
-import { completeBytes } from '../../../src/run-directory/files.ts';
-import { parseCheckpointName, type RunPaths } from '../../../src/run-directory/paths.ts';
+import type { EpochRecord } from '../../../src/contracts/stage.ts';
 import type { Sometimes } from '../observe/event-log.ts';
-import { list, read, recordOf } from './read-run-directory.ts';
+import { wholeLines } from './read-ledger.ts';
+import { placeOf, type RunDirectory } from './read-run-directory.ts';
 
-/** What of the "sometimes" the disk shows after the fact. */
-export async function reachedOnDisk(paths: RunPaths): Promise<{ what: Sometimes; detail: string }[]> {
-  const found: { what: Sometimes; detail: string }[] = [];
+/** What of the "sometimes" the disk shows after the fact: writes of a superseded attempt, which count for nothing. */
+export function reachedOnDisk(run: RunDirectory): { what: Sometimes; detail: string }[] {
+  const found: string[] = [];
   for (const stage of ['grpo', 'sft']) {
-    for (const number of list(paths.stage(stage).epochs).map(Number)) {
-      const record = recordOf(paths, stage, number);
-      for (const [name, accepted] of Object.entries(record?.accepted_segments ?? {})) {
-        // Whole lines: the torn end of a killed gateway is no write of a zombie's.
-        const bytes = await completeBytes(join(paths.traces, name));
-        if (bytes > accepted) {
-          found.push({
-            what: 'voided zombie write',
-            detail: `${name}: ${bytes - accepted} bytes after epoch ${number} began`,
-          });
-        }
-      }
-      const late_file =
-        record && lateFile(join(paths.stage(stage).epoch(number - 1).dir), Date.parse(record.started_at));
-      if (late_file) {
-        found.push({ what: 'voided zombie write', detail: `${late_file} was written after epoch ${number} began` });
-      }
-      const before = recordOf(paths, stage, number - 1);
-      const head = read(paths.stage(stage).epoch(number - 1).head);
-      const late = head === null ? null : Head.safeParse(JSON.parse(head)).data;
-      if (before && record && late && isLate(paths, stage, late.checkpoint, record)) {
-        found.push({
-          what: 'voided zombie write',
-          detail: `${late.checkpoint} was committed after epoch ${number} began`,
-        });
-      }
+    for (const epoch of run.epochs(stage)) {
+      const record = run.record(stage, epoch);
+      if (record) found.push(...voidedLines(run, record), ...voidedFiles(run, stage, record));
     }
   }
-  return found;
+  return found.map((detail) => ({ what: 'voided zombie write', detail }));
+}
+
+/** Whole lines: the torn end of a killed gateway is no write of a zombie's. */
+function voidedLines(run: RunDirectory, record: EpochRecord): string[] {
+  return Object.entries(record.accepted_segments).flatMap(([name, accepted]) => {
+    const path = join(run.dir, 'traces', name);
+    const bytes = existsSync(path) ? wholeLines(readFileSync(path)) : 0;
+    return bytes > accepted ? [`${name}: ${bytes - accepted} bytes after epoch ${record.epoch} began`] : [];
+  });
+}
+
+function voidedFiles(run: RunDirectory, stage: string, record: EpochRecord): string[] {
+  const before = record.epoch - 1;
+  const file = lateFile(run.epoch(stage, before), Date.parse(record.started_at));
+  const written = file ? [`${file} was written after epoch ${record.epoch} began`] : [];
+  const head = run.head(stage, before);
+  const committed = head !== null && isLate(run, stage, head.checkpoint, record);
+  return committed ? [...written, `${head.checkpoint} was committed after epoch ${record.epoch} began`] : written;
 }
 
 /** A file of a checkpoint that an epoch went on writing, in its own place, after the next one had begun. */
@@ -56,10 +50,9 @@ function lateFile(dir: string, began: number): string | null {
   return null;
 }
 
-function isLate(paths: RunPaths, stage: string, checkpoint: string, next: EpochRecord): boolean {
-  const step = parseCheckpointName(checkpoint)?.step ?? 0;
-  const resumed = next.starts_from === null ? -1 : (parseCheckpointName(next.starts_from)?.step ?? 0);
-  const text = read(join(paths.stage(stage).checkpoint(checkpoint), 'manifest.json'));
-  const created = text === null ? null : Manifest.safeParse(JSON.parse(text)).data?.created_at;
-  return step > resumed && created !== null && created !== undefined && created > next.started_at;
+function isLate(run: RunDirectory, stage: string, checkpoint: string, next: EpochRecord): boolean {
+  const step = placeOf(checkpoint)?.step ?? 0;
+  const resumed = next.starts_from === null ? -1 : (placeOf(next.starts_from)?.step ?? 0);
+  const created = run.manifest(stage, checkpoint)?.created_at;
+  return step > resumed && created !== undefined && created > next.started_at;
 }

@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Config, loadConfig } from '../../../src/config.ts';
 import { Audit, AuditRow } from '../../../src/contracts/audit.ts';
 import { Spec } from '../../../src/contracts/spec/spec.ts';
 import type { StageResult } from '../../../src/contracts/stage.ts';
 import type { Trace } from '../../../src/contracts/trace.ts';
-import { lineOf, openEnvelope, parseLine } from '../../../src/ledger/line.ts';
-import { readTraces } from '../../../src/ledger/reader.ts';
+import { Ledger } from '../../../src/ledger/ledger.ts';
 import { readJsonLines } from '../../../src/run-directory/files.ts';
 import { type RunPaths, runPaths } from '../../../src/run-directory/paths.ts';
 import { readResult } from '../../../src/run-directory/result.ts';
@@ -20,6 +19,8 @@ import { takeEpoch } from '../../../src/stage/take-epoch.ts';
 import type { DisturbedRun } from '../run/disturbed-run.ts';
 import { untilOf } from '../run/disturbed-run.ts';
 import { damagedKeys } from './damaged-trace-keys.ts';
+import { readLedger, tracesIn } from './read-ledger.ts';
+import { RunDirectory } from './read-run-directory.ts';
 
 /**
  * The witness: the same stages, run once and undisturbed, fed with the verdicts of the disturbed run's ledger. It has no judge: a
@@ -36,7 +37,7 @@ export interface Testimony {
 export async function testimonies(run: DisturbedRun, package_root: string): Promise<Testimony[]> {
   const config = { ...loadConfig(), package_root };
   const disturbed = runPaths(run.root, run.run);
-  const verdicts = await verdictsOf(disturbed);
+  const verdicts = verdictsOf(disturbed);
   const used = new Map(verdicts);
   // What a fault damaged after it had been used is gone from the ledger, but not from the training.
   const damaged = damagedKeys(run.folder);
@@ -80,28 +81,37 @@ export async function undisturbedAudit(
     cpSync(join(disturbed.dir, path), join(paths.dir, path), { recursive: true, filter });
   }
   const { epoch } = await takeEpoch(paths, 'audit', { node: 'witness', pid: process.pid });
-  const lines: Buffer[] = [];
-  for await (const trace of readTraces(disturbed.dir, { stage: 'audit' })) lines.push(lineOf(trace, lines.length + 1));
-  writeFileSync(paths.segment('audit', epoch, 1), Buffer.concat(lines));
+  await record(paths, 'audit', epoch, tracesOf(disturbed, 'audit'));
   return paths;
 }
 
-export async function verdictsOf(paths: RunPaths): Promise<Map<string, Trace>> {
-  const found = new Map<string, Trace>();
-  for await (const trace of readTraces(paths.dir, { stage: 'grpo' })) found.set(trace.key, trace);
-  return found;
+/** The traces of GRPO in the ledger, by key. */
+export const verdictsOf = (paths: RunPaths): Map<string, Trace> => byKey(tracesOf(paths, 'grpo'));
+
+/** Of two traces with one key the first counts. */
+const byKey = (traces: readonly Trace[]) => new Map(traces.toReversed().map((trace) => [trace.key, trace]));
+
+const directoryOf = ({ dir }: RunPaths) => new RunDirectory(join(dir, '../..'), basename(dir));
+
+const tracesOf = (paths: RunPaths, stage: string): Trace[] =>
+  readLedger(directoryOf(paths)).traces.filter((trace) => trace.stage === stage);
+
+async function record(
+  paths: RunPaths,
+  stage: 'grpo' | 'audit',
+  epoch: number,
+  traces: readonly Trace[],
+): Promise<void> {
+  const ledger = await Ledger.open({ run_dir: paths.dir, stage, epoch });
+  await Promise.all([...byKey(traces).values()].toReversed().map((trace) => ledger.append(trace)));
+  await ledger.close();
 }
 
 function* savedBy({ folder }: DisturbedRun): Generator<Trace> {
   const saved = join(folder, 'saved');
   for (const name of existsSync(saved) ? readdirSync(saved).sort() : []) {
     if (name.endsWith('.lost')) continue;
-    const path = join(saved, name);
-    for (const line of readFileSync(path).toString('latin1').split('\n')) {
-      const bytes = Buffer.from(line, 'latin1');
-      if (bytes.length === 0 || typeof openEnvelope(bytes) === 'string') continue;
-      yield parseLine<Trace>({ bytes, offset: 0, number: null }, path);
-    }
+    yield* tracesIn(readFileSync(join(saved, name)), name, { numbered: false }).traces;
   }
 }
 
@@ -114,7 +124,7 @@ export async function undisturbedRun(
 ): Promise<RunPaths> {
   const paths = emptyRun(run, package_root, name);
   const { epoch } = await takeEpoch(paths, 'grpo', { node: 'witness', pid: process.pid });
-  writeFileSync(paths.segment('grpo', epoch, 1), Buffer.concat(traces.map((trace, at) => lineOf(trace, at + 1))));
+  await record(paths, 'grpo', epoch, traces);
   return paths;
 }
 
@@ -152,9 +162,12 @@ export async function runUndisturbed(
   });
   await new Promise<void>((resolve) => nobody.listen(0, '127.0.0.1', resolve));
   try {
+    const ledger = readLedger(directoryOf(paths));
     // Keys name the model that answered: its weights, under whatever address.
     for (const role of stage === 'audit' ? (['grader', 'base'] as const) : (['judge'] as const)) {
-      for await (const { model, model_digest } of readTraces(paths.dir, { role, limit: 1 })) {
+      const graded = ledger.traces.find((trace) => trace.role === role);
+      if (graded) {
+        const { model, model_digest } = graded;
         const { port } = nobody.address() as AddressInfo;
         await publishEndpoint(paths, role, {
           role,

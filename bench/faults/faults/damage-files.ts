@@ -14,10 +14,9 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Trace } from '../../../src/contracts/trace.ts';
-import { openEnvelope, parseLine } from '../../../src/ledger/line.ts';
 import { readRootId } from '../../../src/run-directory/root.ts';
 import { taskQueue } from '../../../src/temporal/task-queues.ts';
+import { tracesIn } from '../check/read-ledger.ts';
 import type { FaultContext } from '../run/fault-context.ts';
 import { ALL, type FaultKind, TRAINED } from './fault-kind.ts';
 
@@ -86,14 +85,10 @@ async function damagedLedger(context: FaultContext) {
 }
 
 /** Keys of the traces whose lines are as they were written. */
-export function keysOf(path: string): string[] {
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, 'latin1').split('\n');
-  return lines.flatMap((line) => {
-    const bytes = Buffer.from(line, 'latin1');
-    if (bytes.length === 0 || typeof openEnvelope(bytes) === 'string') return [];
-    return [parseLine<Trace>({ bytes, offset: 0, number: null }, path).key];
-  });
+function keysOf(path: string): string[] {
+  return existsSync(path)
+    ? tracesIn(readFileSync(path), basename(path), { numbered: false }).traces.map(({ key }) => key)
+    : [];
 }
 
 /** Fills the filesystem of the runs for some seconds, in which saves fail, then frees it. */

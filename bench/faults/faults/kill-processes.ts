@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { servedBy } from '../check/read-run-directory.ts';
 import { isAlive } from '../observe/processes.ts';
 import type { FaultContext } from '../run/fault-context.ts';
 import { ALL, EVERY, type FaultKind, TRAINED } from './fault-kind.ts';
@@ -146,7 +145,7 @@ async function hang(context: FaultContext) {
  * dead server.
  */
 async function killVllm(context: FaultContext, which: 'server' | 'engine') {
-  const served = await context.until('the judge to be served', 120, () => servedBy(context.paths, 'judge'));
+  const served = await context.until('the judge to be served', 120, () => context.directory.servedBy('judge'));
   const parts = () => context.children().filter(({ tag }) => tag?.endsWith('/vllm-judge'));
   const server = parts().find(({ command }) => command.includes('gavel_train.serving.vllm'));
   const engine = parts().find(({ command }) => /EngineCore|spawn_main/.test(command));
@@ -156,7 +155,7 @@ async function killVllm(context: FaultContext, which: 'server' | 'engine') {
   context.strikes(`SIGKILL to vLLM's ${which} ${victim.pid}`);
   process.kill(victim.pid, 'SIGKILL');
   const [found, no_orphans] = await Promise.all([
-    context.secondsUntil(30, () => servedBy(context.paths, 'judge') !== served),
+    context.secondsUntil(30, () => context.directory.servedBy('judge') !== served),
     context.secondsUntil(30, () => !old.some(isAlive)),
   ]);
   if (found === null)

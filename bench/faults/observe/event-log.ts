@@ -6,7 +6,15 @@ export type Stage = 'grpo' | 'sft' | 'audit';
 
 export type Event =
   | { event: 'started'; seed: number; scenario: string; plan: string[] }
-  | { event: 'epoch'; stage: Stage; epoch: number; node: string; starts_from: string | null; resumed_step: number }
+  | {
+      event: 'epoch';
+      stage: Stage;
+      epoch: number;
+      node: string;
+      starts_from: string | null;
+      started_at: string;
+      resumed_step: number;
+    }
   | { event: 'trainer'; stage: Stage; epoch: number; pid: number; gpus: string }
   | { event: 'step'; stage: Stage; epoch: number; step: number; seconds: number }
   | { event: 'commit'; stage: Stage; epoch: number; step: number; checkpoint: string }

@@ -84,8 +84,9 @@ export class Observer {
     if (!record) return;
     this.recorded.add(id);
     const starts_from: string | null = record.starts_from ?? null;
+    const started_at = String(record.started_at);
     const resumed_step = Number(/^step-(\d+)/.exec(starts_from ?? '')?.[1] ?? 0);
-    this.log.add({ event: 'epoch', stage, epoch, node: String(record.node), starts_from, resumed_step });
+    this.log.add({ event: 'epoch', stage, epoch, node: String(record.node), starts_from, started_at, resumed_step });
   }
 
   private lookAtHead(stage: Stage, epoch: number, id: string): void {

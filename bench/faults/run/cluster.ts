@@ -166,7 +166,7 @@ export class Cluster {
       OMP_NUM_THREADS: '1',
       NO_COLOR: '1',
       // Trainers record what they made durable before they published it.
-      PYTHONPATH: join(this.package_root, 'bench/faults/observe/record-fsyncs'),
+      PYTHONPATH: join(this.package_root, 'bench/faults/observe/record-trainer'),
     };
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { type RunPaths, runPaths } from '../../../src/run-directory/paths.ts';
+import { RunDirectory } from '../check/read-run-directory.ts';
 import type { EventLog, Logged, Sometimes, Stage } from '../observe/event-log.ts';
 import { type Found, processesOf, trainersOf } from '../observe/processes.ts';
 import type { Cluster, Role } from './cluster.ts';
@@ -20,6 +21,7 @@ export class FaultContext {
   readonly scenario: Scenario;
   readonly random: Random;
   readonly paths: RunPaths;
+  readonly directory: RunDirectory;
   /** Where originals go before a fault damages them: what the witness is fed with. */
   readonly saved: string;
   /** true once the pipeline has ended and nobody resumed it. */
@@ -35,6 +37,7 @@ export class FaultContext {
     this.random = given.random;
     this.saved = given.saved;
     this.paths = runPaths(given.cluster.root, given.run);
+    this.directory = new RunDirectory(given.cluster.root, given.run);
   }
 
   /** The newest epoch of the stage that runs now; null before the first. */

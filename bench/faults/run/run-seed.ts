@@ -1,14 +1,12 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '../../../src/contracts/stage.ts';
-import { runPaths } from '../../../src/run-directory/paths.ts';
-import { readResult } from '../../../src/run-directory/result.ts';
 import type { Violation } from '../check/assertions.ts';
 import { check } from '../check/checker.ts';
 import { damagedKeys } from '../check/damaged-trace-keys.ts';
 import { type Cost, costsOf, stepsOfChain } from '../check/fault-costs.ts';
 import { reachedOnDisk } from '../check/rare-states.ts';
-import { chainFrom } from '../check/read-run-directory.ts';
+import { RunDirectory } from '../check/read-run-directory.ts';
 import { replayAll } from '../check/replay-histories.ts';
 import { testimonies } from '../check/undisturbed-run.ts';
 import { type DisturbedRun, runDisturbed, unmountSmall, untilOf } from './disturbed-run.ts';
@@ -42,18 +40,20 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
   try {
     done = await runDisturbed(options);
     const { run } = done;
-    const paths = runPaths(done.root, run);
+    const directory = new RunDirectory(done.root, run);
     const stages = ['grpo', 'sft', 'audit'].slice(0, 1 + ['grpo', 'sft', 'audit'].indexOf(untilOf(plan)));
     const violations: Violation[] = [];
     if (done.status !== 'COMPLETED')
       violations.push({ assertion: 'the run completes', detail: `it ended ${done.status}` });
     const heard = done.status === 'COMPLETED' ? await witnesses(done, package_root, violations) : [];
     const events = done.log.events;
-    violations.push(...(await check({ paths, stages, events, testimonies: heard, damaged: damagedKeys(folder) })));
+    violations.push(
+      ...check({ root: done.root, run, stages, events, testimonies: heard, damaged: damagedKeys(folder) }),
+    );
     const wanted = ['', ...stages.map((stage) => `/${stage}`)].map((part) => `gavel/${run}${part}`);
     violations.push(...(await replayAll(join(folder, 'histories'), package_root, wanted)));
     const chain = new Set<string>();
-    for (const stage of stages) for (const step of stepsOfChain(stage, await chainOf(done, stage))) chain.add(step);
+    for (const stage of stages) for (const step of stepsOfChain(stage, chainOf(directory, stage))) chain.add(step);
     const reached = events.flatMap((event) => (event.event === 'reached' ? [event] : []));
     const result: SeedResult = {
       seed: plan.seed,
@@ -62,7 +62,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
       injected: done.injected,
       seconds: done.seconds,
       violations,
-      reached: [...reached.map(({ what, detail }) => ({ what, detail })), ...(await reachedOnDisk(paths))],
+      reached: [...reached.map(({ what, detail }) => ({ what, detail })), ...reachedOnDisk(directory)],
       costs: costsOf(plan.seed, events, chain),
     };
     say(
@@ -100,9 +100,7 @@ async function unmountKeeping(folder: string, keep: boolean): Promise<void> {
   await unmountSmall(root);
 }
 
-async function chainOf({ root, run }: DisturbedRun, stage: string): Promise<Manifest[]> {
-  const paths = runPaths(root, run);
-  const result = await readResult(paths, stage);
-  const chain = [...chainFrom(paths, stage, result?.checkpoint ?? null)];
+function chainOf(directory: RunDirectory, stage: string): Manifest[] {
+  const chain = [...directory.chain(stage, directory.result(stage).result?.checkpoint ?? null)];
   return chain.flatMap(({ manifest }) => (manifest === null ? [] : [manifest])).reverse();
 }

@@ -19,6 +19,16 @@ export async function killed(made: MiniRun): Promise<void> {
   await made.attempt();
 }
 
+/** The trainer is killed with its first step graded and nothing committed; nobody goes on with the stage. */
+export async function killedAtFirstStep(made: MiniRun): Promise<void> {
+  made.hold(1);
+  const first = made.attempt().catch(() => null);
+  await made.untilStep(1, 1);
+  await made.kill(made.trainer(1));
+  made.letGo();
+  await first;
+}
+
 /** A second attempt, on another node, takes over from a first that knows nothing of it. */
 export async function takenOver(made: MiniRun): Promise<void> {
   made.hold(1);
@@ -133,6 +143,18 @@ export const cases: Case[] = [
     build: 'a verdict is out whose trace is never written',
     failpoints: ['lose-acknowledged-traces'],
     scenario: gatewayKilled,
+  },
+  {
+    assertion: 'every verdict that a gateway acknowledged is in the ledger',
+    build: 'a verdict is out whose trace is never written, and whose step is never committed',
+    failpoints: ['lose-acknowledged-traces'],
+    scenario: killedAtFirstStep,
+  },
+  {
+    assertion: 'every committed step has all its groups',
+    build: 'a checkpoint holds a rollout less',
+    failpoints: ['drop-a-rollout'],
+    scenario: (made) => made.attempt().then(() => undefined),
   },
   {
     assertion: 'no more steps are lost than is allowed',

@@ -16,6 +16,7 @@ const epoch = (number: number, resumed_step: number): Event => ({
   epoch: number,
   node: 'a',
   starts_from: `step-00000${resumed_step}.e1`,
+  started_at: '',
   resumed_step,
 });
 const step = (number: number, of: number): Event => ({

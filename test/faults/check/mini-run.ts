@@ -50,13 +50,13 @@ export class MiniRun {
     this.judge = new FakeJudge((_, n) => behave(n));
     this.observer = new Observer(this.log, this.root, RUN);
     // Trainers record what they made durable before they published it.
-    process.env.PYTHONPATH = join(package_root, 'bench/faults/observe/record-fsyncs');
+    process.env.PYTHONPATH = join(package_root, 'bench/faults/observe/record-trainer');
   }
 
   async open(steps = 6): Promise<this> {
     await this.judge.start();
     const spec = smallSpec({ run: RUN, scenario: 'outside', seed: 0, steps, judge_url: this.judge.url });
-    this.spec = { ...spec, grpo: { ...spec.grpo, save_every: 2 } };
+    this.spec = { ...spec, grpo: { ...spec.grpo, save_every: 2, num_generations: 2 } };
     await createRun(this.root, this.spec, { workflow_id: 'w', run_id: 'r' });
     cpSync(join(package_root, 'examples/rubrics/poly-easy.yaml'), this.paths.rubric);
     for (const path of [this.paths.data.train, this.paths.data.eval, this.paths.data.audit]) writeFileSync(path, '');
@@ -131,8 +131,8 @@ export class MiniRun {
     await sleep(100);
     this.observer.stop();
     const testimonies = witness ? [await this.testimony()] : [];
-    const { paths, log } = this;
-    return check({ paths, stages: ['grpo'], events: log.events, testimonies, damaged: new Set() });
+    const { root, log } = this;
+    return check({ root, run: RUN, stages: ['grpo'], events: log.events, testimonies, damaged: new Set() });
   }
 
   async close(): Promise<void> {
@@ -144,7 +144,7 @@ export class MiniRun {
   }
 
   private async testimony(): Promise<Testimony> {
-    const traces = [...(await verdictsOf(this.paths)).values()];
+    const traces = [...verdictsOf(this.paths).values()];
     const undisturbed = await undisturbedRun(
       { folder: this.folder, root: this.root, run: RUN },
       package_root,

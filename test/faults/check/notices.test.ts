@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { notices } from '../../../bench/faults/check/checker.ts';
+import { notices } from '../../../bench/faults/check/lost-after-notice.ts';
 import type { Logged } from '../../../bench/faults/observe/event-log.ts';
 
 const step = (epoch: number, number: number) => ({ event: 'step', stage: 'grpo', epoch, step: number, seconds: 1 });
@@ -9,6 +9,7 @@ const epoch = (number: number, resumed_step: number) => ({
   epoch: number,
   node: 'a',
   starts_from: null,
+  started_at: '',
   resumed_step,
 });
 const notice = { event: 'fault', id: 1, kind: 'preemptionNotice', stage: 'grpo', epoch: 2, step: 10, committed: 9 };

@@ -1,4 +1,4 @@
-"""Records which files a trainer made durable before it gave them their public names.
+"""Records which files a trainer made durable before it published them, and which verdicts it was given.
 
 On the module path of a campaign's trainers (PYTHONPATH), never of a user's. A killed process leaves its
 writes in the kernel's cache, so a wrong order of fsync and rename shows in no kill; a power cut would show
@@ -50,15 +50,27 @@ def _publishing(real):
 
 
 def _record(source: str, target: str) -> None:
-    line = {
-        "op": "publish",
-        "path": target,
-        "from": source,
-        "at": time.time(),
-        "unsynced": _unsynced(source, target),
-    }
+    _write({"op": "publish", "path": target, "from": source, "unsynced": _unsynced(source, target)})
+
+
+def _acknowledging(read):
+    async def reading(response):
+        body = await read(response)
+        if response.status == 200 and response.url.path.endswith("/grade"):
+            with contextlib.suppress(OSError):
+                _write({"op": "acknowledge", "keys": _keys_of(json.loads(body))})
+        return body
+
+    return reading
+
+
+def _keys_of(grade: dict) -> list[str]:
+    return grade.get("trace_keys") or [grade["key"]]
+
+
+def _write(operation: dict) -> None:
     with open(os.path.join(sys.argv[-1], "operations.jsonl"), "a") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps(operation | {"at": time.time()}) + "\n")
 
 
 if any(argument.startswith("gavel_train.") for argument in sys.orig_argv):
@@ -68,3 +80,6 @@ if any(argument.startswith("gavel_train.") for argument in sys.orig_argv):
         _publishing(_replace),
         _publishing(_link),
     )
+    import aiohttp
+
+    aiohttp.ClientResponse.read = _acknowledging(aiohttp.ClientResponse.read)
