@@ -6,6 +6,7 @@ import { failpointsNamed } from './config.ts';
  */
 export const FAILPOINTS = {
   'skip-fence': 'A trainer does not look whether a newer epoch was taken before it publishes.',
+  'accept-stale-result': 'Readers take the result of an epoch that was superseded.',
   'replace-result': "A trainer's result replaces the one that another epoch published.",
   'wrong-step': 'A manifest never says a step above 2.',
   'write-after-digest': 'A checkpoint file changes after its digest was taken.',

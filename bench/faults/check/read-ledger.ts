@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { EpochRecord } from '../../../src/contracts/stage.ts';
@@ -89,10 +89,13 @@ function traceIn(line: Buffer, number: number | null): Trace | string {
 function sealDamage(path: string, bytes: Buffer, counted: number): string[] {
   const place = path.replace(/\.jsonl$/, '.seal.json');
   if (read(place) === null) return [];
-  const seal = parsed<{ bytes: number; sha256: string; keys: number }>(place);
+  const seal = parsed<{ bytes: number; sha256: string; keys: number; index_sha256: string }>(place);
   if (typeof seal?.bytes !== 'number') return [`${place} cannot be read`];
   if (seal.bytes > counted) return [];
   const sealed = bytes.subarray(0, seal.bytes);
   const lines = sealed.reduce((count, byte) => count + (byte === 0x0a ? 1 : 0), 0);
-  return sha256Of(sealed) === seal.sha256 && lines === seal.keys ? [] : [`${place} is not the seal of its segment`];
+  if (sha256Of(sealed) !== seal.sha256 || lines !== seal.keys) return [`${place} is not the seal of its segment`];
+  const index = path.replace(/\.jsonl$/, '.index');
+  const found = existsSync(index) ? sha256Of(readFileSync(index)) : 'nothing';
+  return found === seal.index_sha256 ? [] : [`${index} is not what its seal says`];
 }

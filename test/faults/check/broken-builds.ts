@@ -40,6 +40,19 @@ export async function takenOver(made: MiniRun): Promise<void> {
   await Promise.all([zombie, second]);
 }
 
+/** As `takenOver`, but the second attempt's trainer is killed before it commits, and the first ends the stage meanwhile. */
+export async function takenOverInVain(made: MiniRun): Promise<void> {
+  made.hold(1);
+  const zombie = made.attempt('a').catch(() => null);
+  await made.untilStep(1, 1);
+  const second = made.attempt('b').catch(() => null);
+  await made.untilStep(2, 1);
+  await made.kill(made.trainer(2));
+  made.letGo();
+  await Promise.all([zombie, second]);
+  await made.attempt('b');
+}
+
 /** The gateway is killed a moment after the trainer has got verdicts from it. */
 export async function gatewayKilled(made: MiniRun): Promise<void> {
   made.hold(1);
@@ -92,9 +105,9 @@ interface Case {
 export const cases: Case[] = [
   {
     assertion: 'nothing from a stale epoch counts',
-    build: 'the fence is off',
-    failpoints: ['skip-fence'],
-    scenario: takenOver,
+    build: 'the fence is off, for trainers and for readers of a result',
+    failpoints: ['skip-fence', 'accept-stale-result'],
+    scenario: takenOverInVain,
   },
   {
     assertion: 'one result a stage',

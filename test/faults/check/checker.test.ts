@@ -9,7 +9,7 @@ import { leftovers } from '../../../bench/faults/check/leftover-resources.ts';
 import type { Failpoint } from '../../../src/failpoints.ts';
 import { leaseGpus, releaseClaim } from '../../../src/gpus/leases.ts';
 import type { Behaviour } from '../../gateway/fake-judge.ts';
-import { asked, cases, gatewayKilled, killed, killedLate, takenOver } from './broken-builds.ts';
+import { asked, cases, gatewayKilled, killed, killedLate, takenOver, takenOverInVain } from './broken-builds.ts';
 import { MiniRun } from './mini-run.ts';
 
 /** A checker that never fails checks nothing: each assertion is shown a build that breaks it, and the build as it is. */
@@ -31,6 +31,7 @@ describe('the checker', () => {
   it.each([
     ['killed', killed],
     ['taken over', takenOver],
+    ['taken over in vain', takenOverInVain],
     ['gateway killed', gatewayKilled],
     ['asked to stop', asked],
     ['killed late', killedLate],
