@@ -93,7 +93,6 @@ def ask(
         "grpo",
         epoch,
         gateway_url=gateway.url,
-        ledger=[],
         resume_from=resume_from,
         task=task or {"params": {"verifier": "number"}},
         grpo=SMALL | grpo,
