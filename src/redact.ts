@@ -1,3 +1,5 @@
+import { plainText } from './plain-text.ts';
+
 const patterns: [RegExp, string][] = [
   [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{6,}/gi, '$1 [redacted]'],
   // Quotes and brackets around the value are how Python prints arguments.
@@ -12,11 +14,11 @@ const patterns: [RegExp, string][] = [
 ];
 
 /**
- * `text` without secrets: the values in `secrets` wherever they stand, and whatever looks like a key.
+ * `text` without secrets (the values in `secrets` wherever they stand, and whatever looks like a key) and without escape sequences.
  * For all that leaves the machine's logs, i.e. goes into Temporal's history or to a terminal.
  */
 export function redact(text: string, secrets: readonly (string | undefined)[] = []): string {
-  let clean = text;
+  let clean = plainText(text);
   // Very short values would blank out half of any text.
   for (const secret of secrets) if (secret && secret.length >= 4) clean = clean.replaceAll(secret, '[redacted]');
   for (const [pattern, replacement] of patterns) clean = clean.replace(pattern, replacement);

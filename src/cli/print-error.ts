@@ -1,5 +1,6 @@
 import { Chalk } from 'chalk';
 import { loadConfig } from '../config.ts';
+import { plainText } from '../plain-text.ts';
 import { CliError, EXIT } from './exit.ts';
 
 /** Errors of other modules that are written for the person who runs the command; named, so that none need be loaded. */
@@ -19,10 +20,11 @@ export function printError(error: unknown): number {
   const paint = new Chalk({ level: color && process.stderr.isTTY ? 1 : 0 });
   const name = error instanceof Error ? error.name : '';
   const known = error instanceof CliError || WRITTEN_FOR_PEOPLE.includes(name);
-  const message = error instanceof Error ? error.message : String(error);
+  // Messages quote what was found, which may be anything.
+  const message = plainText(error instanceof Error ? error.message : String(error));
   console.error(`${paint.red('error:')} ${message}`);
-  if (error instanceof CliError && error.hint) console.error(error.hint);
-  if (debug && error instanceof Error) console.error(error.stack);
+  if (error instanceof CliError && error.hint) console.error(plainText(error.hint));
+  if (debug && error instanceof Error) console.error(plainText(error.stack ?? ''));
   else if (!known) console.error('GAVEL_DEBUG=1 shows where this comes from.');
   if (name === 'SpecError' || name === 'RubricError' || name === 'InvalidRunName') return EXIT.usage;
   return error instanceof CliError ? error.code : EXIT.failed;

@@ -1,4 +1,5 @@
 import { ProgressLine } from '../contracts/stage.ts';
+import { plainText } from '../plain-text.ts';
 
 /** Shows a child's progress lines on standard error: in place on a terminal, one every few seconds elsewhere. */
 export function progressPrinter(out: NodeJS.WriteStream = process.stderr): {
@@ -26,7 +27,7 @@ export function progressText(line: string): string | null {
   try {
     const parsed = ProgressLine.parse(JSON.parse(line));
     if (parsed.event === 'waiting') return `waiting for the ${parsed.for} (${parsed.seconds.toFixed(0)} s)`;
-    return parsed.event === 'progress' ? `${parsed.phase} ${parsed.step}/${parsed.total}` : null;
+    return parsed.event === 'progress' ? `${plainText(parsed.phase)} ${parsed.step}/${parsed.total}` : null;
   } catch {
     return null;
   }

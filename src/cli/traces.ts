@@ -5,6 +5,7 @@ import { GradingMode } from '../contracts/mode.ts';
 import { GradingRole, StageName, type Trace } from '../contracts/trace.ts';
 import { VerdictKind } from '../contracts/verdict.ts';
 import { readTraces, type TraceFilter } from '../ledger/reader.ts';
+import { plainJson, plainText } from '../plain-text.ts';
 import { paint } from './colors.ts';
 import { CliError, EXIT } from './exit.ts';
 import { pathsOf } from './watch/follow-run.ts';
@@ -59,7 +60,7 @@ async function traces(run: string, options: TracesOptions): Promise<void> {
     if (promptContains !== undefined && !trace.prompt.includes(promptContains)) continue;
     if (printed >= limit) break;
     printed += 1;
-    console.log(options.json ? JSON.stringify(trace) : pretty(trace));
+    console.log(options.json ? plainJson(trace) : pretty(trace));
   }
   if (printed === 0 && !options.json) console.error('No trace matches.');
 }
@@ -95,7 +96,7 @@ export function pretty(trace: Trace): string {
   const off = trace.verdict === 'off_scale' ? ` (${trace.off_scale_mass?.toFixed(2)} outside the digits)` : '';
   const head = [
     paint.cyan(trace.key.slice(0, 12)),
-    trace.occasion,
+    plainText(trace.occasion),
     trace.role,
     trace.mode,
     `${score}${value}${off}`,
@@ -111,7 +112,7 @@ export function pretty(trace: Trace): string {
   ].join('\n');
 }
 
-const oneLine = (text: string) => text.replace(/\s+/g, ' ').trim();
+const oneLine = (text: string) => plainText(text).replace(/\s+/g, ' ').trim();
 
 function parseScore(text: string): number {
   const score = Number(text);

@@ -165,26 +165,28 @@ export class Upstream {
         first_failure ??= started;
         const stays = live !== null && !this.moved(live.endpoint);
         const over = performance.now() - first_failure > this.config.outage_limit_s * 1000;
-        const answers = stays && live && probe && (await this.#answersOthers(live, probe, { suspicion, fault, over }));
-        if (answers) suspicion.count(this.role, fault.message, over);
-        else this.outage.failed(started, fault.message);
+        const others =
+          stays && live && probe ? await this.#askOthers(live, probe, { suspicion, fault, over }) : fault.message;
+        if (others === 'answered') suspicion.count(this.role, fault.message, over);
+        else this.outage.failed(started, others);
         suspicion.since = performance.now();
-        await this.#pause(attempt, fault);
+        await this.#pause(attempt, fault, others);
       }
     }
   }
 
   /**
-   * Whether the model answers other requests since this one was tried before. Throws judge_misconfigured where it rejects them too.
+   * Whether the model has answered other requests since this one was tried before; else what it says, in words that quote nothing of
+   * this request, since they end in Temporal's history. Throws judge_misconfigured where it rejects all.
    * Failures that only say "later" are not held against a request before its time is up.
    */
-  async #answersOthers(
+  async #askOthers(
     live: Live,
     probe: Ask<unknown>,
     { suspicion, fault, over }: { suspicion: Suspicion; fault: Fault; over: boolean },
-  ): Promise<boolean> {
-    if (fault.kind === 'away' && !fault.suspect && !over) return false;
-    if (this.outage.answeredSince(suspicion.since)) return true;
+  ): Promise<string> {
+    if (fault.kind === 'away' && !fault.suspect && !over) return fault.message;
+    if (this.outage.answeredSince(suspicion.since)) return 'answered';
     const { api_key, base_url, model } = live.endpoint;
     const probed = await this.#prober.ask(
       () => this.#timed(probe, live),
@@ -193,14 +195,14 @@ export class Upstream {
     this.#closing.signal.throwIfAborted();
     if (probed === 'answers') {
       this.outage.answered();
-      return true;
+      return 'answered';
     }
     if (fault.kind === 'misconfigured' && probed.kind !== 'away') {
       throw judgeMisconfigured(
-        `The ${this.role} at ${base_url} (model "${model}") cannot be used as configured: ${fault.message}`,
+        `The ${this.role} at ${base_url} (model "${model}") cannot be used as configured: ${probed.message}`,
       );
     }
-    return false;
+    return probed.message;
   }
 
   /** Gives an attempt its deadline: body included, which the client's own timeout leaves out. */
@@ -221,7 +223,7 @@ export class Upstream {
     }
   }
 
-  async #pause(attempt: number, fault: Fault): Promise<void> {
+  async #pause(attempt: number, fault: Fault, reason: string): Promise<void> {
     const limit_ms = this.config.outage_limit_s * 1000;
     const left_ms = limit_ms - this.outage.away_ms;
     const ceiling = Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** attempt);
@@ -232,7 +234,7 @@ export class Upstream {
     }
     if (left_ms <= 0) {
       throw judgeAway(
-        `The ${this.role} has not answered for ${this.config.outage_limit_s} s (outage_limit_s). Last: ${fault.message}`,
+        `The ${this.role} has not answered for ${this.config.outage_limit_s} s (outage_limit_s). Last: ${reason}`,
       );
     }
     this.outage.waiting++;

@@ -1,12 +1,12 @@
 import { open } from 'node:fs/promises';
+import { plainText } from '../plain-text.ts';
 import { redact } from '../redact.ts';
+import { withoutQuotes } from './without-quotes.ts';
 
 /** Enough for the longest traceback; logs of a long run have gigabytes. */
 const tailBytes = 128 * 1024;
 const maxLength = 300;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: colours are escape sequences.
-const colour = /\x1b\[[0-9;]*[A-Za-z]/g;
 /** What vLLM puts before each line: (EngineCore pid=12) ERROR 07-01 12:00:00 [core.py:100] */
 const prefix = /^(\([^)]*pid=\d+\)\s*)?((ERROR|CRITICAL|FATAL|WARNING|INFO)\s+[\d-]+ [\d:.,]+ \[[^\]]*\]\s?)?/;
 const exception = /^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Failure|Timeout|Warning)\b(?::|$)/;
@@ -18,22 +18,22 @@ const echo =
 
 /**
  * The line of a log that best says why its process ended: the last error, less those that only point to an earlier one; else the
- * last line. Redacted, at most 300 characters; null where the log is missing or empty.
+ * last line. Redacted, without what it quotes, at most 300 characters; null where the log is missing or empty.
  */
 export async function lastError(
   logPath: string,
   secrets: readonly (string | undefined)[] = [],
 ): Promise<string | null> {
-  const lines = (await tail(logPath))
+  const lines = plainText(await tail(logPath))
     .split('\n')
-    .map((line) => line.replace(colour, '').replace(/\r/g, '').trimEnd())
+    .map((line) => line.trimEnd())
     .map((line) => line.replace(prefix, ''))
     .filter((line) => line.trim() !== '');
   const at = [exception, command, plain]
     .map((pattern) => lines.findLastIndex((line) => pattern.test(line) && !echo.test(line)))
     .find((index) => index >= 0);
   const line = at === undefined ? lines.at(-1) : whole(lines, at);
-  return line === undefined ? null : shorten(redact(line.trim(), secrets));
+  return line === undefined ? null : shorten(redact(withoutQuotes(line.trim()), secrets));
 }
 
 /** pydantic and argparse put what matters on the lines after the exception's name. */
@@ -48,7 +48,7 @@ const rootCause = /rank\s*:\s*(\d+) \(local_rank: \d+\)[\s\S]{0,40}?exitcode\s*:
 
 /** Which rank was ended by which signal, and took its launcher and the other ranks with it; null where none was. */
 export async function killedRank(logPath: string): Promise<string | null> {
-  const text = (await tail(logPath)).replace(colour, '');
+  const text = plainText(await tail(logPath));
   const at = text.lastIndexOf('Root Cause (first observed failure)');
   const [, rank, signal] = (at < 0 ? null : rootCause.exec(text.slice(at))) ?? [];
   return rank === undefined ? null : `rank ${rank} was ended by ${signal}`;

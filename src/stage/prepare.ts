@@ -6,6 +6,7 @@ import type { Heartbeat } from '../contracts/status.ts';
 import { failure, invalidSpec } from '../failures.ts';
 import { lastError } from '../process/last-error.ts';
 import { startChild } from '../process/start-child.ts';
+import { withoutQuotes } from '../process/without-quotes.ts';
 import { createRun } from '../run-directory/create-run.ts';
 import { readContractIfAny, writeAtomic } from '../run-directory/files.ts';
 import { type RunPaths, resolveUnder, runPaths } from '../run-directory/paths.ts';
@@ -74,7 +75,10 @@ async function makePrompts({ config, spec, signal, beat }: Prepare, building: Ru
     if (outcome?.status === 'bad_request') {
       throw invalidSpec([{ field: outcome.field ?? 'task', message: outcome.message }]);
     }
-    const reason = outcome?.message ?? (await lastError(logPath)) ?? `it ended with ${killed ?? `exit code ${code}`}`;
+    const reason =
+      (outcome && withoutQuotes(outcome.message)) ??
+      (await lastError(logPath)) ??
+      `it ended with ${killed ?? `exit code ${code}`}`;
     throw failure('TrainerDied', `The prompts could not be made: ${reason}`);
   } finally {
     stopBeating();

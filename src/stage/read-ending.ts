@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import type { Outcome, StageResult } from '../contracts/stage.ts';
 import { failure, invalidSpec, saysDiskFull } from '../failures.ts';
 import { killedRank, lastError } from '../process/last-error.ts';
+import { withoutQuotes } from '../process/without-quotes.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readOutcome, readResult } from '../run-directory/result.ts';
@@ -64,7 +65,8 @@ export async function readEnding(ending: Ending): Promise<StageResult> {
     await record(ending, { status: 'preempted', message, field: null });
     throw failure('TrainerPreempted', `${stage}: ${message}`, { log: logPath });
   }
-  const message = outcome?.message ?? (await lastError(logPath)) ?? `the trainer ended with ${how}`;
+  const message =
+    (outcome && withoutQuotes(outcome.message)) ?? (await lastError(logPath)) ?? `the trainer ended with ${how}`;
   if (OUT_OF_MEMORY.test(message)) throw await outOfMemory(ending, message);
   await record(ending, { status: 'failed', message, field: null });
   throw failure(saysDiskFull(message) ? 'DiskFull' : 'TrainerDied', `${stage}: ${message}. Log: ${logPath}`, {

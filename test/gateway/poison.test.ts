@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Behaviour } from './fake-judge.ts';
+import type { Asked, Behaviour } from './fake-judge.ts';
 import { gatewayWith, graded, tracesOf } from './start.ts';
 
 const unknown = { error: { message: 'Unexpected message has type 7', type: 'BadRequestError', code: 400 } };
@@ -68,6 +68,23 @@ test('grades in the end what failed while the judge was away for everybody', asy
     [1, 2, 3, 4].map((n) => gateway.grade({ completion: `${n}`, occasion: `grpo:1:0:${n}` })),
   );
   expect(grades.map(({ score }) => score)).toEqual([6, 6, 6, 6]);
+});
+
+test('quotes nothing of a request where the judge is away or misconfigured for all: what ends a stage goes into history', async () => {
+  const echo = (status: number) => (asked: Asked) => ({
+    status,
+    body: { error: { message: JSON.stringify(asked.body) } },
+  });
+  for (const [status, code] of [
+    [500, 'judge_away'],
+    [400, 'judge_misconfigured'],
+  ] as const) {
+    const { gateway } = await graded(echo(status), { outage_limit_s: 0.5 });
+    const error = await gateway.grade({ completion: 'my long story' }).catch((thrown) => thrown);
+    expect(error.code).toBe(code);
+    expect(error.message).toContain(`HTTP ${status}`);
+    expect(error.message).not.toContain('my long story');
+  }
 });
 
 test('replays a failed verdict, and asks anew where the same text is graded on another occasion', async () => {

@@ -50,9 +50,10 @@ def check_disjoint(rows: dict[str, list[PromptRow]]) -> None:
             for row in made:
                 value = getattr(row, name)
                 if value in where:
+                    # By its id: this message goes into Temporal's history, which holds no rows.
                     raise BadRequest(
                         "task",
-                        f"Expected each {name} once, found {value[:80]!r} in {where[value]} and in {split}",
+                        f"Expected each {name} once, found that of {row.id} in {where[value]} and in {split}",
                     )
                 where[value] = split
 

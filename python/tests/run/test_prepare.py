@@ -71,7 +71,7 @@ def test_a_prompt_in_two_splits_is_refused():
         return PromptRow(id=number, prompt=prompt, ground_truth=None, meta={})
 
     prepare.check_disjoint({"train": [row("1", "a")], "audit": [row("2", "b")]})
-    with pytest.raises(BadRequest, match="Expected each prompt once, found 'a' in train and in audit"):
+    with pytest.raises(BadRequest, match=r"Expected each prompt once, .* in train and in audit"):
         prepare.check_disjoint({"train": [row("1", "a")], "audit": [row("2", "a")]})
     with pytest.raises(BadRequest, match="Expected each id once"):
         prepare.check_disjoint({"train": [row("1", "a"), row("1", "b")]})

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { type Config, loadConfig } from '../../config.ts';
+import { plainText } from '../../plain-text.ts';
 import { createRoot } from '../../run-directory/root.ts';
 import { type Child, startChild } from '../child.ts';
 import { CliError, EXIT } from '../exit.ts';
@@ -137,7 +138,7 @@ function startWorker(config: Config, { address }: UpState, onReady: (queue: stri
     onLine: (line) => {
       const queue = /^Worker .* polls (.*)\.$/.exec(line)?.[1];
       if (queue !== undefined) onReady(queue);
-      else if (isNews(line)) console.log(line);
+      else if (isNews(line)) console.log(plainText(line));
     },
   });
 }

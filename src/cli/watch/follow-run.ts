@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config.ts';
+import { plainDeep } from '../../plain-text.ts';
 import { InvalidRunName, type RunPaths, runPaths } from '../../run-directory/paths.ts';
 import { type Server, tryConnect } from '../connect.ts';
 import { CliError, EXIT } from '../exit.ts';
@@ -42,7 +43,8 @@ export async function lookAtRun(config: Config, run: string, server: Server | nu
   }
   if (!known && onDisk) view.state = view.stage === 'done' ? 'done' : 'unknown';
   addOwnWorker(config, view);
-  return view;
+  // Failures, phases and names of hosts come from other programs and from files.
+  return plainDeep(view);
 }
 
 /** Between two stages no heartbeat names the worker that `gavel up` keeps; it is there all the same. */
