@@ -1,7 +1,8 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { Config } from '../src/config.ts';
-import type { Heartbeat, Preemption, ProgressSignal } from '../src/contracts/status.ts';
+import type { InterruptionTotals } from '../src/contracts/interruption.ts';
+import type { Heartbeat, ProgressSignal } from '../src/contracts/status.ts';
 import { failure } from '../src/failures.ts';
 
 /** What activities are given by the worker that runs them. */
@@ -31,7 +32,7 @@ const COMMIT_GRACE_MS = 20_000;
 // A person who cancels waits for it; what is not committed by then was not asked to be kept.
 const CANCEL_GRACE_MS = 2000;
 
-/** The channels of one attempt at a stage: heartbeats, and signals at commits and preemptions. */
+/** The channels of one attempt at a stage: heartbeats, and signals at commits and interruptions. */
 export function channels(dependencies: Dependencies, run: string) {
   const context = Context.current();
   return {
@@ -45,6 +46,6 @@ export function channels(dependencies: Dependencies, run: string) {
         : (context.cancellationSignal.reason as Error),
     beat: (beat: Heartbeat) => context.heartbeat(beat),
     onCommit: (progress: ProgressSignal) => tell(dependencies, run, 'progress', progress),
-    onPreemption: (preemption: Preemption) => tell(dependencies, run, 'preempted', preemption),
+    onInterruption: (totals: InterruptionTotals) => tell(dependencies, run, 'interruptions', totals),
   };
 }

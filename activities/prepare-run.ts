@@ -1,8 +1,8 @@
+import type { InterruptionTotals } from '../src/contracts/interruption.ts';
 import type { Plan } from '../src/contracts/plan.ts';
 import type { Spec } from '../src/contracts/spec/spec.ts';
-import type { Preemption } from '../src/contracts/status.ts';
+import { readInterruptions, totalsOf } from '../src/run-directory/interruptions.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
-import { readPreemptions } from '../src/run-directory/preemptions.ts';
 import { readPlan } from '../src/stage/plan.ts';
 import { prepareRunDirectory } from '../src/stage/prepare.ts';
 import { registeredSearchAttributes } from '../src/temporal/search-attributes.ts';
@@ -20,8 +20,8 @@ export interface KnownRun {
   plan: Plan;
   /** gavel's search attributes that this server knows. */
   search_attributes: string[];
-  /** What the run was through before this workflow took it up. */
-  preemptions: Preemption[];
+  /** What the run was through so far. */
+  interruptions: InterruptionTotals;
 }
 
 /** Checks all that a spec names, makes the run directory and its prompts; bad input leaves nothing behind. */
@@ -45,6 +45,6 @@ async function know({ config, client }: Dependencies, run: string): Promise<Know
   return {
     plan: await readPlan(paths),
     search_attributes: await registeredSearchAttributes(client),
-    preemptions: (await readPreemptions(paths.report.preemptions).catch(() => null)) ?? [],
+    interruptions: totalsOf(await readInterruptions(paths.report.interruptions).catch(() => [])),
   };
 }

@@ -1,6 +1,5 @@
 import { Context } from '@temporalio/activity';
 import { Audit } from '../src/contracts/audit.ts';
-import type { Preemption } from '../src/contracts/status.ts';
 import { failure } from '../src/failures.ts';
 import { ledgerTotals } from '../src/ledger/totals.ts';
 import { writeReport as render } from '../src/report/write-report.ts';
@@ -12,7 +11,6 @@ import { whileBeating } from './while-beating.ts';
 
 export interface WriteReportInput {
   run: string;
-  preemptions: Preemption[];
 }
 
 /** What the pipeline's workflow returns. */
@@ -27,25 +25,25 @@ export interface PipelineResult {
 
 /** Writes report.html from what the run directory holds. */
 export const writeReport = ({ config }: Dependencies) =>
-  async function writeReport({ run, preemptions }: WriteReportInput): Promise<PipelineResult> {
+  async function writeReport({ run }: WriteReportInput): Promise<PipelineResult> {
     const paths = runPaths(config.root, run);
     const context = Context.current();
     // A long run's ledger takes minutes to add up.
     return whileBeating(
       5000,
       () => context.heartbeat(),
-      () => report(paths, run, preemptions),
+      () => report(paths, run),
     );
   };
 
-async function report(paths: RunPaths, run: string, preemptions: Preemption[]): Promise<PipelineResult> {
+async function report(paths: RunPaths, run: string): Promise<PipelineResult> {
   const { quarantined } = await readVerifiedResult(paths, 'audit');
   const [damaged] = quarantined;
   if (damaged) {
     const again = `Audit again: \`gavel run runs/${run}/spec.json --resume\``;
     throw failure('ResultDamaged', `audit: ${damaged.name}: ${damaged.reason}. ${again}`, { stage: 'audit' });
   }
-  await render(paths, { preemptions, ledger: await ledgerTotals(paths) });
+  await render(paths, { ledger: await ledgerTotals(paths) });
   const audit = await readContractIfAny(paths.report.audit, Audit);
   return {
     run,

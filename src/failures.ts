@@ -158,6 +158,12 @@ export function withDetails(error: unknown, details: Record<string, unknown>): A
   });
 }
 
+/** Whether an error says that a disk, or a quota, is full. */
+export function isDiskFull(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | null)?.code ?? '';
+  return ['ENOSPC', 'EDQUOT'].includes(code) || failureType(error) === 'DiskFull';
+}
+
 /** Whether a message, of Python or of Node, says that a disk is full. */
 export const saysDiskFull = (message: string): boolean => /disk full|No space left|ENOSPC/i.test(message);
 

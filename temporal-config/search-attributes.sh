@@ -7,6 +7,6 @@ exec temporal operator search-attribute create \
   --name GavelStage --type Keyword \
   --name GavelNode --type Keyword \
   --name GavelStep --type Int \
-  --name GavelPreemptions --type Int \
+  --name GavelInterruptions --type Int \
   --name GavelReward --type Double \
   --name GavelAgreement --type Double

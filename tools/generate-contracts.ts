@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import * as audit from '../src/contracts/audit.ts';
+import * as interruption from '../src/contracts/interruption.ts';
 import * as mode from '../src/contracts/mode.ts';
 import * as rubric from '../src/contracts/rubric.ts';
 import * as auditSection from '../src/contracts/spec/audit.ts';
@@ -62,6 +63,7 @@ const modules = [
   taskSection,
   verdict,
   trace,
+  interruption,
   stage,
   status,
   audit,

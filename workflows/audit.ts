@@ -14,8 +14,9 @@ export async function audit(input: StageInput): Promise<StageSummary> {
   const control = new StageControl(board, input.run, 'audit', input.leaving);
   return failing(board, async () => {
     const { run } = input;
-    const { plan, search_attributes } = await knownRun(input);
+    const { plan, search_attributes, interruptions } = await knownRun(input);
     board.useSearchAttributes(search_attributes);
+    board.interrupted(interruptions);
     board.begin('audit');
     await shared('Verify what GRPO and SFT have published').verifyResults({ run, stages: ['grpo', 'sft'] });
     const { limits, spec_digest, models } = plan;

@@ -14,8 +14,9 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
   const control = new StageControl(board, input.run, 'grpo', input.leaving);
   return failing(board, async () => {
     const { run } = input;
-    const { plan, search_attributes } = await knownRun(input);
+    const { plan, search_attributes, interruptions } = await knownRun(input);
     board.useSearchAttributes(search_attributes);
+    board.interrupted(interruptions);
     board.begin('grpo');
     const { placement, limits, spec_digest } = plan;
     const gpus = placement.judge_gpus + placement.trainer_gpus;

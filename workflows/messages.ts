@@ -1,12 +1,13 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { Preemption, PreemptionNotice, ProgressSignal, RunStatus, StageState } from '../src/contracts/status.ts';
+import type { InterruptionTotals } from '../src/contracts/interruption.ts';
+import type { PreemptionNotice, ProgressSignal, RunStatus, StageState } from '../src/contracts/status.ts';
 
 /** What a workflow can be asked and told while it runs. */
 
 export const statusQuery = defineQuery<RunStatus>('status');
-export const lossesQuery = defineQuery<Preemption[]>('losses');
+export const lossesQuery = defineQuery<InterruptionTotals>('losses');
 export const progressSignal = defineSignal<[ProgressSignal]>('progress');
-export const preemptedSignal = defineSignal<[Preemption]>('preempted');
+export const interruptionsSignal = defineSignal<[InterruptionTotals]>('interruptions');
 export const preemptionNoticeSignal = defineSignal<[Partial<PreemptionNotice>?]>('preemptionNotice');
 export const stageStateSignal = defineSignal<[StageState]>('stageState');
 /** From the pipeline to its stage; a person uses the updates. */

@@ -61,12 +61,14 @@ export async function gavelPipeline(input: unknown, options: PipelineOptions = {
   const control = new PipelineControl(board);
   return failing(board, async () => {
     const owner = { workflow_id: workflowId, run_id: firstExecutionRunId };
-    const { preemptions, ...known } = await shared(
-      'Check what the spec names, make run directory and prompts',
-    ).prepareRun({ spec, owner, resume: options.resume ?? false });
+    const known = await shared('Check what the spec names, make run directory and prompts').prepareRun({
+      spec,
+      owner,
+      resume: options.resume ?? false,
+    });
     const { spec_digest, rubric_digest, summaries } = known.plan;
     upsertMemo({ spec_digest, rubric_digest });
-    board.remember(preemptions);
+    board.interrupted(known.interruptions);
     board.useSearchAttributes(known.search_attributes);
     board.describe(summaries.run);
     const repeated = new Set<string>();
@@ -78,7 +80,7 @@ export async function gavelPipeline(input: unknown, options: PipelineOptions = {
         const { metrics } = await control.running(name, (leaving) =>
           startChild(workflow, {
             workflowId: id,
-            args: [{ run, known, leaving }],
+            args: [{ run, known: { ...known, interruptions: board.status.interruptions }, leaving }],
             staticSummary,
             cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
             parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
@@ -96,7 +98,7 @@ export async function gavelPipeline(input: unknown, options: PipelineOptions = {
       if (name === options.until) break;
     }
     board.begin('report');
-    const result = await shared('Write report.html').writeReport({ run, preemptions: board.status.preemptions });
+    const result = await shared('Write report.html').writeReport({ run });
     board.finish({ verdict: result.verdict, report: result.report });
     return result;
   });

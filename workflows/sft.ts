@@ -13,8 +13,9 @@ export async function sft(input: StageInput): Promise<StageSummary> {
   const control = new StageControl(board, input.run, 'sft', input.leaving);
   return failing(board, async () => {
     const { run } = input;
-    const { plan, search_attributes } = await knownRun(input);
+    const { plan, search_attributes, interruptions } = await knownRun(input);
     board.useSearchAttributes(search_attributes);
+    board.interrupted(interruptions);
     board.begin('sft');
     const { limits, spec_digest } = plan;
     const attempts = new Attempts(run, 'sft', limits);

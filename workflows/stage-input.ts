@@ -6,12 +6,12 @@ import type { Leaving } from './control.ts';
 export interface StageInput {
   run: string;
   /** What the pipeline knows of the run; left out, it is read from the run directory. */
-  known?: Omit<KnownRun, 'preemptions'>;
+  known?: KnownRun;
   /** Nodes that will be taken away. */
   leaving?: Leaving;
 }
 
 /** What is known of the run, from the caller or else from the run directory. */
-export async function knownRun({ run, known }: StageInput): Promise<Omit<KnownRun, 'preemptions'>> {
+export async function knownRun({ run, known }: StageInput): Promise<KnownRun> {
   return known ?? shared('Read the plan of the run').readRun({ run });
 }

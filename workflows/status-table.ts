@@ -1,4 +1,5 @@
-import type { Preemption, RunStatus, StageStatus } from '../src/contracts/status.ts';
+import type { InterruptionTotals } from '../src/contracts/interruption.ts';
+import type { RunStatus, StageStatus } from '../src/contracts/status.ts';
 
 /** Current details of a workflow in the Web UI: Markdown that a stranger can follow. */
 export function statusTable(status: RunStatus, about: string | null): string {
@@ -10,7 +11,7 @@ export function statusTable(status: RunStatus, about: string | null): string {
     '| Stage | State | Step | Figures | Last checkpoint |',
     '| --- | --- | --- | --- | --- |',
     ...rows,
-    ...losses(status.preemptions),
+    ...losses(status.interruptions),
   ].join('\n');
 }
 
@@ -60,15 +61,16 @@ function percent(value: number): string {
   return `${(100 * value).toFixed(0)}%`;
 }
 
-function losses(preemptions: Preemption[]): string[] {
-  if (preemptions.length === 0) return ['', 'No preemptions.'];
-  const rows = preemptions.slice(-20).map(({ at, stage, what, cause, steps_lost, seconds_to_next_commit }) => {
+function losses({ count, steps_lost, by_cause, latest }: InterruptionTotals): string[] {
+  if (count === 0) return ['', 'No interruptions.'];
+  const causes = Object.entries(by_cause).map(([cause, times]) => `${times} ${cause.replaceAll('_', ' ')}`);
+  const rows = latest.map(({ at, stage, what, message, steps_lost, seconds_to_next_commit }) => {
     const back = seconds_to_next_commit === null ? '' : `${seconds_to_next_commit.toFixed(0)} s`;
-    return `| ${at} | ${stage} | ${what} | ${cause} | ${steps_lost ?? ''} | ${back} |`;
+    return `| ${at} | ${stage} | ${what} | ${message} | ${steps_lost ?? ''} | ${back} |`;
   });
   return [
     '',
-    `Preemptions: ${preemptions.length}`,
+    `Interruptions: ${count} (${causes.join(', ')}), steps lost: ${steps_lost}. The latest:`,
     '',
     '| When | Stage | What | Cause | Steps lost | To the next commit |',
     '| --- | --- | --- | --- | --- | --- |',

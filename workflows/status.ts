@@ -1,6 +1,7 @@
 import { setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
-import type { Preemption, ProgressSignal, RunStatus, StageState, StageStatus } from '../src/contracts/status.ts';
-import { lossesQuery, preemptedSignal, progressSignal, statusQuery } from './messages.ts';
+import type { InterruptionTotals } from '../src/contracts/interruption.ts';
+import type { ProgressSignal, RunStatus, StageState, StageStatus } from '../src/contracts/status.ts';
+import { interruptionsSignal, lossesQuery, progressSignal, statusQuery } from './messages.ts';
 import { statusTable } from './status-table.ts';
 
 /** What a workflow knows about its run, shown to people: query answers, current details, search attributes. */
@@ -17,25 +18,26 @@ export class StatusBoard {
       total: 0,
       metrics: {},
       checkpoint: null,
-      attempts: 0,
     });
     this.status = {
       run,
       stage: 'prepare',
       stages: Object.fromEntries(stages.map((stage) => [stage, pending()])),
-      preemptions: [],
+      interruptions: { count: 0, steps_lost: 0, by_cause: {}, latest: [] },
       verdict: null,
       report: null,
     };
     setHandler(statusQuery, () => this.status, {
-      description: 'Stage, step, last figures and preemptions of the run.',
+      description: 'Stage, step, last figures and interruptions of the run.',
     });
-    setHandler(lossesQuery, () => this.status.preemptions, { description: 'Every preemption and what it cost.' });
+    setHandler(lossesQuery, () => this.status.interruptions, {
+      description: 'Interruptions so far, their causes, what they cost, and the latest.',
+    });
     setHandler(progressSignal, (progress) => this.progress(progress), {
       description: 'Sent by activities at commits.',
     });
-    setHandler(preemptedSignal, (preemption) => this.preempted(preemption), {
-      description: 'Sent by the attempt that goes on after a preemption.',
+    setHandler(interruptionsSignal, (totals) => this.interrupted(totals), {
+      description: 'Sent by whoever has written an interruption into the run directory.',
     });
     this.show();
   }
@@ -46,9 +48,12 @@ export class StatusBoard {
     this.show();
   }
 
-  /** Takes over what the run was through before this workflow. */
-  remember(preemptions: readonly Preemption[] = []): void {
-    this.status.preemptions.unshift(...preemptions);
+  /** Shows what the run directory's list of interruptions adds up to; it is never added up here. */
+  interrupted(totals: InterruptionTotals): void {
+    // The list only grows: a smaller one comes late.
+    if (totals.count < this.status.interruptions.count) return;
+    this.status.interruptions = totals;
+    this.show();
   }
 
   /** Says in one line what the run is about. */
@@ -104,42 +109,21 @@ export class StatusBoard {
     this.show();
   }
 
-  private progress({ stage, epoch, step, total, checkpoint, metrics }: ProgressSignal): void {
+  private progress({ stage, step, total, checkpoint, metrics }: ProgressSignal): void {
     const entry = this.status.stages[stage];
     if (!entry || entry.state === 'done') return;
-    const started = epoch > entry.attempts;
     Object.assign(entry, { step, checkpoint, metrics: { ...entry.metrics, ...metrics } });
     entry.total = total || entry.total;
-    entry.attempts = Math.max(entry.attempts, epoch);
-    if (!started) this.committed(stage);
-    this.show();
-  }
-
-  /** The first commit after a preemption says what it cost. */
-  private committed(stage: string): void {
-    for (const preemption of this.status.preemptions) {
-      if (preemption.stage !== stage || preemption.seconds_to_next_commit !== null) continue;
-      const seconds = (Date.now() - Date.parse(preemption.at)) / 1000;
-      preemption.seconds_to_next_commit = Math.max(0, Math.round(seconds * 10) / 10);
-    }
-  }
-
-  private preempted(preemption: Preemption): void {
-    // The same preemption is told twice: when the next attempt starts, and when it first commits.
-    const same = this.status.preemptions.findIndex((p) => p.at === preemption.at && p.what === preemption.what);
-    const known = this.status.preemptions[same];
-    if (known) known.seconds_to_next_commit = preemption.seconds_to_next_commit ?? known.seconds_to_next_commit;
-    else this.status.preemptions.push(preemption);
     this.show();
   }
 
   private show(): void {
     setCurrentDetails(statusTable(this.status, this.about));
-    const { stage, stages, preemptions } = this.status;
+    const { stage, stages, interruptions } = this.status;
     const current = stages[stage];
     const attributes = [
       { key: { name: 'GavelStage', type: 'KEYWORD' as const }, value: stage },
-      { key: { name: 'GavelPreemptions', type: 'INT' as const }, value: preemptions.length },
+      { key: { name: 'GavelInterruptions', type: 'INT' as const }, value: interruptions.count },
       ...(this.node ? [{ key: { name: 'GavelNode', type: 'KEYWORD' as const }, value: this.node }] : []),
       ...(current ? [{ key: { name: 'GavelStep', type: 'INT' as const }, value: current.step }] : []),
       ...double('GavelReward', stages.grpo?.metrics.reward),

@@ -490,6 +490,10 @@ class Outcome(BaseModel):
     status: Literal["done", "preempted", "bad_request", "judge_away", "failed"]
     message: str
     field: Annotated[str | None, Field(description="bad_request: the spec field to mend.")] = None
+    cause: Annotated[
+        Literal["preempted", "crashed", "hung", "superseded", "disk_full", "out_of_memory"] | None,
+        Field(description="preempted, failed: what ended the attempt."),
+    ] = None
 
 
 class PhaseLine(BaseModel):
@@ -593,18 +597,6 @@ class LiveProcess(BaseModel):
     epoch: int | None
 
 
-class Preemption(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    at: str
-    stage: str
-    what: Literal["worker", "trainer", "vllm", "gateway", "node"]
-    cause: Annotated[str, Field(description="One redacted line.")]
-    steps_lost: int | None
-    seconds_to_next_commit: float | None
-
-
 class PreemptionNotice(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -645,7 +637,6 @@ class StageStatus(BaseModel):
     total: int
     metrics: dict[str, float | None]
     checkpoint: str | None
-    attempts: Annotated[int, Field(description="Epochs taken so far.")]
 
 
 class StopRequest(BaseModel):
@@ -1450,6 +1441,38 @@ class Trace(BaseModel):
     created_at: Annotated[str, Field(description="ISO 8601, UTC.")]
 
 
+class Interruption(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    at: str
+    stage: str
+    epoch: Annotated[
+        int | None,
+        Field(description="Number of the attempt that ended; null where it went on.", ge=1),
+    ]
+    what: Literal["worker", "trainer", "vllm", "gateway", "node"]
+    cause: Annotated[
+        Literal["preempted", "crashed", "hung", "superseded", "disk_full", "out_of_memory"],
+        Field(
+            description="preempted: ended from outside, asked to or not; superseded: another attempt had taken over. The others are errors."
+        ),
+    ]
+    message: Annotated[str, Field(description="One redacted line.")]
+    steps_lost: int | None
+    seconds_to_next_commit: float | None
+
+
+class InterruptionTotals(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    count: Annotated[int, Field(ge=0)]
+    steps_lost: Annotated[int, Field(ge=0)]
+    by_cause: dict[str, int]
+    latest: Annotated[list[Interruption], Field(description="The last five, oldest first.")]
+
+
 class Manifest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1517,7 +1540,7 @@ class RunStatus(BaseModel):
     run: str
     stage: Literal["prepare", "grpo", "sft", "audit", "report", "done", "failed"]
     stages: dict[str, StageStatus]
-    preemptions: list[Preemption]
+    interruptions: InterruptionTotals
     verdict: Literal["PASS", "FAIL", "INCONCLUSIVE"] | None
     report: Annotated[str | None, Field(description="Path of the report under GAVEL_ROOT.")]
 

@@ -118,7 +118,7 @@ async function keepModel(config: Config, spec: Spec, paths: RunPaths, signal: Ab
         signal,
         ended: () => signal.reason,
         beat: () => {},
-        onPreemption: ({ cause }) => console.error(`${cause}; starting it again.`),
+        onInterruption: ({ latest }) => console.error(`${latest.at(-1)?.message}; starting it again.`),
       });
     } catch (error) {
       if (signal.aborted) return;

@@ -43,7 +43,7 @@ export function asJson(view: RunView) {
     checkpoint: current?.checkpoint ?? null,
     waiting: current?.waiting ?? null,
     processes: view.processes,
-    preemptions: view.preemptions,
+    interruptions: view.interruptions,
     stages: view.stages,
     verdict: view.verdict,
     report: view.report,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { InterruptionCause } from './interruption.ts';
 import { Spec } from './spec/spec.ts';
 import { StageName } from './trace.ts';
 import { VerdictKind } from './verdict.ts';
@@ -132,6 +133,7 @@ export const Outcome = z.strictObject({
   status: z.enum(['done', 'preempted', 'bad_request', 'judge_away', 'failed']),
   message: z.string(),
   field: z.string().nullable().default(null).describe('bad_request: the spec field to mend.'),
+  cause: InterruptionCause.nullable().default(null).describe('preempted, failed: what ended the attempt.'),
 });
 
 /** `<stage>/result.json`: written last; a stage that has one is done. `epochs/<n>/result.sha256` is its digest. */

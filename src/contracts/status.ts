@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { InterruptionTotals } from './interruption.ts';
 
 /** What a running stage tells the world: heartbeats of its activities, and the answer of the query `status`. */
 
@@ -24,22 +25,12 @@ export const Heartbeat = z.strictObject({
   processes: z.array(LiveProcess),
 });
 
-export const Preemption = z.strictObject({
-  at: z.string(),
-  stage: z.string(),
-  what: z.enum(['worker', 'trainer', 'vllm', 'gateway', 'node']),
-  cause: z.string().describe('One redacted line.'),
-  steps_lost: z.int().nullable(),
-  seconds_to_next_commit: z.number().nullable(),
-});
-
 export const StageStatus = z.strictObject({
   state: z.enum(['pending', 'running', 'waiting', 'paused', 'done', 'failed']),
   step: z.int(),
   total: z.int(),
   metrics: Metrics,
   checkpoint: z.string().nullable(),
-  attempts: z.int().describe('Epochs taken so far.'),
 });
 
 /** Answer of the query `status` of gavelPipeline, and, for its own stage, of each stage workflow. */
@@ -47,7 +38,7 @@ export const RunStatus = z.strictObject({
   run: z.string(),
   stage: z.enum(['prepare', 'grpo', 'sft', 'audit', 'report', 'done', 'failed']),
   stages: z.record(z.string(), StageStatus),
-  preemptions: z.array(Preemption),
+  interruptions: InterruptionTotals,
   verdict: z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']).nullable(),
   report: z.string().nullable().describe('Path of the report under GAVEL_ROOT.'),
 });
@@ -79,7 +70,6 @@ export type StageState = z.output<typeof StageState>;
 export type StopRequest = z.output<typeof StopRequest>;
 export type LiveProcess = z.output<typeof LiveProcess>;
 export type Heartbeat = z.output<typeof Heartbeat>;
-export type Preemption = z.output<typeof Preemption>;
 export type StageStatus = z.output<typeof StageStatus>;
 export type RunStatus = z.output<typeof RunStatus>;
 export type ProgressSignal = z.output<typeof ProgressSignal>;

@@ -2,20 +2,19 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { z } from 'zod';
 import { Audit } from '../contracts/audit.ts';
+import type { Interruption } from '../contracts/interruption.ts';
 import { Spec } from '../contracts/spec/spec.ts';
 import { MetricLine, StageResult } from '../contracts/stage.ts';
-import type { Preemption } from '../contracts/status.ts';
 import type { LedgerTotals } from '../ledger/totals.ts';
 import { specDigest } from '../run-directory/create-run.ts';
 import { readableLines } from '../run-directory/files.ts';
+import { readInterruptions } from '../run-directory/interruptions.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
-import { mergePreemptions, readPreemptions } from '../run-directory/preemptions.ts';
 
 const reasonSuffix = '.reason.json';
 
 /** What the run directory does not hold. `null`: not known. */
 export interface ReportExtras {
-  preemptions: Preemption[] | null;
   ledger: LedgerTotals | null;
   /** One line on why the run failed; null where it did not. */
   failure: string | null;
@@ -37,6 +36,7 @@ export interface ReportData extends ReportExtras {
   /** One line a stage and step, the newest epoch's, in order of step. */
   metrics: MetricLine[];
   stages: StageResult[];
+  interruptions: Interruption[];
   quarantine: SetAside[];
   /** Files that are there but could not be read, one sentence each. */
   problems: string[];
@@ -52,7 +52,7 @@ export async function readRun(paths: RunPaths, extras: ReportExtras): Promise<Re
   return {
     ...extras,
     kind: 'run',
-    preemptions: mergePreemptions(await readPreemptions(paths.report.preemptions, problems), extras.preemptions),
+    interruptions: await readInterruptions(paths.report.interruptions, problems),
     run: paths.run,
     spec,
     spec_digest: spec === null ? null : specDigest(spec),
@@ -68,7 +68,7 @@ export async function readRun(paths: RunPaths, extras: ReportExtras): Promise<Re
 export async function readAudit(path: string): Promise<ReportData> {
   const problems: string[] = [];
   const audit = await readContract(path, Audit, problems);
-  const absent = { preemptions: null, ledger: null, failure: null, spec: null, spec_digest: null };
+  const absent = { interruptions: [], ledger: null, failure: null, spec: null, spec_digest: null };
   return {
     ...absent,
     kind: 'audit',

@@ -1,5 +1,5 @@
 import type { Audit } from '../contracts/audit.ts';
-import type { Preemption } from '../contracts/status.ts';
+import type { Interruption } from '../contracts/interruption.ts';
 import { type Chart, ink } from './chart.ts';
 import { clock, fixed, modeName } from './words.ts';
 
@@ -46,8 +46,8 @@ export function speedChart(passes: Pass[]): Chart {
 const hour = 3_600_000;
 
 /** When each interruption came, and how long it took until work was saved again. */
-export function preemptionChart(preemptions: Preemption[]): Chart {
-  const values = preemptions.map(({ at, what, seconds_to_next_commit: seconds }) => {
+export function interruptionChart(interruptions: Interruption[]): Chart {
+  const values = interruptions.map(({ at, what, seconds_to_next_commit: seconds }) => {
     const start = Date.parse(at);
     return { what, start, end: start + (seconds ?? 0) * 1000 };
   });
@@ -80,7 +80,7 @@ export function preemptionChart(preemptions: Preemption[]): Chart {
   };
   return {
     title: 'Interruptions in time; the bar lasts until work was committed again',
-    description: `${preemptions.map(({ at, what }) => `${what} at ${clock(at)}`).join('; ')}.`,
+    description: `${interruptions.map(({ at, what }) => `${what} at ${clock(at)}`).join('; ')}.`,
     spec: spec(600),
     narrow: spec(260),
   };

@@ -5,10 +5,10 @@ import { type ReportExtras, readAudit, readRun } from './read-run.ts';
 
 /**
  * Writes the report of a run from what its run directory holds now, replacing an older one in one step.
- * Missing parts (no audit yet, no ground truth, no preemptions known) are named in the report, not errors.
+ * Missing parts (no audit yet, no ground truth) are named in the report, not errors.
  */
 export async function writeReport(paths: RunPaths, extras: Partial<ReportExtras> = {}): Promise<{ html: string }> {
-  const data = await readRun(paths, { preemptions: null, ledger: null, failure: null, ...extras });
+  const data = await readRun(paths, { ledger: null, failure: null, ...extras });
   await writeAtomic(paths.report.html, await page(data));
   return { html: paths.report.html };
 }

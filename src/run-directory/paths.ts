@@ -114,7 +114,7 @@ export function pathsIn(dir: string) {
       html: join(report, 'report.html'),
       audit: join(report, 'audit.json'),
       metrics: join(report, 'metrics.jsonl'),
-      preemptions: join(report, 'preemptions.jsonl'),
+      interruptions: join(report, 'interruptions.jsonl'),
     },
     logs: join(dir, 'logs'),
     log: (name: string) => join(dir, 'logs', `${name}.log`),

@@ -1,11 +1,12 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import type { Interruption } from '../contracts/interruption.ts';
 import { MetricLine, type Outcome } from '../contracts/stage.ts';
-import type { Preemption } from '../contracts/status.ts';
 import { readEpoch, readHead } from '../run-directory/epoch-records.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readOutcome } from '../run-directory/result.ts';
+import { causeOf } from './failed-outcome.ts';
 import type { TakenEpoch } from './take-epoch.ts';
 
 /** What the earlier attempts at a stage left behind, read from their folders. */
@@ -15,8 +16,6 @@ export interface PastEpoch {
   /** null: its worker was killed, or is a zombie. */
   outcome: Outcome | null;
   committed: boolean;
-  /** Whether its trainer was about to start. */
-  requested: boolean;
 }
 
 /** All epochs of a stage before `taken`, oldest first. */
@@ -26,33 +25,27 @@ export async function readPastEpochs(paths: RunPaths, stage: string, taken: numb
     const outcome = await readOutcome(paths, stage, epoch).catch(() => null);
     // One that cannot be read must not keep the attempts after it from being counted.
     const committed = (await readHead(paths, stage, epoch).catch(() => null)) !== null;
-    past.push({ epoch, outcome, committed, requested: existsSync(paths.stage(stage).epoch(epoch).request) });
+    past.push({ epoch, outcome, committed });
   }
   return past;
 }
 
-/**
- * Those whose end nobody has told of yet, oldest first: the last one, and what came before it back to the newest that got as far
- * as its request, since an attempt tells of the ones before it first.
- */
-export const untold = (past: PastEpoch[]): PastEpoch[] =>
-  past.slice(
-    Math.max(
-      0,
-      past.findLastIndex(({ requested }) => requested),
-    ),
-  );
+/** Those whose end is not in the list yet, oldest first: the last one, and others that no attempt since could write down. */
+export function untold(past: PastEpoch[], stage: string, interruptions: readonly Interruption[]): PastEpoch[] {
+  const told = new Set(interruptions.filter((one) => one.stage === stage).map(({ epoch }) => epoch));
+  return past.filter(({ epoch }) => !told.has(epoch));
+}
 
 const SILENT = 'the worker ended without a word (killed, or its node went away)';
 
-/** What ended the newest past epoch, as the one that goes on from it sees it; null where it ended as it should. */
-export async function preemptionOf(
+/** What ended a past epoch, as the one that goes on from it sees it; null where it ended as it should. */
+export async function interruptionOf(
   paths: RunPaths,
   stage: string,
   last: PastEpoch,
   { resume_from, quarantined }: Pick<TakenEpoch, 'resume_from' | 'quarantined'>,
   node: string,
-): Promise<Preemption | null> {
+): Promise<Interruption | null> {
   if (last.outcome && !['preempted', 'failed'].includes(last.outcome.status)) return null;
   const newest = await newestMetric(paths, stage, last.epoch);
   const record = await readEpoch(paths, stage, last.epoch);
@@ -67,8 +60,10 @@ export async function preemptionOf(
   return {
     at: ended ?? newest?.at ?? started,
     stage,
+    epoch: last.epoch,
     what: moved ? 'node' : last.outcome ? 'trainer' : 'worker',
-    cause: `${last.outcome?.message ?? silent}${damage.join('')}`,
+    cause: causeOf(last.outcome),
+    message: `${last.outcome?.message ?? silent}${damage.join('')}`,
     steps_lost: Math.max(0, (newest?.step ?? resumedStep) - resumedStep),
     seconds_to_next_commit: null,
   };

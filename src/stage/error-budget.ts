@@ -1,8 +1,10 @@
 import type { LimitsSpec } from '../contracts/spec/limits.ts';
-import { FULL_DISKS_PER_ERROR, failure, saysDiskFull } from '../failures.ts';
+import type { Outcome } from '../contracts/stage.ts';
+import { FULL_DISKS_PER_ERROR, failure } from '../failures.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import type { PastEpoch } from './epoch-history.ts';
+import { causeOf } from './failed-outcome.ts';
 
 /** How many attempts at a stage may end by error without a commit: what their folders say is counted here. */
 
@@ -21,7 +23,7 @@ export function errorsWithoutProgress(past: PastEpoch[]): ErrorsInARow {
     if (epoch.committed || epoch.outcome?.status === 'bad_request') break;
     if (epoch.outcome?.status !== 'failed') continue;
     attempts.unshift(epoch);
-    if (saysDiskFull(epoch.outcome.message)) fullDisks += 1;
+    if (causeOf(epoch.outcome) === 'disk_full') fullDisks += 1;
   }
   return { attempts, errors: attempts.length - fullDisks + Math.floor(fullDisks / FULL_DISKS_PER_ERROR) };
 }
@@ -39,7 +41,8 @@ export async function refuseWithoutProgress(
   const last = attempts.at(-1);
   // Ends the row: a person who has fixed the cause and resumes gets all attempts again.
   const message = 'refused: too many attempts ended by error without a commit';
-  await writeAtomic(paths.stage(stage).epoch(epoch).outcome, { status: 'bad_request', message, field: null });
+  const refused: Outcome = { status: 'bad_request', message, field: null, cause: null };
+  await writeAtomic(paths.stage(stage).epoch(epoch).outcome, refused);
   throw failure(
     'NoProgress',
     `${attempts.length} attempts at ${stage} ended by error without a commit. Last: ${last?.outcome?.message ?? 'unknown'}. ` +

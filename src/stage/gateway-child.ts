@@ -12,8 +12,8 @@ import { newestEpoch } from '../run-directory/epoch-records.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { keepPublished } from '../serving/endpoints.ts';
+import type { InterruptionLog } from './interruption-log.ts';
 import type { LiveView } from './live-view.ts';
-import type { Losses } from './losses.ts';
 
 /** The gateway beside a trainer: a child process that is started again when it dies. */
 
@@ -33,7 +33,7 @@ export interface GatewayChildOptions {
   /** Environment variables that hold the keys of judges. */
   secrets: Record<string, string>;
   live: LiveView;
-  losses: Losses;
+  interruptions: InterruptionLog;
 }
 
 export interface GatewayChild {
@@ -75,13 +75,15 @@ export async function startGatewayChild(options: GatewayChildOptions): Promise<G
       await current.child.stop(0);
       if (stopped) return;
       options.live.ended('gateway');
-      const cause = `the gateway ended with ${signal ?? `exit code ${code}`}`;
+      const message = `the gateway ended with ${signal ?? `exit code ${code}`}`;
       const at = new Date().toISOString();
-      await options.losses.report({
+      await options.interruptions.report({
         at,
         stage: options.stage,
+        epoch: null,
         what: 'gateway',
-        cause,
+        cause: signal === null ? 'crashed' : 'preempted',
+        message,
         steps_lost: 0,
         seconds_to_next_commit: null,
       });

@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Config, pythonEnv } from '../config.ts';
+import type { InterruptionTotals } from '../contracts/interruption.ts';
 import type { ServeSpec } from '../contracts/spec/serve.ts';
 import type { Endpoint } from '../contracts/stage.ts';
-import type { Heartbeat, Preemption } from '../contracts/status.ts';
+import type { Heartbeat } from '../contracts/status.ts';
 import { failure } from '../failures.ts';
 import { lastError } from '../process/last-error.ts';
 import { freePort } from '../process/ports.ts';
@@ -13,8 +14,8 @@ import type { RunPaths } from '../run-directory/paths.ts';
 import { claimEndpoint, claimsOf, type EndpointClaim, keepPublished, withdrawEndpoint } from '../serving/endpoints.ts';
 import { vllmCommand } from '../serving/engines/vllm.ts';
 import { locateModel, modelArgument, modelDigest, servedName } from '../serving/identity.ts';
+import { InterruptionLog } from './interruption-log.ts';
 import { LiveView } from './live-view.ts';
-import { Losses } from './losses.ts';
 import { stageTag } from './tags.ts';
 
 /** One vLLM, from its start to its end. */
@@ -48,7 +49,7 @@ export interface ModelServerRun extends ServedModel {
   /** What is thrown once the signal is aborted. */
   ended: () => Error;
   beat: (beat: Heartbeat) => void;
-  onPreemption: (preemption: Preemption) => void;
+  onInterruption: (totals: InterruptionTotals) => void;
 }
 
 const HOST = '127.0.0.1';
@@ -228,14 +229,16 @@ async function isHealthy(port: number, signal: AbortSignal): Promise<boolean> {
   }
 }
 
-async function reportDeath({ paths, stage, role, onPreemption }: ModelServerRun, cause: string): Promise<void> {
-  const preemption: Preemption = {
+async function reportDeath({ paths, stage, role, onInterruption }: ModelServerRun, how: string): Promise<void> {
+  const hung = /health checks/.test(how);
+  await new InterruptionLog(paths.report.interruptions, stage, onInterruption).report({
     at: new Date().toISOString(),
     stage,
+    epoch: null,
     what: 'vllm',
-    cause: `vLLM of the ${role} ${cause}`,
+    cause: hung ? 'hung' : /SIG(KILL|TERM|INT|HUP)/.test(how) ? 'preempted' : 'crashed',
+    message: `vLLM of the ${role} ${how}`,
     steps_lost: 0,
     seconds_to_next_commit: null,
-  };
-  await new Losses(paths.report.preemptions, stage, onPreemption).report(preemption);
+  });
 }

@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import type { InterruptionCause } from '../contracts/interruption.ts';
 import type { Outcome, StageResult } from '../contracts/stage.ts';
 import { failure, invalidSpec, saysDiskFull } from '../failures.ts';
 import { killedRank, lastError } from '../process/last-error.ts';
@@ -38,11 +39,11 @@ export async function readEnding(ending: Ending): Promise<StageResult> {
     if (result) return result;
   }
   if (asked !== null && outcome?.status !== 'bad_request' && outcome?.status !== 'judge_away') {
-    await record(ending, { status: 'preempted', message: asked, field: null });
+    await record(ending, 'preempted', asked);
     throw failure('StopRequested', `${stage}: ${asked}`);
   }
   if (hung !== null) {
-    await record(ending, { status: 'failed', message: hung, field: null });
+    await record(ending, 'hung', hung);
     throw failure('TrainerHung', `${stage}: ${hung}. Log: ${logPath}`, { log: logPath });
   }
   if (outcome?.status === 'bad_request') {
@@ -62,14 +63,15 @@ export async function readEnding(ending: Ending): Promise<StageResult> {
   if (isKilled && oom_kills > 0) throw await outOfMemory(ending, 'the kernel killed the trainer');
   if (rank !== null || outcome?.status === 'preempted' || (outcome === null && killed)) {
     const message = rank ?? outcome?.message ?? `the trainer ended with ${how}`;
-    await record(ending, { status: 'preempted', message, field: null });
+    await record(ending, outcome?.cause ?? 'preempted', message);
     throw failure('TrainerPreempted', `${stage}: ${message}`, { log: logPath });
   }
   const message =
     (outcome && withoutQuotes(outcome.message)) ?? (await lastError(logPath)) ?? `the trainer ended with ${how}`;
   if (OUT_OF_MEMORY.test(message)) throw await outOfMemory(ending, message);
-  await record(ending, { status: 'failed', message, field: null });
-  throw failure(saysDiskFull(message) ? 'DiskFull' : 'TrainerDied', `${stage}: ${message}. Log: ${logPath}`, {
+  const isFull = saysDiskFull(message);
+  await record(ending, isFull ? 'disk_full' : 'crashed', message);
+  throw failure(isFull ? 'DiskFull' : 'TrainerDied', `${stage}: ${message}. Log: ${logPath}`, {
     log: logPath,
   });
 }
@@ -87,7 +89,7 @@ const LOWER: Record<string, string> = {
 async function outOfMemory(ending: Ending, how: string) {
   const { stage, logPath } = ending;
   const message = `out of memory: ${how}; ${LOWER[stage]}, or give it more memory`;
-  await record(ending, { status: 'failed', message, field: null });
+  await record(ending, 'out_of_memory', message);
   return failure('OutOfMemory', `${stage}: ${message}. Log: ${logPath}`, { log: logPath });
 }
 
@@ -95,13 +97,16 @@ async function outOfMemory(ending: Ending, how: string) {
 export async function noteCause(paths: RunPaths, stage: string, epoch: number, message: string): Promise<void> {
   const outcome = await readOutcome(paths, stage, epoch).catch(() => null);
   if (outcome !== null && outcome.status !== 'preempted') return;
-  await record({ paths, stage, epoch }, { status: 'preempted', message, field: null });
+  await record({ paths, stage, epoch }, outcome?.cause ?? 'preempted', message);
 }
 
 async function record(
   { paths, stage, epoch }: Pick<Ending, 'paths' | 'stage' | 'epoch'>,
-  outcome: Outcome,
+  cause: InterruptionCause,
+  message: string,
 ): Promise<void> {
-  // On a full disk this fails too; a missing outcome then reads as a preemption, which costs no error budget.
+  const status = ['preempted', 'superseded'].includes(cause) ? 'preempted' : 'failed';
+  const outcome: Outcome = { status, message, field: null, cause };
+  // On a full disk this fails too; the workflow counts the attempts that left no outcome.
   await writeAtomic(paths.stage(stage).epoch(epoch).outcome, outcome).catch(() => undefined);
 }

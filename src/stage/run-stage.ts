@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import type { Outcome, StageResult } from '../contracts/stage.ts';
+import type { StageResult } from '../contracts/stage.ts';
 import type { ProgressSignal } from '../contracts/status.ts';
-import { failure, messageOf, withDetails } from '../failures.ts';
+import { failure, isDiskFull, messageOf, withDetails } from '../failures.ts';
 import { oomKillsSince } from '../process/oom-kills.ts';
 import { ProcessStuck } from '../process/reap.ts';
 import { EpochSuperseded } from '../run-directory/epoch-records.ts';
@@ -9,11 +9,12 @@ import { writeAtomic } from '../run-directory/files.ts';
 import { runPaths } from '../run-directory/paths.ts';
 import { type Begun, beginAttempt } from './begin-attempt.ts';
 import { commitThinning } from './commit-thinning.ts';
-import { type PastEpoch, preemptionOf, untold } from './epoch-history.ts';
+import { interruptionOf, type PastEpoch, untold } from './epoch-history.ts';
+import { failedOutcome } from './failed-outcome.ts';
 import { startGatewayChild } from './gateway-child.ts';
 import { publishOutsideJudge } from './gateway-settings.ts';
+import { InterruptionLog } from './interruption-log.ts';
 import { LiveView } from './live-view.ts';
-import { Losses } from './losses.ts';
 import { noteCause, readEnding } from './read-ending.ts';
 import type { Attempt, StageRun } from './stage-run.ts';
 import { requestOf, startTrainer } from './start-trainer.ts';
@@ -42,9 +43,9 @@ export async function runStage(run: StageRun): Promise<StageResult> {
   if ('result' in begun) return begun.result;
   const { taken, past } = begun;
   const live = new LiveView(run.stage, taken.epoch, run.beat);
-  const losses = new Losses(paths.report.preemptions, run.stage, run.onPreemption);
+  const interruptions = new InterruptionLog(paths.report.interruptions, run.stage, run.onInterruption);
   const stopBeating = live.keepBeating();
-  const attempt: Attempt = { run, paths, taken, live, losses, gateway: null };
+  const attempt: Attempt = { run, paths, taken, live, interruptions, gateway: null };
   try {
     await sayWhatWasLost(attempt, past);
     return await trainAndRead(attempt);
@@ -64,20 +65,19 @@ export async function runStage(run: StageRun): Promise<StageResult> {
 async function isRecorded({ paths, run, taken }: Attempt, error: unknown): Promise<boolean> {
   const { outcome } = paths.stage(run.stage).epoch(taken.epoch);
   if (existsSync(outcome)) return true;
-  const failed: Outcome = { status: 'failed', message: messageOf(error), field: null };
-  return writeAtomic(outcome, failed).then(
+  return writeAtomic(outcome, failedOutcome(error)).then(
     () => true,
     () => false,
   );
 }
 
-async function sayWhatWasLost({ run, paths, taken, losses }: Attempt, past: PastEpoch[]): Promise<void> {
+async function sayWhatWasLost({ run, paths, taken, interruptions }: Attempt, past: PastEpoch[]): Promise<void> {
   const { stage } = run;
   const { epoch, resume_from } = taken;
-  for (const each of untold(past)) {
+  for (const each of untold(past, stage, await interruptions.all())) {
     const quarantined = each === past.at(-1) ? taken.quarantined : [];
-    const lost = await preemptionOf(paths, stage, each, { resume_from, quarantined }, run.config.node);
-    if (lost) await losses.report(lost);
+    const lost = await interruptionOf(paths, stage, each, { resume_from, quarantined }, run.config.node);
+    if (lost) await interruptions.report(lost);
   }
   const resumed = { step: resume_from?.step ?? 0, checkpoint: resume_from?.name ?? null };
   run.onCommit({ stage, epoch, total: 0, metrics: {}, ...resumed });
@@ -85,15 +85,13 @@ async function sayWhatWasLost({ run, paths, taken, losses }: Attempt, past: Past
 
 /** Errors of the machine as failures that say what is to be done next. */
 function typed(error: unknown): unknown {
-  if (['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException)?.code ?? '')) {
-    return failure('DiskFull', messageOf(error));
-  }
+  if (isDiskFull(error)) return failure('DiskFull', messageOf(error));
   if (error instanceof ProcessStuck) return failure('NodeStuck', error.message);
   return error instanceof EpochSuperseded ? failure('AttemptGivenUp', error.message) : error;
 }
 
 async function trainAndRead(attempt: Attempt): Promise<StageResult> {
-  const { run, paths, taken, live, losses } = attempt;
+  const { run, paths, taken, live, interruptions } = attempt;
   const { config, spec, stage } = run;
   const { epoch, dir } = taken;
   const tag = `${stageTag(config.node, paths, stage)}/e${epoch}`;
@@ -114,14 +112,14 @@ async function trainAndRead(attempt: Attempt): Promise<StageResult> {
       logPath,
       tag,
       live,
-      losses,
+      interruptions,
     });
   }
   await writeAtomic(paths.stage(stage).epoch(epoch).request, requestOf(attempt));
   const logPath = paths.log(`${stage}-e${epoch}`);
   const thin = commitThinning(stage, spec);
   const onCommit = (progress: ProgressSignal) => thin(progress) && run.onCommit(progress);
-  const events = trainerEvents({ paths, stage, epoch, live, losses, onCommit });
+  const events = trainerEvents({ paths, stage, epoch, live, interruptions, onCommit });
   const child = startTrainer(attempt, logPath, tag, events.take);
   const oomKills = oomKillsSince(child.pid);
   live.running('trainer', child.pid);

@@ -1,11 +1,12 @@
 import type { Config } from '../config.ts';
 import type { GatewayConfig } from '../contracts/gateway.ts';
+import type { InterruptionTotals } from '../contracts/interruption.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
-import type { Heartbeat, Preemption, ProgressSignal } from '../contracts/status.ts';
+import type { Heartbeat, ProgressSignal } from '../contracts/status.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import type { GatewayChild } from './gateway-child.ts';
+import type { InterruptionLog } from './interruption-log.ts';
 import type { LiveView } from './live-view.ts';
-import type { Losses } from './losses.ts';
 import type { TakenEpoch } from './take-epoch.ts';
 
 /** What one attempt at a stage is given, and what it holds once it has an epoch. */
@@ -27,7 +28,7 @@ export interface StageRun {
   ended: () => Error;
   beat: (beat: Heartbeat) => void;
   onCommit: (progress: ProgressSignal) => void;
-  onPreemption: (preemption: Preemption) => void;
+  onInterruption: (totals: InterruptionTotals) => void;
   /** The gateway that the stage grades through; null for a stage that grades nothing. */
   gateway: ((paths: RunPaths, epoch: number) => GatewayConfig) | null;
   /** Environment variables that hold the judge's key. */
@@ -39,6 +40,6 @@ export interface Attempt {
   paths: RunPaths;
   taken: TakenEpoch;
   live: LiveView;
-  losses: Losses;
+  interruptions: InterruptionLog;
   gateway: GatewayChild | null;
 }

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { relative } from 'node:path';
-import type { EpochRecord, LedgerSegment, Outcome } from '../contracts/stage.ts';
+import type { EpochRecord, LedgerSegment } from '../contracts/stage.ts';
 import type { StageName } from '../contracts/trace.ts';
-import { messageOf } from '../failures.ts';
 import { acceptedSegments } from '../ledger/accepted.ts';
 import { findMissing, newlyMissing } from '../ledger/missing.ts';
 import type { Segment } from '../ledger/segment.ts';
@@ -15,6 +14,7 @@ import { assertNewest, EpochSuperseded } from '../run-directory/epoch-records.ts
 import { appendLine, writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readResult } from '../run-directory/result.ts';
+import { failedOutcome } from './failed-outcome.ts';
 
 export interface TakenEpoch {
   epoch: number;
@@ -47,10 +47,9 @@ export async function takeEpoch(
     return await describeEpoch(paths, name, epoch, holder);
   } catch (error) {
     const { outcome } = stage.epoch(epoch);
-    const failed: Outcome = { status: 'failed', message: messageOf(error), field: null };
     const said = error instanceof EpochSuperseded || existsSync(outcome);
     // Without an outcome it would count as a preemption, and be tried for ever.
-    if (!said) await writeAtomic(outcome, failed).catch(() => {});
+    if (!said) await writeAtomic(outcome, failedOutcome(error)).catch(() => {});
     throw error;
   }
 }

@@ -2,22 +2,22 @@ import { ProgressLine } from '../contracts/stage.ts';
 import type { ProgressSignal } from '../contracts/status.ts';
 import { appendLine } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
+import type { InterruptionLog } from './interruption-log.ts';
 import type { LiveView } from './live-view.ts';
-import type { Losses } from './losses.ts';
 
 export interface TrainerEventsOptions {
   paths: RunPaths;
   stage: string;
   epoch: number;
   live: LiveView;
-  losses: Losses;
+  interruptions: InterruptionLog;
   onCommit: (progress: ProgressSignal) => void;
 }
 
 export type TrainerEvents = ReturnType<typeof trainerEvents>;
 
 /** Turns a trainer's progress lines into heartbeats, metrics.jsonl and signals. */
-export function trainerEvents({ paths, stage, epoch, live, losses, onCommit }: TrainerEventsOptions) {
+export function trainerEvents({ paths, stage, epoch, live, interruptions, onCommit }: TrainerEventsOptions) {
   // One after the other: lines of metrics.jsonl keep the order of the steps.
   let writes: Promise<unknown> = Promise.resolve();
   // Figures of a report are not worth a stage: where they cannot be written (a full disk), training goes on.
@@ -53,7 +53,7 @@ export function trainerEvents({ paths, stage, epoch, live, losses, onCommit }: T
       return;
     }
     live.update({ checkpoint: line.checkpoint, metrics });
-    write(() => losses.committed());
+    write(() => interruptions.committed());
     onCommit({ stage, epoch, step: line.step, total: live.beat.total, checkpoint: line.checkpoint, metrics });
   };
   return {

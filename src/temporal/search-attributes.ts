@@ -5,7 +5,7 @@ export const SEARCH_ATTRIBUTES = {
   GavelStage: 'Keyword',
   GavelNode: 'Keyword',
   GavelStep: 'Int',
-  GavelPreemptions: 'Int',
+  GavelInterruptions: 'Int',
   GavelReward: 'Double',
   GavelAgreement: 'Double',
 } as const;

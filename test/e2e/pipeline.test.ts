@@ -22,7 +22,7 @@ interface Status {
   step: number;
   checkpoint: string | null;
   processes: { role: string; pid: number }[];
-  preemptions: { what: string }[];
+  interruptions: { latest: { what: string }[] };
   verdict: string | null;
   failure: string | null;
 }
@@ -57,7 +57,7 @@ describe('a run from end to end', () => {
     });
     expect(end.failure).toBeNull();
     expect(end.state).toBe('done');
-    expect(end.preemptions.map(({ what }) => what)).toContain('trainer');
+    expect(end.interruptions.latest.map(({ what }) => what)).toContain('trainer');
   });
 
   it('keeps every trace once, and every committed rollout names its trace', async () => {

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Audit, type Measure } from '../../src/contracts/audit.ts';
+import type { Interruption } from '../../src/contracts/interruption.ts';
 import { Spec } from '../../src/contracts/spec/spec.ts';
 import type { MetricLine, StageResult } from '../../src/contracts/stage.ts';
-import type { Preemption } from '../../src/contracts/status.ts';
 import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
@@ -152,28 +152,34 @@ export const stages: StageResult[] = [
   },
 ];
 
-export const preemptions: Preemption[] = [
+export const interruptions: Interruption[] = [
   {
     at: '2026-05-04T10:05:41.000Z',
     stage: 'grpo',
+    epoch: 1,
     what: 'trainer',
-    cause: 'killed by signal 9',
+    cause: 'preempted',
+    message: 'killed by signal 9',
     steps_lost: 7,
     seconds_to_next_commit: 14.2,
   },
   {
     at: '2026-05-04T10:06:20.000Z',
     stage: 'grpo',
+    epoch: null,
     what: 'vllm',
-    cause: 'judge: exited with code 1, log in logs/vllm-judge-1.log',
+    cause: 'crashed',
+    message: 'judge: exited with code 1, log in logs/vllm-judge-1.log',
     steps_lost: 0,
     seconds_to_next_commit: 31.5,
   },
   {
     at: '2026-05-04T10:06:58.000Z',
     stage: 'grpo',
+    epoch: 2,
     what: 'worker',
-    cause: 'no heartbeat for 10 s',
+    cause: 'preempted',
+    message: 'no heartbeat for 10 s',
     steps_lost: null,
     seconds_to_next_commit: null,
   },
@@ -202,6 +208,7 @@ export interface Files {
   stages?: StageResult[];
   spec?: unknown;
   quarantine?: string[];
+  interruptions?: Interruption[];
 }
 
 /** Writes what is given to a new run directory and returns its paths. */
@@ -214,8 +221,9 @@ export async function runDirectory(files: Files): Promise<RunPaths> {
     await writeFile(join(folder, path), text);
   };
   if (files.audit) await write('report/audit.json', JSON.stringify(files.audit));
-  if (files.metrics)
-    await write('report/metrics.jsonl', files.metrics.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const lines = (all: readonly unknown[]) => all.map((line) => `${JSON.stringify(line)}\n`).join('');
+  if (files.interruptions) await write('report/interruptions.jsonl', lines(files.interruptions));
+  if (files.metrics) await write('report/metrics.jsonl', lines(files.metrics));
   if (files.spec) await write('spec.json', JSON.stringify(files.spec));
   for (const stage of files.stages ?? []) await write(`${stage.stage}/result.json`, JSON.stringify(stage));
   for (const name of files.quarantine ?? []) await setAside(write, name);

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { newestLines } from '../../src/report/read-run.ts';
 import { writeAuditReport, writeReport } from '../../src/report/write-report.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { audit, ledger, metrics, preemptions, resolvedSpec, runDirectory, stages } from './run-fixture.ts';
+import { audit, interruptions, ledger, metrics, resolvedSpec, runDirectory, stages } from './run-fixture.ts';
 
 // A report is a dozen drawings; on a busy machine they take seconds.
 vi.setConfig({ testTimeout: 60_000 });
@@ -18,7 +18,7 @@ async function report(files: Parameters<typeof runDirectory>[0], extras: Paramet
 }
 
 describe('the report of a finished run', async () => {
-  const { text, plain } = await report({ ...full, quarantine: ['step-000030.e1'] }, { preemptions, ledger });
+  const { text, plain } = await report({ ...full, quarantine: ['step-000030.e1'], interruptions }, { ledger });
 
   it('opens with the verdict and what it means', () => {
     expect(text).toContain('<title>PASS: demo (gavel report)</title>');
@@ -133,8 +133,14 @@ it('escapes markup that models, specs and errors may hold', async () => {
   const passes = audit.passes.map((pass) => ({ ...pass, model: hostile }));
   const spec = { ...resolvedSpec, policy: { model: hostile } };
   const { text } = await report(
-    { ...full, audit: { ...audit, run: hostile, passes }, spec, quarantine: [] },
-    { failure: hostile, preemptions: preemptions.map((one) => ({ ...one, cause: hostile, stage: hostile })) },
+    {
+      ...full,
+      audit: { ...audit, run: hostile, passes },
+      spec,
+      quarantine: [],
+      interruptions: interruptions.map((one) => ({ ...one, message: hostile, stage: hostile })),
+    },
+    { failure: hostile },
   );
   expect(text).not.toContain('<img');
   expect(text).toContain('&lt;img src=x onerror=alert(1)&gt;');

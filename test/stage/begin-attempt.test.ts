@@ -28,7 +28,7 @@ const grpo = (root: string): StageRun => ({
   ended: () => new Error('ended'),
   beat: () => undefined,
   onCommit: () => undefined,
-  onPreemption: () => undefined,
+  onInterruption: () => undefined,
   gateway: null,
   secrets: {},
 });

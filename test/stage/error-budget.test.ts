@@ -7,8 +7,7 @@ const past = (...endings: (Outcome['status'] | null | 'committed')[]): PastEpoch
   endings.map((status, index) => ({
     epoch: index + 1,
     committed: status === 'committed',
-    requested: true,
-    outcome: status === null || status === 'committed' ? null : { status, message: 'm', field: null },
+    outcome: status === null || status === 'committed' ? null : { status, message: 'm', field: null, cause: null },
   }));
 
 const rowOf = (rows: PastEpoch[]) => errorsWithoutProgress(rows).attempts.map(({ epoch }) => epoch);
@@ -30,8 +29,8 @@ it('starts anew after a refusal, so that a person who fixed the cause can resume
 
 it('takes a full disk for an error only when it stays full', () => {
   const full = (epoch: number): PastEpoch => {
-    const outcome = { status: 'failed', message: 'disk full: free space', field: null } as const;
-    return { epoch, committed: false, requested: true, outcome };
+    const outcome = { status: 'failed', message: 'disk full: free space', field: null, cause: 'disk_full' } as const;
+    return { epoch, committed: false, outcome };
   };
   const attempts = (count: number) => Array.from({ length: count }, (_, index) => full(index + 1));
   expect(errorsWithoutProgress(attempts(19)).errors).toBe(0);

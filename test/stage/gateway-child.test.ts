@@ -8,8 +8,8 @@ import { GatewayConfig } from '../../src/contracts/gateway.ts';
 import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';
 import { publishEndpoint, readEndpoint } from '../../src/serving/endpoints.ts';
 import { type GatewayChild, startGatewayChild } from '../../src/stage/gateway-child.ts';
+import { InterruptionLog } from '../../src/stage/interruption-log.ts';
 import { LiveView } from '../../src/stage/live-view.ts';
-import { Losses } from '../../src/stage/losses.ts';
 
 // Stands for the gateway: says its pid, and listens unless the file `mute` is in its epoch's folder.
 const FAKE = `
@@ -64,7 +64,7 @@ function attempt(epoch: number, { mute = false } = {}) {
       tag: `gateway-test-${process.pid}/e${epoch}`,
       secrets: {},
       live: new LiveView('grpo', epoch, () => undefined),
-      losses: new Losses(paths.report.preemptions, 'grpo', () => undefined),
+      interruptions: new InterruptionLog(paths.report.interruptions, 'grpo', () => undefined),
     });
     started.push(gateway);
     return gateway;

@@ -64,7 +64,7 @@ function serve(node: string, order?: number) {
     beat: (beat) => {
       seen = structuredClone(beat);
     },
-    onPreemption: () => undefined,
+    onInterruption: () => undefined,
   });
   const end: Promise<unknown> = served.catch((error: unknown) => error);
   const vllm = () => seen?.processes.find(({ role }) => role === 'vllm')?.pid ?? null;

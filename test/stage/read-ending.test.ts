@@ -52,7 +52,12 @@ Root Cause (first observed failure):
   traceback : the end
 ======================================================
 `;
-const failed: Outcome = { status: 'failed', message: 'RuntimeError: Connection reset by peer', field: null };
+const failed: Outcome = {
+  status: 'failed',
+  message: 'RuntimeError: Connection reset by peer',
+  field: null,
+  cause: null,
+};
 
 it.each(['SIGKILL', 'SIGTERM', 'SIGHUP'])(
   'takes an end by %s for a preemption, which costs no attempt',

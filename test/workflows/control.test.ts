@@ -228,22 +228,19 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
     expect(run.released.length).toBe(2);
   });
 
-  it('tells of a preemption what it cost once work is committed again', async () => {
+  it('shows the interruptions that the run directory adds up to, and takes no older sum for a newer one', async () => {
     const run = aRun();
     await withWorker(environment, run.activities, async () => {
       const handle = await start('counted');
       await until('the first attempt', () => run.attempts() === 1);
-      const at = new Date(Date.now() - 5000).toISOString();
-      const lost = { at, stage: 'grpo', what: 'vllm', cause: 'killed', steps_lost: 0, seconds_to_next_commit: null };
-      await handle.signal('preempted', lost);
-      const progress = { stage: 'grpo', step: 2, total: 4, checkpoint: 'step-000002.e1', metrics: {} };
-      await handle.signal('progress', { ...progress, epoch: 1, checkpoint: null, step: 0, total: 0 });
-      expect((await handle.query('losses')) as unknown[]).toMatchObject([{ seconds_to_next_commit: null }]);
-      await handle.signal('progress', { ...progress, epoch: 1 });
-      const [told] = (await handle.query('losses')) as { seconds_to_next_commit: number }[];
-      expect(told?.seconds_to_next_commit).toBeGreaterThan(3);
+      const totals = { count: 2, steps_lost: 5, by_cause: { preempted: 2 }, latest: [] };
+      await handle.signal('interruptions', totals);
+      await handle.signal('interruptions', { ...totals, count: 1, steps_lost: 3 });
+      expect(await handle.query('losses')).toEqual(totals);
+      const progress = { stage: 'grpo', epoch: 1, step: 2, total: 4, checkpoint: 'step-000002.e1', metrics: {} };
+      await handle.signal('progress', progress);
       const { stages } = (await handle.query('status')) as RunStatus;
-      expect(stages.grpo).toMatchObject({ attempts: 1, step: 2, total: 4 });
+      expect(stages.grpo).toMatchObject({ step: 2, total: 4 });
       run.finish();
       await handle.result();
     });

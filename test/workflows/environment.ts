@@ -14,6 +14,7 @@ import type { Activities } from '../../activities/index.ts';
 import type { KnownRun } from '../../activities/prepare-run.ts';
 import type { StageSummary } from '../../activities/train-grpo.ts';
 import { Spec } from '../../src/contracts/spec/spec.ts';
+import { totalsOf } from '../../src/run-directory/interruptions.ts';
 import { planOf } from '../../src/stage/plan.ts';
 
 /** The time-skipping server, a worker with activities of the test's own, and the workflows as they are. */
@@ -78,5 +79,5 @@ export const digests = { spec_digest: 'a'.repeat(64), rubric_digest: 'b'.repeat(
 export const knownRun = (given: object = spec): KnownRun => ({
   plan: planOf(Spec.parse(given), digests),
   search_attributes: [],
-  preemptions: [],
+  interruptions: totalsOf([]),
 });

@@ -81,30 +81,19 @@ describe('gavelPipeline', { timeout: 180_000 }, () => {
   });
 
   it('knows what a run was through before this workflow took it up', async () => {
-    const before = {
-      at: '2026-01-01T00:00:00.000Z',
-      stage: 'grpo',
-      what: 'node',
-      cause: 'c',
-      steps_lost: 2,
-      seconds_to_next_commit: 30,
-    } as const;
-    const given: unknown[] = [];
-    const calls: string[] = [];
+    const before = { count: 3, steps_lost: 2, by_cause: { preempted: 2, hung: 1 }, latest: [] };
     const acts = {
-      ...activities(calls),
-      prepareRun: async () => ({ ...knownRun(), preemptions: [before] }),
-      writeReport: async ({ preemptions }: { preemptions: unknown[] }) => {
-        given.push(...preemptions);
-        return { run: 'again', verdict: null, report: 'r', policy_gain: null, quadratic_weighted_kappa: null };
-      },
+      ...activities([]),
+      prepareRun: async () => ({ ...knownRun(), interruptions: before }),
     };
     const known = await withWorker(environment, acts, async () => {
       await start('again', { ...spec, run: 'again' });
-      return environment.client.workflow.getHandle('gavel/again').query('losses');
+      const queries = ['gavel/again', 'gavel/again/sft'].map((id) =>
+        environment.client.workflow.getHandle(id).query('losses'),
+      );
+      return Promise.all(queries);
     });
-    expect(given).toEqual([before]);
-    expect(known).toEqual([before]);
+    expect(known).toEqual([before, before]);
   });
 
   it('hands its stages names and digests, and keeps the digests in its memo; the spec stays in the run directory', async () => {

@@ -192,7 +192,7 @@ export async function runUndisturbed(
       ended: () => over.signal.reason as Error,
       beat: () => undefined,
       onCommit: () => undefined,
-      onPreemption: () => undefined,
+      onInterruption: () => undefined,
       gateway: gatewayOf(stage, config, spec),
       secrets: {},
     });

@@ -98,10 +98,10 @@ def read_request(epoch_dir: Path, stage: str) -> StageRequest:
 def outcome_of(error: BaseException, folder: Path = Path()) -> Outcome:
     """Map an exception to what the worker is told: one line, no traceback; `folder` is where it wrote."""
     if isinstance(error, lifetime.Preempted | KeyboardInterrupt):
-        return Outcome(status="preempted", message="stopped on request", field=None)
+        return Outcome(status="preempted", message="stopped on request", cause="preempted")
     if isinstance(error, Superseded):
         # Another attempt took its place: no fault of this one, and no attempt to count.
-        return Outcome(status="preempted", message=_one_line(str(error)), field=None)
+        return Outcome(status="preempted", message=_one_line(str(error)), cause="superseded")
     if isinstance(error, BadRequest):
         return Outcome(status="bad_request", message=_one_line(str(error)), field=error.field)
     if isinstance(error, JudgeAway):
@@ -110,7 +110,7 @@ def outcome_of(error: BaseException, folder: Path = Path()) -> Outcome:
         return _disk_full(f" while writing {error.filename}" if error.filename else "")
     if any(words in str(error) for words in _WRITE_FAILED) and _free_bytes(folder) < _NO_SPACE_BYTES:
         return _disk_full("")
-    return Outcome(status="failed", message=_one_line(f"{type(error).__name__}: {error}"), field=None)
+    return Outcome(status="failed", message=_one_line(f"{type(error).__name__}: {error}"), cause="crashed")
 
 
 def _clear_older_saves(epoch_dir: Path) -> None:
@@ -123,7 +123,7 @@ def _clear_older_saves(epoch_dir: Path) -> None:
 
 def _disk_full(where: str) -> Outcome:
     message = f"disk full{where}: free space, the last checkpoint is intact"
-    return Outcome(status="failed", message=message, field=None)
+    return Outcome(status="failed", message=message, cause="disk_full")
 
 
 def _free_bytes(path: Path) -> int:

@@ -95,9 +95,9 @@ export function statusText(view: RunView, paint = standard): string {
       lines.push(`  ${role.padEnd(9)} ${String(pid).padEnd(9)} ${host.padEnd(21)} ${epoch ?? '-'}`);
     }
   }
-  if (view.preemptions.length > 0) lines.push('', `Preemptions: ${view.preemptions.length}`);
-  for (const { at, stage, what, cause } of view.preemptions.slice(-5))
-    lines.push(`  ${at}  ${stage}  ${what}: ${cause}`);
+  const { count, steps_lost, latest } = view.interruptions;
+  if (count > 0) lines.push('', `Interruptions: ${count}, steps lost: ${steps_lost}`);
+  for (const { at, stage, what, message } of latest) lines.push(`  ${at}  ${stage}  ${what}: ${message}`);
   if (view.verdict) lines.push('', `Audit: ${paintVerdict(view.verdict)}`);
   if (view.report) lines.push(`Report: ${view.report}`);
   for (const note of view.notes) lines.push('', `Note: ${note}`);

@@ -1,4 +1,5 @@
-import type { LiveProcess, Preemption } from '../../contracts/status.ts';
+import type { InterruptionTotals } from '../../contracts/interruption.ts';
+import type { LiveProcess } from '../../contracts/status.ts';
 
 /** What a person sees of a run: one value, gathered from disk, from the workflow and from heartbeats. */
 
@@ -29,7 +30,7 @@ export interface RunView {
   stage: 'prepare' | Stage | 'report' | 'done' | 'failed';
   stages: Record<Stage, StageView>;
   processes: LiveProcess[];
-  preemptions: Preemption[];
+  interruptions: InterruptionTotals;
   verdict: 'PASS' | 'FAIL' | 'INCONCLUSIVE' | null;
   report: string | null;
   /** Why the run failed, one line. */
@@ -56,7 +57,7 @@ export function emptyView(run: string): RunView {
     stage: 'prepare',
     stages: { grpo: stage(), sft: stage(), audit: stage() },
     processes: [],
-    preemptions: [],
+    interruptions: { count: 0, steps_lost: 0, by_cause: {}, latest: [] },
     verdict: null,
     report: null,
     failure: null,

@@ -8,6 +8,7 @@ import { newestLines } from '../../report/read-run.ts';
 import { readSpec } from '../../run-directory/create-run.ts';
 import { newestEpoch, readEpoch, readHead } from '../../run-directory/epoch-records.ts';
 import { readContractIfAny } from '../../run-directory/files.ts';
+import { readInterruptions, totalsOf } from '../../run-directory/interruptions.ts';
 import type { RunPaths } from '../../run-directory/paths.ts';
 import { readOutcome, readResult } from '../../run-directory/result.ts';
 import { readEndpoint } from '../../serving/endpoints.ts';
@@ -20,6 +21,7 @@ export async function viewFromDisk(paths: RunPaths): Promise<RunView | null> {
   const view = emptyView(paths.run);
   for (const stage of STAGES) await readStage(paths, stage, view);
   await readMetrics(paths, view);
+  view.interruptions = totalsOf(await readInterruptions(paths.report.interruptions).catch(() => []));
   view.processes = await processesOnDisk(paths);
   const audit = await readContractIfAny(paths.report.audit, Audit).catch(() => null);
   view.verdict = audit?.verdict ?? null;

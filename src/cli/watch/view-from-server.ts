@@ -58,7 +58,8 @@ async function askStatus(server: Server, view: RunView): Promise<RunStatus | nul
 
 function mergeStatus(view: RunView, status: RunStatus): void {
   view.stage = status.stage;
-  view.preemptions = status.preemptions;
+  // The disk is ahead of the workflow between a line and its signal.
+  if (status.interruptions.count > view.interruptions.count) view.interruptions = status.interruptions;
   view.verdict = status.verdict ?? view.verdict;
   view.report = status.report ?? view.report;
   for (const name of STAGES) {

@@ -30,12 +30,12 @@ interface Screen {
 
 /** What happened between two looks and deserves a line of its own. */
 export function eventsBetween(before: RunView | null, now: RunView): string[] {
-  const known = new Set(before?.preemptions.map(({ at, what }) => `${at} ${what}`));
-  const lost = now.preemptions.filter(({ at, what }) => !known.has(`${at} ${what}`));
+  const known = new Set(before?.interruptions.latest.map(({ at, what }) => `${at} ${what}`));
+  const lost = now.interruptions.latest.filter(({ at, what }) => !known.has(`${at} ${what}`));
   const notes = now.notes.filter((note) => !before?.notes.includes(note));
   return [
     ...lost.map(
-      ({ stage, what, cause }) => `${stage}: ${what} was lost (${cause}); it goes on from its last checkpoint`,
+      ({ stage, what, message }) => `${stage}: ${what} was lost (${message}); it goes on from its last checkpoint`,
     ),
     ...notes,
   ];

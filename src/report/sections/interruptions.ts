@@ -1,34 +1,34 @@
 import { figureOf } from '../chart.ts';
 import { type Html, html, table } from '../html.ts';
 import type { ReportData } from '../read-run.ts';
-import { preemptionChart } from '../run-charts.ts';
+import { interruptionChart } from '../run-charts.ts';
 import { clock, count, duration, fixed, word } from '../words.ts';
-import { notMeasured, section } from './section.ts';
+import { section } from './section.ts';
 
 export async function interruptions(data: ReportData): Promise<Html> {
   return section(
     'interruptions',
     'Was the run interrupted, and what was lost?',
-    await preemptions(data),
+    await list(data),
     stages(data),
     missing(data),
     quarantine(data),
   );
 }
 
-async function preemptions({ preemptions: all }: ReportData): Promise<Html> {
-  if (all === null) return notMeasured('preemptions are kept by the workflow, and it was not asked for this report.');
+async function list({ interruptions: all }: ReportData): Promise<Html> {
   if (all.length === 0) return html`<p>No process of this run was interrupted.</p>`;
   const lost = all.reduce((sum, { steps_lost }) => sum + (steps_lost ?? 0), 0);
   return html`<p>${count(all.length)} interruption${all.length > 1 && 's'}; ${count(lost)} training step${lost !== 1 && 's'} had to be done again. Each time work went on from the newest ${word('checkpoint')}.</p>
-${await figureOf(preemptionChart(all))}
+${await figureOf(interruptionChart(all))}
 ${table(
   'Interruptions',
   [
     { head: 'when', cell: ({ at }) => html`<time>${clock(at)}</time>` },
     { head: 'stage', cell: ({ stage }) => stage },
     { head: 'what stopped', cell: ({ what }) => what },
-    { head: 'cause', cell: ({ cause }) => cause },
+    { head: 'cause', cell: ({ cause }) => cause.replaceAll('_', ' ') },
+    { head: 'what was said', cell: ({ message }) => message },
     { head: 'steps lost', cell: ({ steps_lost }) => steps_lost ?? 'not known', numeric: true },
     {
       head: 'until the next commit',

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { plainLine, stageLine, statusText } from '../../../src/cli/watch/draw-run.ts';
 import { emptyView, type RunView, type StageView } from '../../../src/cli/watch/run-view.ts';
 import { eventsBetween } from '../../../src/cli/watch/watch-run.ts';
+import type { Interruption } from '../../../src/contracts/interruption.ts';
+import { totalsOf } from '../../../src/run-directory/interruptions.ts';
 
 const plain = new Chalk({ level: 0 });
 
@@ -60,6 +62,17 @@ describe('a stage as a line', () => {
   });
 });
 
+const interruption: Interruption = {
+  at: '2025-01-31T10:00:00Z',
+  stage: 'grpo',
+  epoch: 1,
+  what: 'trainer',
+  cause: 'preempted',
+  message: 'it was killed',
+  steps_lost: 3,
+  seconds_to_next_commit: 9,
+};
+
 describe('a run as a plain line', () => {
   it('names stage, phase, step and figures', () => {
     expect(plainLine(view())).toBe('GRPO  train  30/60  reward 0.61  verifier 72%');
@@ -71,47 +84,31 @@ describe('a run as a plain line', () => {
 });
 
 describe('the status of a run', () => {
-  it('lists processes, preemptions, failure and notes', () => {
+  it('lists processes, interruptions, failure and notes', () => {
     const text = statusText(
       view({
         state: 'failed',
         failure: 'the judge was away',
         processes: [{ role: 'trainer', pid: 4711, host: 'node-1', epoch: 2 }],
-        preemptions: [
-          {
-            at: '2025-01-31T10:00:00Z',
-            stage: 'grpo',
-            what: 'trainer',
-            cause: 'SIGKILL',
-            steps_lost: 3,
-            seconds_to_next_commit: 9,
-          },
-        ],
+        interruptions: totalsOf([interruption]),
         notes: ['Temporal is not reachable'],
       }),
       plain,
     );
     expect(text).toContain('Failed: the judge was away');
     expect(text).toMatch(/trainer +4711 +node-1 +2/);
-    expect(text).toContain('Preemptions: 1');
+    expect(text).toContain('Interruptions: 1, steps lost: 3');
     expect(text).toContain('Note: Temporal is not reachable');
   });
 });
 
 describe('events between two looks', () => {
-  const preemption = {
-    at: '2025-01-31T10:00:00Z',
-    stage: 'grpo',
-    what: 'vllm' as const,
-    cause: 'SIGKILL',
-    steps_lost: 0,
-    seconds_to_next_commit: null,
-  };
-
-  it('tells a preemption once', () => {
+  it('tells an interruption once', () => {
     const before = view();
-    const now = view({ preemptions: [preemption] });
-    expect(eventsBetween(before, now)).toEqual(['grpo: vllm was lost (SIGKILL); it goes on from its last checkpoint']);
+    const now = view({ interruptions: totalsOf([interruption]) });
+    expect(eventsBetween(before, now)).toEqual([
+      'grpo: trainer was lost (it was killed); it goes on from its last checkpoint',
+    ]);
     expect(eventsBetween(now, now)).toEqual([]);
   });
 });

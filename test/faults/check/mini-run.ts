@@ -88,7 +88,7 @@ export class MiniRun {
       ended: () => new Error('ended'),
       beat: () => undefined,
       onCommit: () => undefined,
-      onPreemption: () => undefined,
+      onInterruption: () => undefined,
       gateway: judgeGateway.bind(null, this.config(node), this.spec),
       secrets: {},
     });
