@@ -66,6 +66,7 @@ def test_a_judge_that_stays_away_fails_the_stage_in_a_resumable_way(root, gatewa
         "status": "judge_away",
         "message": "the judge has been away for 1800 s",
         "field": None,
+        "cause": None,
     }
     assert head(root).name == "step-000000.e1"
 

@@ -77,7 +77,12 @@ def test_sigterm_ends_the_process_with_outcome_preempted(tmp_path):
     child.stdout.readline()
     child.send_signal(signal.SIGTERM)
     assert child.wait(10) == 143
-    assert outcome(epoch_dir) == {"status": "preempted", "message": "stopped on request", "field": None}
+    assert outcome(epoch_dir) == {
+        "status": "preempted",
+        "message": "stopped on request",
+        "field": None,
+        "cause": "preempted",
+    }
 
 
 def test_a_bad_request_names_its_field_and_exits_2(tmp_path):
@@ -87,6 +92,7 @@ def test_a_bad_request_names_its_field_and_exits_2(tmp_path):
         "status": "bad_request",
         "message": "expected a folder got none",
         "field": "policy.model",
+        "cause": None,
     }
 
 
@@ -102,7 +108,12 @@ def test_a_newer_attempt_is_no_error_of_this_one(tmp_path):
         tmp_path, "from gavel_train.run.directory import Superseded; raise Superseded('by epoch 2')"
     )
     assert child.wait(60) == 143
-    assert outcome(epoch_dir) == {"status": "preempted", "message": "by epoch 2", "field": None}
+    assert outcome(epoch_dir) == {
+        "status": "preempted",
+        "message": "by epoch 2",
+        "field": None,
+        "cause": "superseded",
+    }
 
 
 FULL = """import gavel_train.run.outcome as o, errno
