@@ -31,6 +31,8 @@ export interface Config {
   key_hosts: KeyHosts;
   /** Flags of vLLM and of accelerate that a spec may set here besides those that every worker allows. */
   allow_args: string[];
+  /** File that counts kills for want of memory in place of the kernel's, so that a fault campaign can make one; null asks the kernel. */
+  oom_counter: string | null;
   debug: boolean;
   color: boolean;
 }
@@ -52,6 +54,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     api_key: env.GAVEL_API_KEY || null,
     key_hosts: parseKeyHosts(env.GAVEL_KEYS ?? ''),
     allow_args: (env.GAVEL_ALLOW_ARGS ?? '').split(/[\s,]+/).filter(Boolean),
+    oom_counter: env.GAVEL_OOM_COUNTER || null,
     debug: env.GAVEL_DEBUG === '1',
     color: !env.NO_COLOR && process.stdout.isTTY === true && env.TERM !== 'dumb',
   };

@@ -6,9 +6,12 @@ import { join } from 'node:path';
  * keeps for each control group: `memory.events` (cgroup v2), `memory.oom_control` (v1), or `/proc/vmstat` for the whole machine.
  */
 
-/** Starts counting for the control group of `pid`; the returned function says how many of its processes were killed since. */
-export function oomKillsSince(pid: number, system = '/'): () => number {
-  const files = countersOf(pid, system);
+/**
+ * Starts counting for the control group of `pid`, or in `counter` where that is given; the returned function says how many processes
+ * were killed since.
+ */
+export function oomKillsSince(pid: number, counter: string | null, system = '/'): () => number {
+  const files = counter === null ? countersOf(pid, system) : [counter];
   const count = () => files.map(countIn).find((found) => found !== null) ?? 0;
   const before = count();
   return () => Math.max(0, count() - before);

@@ -56,15 +56,13 @@ interface Candidate {
 /** HEAD of the newest epoch up to `epoch` that has one, or what the newest one with a record started from. */
 async function tipOfChain(paths: RunPaths, name: string, epoch: number): Promise<Candidate | null> {
   for (let at = epoch; at > 0; at -= 1) {
-    try {
-      const head = await readContractIfAny(paths.stage(name).epoch(at).head, Head);
-      if (head) return { name: head.checkpoint, manifest_sha256: head.manifest_sha256 };
-    } catch (error) {
-      damagedIsNull(error);
-      // There was a commit. Only manifests can say which one was the last.
-      const last = await newestOf(paths.stage(name), at, Number.POSITIVE_INFINITY);
-      if (last) return { name: last };
+    const head = await readContractIfAny(paths.stage(name).epoch(at).head, Head).catch(damagedIsNull);
+    if (head && parseCheckpointName(head.checkpoint)) {
+      return { name: head.checkpoint, manifest_sha256: head.manifest_sha256 };
     }
+    // Damaged or gone. Whatever this epoch gave a name to was whole before, and manifests say which was the last.
+    const last = await newestOf(paths.stage(name), at, Number.POSITIVE_INFINITY);
+    if (last) return { name: last };
     const record = await readEpoch(paths, name, at);
     if (record) return record.starts_from === null ? null : { name: record.starts_from };
   }

@@ -121,7 +121,7 @@ async function trainAndRead(attempt: Attempt): Promise<StageResult> {
   const onCommit = (progress: ProgressSignal) => thin(progress) && run.onCommit(progress);
   const events = trainerEvents({ paths, stage, epoch, live, interruptions, onCommit });
   const child = startTrainer(attempt, logPath, tag, events.take);
-  const oomKills = oomKillsSince(child.pid);
+  const oomKills = oomKillsSince(child.pid, config.oom_counter);
   live.running('trainer', child.pid);
   const gone = attempt.gateway?.gone;
   const ended: Ended = await watchTrainer({ child, paths, stage, run, live, limits: spec.limits, gone, events });

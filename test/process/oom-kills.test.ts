@@ -26,7 +26,7 @@ it.each([
     [path]: events(1),
     'proc/vmstat': 'oom_kill 9\n',
   });
-  const since = oomKillsSince(42, root);
+  const since = oomKillsSince(42, null, root);
   expect(since()).toBe(0);
   write('proc/vmstat', 'oom_kill 10\n');
   expect(since()).toBe(0);
@@ -39,18 +39,29 @@ it('counts the kills of a group of cgroup v1', () => {
   const control = (kills: number) => `oom_kill_disable 0\nunder_oom 0\noom_kill ${kills}\n`;
   const cgroup = '11:cpu,cpuacct:/docker/a\n9:memory:/docker/a\n';
   const { root, write } = aSystem({ 'proc/42/cgroup': cgroup, [path]: control(0) });
-  const since = oomKillsSince(42, root);
+  const since = oomKillsSince(42, null, root);
   write(path, control(1));
   expect(since()).toBe(1);
 });
 
 it('counts the kills of the whole machine where no group is limited', () => {
   const { root, write } = aSystem({ 'proc/42/cgroup': '0::/\n', 'proc/vmstat': 'nr_free 1\noom_kill 4\n' });
-  const since = oomKillsSince(42, root);
+  const since = oomKillsSince(42, null, root);
   write('proc/vmstat', 'nr_free 1\noom_kill 5\n');
   expect(since()).toBe(1);
 });
 
 it('counts nothing where the system does not say', () => {
-  expect(oomKillsSince(42, aSystem({}).root)()).toBe(0);
+  expect(oomKillsSince(42, null, aSystem({}).root)()).toBe(0);
+});
+
+it('counts in the file that the configuration names, where it names one', () => {
+  const { root, write } = aSystem({
+    'proc/42/cgroup': '0::/a\n',
+    'sys/fs/cgroup/a/memory.events': events(5),
+    counter: 'oom_kill 0\n',
+  });
+  const since = oomKillsSince(42, join(root, 'counter'), root);
+  write('counter', 'oom_kill 1\n');
+  expect(since()).toBe(1);
 });

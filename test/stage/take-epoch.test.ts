@@ -137,6 +137,19 @@ test('finds the last commit by its manifests where HEAD itself is damaged', asyn
   expect((await take(paths)).resume_from?.name).toBe(name);
 });
 
+test.each([
+  ['is gone', null],
+  ['names no checkpoint', { checkpoint: 'step-000020/e1', step: 20, manifest_sha256: '0'.repeat(64) }],
+])('finds the last commit by its manifests where HEAD %s', async (_, head) => {
+  const paths = await aRun();
+  await take(paths);
+  const parent = await commit(paths, { epoch: 1, step: 10 });
+  const name = await commit(paths, { epoch: 1, step: 20, parent });
+  await rm(paths.stage('grpo').epoch(1).head);
+  if (head) await writeFile(paths.stage('grpo').epoch(1).head, JSON.stringify(head));
+  expect((await take(paths)).resume_from?.name).toBe(name);
+});
+
 test('a taker that died before it wrote its record does not break the chain', async () => {
   const paths = await aRun();
   await take(paths);

@@ -119,12 +119,23 @@ const NOTHING_LOST = [
   'gateway killed',
   'vLLM killed',
   'vLLM engine killed',
+  'judge rejects one completion (400)',
+  'judge fails on one completion (500)',
+  'judge says 429',
+  'judge says 500',
+  'judge answers garbage',
+  'prepare killed',
+  'worker killed in prepare',
+  'worker killed in the report',
 ];
+
+/** What says which checkpoint is the newest is damaged, or that checkpoint itself. */
+const PARENT_COUNTS = ['newest checkpoint damaged', 'HEAD damaged'];
 
 /** Steps that a kind of fault may cost: none, one interval, or two where a checkpoint itself is damaged. */
 export function allowedLoss(kind: string): number {
   if (NOTHING_LOST.includes(kind)) return 0;
-  return kind === 'newest checkpoint damaged' ? 2 * SAVE_EVERY : SAVE_EVERY;
+  return PARENT_COUNTS.includes(kind) ? 2 * SAVE_EVERY : SAVE_EVERY;
 }
 
 /** Faults that cost more steps than their kind may. */

@@ -24,7 +24,7 @@ export function readLedger(run: RunDirectory): Ledger {
   segments.sort((a, b) => a.stage.localeCompare(b.stage) || (a.epoch ?? 0) - (b.epoch ?? 0) || a.n - b.n);
   for (const { name, stage, epoch } of segments) {
     const bytes = readFileSync(join(folder, name));
-    const counted = Math.min(wholeLines(bytes), acceptedBytes(newestRecord(run, stage), name, epoch));
+    const counted = Math.min(wholeLines(bytes), acceptedBytes(run, stage, name, epoch));
     const { traces, damage } = tracesIn(bytes.subarray(0, counted), name);
     ledger.traces.push(...traces);
     ledger.damage.push(...damage, ...sealDamage(join(folder, name), bytes, counted));
@@ -46,10 +46,18 @@ function newestRecord(run: RunDirectory, stage: string): EpochRecord | null {
   return null;
 }
 
-/** An epoch's own segments count whole, older ones for what it accepted of them; what came after it is void. */
-function acceptedBytes(record: EpochRecord | null, name: string, epoch: number | null): number {
-  if (record === null || epoch === null || epoch === record.epoch) return Number.POSITIVE_INFINITY;
-  return epoch > record.epoch ? 0 : (record.accepted_segments[name] ?? 0);
+/**
+ * Segments of the newest epoch count whole, those of epochs before the newest record for what that accepted, and those between, whose
+ * takers left no record that can be read, for what they are sealed at. Of an epoch that nobody took nothing counts.
+ */
+function acceptedBytes(run: RunDirectory, stage: string, name: string, epoch: number | null): number {
+  const newest = run.epochs(stage).at(-1);
+  if (epoch === null || newest === undefined || epoch === newest) return Number.POSITIVE_INFINITY;
+  const record = newestRecord(run, stage);
+  if (record && epoch < record.epoch) return record.accepted_segments[name] ?? 0;
+  if (epoch > newest) return 0;
+  const seal = parsed<{ bytes: number }>(join(run.dir, 'traces', name.replace(/\.jsonl$/, '.seal.json')));
+  return seal?.bytes ?? Number.POSITIVE_INFINITY;
 }
 
 /** Bytes up to the last newline: what comes after was being written when its writer died. */

@@ -2,7 +2,6 @@ import {
   closeSync,
   cpSync,
   existsSync,
-  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -18,27 +17,10 @@ import { readRootId } from '../../../src/run-directory/root.ts';
 import { taskQueue } from '../../../src/temporal/task-queues.ts';
 import { tracesIn } from '../check/read-ledger.ts';
 import type { FaultContext } from '../run/fault-context.ts';
+import { damage } from './damage-file.ts';
 import { ALL, type FaultKind, TRAINED } from './fault-kind.ts';
 
 /** Files are flipped, cut, taken away, and a disk runs full. */
-
-/** Damages a file in one of three ways; says which. */
-function damage(path: string, context: FaultContext): string {
-  const { size } = statSync(path);
-  const how = context.random.pick(['flipped', 'cut', 'taken away']);
-  if (how === 'taken away') rmSync(path);
-  else {
-    const at = Math.floor(context.random.next() * Math.max(1, size));
-    const file = openSync(path, 'r+');
-    if (how === 'cut') ftruncateSync(file, at);
-    else {
-      const byte = readFileSync(path)[at] ?? 0;
-      writeSync(file, Buffer.from([byte ^ (1 << Math.floor(context.random.next() * 8))]), 0, 1, at);
-    }
-    closeSync(file);
-  }
-  return `${basename(path)} ${how}`;
-}
 
 /** Damages the newest committed checkpoint, then kills the trainer: the next attempt finds it. */
 async function damagedCheckpoint(context: FaultContext) {
@@ -46,7 +28,7 @@ async function damagedCheckpoint(context: FaultContext) {
   process.kill(pid, 'SIGSTOP');
   const folder = join(context.paths.stage(context.stage).checkpoints, newestCheckpoint(context));
   const files = readdirSync(folder).filter((name) => /\.(safetensors|pt|pth|json|jsonl)$/.test(name));
-  const what = damage(join(folder, context.random.pick(files)), context);
+  const what = damage(join(folder, context.random.pick(files)), context.random);
   const fault = context.strikes(`${basename(folder)}: ${what}; SIGKILL to trainer ${pid}`);
   const from = context.log.events.length;
   process.kill(pid, 'SIGKILL');
@@ -75,7 +57,7 @@ async function damagedLedger(context: FaultContext) {
   mkdirSync(context.saved, { recursive: true });
   cpSync(join(context.paths.traces, name), join(context.saved, `${Date.now()}-${name}`));
   const whole = keysOf(join(context.paths.traces, name));
-  const what = damage(join(context.paths.traces, name), context);
+  const what = damage(join(context.paths.traces, name), context.random);
   const left = new Set(keysOf(join(context.paths.traces, name)));
   const lost = whole.filter((key) => !left.has(key));
   writeFileSync(join(context.saved, `${Date.now()}-${name}.lost`), JSON.stringify(lost));

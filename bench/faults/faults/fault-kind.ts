@@ -1,4 +1,4 @@
-import type { Stage } from '../observe/event-log.ts';
+import type { Phase, Stage } from '../observe/event-log.ts';
 import type { FaultContext } from '../run/fault-context.ts';
 import type { Scenario } from '../run/small-spec.ts';
 
@@ -6,9 +6,11 @@ import type { Scenario } from '../run/small-spec.ts';
 export interface FaultKind {
   kind: string;
   scenarios: readonly Scenario[];
-  stages: readonly Stage[];
+  stages: readonly Phase[];
   /** GRPO steps that go by while it lasts, where these are more than a fault usually takes. */
   steps?: number;
+  /** The trainer goes on: in the audit, which is short, such a fault comes last. */
+  spares_trainer?: boolean;
   /** Figures in seconds that the kind itself measures, by name. */
   strike: (context: FaultContext) => Promise<Record<string, number>>;
 }

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, watch } from 'node:fs';
+import { existsSync, readdirSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { read } from '../check/read-run-directory.ts';
 import { isAlive } from '../observe/processes.ts';
 import type { FaultContext } from '../run/fault-context.ts';
 import { ALL, EVERY, type FaultKind, TRAINED } from './fault-kind.ts';
@@ -11,6 +12,23 @@ async function killTrainer(context: FaultContext) {
   const pid = await context.untilTrainer();
   context.strikes(`SIGKILL to trainer ${pid}`);
   process.kill(pid, 'SIGKILL');
+  return {};
+}
+
+/** What the kernel does to a process that asks for more memory than there is: it counts the kill, and kills. */
+async function outOfMemory(context: FaultContext) {
+  const pid = await context.untilTrainer();
+  const counter = context.cluster.oomCounter(context.node);
+  const fault = context.strikes(`SIGKILL to trainer ${pid}, counted as a kill for want of memory`);
+  const before = Number(/oom_kill (\d+)/.exec(read(counter) ?? '')?.[1] ?? 0);
+  writeFileSync(counter, `oom_kill ${before + 1}\n`);
+  process.kill(pid, 'SIGKILL');
+  const from = context.log.events.length;
+  await context.log.next('epoch', ({ at }) => at > fault.at, { from, timeout_ms: 60_000 });
+  const outcome = read(join(context.directory.epoch(fault.stage, fault.epoch), 'outcome.json')) ?? '';
+  if (!outcome.includes('out of memory')) {
+    context.violated('a kill for want of memory is said', `epoch ${fault.epoch} says ${outcome.slice(0, 200)}`);
+  }
   return {};
 }
 
@@ -107,7 +125,10 @@ async function noticeToWorker(context: FaultContext) {
  */
 async function zombie(context: FaultContext) {
   const { node } = context;
-  const in_save = context.random.next() < 0.5;
+  const { stage } = context;
+  // The audit commits nothing, and its next attempt waits for a model server of its own.
+  const trained = stage !== 'audit';
+  const in_save = trained && context.random.next() < 0.5;
   const pid = in_save ? (await untilSaving(context)).pid : await context.untilTrainer();
   const worker = context.cluster.pid(node);
   const fault = context.strikes(
@@ -116,12 +137,14 @@ async function zombie(context: FaultContext) {
   process.kill(worker, 'SIGSTOP');
   if (in_save) process.kill(pid, 'SIGSTOP');
   const from = context.log.events.length;
-  const taken = await context.log.next('epoch', ({ at }) => at > fault.at, { from, timeout_ms: 60_000 });
-  if (taken) await context.log.next('commit', ({ epoch }) => epoch === taken.epoch, { from, timeout_ms: 60_000 });
+  const limit_s = trained ? 60 : 240;
+  const taken = await context.log.next('epoch', ({ at }) => at > fault.at, { from, timeout_ms: limit_s * 1000 });
+  const goesOn = trained ? 'commit' : 'trainer';
+  if (taken) await context.log.next(goesOn, ({ epoch }) => epoch === taken.epoch, { from, timeout_ms: 60_000 });
   process.kill(worker, 'SIGCONT');
   if (in_save && isAlive(pid)) process.kill(pid, 'SIGCONT');
   if (!taken) {
-    context.violated('a silent worker is taken over', `nobody had done so 60 s after node ${node} was stopped`);
+    context.violated('a silent worker is taken over', `nobody had done so ${limit_s} s after node ${node} was stopped`);
     return {};
   }
   const zombie_gone = await context.secondsUntil(30, () => !isAlive(pid));
@@ -169,8 +192,9 @@ const grpoOnly = ['grpo'] as const;
 export const killFaults: readonly FaultKind[] = [
   { kind: 'trainer killed', scenarios: ALL, stages: EVERY, strike: killTrainer },
   { kind: 'trainer killed in a save', scenarios: ALL, stages: TRAINED, strike: killInSave },
-  { kind: 'trainer hangs', scenarios: ALL, stages: grpoOnly, strike: hang },
-  { kind: 'gateway killed', scenarios: ALL, stages: ['grpo', 'audit'], strike: killGateway },
+  { kind: 'trainer hangs', scenarios: ALL, stages: EVERY, strike: hang },
+  { kind: 'trainer out of memory', scenarios: ALL, stages: TRAINED, strike: outOfMemory },
+  { kind: 'gateway killed', scenarios: ALL, stages: ['grpo', 'audit'], spares_trainer: true, strike: killGateway },
   { kind: 'worker killed', scenarios: ALL, stages: EVERY, strike: (context) => killWorker(context, 0) },
   {
     kind: 'node lost',
@@ -179,7 +203,7 @@ export const killFaults: readonly FaultKind[] = [
     strike: (context) => killWorker(context, context.random.between(14, 20)),
   },
   { kind: 'worker told to end (SIGTERM)', scenarios: ALL, stages: EVERY, strike: noticeToWorker },
-  { kind: 'worker stopped, then woken', scenarios: ['outside'], stages: grpoOnly, strike: zombie },
+  { kind: 'worker stopped, then woken', scenarios: ALL, stages: EVERY, strike: zombie },
   { kind: 'vLLM killed', scenarios: ['managed'], stages: grpoOnly, strike: (context) => killVllm(context, 'server') },
   {
     kind: 'vLLM engine killed',

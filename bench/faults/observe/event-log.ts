@@ -3,6 +3,8 @@ import { appendFileSync } from 'node:fs';
 /** The event log of one seed: append-only, one JSON line an event; whatever is measured or checked is read from it. */
 
 export type Stage = 'grpo' | 'sft' | 'audit';
+/** Where a fault can strike: in a stage, before the first or after the last. */
+export type Phase = 'prepare' | Stage | 'report';
 
 export type Event =
   | { event: 'started'; seed: number; scenario: string; plan: string[] }
@@ -25,7 +27,7 @@ export type Event =
       event: 'fault';
       id: number;
       kind: string;
-      stage: Stage;
+      stage: Phase;
       epoch: number;
       step: number;
       committed: number;

@@ -129,6 +129,11 @@ export class Cluster {
     // The connection stays open until the process ends: a call that is being tried again would throw from a timer otherwise.
   }
 
+  /** File in which a fault counts kills for want of memory: a group with a limit of its own cannot be had everywhere. */
+  oomCounter(role: Role): string {
+    return join(this.root, '.gavel', `oom-${role}`);
+  }
+
   private launch(role: Role): void {
     const { command, args } = this.commandOf(role);
     const log = openSync(join(this.root, '.gavel/logs', `${role}.log`), 'a');
@@ -160,6 +165,7 @@ export class Cluster {
       GAVEL_ROOT: this.root,
       TEMPORAL_ADDRESS: this.forwarders.get(role)?.address ?? this.address,
       GAVEL_GPUS: GPUS[role] ?? '',
+      GAVEL_OOM_COUNTER: this.oomCounter(role),
       GAVEL_PYTHON: this.config.python,
       GAVEL_TEMPORAL_CLI: this.config.temporal_cli,
       // One thread: the same sums in the same order, on whichever node.

@@ -63,7 +63,14 @@ export async function runDisturbed({
     const url = await judge_proxy.open();
     await cluster.start();
     const client = await cluster.client();
-    const spec = smallSpec({ run, scenario: plan.scenario, seed: plan.seed, steps: plan.steps, judge_url: url });
+    const spec = smallSpec({
+      run,
+      scenario: plan.scenario,
+      seed: plan.seed,
+      steps: plan.steps,
+      judge_url: url,
+      passes: plan.passes,
+    });
     const kinds = plan.faults.map(({ fault }) => fault.kind);
     log.add({ event: 'started', seed: plan.seed, scenario: plan.scenario, plan: kinds });
     observer.start();
@@ -117,21 +124,13 @@ async function inject(
     }
     // Work goes on: a commit since the last fault, in the stage that is wanted.
     const { log } = context;
-    const unless = () => context.dead || isOver(context, plan);
-    const options = { from, timeout_ms: RECOVERY_MS, unless };
-    // The audit commits nothing; its trainer grades for some seconds, once the grader's vLLM is up.
-    const going =
-      stage === 'audit'
-        ? await log.next('trainer', ({ stage: at }) => at === stage, options)
-        : await log.next('commit', ({ stage: at, step }) => at === stage && step > 0, options);
-    if (!going || unless()) break;
-    await sleep(context.random.between(0, stage === 'audit' ? 60_000 : 2500));
-    if (unless()) break;
+    const trained = stage !== 'prepare' && stage !== 'report';
+    const unless = () => context.dead || log.of('result').some((result) => result.stage === stage);
     // A long absence of the server lets a stage end before its turn comes.
-    if (context.stage !== stage) continue;
-    context.begin(id, fault.kind);
+    if (trained && !(await isGoing(context, stage, { from, timeout_ms: RECOVERY_MS, unless }))) continue;
+    context.begin(id, fault.kind, stage);
     from = log.events.length;
-    say(`seed ${plan.seed}: ${fault.kind} (${stage}, step ${context.heights(stage).step})`);
+    say(`seed ${plan.seed}: ${fault.kind} (${stage}${trained ? `, step ${context.heights(stage).step}` : ''})`);
     try {
       const seconds = await fault.strike(context);
       log.add({ event: 'healed', id, seconds });
@@ -143,6 +142,7 @@ async function inject(
     const struck = log.of('fault').findLast((event) => event.id === id);
     if (!struck) continue;
     injected += 1;
+    if (!trained || stage === 'audit') continue;
     await log.next('commit', ({ stage: at, step }) => at !== struck.stage || step > struck.committed, {
       from,
       timeout_ms: RECOVERY_MS,
@@ -152,8 +152,26 @@ async function inject(
   return injected;
 }
 
-const isOver = (context: FaultContext, plan: Plan) =>
-  context.log.of('result').some(({ stage }) => stage === untilOf(plan));
+interface Waiting {
+  from: number;
+  timeout_ms: number;
+  unless: () => boolean;
+}
+
+/** Waits until work goes on in the stage since the last fault, and a random moment more; false where it never does. */
+async function isGoing(context: FaultContext, stage: Stage, options: Waiting): Promise<boolean> {
+  const { log, random } = context;
+  if (stage === 'audit') {
+    // It commits nothing; its trainer grades for some seconds, once the grader's vLLM is up.
+    const seen = () => options.unless() || (context.stage === stage && context.trainer() !== null);
+    await context.secondsUntil(options.timeout_ms / 1000, seen);
+  } else {
+    await log.next('commit', ({ stage: at, step }) => at === stage && step > 0, options);
+  }
+  if (options.unless()) return false;
+  await sleep(random.between(0, stage === 'audit' ? 10_000 : 2500));
+  return !options.unless() && context.stage === stage;
+}
 
 /** The status that the pipeline ends in; what was resumed counts, not what was cancelled before. */
 async function untilOver(context: FaultContext): Promise<string> {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { type RunPaths, runPaths } from '../../../src/run-directory/paths.ts';
 import { RunDirectory } from '../check/read-run-directory.ts';
-import type { EventLog, Logged, Sometimes, Stage } from '../observe/event-log.ts';
+import type { EventLog, Logged, Phase, Sometimes, Stage } from '../observe/event-log.ts';
 import { type Found, processesOf, trainersOf } from '../observe/processes.ts';
 import type { Cluster, Role } from './cluster.ts';
 import type { JudgeProxy } from './judge-proxy.ts';
@@ -26,7 +26,7 @@ export class FaultContext {
   readonly saved: string;
   /** true once the pipeline has ended and nobody resumed it. */
   dead = false;
-  private current: { id: number; kind: string } = { id: 0, kind: '' };
+  private current: { id: number; kind: string; phase: Phase } = { id: 0, kind: '', phase: 'grpo' };
 
   constructor(given: Pick<FaultContext, 'cluster' | 'log' | 'judge_proxy' | 'run' | 'scenario' | 'random' | 'saved'>) {
     this.cluster = given.cluster;
@@ -82,16 +82,18 @@ export class FaultContext {
     return () => clearInterval(timer);
   }
 
-  begin(id: number, kind: string): void {
-    this.current = { id, kind };
+  begin(id: number, kind: string, phase: Phase): void {
+    this.current = { id, kind, phase };
   }
 
   /** Logs the fault at the moment at which it strikes. */
   strikes(detail: string): FaultEvent {
-    const { stage } = this;
-    const { step, committed } = this.heights(stage);
-    const epoch = this.epoch?.epoch ?? 0;
-    return this.log.add({ event: 'fault', ...this.current, stage, epoch, step, committed, detail }) as FaultEvent;
+    const { id, kind, phase } = this.current;
+    const within = phase !== 'prepare' && phase !== 'report';
+    const stage = within ? this.stage : phase;
+    const { step, committed } = within ? this.heights(this.stage) : { step: 0, committed: 0 };
+    const epoch = within ? (this.epoch?.epoch ?? 0) : 0;
+    return this.log.add({ event: 'fault', id, kind, stage, epoch, step, committed, detail }) as FaultEvent;
   }
 
   reached(what: Sometimes, detail: string): void {

@@ -2,6 +2,17 @@ import { createHash } from 'node:crypto';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+export interface Reply {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+interface Poison {
+  reply: Reply;
+  asked: number;
+}
+
 /**
  * A proxy before a judge: it lets calls through, counts those that were asked before, can be shut (refused connections) and
  * can move to another port. One judge serves many seeds, each behind a proxy of its own.
@@ -11,6 +22,9 @@ export class JudgeProxy {
   private readonly onCall: (body: string, again: boolean) => void;
   private readonly seen = new Set<string>();
   private server: Server | null = null;
+  private instead: (() => Reply) | null = null;
+  private next: Poison | null = null;
+  private readonly poisoned = new Map<string, Poison>();
   in_flight = 0;
   calls = 0;
   asked_again = 0;
@@ -27,7 +41,11 @@ export class JudgeProxy {
       incoming.on('data', (part) => parts.push(part));
       incoming.on('end', () => {
         const body = Buffer.concat(parts);
-        if (incoming.method === 'POST') this.count(body);
+        const instead = incoming.method === 'POST' ? this.count(body) : null;
+        if (instead) {
+          outgoing.writeHead(instead.status, instead.headers).end(instead.body);
+          return;
+        }
         const { hostname, port: to } = this.upstream;
         const headers = { ...incoming.headers, host: `${hostname}:${to}` };
         this.in_flight += 1;
@@ -72,12 +90,35 @@ export class JudgeProxy {
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
-  private count(body: Buffer): void {
+  /** Every call gets what `reply` says until it is called with null. */
+  replyInstead(reply: (() => Reply) | null): void {
+    this.instead = reply;
+  }
+
+  /** The next question that was not asked before gets this reply, now and whenever it is asked again. */
+  poisonNext(reply: Reply): { readonly asked: number } {
+    this.next = { reply, asked: 0 };
+    return this.next;
+  }
+
+  poisonNone(): void {
+    this.next = null;
+  }
+
+  /** Counts a call; returns what it is to be answered with in place of the judge's reply. */
+  private count(body: Buffer): Reply | null {
     const digest = createHash('sha256').update(body).digest('hex');
     const again = this.seen.has(digest);
     this.seen.add(digest);
     this.calls += 1;
     if (again) this.asked_again += 1;
     this.onCall(digest.slice(0, 16), again);
+    if (this.next && !again) {
+      this.poisoned.set(digest, this.next);
+      this.next = null;
+    }
+    const poison = this.poisoned.get(digest);
+    if (poison) poison.asked += 1;
+    return this.instead?.() ?? poison?.reply ?? null;
   }
 }

@@ -1,16 +1,19 @@
 import { KINDS } from '../faults/all-kinds.ts';
 import type { FaultKind } from '../faults/fault-kind.ts';
-import type { Stage } from '../observe/event-log.ts';
-import { type Random, randomOf } from './seeded-random.ts';
+import type { Phase } from '../observe/event-log.ts';
+import { type Card, DECKS } from './decks.ts';
+import { randomOf } from './seeded-random.ts';
 import type { Scenario } from './small-spec.ts';
 
 /** What one seed does: its scenario and its faults, in order. The same seed always makes the same plan. */
 export interface Plan {
   seed: number;
   scenario: Scenario;
-  faults: readonly { fault: FaultKind; stage: Stage }[];
+  faults: readonly { fault: FaultKind; stage: Phase }[];
   /** GRPO steps: enough that every fault finds the training still going on. */
   steps: number;
+  /** Passes of SFT over its examples, for the same reason. */
+  passes: number;
 }
 
 export interface PlanOptions {
@@ -23,49 +26,65 @@ export interface PlanOptions {
 
 // Steps that a fault may take up: until it strikes, what is lost, and the commit that shows that work goes on.
 const STEPS_PER_FAULT = 6;
+const PASSES_PER_FAULT = 0.5;
+const PHASES: readonly Phase[] = ['prepare', 'grpo', 'sft', 'audit', 'report'];
 
 export function planOf({ seed, count, scenario, kinds }: PlanOptions): Plan {
-  const random = randomOf(seed);
   const chosen = scenario ?? scenarioOf(seed);
-  const possible = KINDS.filter(
-    (fault) =>
-      fault.scenarios.includes(chosen) &&
-      (!kinds || kinds.includes(fault.kind)) &&
-      // What is special about the whole pipeline is its last stage.
-      (chosen !== 'whole' || fault.stages.includes('audit')),
-  );
-  if (possible.length === 0) throw new Error(`Expected kinds of faults that scenario ${chosen} has, found none.`);
-  const deck = dealt(random, possible, count, scenario ? seed : Math.floor(seed / EVERY[chosen]));
-  const faults = deck
-    .map((fault, index) => ({ fault, stage: stageOf(fault, chosen, index / deck.length) }))
-    .sort((a, b) => STAGES.indexOf(a.stage) - STAGES.indexOf(b.stage));
-  const early = faults.filter(({ stage }) => stage === 'grpo');
-  const steps = early.reduce((sum, { fault }) => sum + (fault.steps ?? STEPS_PER_FAULT), 6);
-  return { seed, scenario: chosen, faults, steps };
+  const deck = deckOf(chosen, kinds);
+  if (deck.length === 0) throw new Error(`Expected kinds of faults that scenario ${chosen} has, found none.`);
+  const start = count * (scenario ? seed : handsBefore(seed, chosen));
+  const hand = Array.from({ length: count }, (_, index) => deck[(start + index) % deck.length] as Card);
+  const faults = randomOf(seed)
+    .shuffled(hand)
+    .map(([kind, stage]) => ({ fault: named(kind), stage }))
+    .sort((a, b) => placeOf(a) - placeOf(b));
+  const inGrpo = faults.filter(({ stage }) => stage === 'grpo');
+  const steps = inGrpo.reduce((sum, { fault }) => sum + (fault.steps ?? STEPS_PER_FAULT), 6);
+  const inSft = faults.filter(({ stage }) => stage === 'sft').length;
+  return { seed, scenario: chosen, faults, steps, passes: PASSES_PER_FAULT * Math.max(1, inSft) };
 }
 
-const STAGES: readonly Stage[] = ['grpo', 'sft', 'audit'];
+/** Its place in the run: by phase, and in the audit what ends the attempt first. */
+const placeOf = ({ fault, stage }: { fault: FaultKind; stage: Phase }) =>
+  PHASES.indexOf(stage) + (stage === 'audit' && fault.spares_trainer ? 0.5 : 0);
 
-/** A vLLM takes a minute to start: every fifth seed has its judge served by gavel itself, every tenth goes on to the audit. */
-const EVERY = { outside: 1, managed: 5, whole: 10 } as const satisfies Record<Scenario, number>;
-
-function scenarioOf(seed: number): Scenario {
-  if (seed % EVERY.managed === 0) return 'managed';
-  return seed % EVERY.whole === 7 ? 'whole' : 'outside';
+function named(kind: string): FaultKind {
+  const found = KINDS.find((each) => each.kind === kind);
+  if (!found) throw new Error(`Expected a kind of fault, got ${kind}.`);
+  return found;
 }
 
-/** The last faults of a hand strike after GRPO; `share` is a fault's place in it, from 0 to 1. */
-function stageOf({ stages }: FaultKind, scenario: Scenario, share: number): Stage {
-  const wanted: Stage = scenario === 'whole' && share >= 0.5 ? 'audit' : share >= 0.75 ? 'sft' : 'grpo';
-  const last = scenario === 'managed' ? 'grpo' : scenario === 'outside' ? 'sft' : 'audit';
-  const possible = STAGES.slice(0, STAGES.indexOf(last) + 1).filter((stage) => stages.includes(stage));
-  return possible.includes(wanted) ? wanted : (possible[0] as Stage);
+/**
+ * The cards of a scenario; where only some kinds may be used, those of them, and of kinds that another deck holds one each. In one
+ * order for all seeds: hands that follow each other deal the whole deck.
+ */
+function deckOf(scenario: Scenario, kinds: readonly string[] | undefined): readonly Card[] {
+  const own = DECKS[scenario].filter(([kind]) => !kinds || kinds.includes(kind));
+  const missing = (kinds ?? []).filter((kind) => !own.some(([each]) => each === kind)).map(named);
+  const others = missing.filter((fault) => fault.scenarios.includes(scenario));
+  return [...own, ...others.flatMap((fault, at) => cardOf(fault, scenario, at))];
 }
 
-/** Whole decks, shuffled, dealt on from hand to hand of a scenario: over a campaign every kind comes about equally often. */
-function dealt(random: Random, kinds: readonly FaultKind[], count: number, hand_number: number): FaultKind[] {
-  const start = (hand_number * count) % kinds.length;
-  const turned = [...kinds.slice(start), ...kinds.slice(0, start)];
-  const hand = Array.from({ length: count }, (_, index) => turned[index % turned.length] as FaultKind);
-  return random.shuffled(hand);
+/** Stages in turn, so that not all strike in the first. */
+function cardOf({ kind, stages }: FaultKind, scenario: Scenario, at: number): Card[] {
+  const over: Phase[] = scenario === 'managed' ? ['sft', 'audit'] : scenario === 'outside' ? ['audit'] : [];
+  const possible = stages.filter((stage) => !over.includes(stage));
+  const stage = possible[at % possible.length];
+  return stage === undefined ? [] : [[kind, stage]];
+}
+
+/** Scenario of each seed by its last digit. A vLLM of its own takes a minute to start, so most seeds share the campaign's judge. */
+const SCENARIOS: readonly Scenario[] = [
+  ...(['managed', 'outside', 'outside', 'outside', 'outside'] as const),
+  ...(['managed', 'outside', 'whole', 'whole', 'outside'] as const),
+];
+
+const scenarioOf = (seed: number): Scenario => SCENARIOS[seed % SCENARIOS.length] as Scenario;
+
+/** How many smaller seeds have this scenario. */
+function handsBefore(seed: number, scenario: Scenario): number {
+  const inTen = (seeds: readonly Scenario[]) => seeds.filter((each) => each === scenario).length;
+  const tens = Math.floor(seed / SCENARIOS.length);
+  return tens * inTen(SCENARIOS) + inTen(SCENARIOS.slice(0, seed % SCENARIOS.length));
 }

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Manifest } from '../../../src/contracts/stage.ts';
 import type { Violation } from '../check/assertions.ts';
@@ -43,6 +43,8 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
     const directory = new RunDirectory(done.root, run);
     const stages = ['grpo', 'sft', 'audit'].slice(0, 1 + ['grpo', 'sft', 'audit'].indexOf(untilOf(plan)));
     const violations: Violation[] = [];
+    if (!existsSync(join(directory.dir, 'report/report.html')))
+      violations.push({ assertion: 'the run completes', detail: 'it left no report' });
     if (done.status !== 'COMPLETED')
       violations.push({ assertion: 'the run completes', detail: `it ended ${done.status}` });
     const heard = done.status === 'COMPLETED' ? await witnesses(done, package_root, violations) : [];

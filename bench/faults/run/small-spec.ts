@@ -14,6 +14,8 @@ export interface SmallSpec {
   seed: number;
   steps: number;
   judge_url: string;
+  /** Passes of SFT over its examples: more where more faults wait for it. */
+  passes?: number;
 }
 
 const small = {
@@ -25,7 +27,7 @@ const small = {
 } as const;
 
 /** `outside`: the judge is a real vLLM that the campaign serves; `managed`: gavel serves it; `whole`: with the audit. */
-export function smallSpec({ run, scenario, seed, steps, judge_url }: SmallSpec): Spec {
+export function smallSpec({ run, scenario, seed, steps, judge_url, passes = 0.5 }: SmallSpec): Spec {
   return Spec.parse({
     run,
     task: { name: 'poly_easy', train_prompts: 24, eval_prompts: 8, audit_prompts: scenario === 'whole' ? 24 : 8, seed },
@@ -58,7 +60,7 @@ export function smallSpec({ run, scenario, seed, steps, judge_url }: SmallSpec):
     sft: {
       lora: { r: 4, alpha: 8 },
       modes: ['reasoned', 'single_token'],
-      epochs: 0.5,
+      epochs: passes,
       learning_rate: 0.002,
       batch_size: 4,
       max_length: 256,

@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { costsOf, lostAt, stepsOfChain } from '../../../bench/faults/check/fault-costs.ts';
-import { KINDS } from '../../../bench/faults/faults/all-kinds.ts';
 import type { Event, Logged } from '../../../bench/faults/observe/event-log.ts';
 import { missedOf, targetsOf } from '../../../bench/faults/report/campaign-report.ts';
 import { quantile, rowsOf } from '../../../bench/faults/report/cost-rows.ts';
-import { planOf } from '../../../bench/faults/run/plan.ts';
 
 /** What the campaign says of a fault is computed from its log; here from logs small enough to be done by hand. */
 
@@ -128,47 +126,4 @@ it.each([
   [[10, 20], 0.95, 19.5],
 ])('takes quantiles as statisticians do (%j, %d)', (values, q, expected) => {
   expect(quantile(values, q)).toEqual(expected === null ? null : expect.closeTo(expected));
-});
-
-describe('a plan', () => {
-  const names = (seed: number) => planOf({ seed, count: 5 }).faults.map(({ fault, stage }) => `${fault.kind} ${stage}`);
-
-  it('is the same for the same seed', () => {
-    expect(names(7)).toEqual(names(7));
-    expect(names(7)).not.toEqual(names(8));
-  });
-
-  // Hands of six once met a deck of fifteen at every fifth seed: four managed seeds, and never a vLLM killed.
-  it.each([
-    [1, 5],
-    [1, 6],
-    [101, 5],
-    [101, 6],
-    [40, 9],
-  ])('reaches every kind of fault in a campaign of 20 seeds from %d on, %d faults each', (first, count) => {
-    const struck = new Set<string>();
-    for (let seed = first; seed < first + 20; seed += 1) {
-      for (const { fault } of planOf({ seed, count }).faults) struck.add(fault.kind);
-    }
-    expect(KINDS.map(({ kind }) => kind).filter((kind) => !struck.has(kind))).toEqual([]);
-  });
-
-  it('is as long as its faults need', () => {
-    const plan = (kind: string) => planOf({ seed: 1, count: 2, scenario: 'outside', kinds: [kind] });
-    expect(plan('gateway killed').steps).toBe(18);
-    expect(plan('worker cut off from the server').steps).toBe(66);
-  });
-
-  it('gives each stage its faults in the order of the stages', () => {
-    for (let seed = 1; seed <= 20; seed += 1) {
-      const order = planOf({ seed, count: 5 }).faults.map(({ stage }) => ['grpo', 'sft', 'audit'].indexOf(stage));
-      expect(order).toEqual([...order].sort());
-    }
-  });
-
-  it('refuses a kind that the scenario does not have', () => {
-    expect(() => planOf({ seed: 1, count: 2, scenario: 'outside', kinds: ['vLLM killed'] })).toThrow(
-      'scenario outside',
-    );
-  });
 });
