@@ -24,6 +24,10 @@ const { barLine } = (await import(new URL('../bin/setup/screen.mjs', import.meta
   barLine: (label: string, done: number, total: number, detail: string) => string;
 };
 
+const { CUDA_LIBRARIES, entriesOf } = (await import(
+  new URL('../bin/setup/cuda-libraries.mjs', import.meta.url).href
+)) as { CUDA_LIBRARIES: string[]; entriesOf: (lock: string, names: string[]) => string };
+
 const folder = mkdtempSync(join(tmpdir(), 'gavel-setup-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const unexpected = () => {
@@ -98,6 +102,47 @@ describe('a tool of the set-up', () => {
       (error: Error) => error,
     );
     expect((failure as Error).message).toContain('cannot start no-such-tool (ENOENT)');
+  });
+});
+
+describe('the lock files', () => {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const read = (name: string) => readFileSync(join(root, name), 'utf8');
+  const entries = (lock: string) => lock.split(/^(?=[A-Za-z0-9])/m).filter((entry) => /^[A-Za-z0-9]/.test(entry));
+
+  it('name what the archive of every npm package hashes to, and no registry', () => {
+    const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, Record<string, unknown>> };
+    const installed = Object.entries(packages).filter(([path]) => path !== '');
+    expect(installed.filter(([, { integrity }]) => !/^sha512-/.test(`${integrity}`)).map(([path]) => path)).toEqual([]);
+    expect(installed.filter(([, entry]) => 'resolved' in entry)).toEqual([]);
+  });
+
+  it.each(['cpu', 'cuda', 'torch'])('name the hashes of every Python package (%s)', (name) => {
+    const all = entries(read(`python/requirements-${name}.lock`));
+    const bare = all.filter(
+      (entry) => !/^\S+==\S+ (?:; .*)?\\\n(?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+/.test(entry),
+    );
+    expect(bare).toEqual([]);
+    expect(all.length).toBeGreaterThan(name === 'torch' ? 0 : 100);
+  });
+
+  it('accept the builds of torch for Linux, macOS and Windows and the CPU build, all of one version', () => {
+    const lock = read('python/requirements-torch.lock');
+    expect(entries(lock)).toHaveLength(1);
+    expect(lock.match(/--hash/g)?.length).toBeGreaterThanOrEqual(25);
+    expect(read('python/requirements-torch.in')).toContain(/^torch==\S+/m.exec(lock)?.[0]);
+    expect(read('python/requirements-cpu.overrides.txt')).toContain(/^torch==\S+/m.exec(lock)?.[0]);
+  });
+
+  it('hold all that a CUDA build of torch needs on a machine without a GPU', () => {
+    const found = entries(entriesOf(read('python/requirements-cuda.lock'), CUDA_LIBRARIES));
+    expect(found).toHaveLength(CUDA_LIBRARIES.length);
+    for (const entry of found) expect(entry).toContain('--hash=sha256:');
+  });
+
+  it('are all that pip is given: nothing is installed without a hash', () => {
+    const source = read('bin/setup/python.mjs');
+    for (const [call] of source.matchAll(/await pip\([^\n]*/g)) expect(call).toContain('[...HASHED, ');
   });
 });
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-// Adds to package-lock.json the packages of other platforms that npm left out because the registry it asked does not hold them.
-// Without their entries `npm ci` refuses the lock, and a Mac would get none of them. Run by `npm run lock`.
+// Adds to package-lock.json the packages of other platforms that npm left out, and the integrity of every entry that has none: npm writes
+// it for what it installed on this machine. Without their entries `npm ci` refuses the lock, and a Mac would get none of them.
+// Run by `npm run lock`.
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -24,6 +26,13 @@ function platformOf(name) {
   return { cpu: [cpu], os: [os], ...(name.endsWith('musl') && { libc: ['musl'] }) };
 }
 
+/** What the registry says that the archive of a package must hash to. */
+function integrityOf(name, version) {
+  const integrity = execFileSync('npm', ['view', `${name}@${version}`, 'dist.integrity'], { encoding: 'utf8' }).trim();
+  if (!integrity.startsWith('sha512-')) throw new Error(`Expected the integrity of ${name}@${version}, got none.`);
+  return integrity;
+}
+
 const added = [];
 for (const [from, { optionalDependencies = {} }] of Object.entries(packages)) {
   for (const [name, version] of Object.entries(optionalDependencies)) {
@@ -38,6 +47,12 @@ for (const [from, { optionalDependencies = {} }] of Object.entries(packages)) {
     };
     added.push(`${name}@${version}`);
   }
+}
+for (const [path, entry] of Object.entries(packages)) {
+  if (path === '' || entry.link || entry.integrity) continue;
+  const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
+  packages[path] = { version: entry.version, integrity: integrityOf(name, entry.version), ...entry };
+  added.push(`the integrity of ${name}`);
 }
 lock.packages = Object.fromEntries(Object.entries(packages).sort(([a], [b]) => (a < b ? -1 : 1)));
 writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`);

@@ -1,8 +1,10 @@
-// The Python virtual environment: torch by itself, then everything else from the lock file of this machine's engine.
+// The Python virtual environment: torch by itself, then everything else from the lock file of this machine's engine. Every package has
+// to match a hash of a lock file.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CUDA_LIBRARIES, entriesOf } from './cuda-libraries.mjs';
 import { phase, say } from './screen.mjs';
 import { root, runTool, SetupError } from './tool.mjs';
 
@@ -13,11 +15,12 @@ const downloads = join(root, '.gavel/pip');
 const CANDIDATES = ['python3.13', 'python3.12', 'python3.11', 'python3', 'python'];
 
 const lockOf = (engine) => join(root, `python/requirements-${engine}.lock`);
+const torchLock = join(root, 'python/requirements-torch.lock');
+const HASHED = ['--no-deps', '--require-hashes', '-r'];
 
 function wantedStamp(engine) {
   const text = readFileSync(lockOf(engine), 'utf8');
-  // The torch wheel differs by machine, so no hash fits it and it is not in the lock; a lock may name another version.
-  const torch = /^# torch==(\S+)/m.exec(text)?.[1] ?? '2.13.0';
+  const torch = /^torch==(\S+)/m.exec(readFileSync(torchLock, 'utf8'))[1];
   return { engine, torch, lock_sha256: createHash('sha256').update(text).digest('hex') };
 }
 
@@ -157,6 +160,41 @@ async function pip(label, args, { total, what, lock }) {
   }
 }
 
+/**
+ * The file to install torch from. Where the index has an accepted CPU build beside the release, a machine without a GPU takes that one:
+ * pip itself prefers a build whose hash the index states, and the CUDA build is several gigabytes with its libraries.
+ */
+function torchRequirements(engine) {
+  if (engine !== 'cpu') return torchLock;
+  const cpu = join(root, '.gavel/torch-cpu.lock');
+  mkdirSync(downloads, { recursive: true });
+  writeFileSync(cpu, readFileSync(torchLock, 'utf8').replace(/^torch==\S+/m, '$&+cpu'));
+  const args = ['-m', 'pip', 'install', '--dry-run', '--quiet', ...HASHED, cpu];
+  const { status } = spawnSync(python, args, { stdio: 'ignore', env: { ...process.env, TMPDIR: downloads } });
+  return status === 0 ? cpu : torchLock;
+}
+
+const WANTED = `
+import json, importlib.metadata as m
+from pip._vendor.packaging.requirements import Requirement
+needs = [r for r in map(Requirement, m.requires("torch") or []) if r.marker is None or r.marker.evaluate({"extra": ""})]
+have = {d.metadata["Name"].lower().replace("_", "-") for d in m.distributions()}
+print(json.dumps([r.name for r in needs if r.name.lower() not in have]))`;
+
+/** On Linux an index may have no build of torch but the CUDA one, also for a machine without a GPU: it does not start without these. */
+async function installCudaLibraries(lock) {
+  const { stdout } = spawnSync(python, ['-c', WANTED], { encoding: 'utf8' });
+  const missing = JSON.parse(stdout || '[]');
+  if (!missing.some((name) => CUDA_LIBRARIES.includes(name))) return;
+  const entries = join(root, '.gavel/cuda-libraries.lock');
+  writeFileSync(entries, entriesOf(readFileSync(lockOf('cuda'), 'utf8'), CUDA_LIBRARIES));
+  await pip('CUDA libraries', [...HASHED, entries], {
+    total: 2 * CUDA_LIBRARIES.length,
+    what: 'Installing the CUDA libraries of torch',
+    lock,
+  });
+}
+
 /** Makes .venv what the lock says; packages that are there already are kept. */
 export async function installPython(lock) {
   const engine = chooseEngine();
@@ -166,14 +204,17 @@ export async function installPython(lock) {
   const have = installed();
   const torch = have.torch?.split('+')[0] === stamp.torch;
   if (!torch) {
-    // torch brings about ten packages of its own, a dozen more with CUDA; each counts twice.
-    await pip('torch', [`torch==${stamp.torch}`], { total: 2 * 11, what: 'Installing torch', lock });
+    await pip('torch', [...HASHED, torchRequirements(engine)], { total: 2, what: 'Installing torch', lock });
   }
   if (!list.every(({ name, version, always }) => !always || have[name] === version)) {
     const always = list.filter((pin) => pin.always);
     const total = 2 * always.length - always.filter(({ name, version }) => have[name] === version).length;
-    const args = ['--no-deps', '--require-hashes', '-r', lockOf(engine)];
-    await pip('Python packages', args, { total, what: 'Installing the Python packages', lock });
+    await pip('Python packages', [...HASHED, lockOf(engine)], {
+      total,
+      what: 'Installing the Python packages',
+      lock,
+    });
   }
+  await installCudaLibraries(lock);
   writeFileSync(stampPath, JSON.stringify(stamp));
 }
