@@ -66,6 +66,9 @@ export function processName(pid: number): string | null {
   }
 }
 
+/** Whether a process with this id runs, whichever. */
+export const isAlive = (pid: number): boolean => processName(pid) !== null;
+
 /** Whether the process that `name` was given to runs, and not another one with the same id. */
 export function runs(name: string): boolean {
   const pid = Number.parseInt(name, 10);

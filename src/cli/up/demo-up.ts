@@ -74,7 +74,17 @@ async function whenReady(config: Config, pid: number, stop: Stopping): Promise<U
     const state = readUp(config);
     if (state?.pid === pid && (state.ready || stop.asked)) return state;
     if (stop.asked)
-      return { pid, server_pid: null, worker_pid: null, address: '', ui: '', db: '', ready: false, started_at: '' };
+      return {
+        pid,
+        process: '',
+        server_pid: null,
+        worker_pid: null,
+        address: '',
+        ui: '',
+        db: '',
+        ready: false,
+        started_at: '',
+      };
     await sleep(100);
   }
   throw new CliError('Expected the server and worker to be ready in 120 s, got no answer.', {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { loadConfig } from '../../config.ts';
-import { isAlive } from '../alive.ts';
+import { runs } from '../../process/stat.ts';
 import { CliError } from '../exit.ts';
 import { readUp } from './state.ts';
 
@@ -23,8 +23,8 @@ async function down(): Promise<void> {
   process.kill(state.pid, 'SIGINT');
   // A worker may take half a minute to let its trainer checkpoint.
   const deadline = Date.now() + 60_000;
-  while (isAlive(state.pid) && Date.now() < deadline) await sleep(100);
-  if (isAlive(state.pid))
+  while (runs(state.process) && Date.now() < deadline) await sleep(100);
+  if (runs(state.process))
     throw new CliError(`Expected pid ${state.pid} to end in 60 s, got a process that still runs.`);
   console.log(`Ended: server ${state.address} and its worker.`);
 }

@@ -2,12 +2,14 @@ import { readFileSync, rmSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Config } from '../../config.ts';
-import { isAlive } from '../alive.ts';
+import { processName, runs } from '../../process/stat.ts';
 
 /** `.gavel/up.json`: the server and worker that `gavel up` keeps for a root, so that other commands find them. */
 export interface UpState {
   /** The `gavel up` process; SIGINT ends it and all that it started. */
   pid: number;
+  /** Its id and start time: by now the id may belong to somebody else. */
+  process: string;
   server_pid: number | null;
   worker_pid: number | null;
   address: string;
@@ -24,11 +26,18 @@ const pathOf = (config: Config) => join(config.root, '.gavel/up.json');
 export function readUp(config: Config): UpState | null {
   try {
     const state = JSON.parse(readFileSync(pathOf(config), 'utf8')) as UpState;
-    return isAlive(state.pid) ? state : null;
+    return runs(state.process) ? state : null;
   } catch {
     return null;
   }
 }
+
+/** The state of a `gavel up` that has just begun: this process. */
+export const ownUp = (state: Omit<UpState, 'pid' | 'process'>): UpState => ({
+  pid: process.pid,
+  process: processName(process.pid) ?? `${process.pid}:`,
+  ...state,
+});
 
 export async function writeUp(config: Config, state: UpState): Promise<void> {
   const path = pathOf(config);

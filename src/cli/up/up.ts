@@ -10,7 +10,7 @@ import { CliError, EXIT } from '../exit.ts';
 import { needPort, parsePort } from '../port.ts';
 import { type Stopping, stopping } from '../stopping.ts';
 import { databaseOf, startDevServer } from './dev-server.ts';
-import { readUp, removeUp, type UpState, writeUp } from './state.ts';
+import { ownUp, readUp, removeUp, type UpState, writeUp } from './state.ts';
 
 const cli = fileURLToPath(new URL('../../cli.ts', import.meta.url));
 
@@ -45,8 +45,7 @@ async function up(config: Config, { port, uiPort, supervised }: UpOptions): Prom
   await needPort(port, '--port');
   await needPort(uiPort, '--ui-port');
   const stop = stopping(supervised ?? false);
-  const state: UpState = {
-    pid: process.pid,
+  const state = ownUp({
     server_pid: null,
     worker_pid: null,
     address: `127.0.0.1:${port}`,
@@ -54,7 +53,7 @@ async function up(config: Config, { port, uiPort, supervised }: UpOptions): Prom
     db: databaseOf(config),
     ready: false,
     started_at: new Date().toISOString(),
-  };
+  });
   await writeUp(config, state);
   try {
     await keepBoth(config, { port, ui_port: uiPort }, state, stop);

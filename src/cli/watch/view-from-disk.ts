@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { relative } from 'node:path';
 import { Audit } from '../../contracts/audit.ts';
 import type { LiveProcess } from '../../contracts/status.ts';
+import { isAlive } from '../../process/stat.ts';
 import { newestLines } from '../../report/read-run.ts';
 import { readSpec } from '../../run-directory/create-run.ts';
 import { newestEpoch, readEpoch, readHead } from '../../run-directory/epoch-records.ts';
@@ -12,7 +13,6 @@ import { readInterruptions, totalsOf } from '../../run-directory/interruptions.t
 import type { RunPaths } from '../../run-directory/paths.ts';
 import { readOutcome, readResult } from '../../run-directory/result.ts';
 import { readEndpoint } from '../../serving/endpoints.ts';
-import { isAlive } from '../alive.ts';
 import { emptyView, type RunView, STAGES, type Stage } from './run-view.ts';
 
 /** What the run directory alone says; null where there is no such run on this machine. */

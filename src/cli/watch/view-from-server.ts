@@ -3,7 +3,7 @@ import { type WorkflowExecutionDescription, WorkflowFailedError } from '@tempora
 import { defaultPayloadConverter, WorkflowNotFoundError } from '@temporalio/common';
 import { Heartbeat, RunStatus } from '../../contracts/status.ts';
 import { innermost, messageOf } from '../../failures.ts';
-import { isAlive } from '../alive.ts';
+import { isAlive } from '../../process/stat.ts';
 import type { Server } from '../connect.ts';
 import { type RunState, type RunView, STAGES, type Stage } from './run-view.ts';
 

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { isAlive } from '../../../src/cli/alive.ts';
 import type { UpState } from '../../../src/cli/up/state.ts';
 import { freePort } from '../../../src/process/ports.ts';
+import { isAlive } from '../../../src/process/stat.ts';
 import { cli, gavel, makeRoot } from '../gavel.ts';
 
 const { root, remove } = makeRoot();
