@@ -5,4 +5,6 @@ import { handOver } from './node24.mjs';
 import { ensureSetup } from './setup.mjs';
 
 await ensureSetup();
-handOver(['--no-warnings', fileURLToPath(new URL('../src/cli.ts', import.meta.url)), ...process.argv.slice(2)]);
+handOver(['--no-warnings', fileURLToPath(new URL('../src/cli.ts', import.meta.url)), ...process.argv.slice(2)], {
+  lifeline: true,
+});

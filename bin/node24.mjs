@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { whenNpmIsGone } from './npm-gone.mjs';
 
 /** Path of a Node 24: the one in node_modules, else this very one if it is new enough; null if neither. */
 export function node24() {
@@ -14,8 +15,11 @@ export function node24() {
   return Number(process.versions.node.split('.')[0]) >= 24 ? process.execPath : null;
 }
 
-/** Hands this process over to `args` under Node 24: same terminal, same signals, same exit status. */
-export function handOver(args, env = process.env) {
+/**
+ * Hands this process over to `args` under Node 24: same terminal, same signals, same exit status. With `lifeline` a channel to it
+ * stays open for as long as this process lives, so that it can end with it.
+ */
+export function handOver(args, { env = process.env, lifeline = false } = {}) {
   const binary = node24();
   if (!binary) {
     console.error(
@@ -23,7 +27,9 @@ export function handOver(args, env = process.env) {
     );
     process.exit(1);
   }
-  const child = spawn(binary, args, { stdio: 'inherit', env });
+  const stdio = ['inherit', 'inherit', 'inherit', ...(lifeline ? ['ipc'] : [])];
+  const child = spawn(binary, args, { stdio, env });
+  whenNpmIsGone(() => child.kill('SIGTERM'));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     // On a terminal Ctrl-C reaches the child by itself, and a second one would mean "now, without tidying up".
     process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY) || child.kill(signal));

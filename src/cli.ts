@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { EXIT, exitHelp } from './cli/exit.ts';
+import { endWithWrapper } from './cli/lifeline.ts';
 import { printError } from './cli/print-error.ts';
 
 interface CommandEntry {
@@ -130,6 +131,7 @@ export async function program(called: string | undefined): Promise<Command> {
 async function main(): Promise<void> {
   // A reader that has seen enough (`gavel traces RUN | head`) closes the pipe; that is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  endWithWrapper();
   const [first, second] = process.argv.slice(2);
   try {
     await (await program(first === 'help' ? second : first)).parseAsync();
