@@ -724,9 +724,6 @@ class ExternalAuditRow(BaseModel):
     completion: str
     ground_truth: str | None = None
     is_correct: bool | None = None
-    human_scores: Annotated[list[float] | None, Field(description="Kept for the measures about people.")] = (
-        None
-    )
     source: str | None = None
 
 

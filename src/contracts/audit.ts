@@ -57,7 +57,6 @@ export const ExternalAuditRow = z.strictObject({
   completion: z.string(),
   ground_truth: z.string().nullable().default(null),
   is_correct: z.boolean().nullable().default(null),
-  human_scores: z.array(z.number()).nullable().default(null).describe('Kept for the measures about people.'),
   source: z.string().nullable().default(null),
 });
 

@@ -17,10 +17,8 @@ export async function page(data: ReportData): Promise<string> {
   const { audit } = data;
   const audited = audit && [gates(audit), await fidelity(audit), await truth(audit), coverage(audit)];
   const [first, ...rest] = audited ?? [section('audit', 'What did the audit find?', notMeasured(noAudit))];
-  const sections =
-    data.kind === 'audit'
-      ? [first, ...rest, await cost(data), words()]
-      : [first, await policy(data), ...rest, await cost(data), await interruptions(data), reproduce(data), words()];
+  const run = [await cost(data), await interruptions(data), reproduce(data), words()];
+  const sections = [first, await policy(data), ...rest, ...run];
   const title = `${data.audit?.verdict ?? 'No verdict'}: ${data.run} (gavel report)`;
   return html`<!doctype html>
 <html lang="en">

@@ -27,8 +27,6 @@ export interface SetAside {
 }
 
 export interface ReportData extends ReportExtras {
-  /** `audit`: no run stands behind it, so there is no training to tell of. */
-  kind: 'run' | 'audit';
   run: string;
   spec: Spec | null;
   spec_digest: string | null;
@@ -51,7 +49,6 @@ export async function readRun(paths: RunPaths, extras: ReportExtras): Promise<Re
   const spec = await read(paths.spec, Spec);
   return {
     ...extras,
-    kind: 'run',
     interruptions: await readInterruptions(paths.report.interruptions, problems),
     run: paths.run,
     spec,
@@ -60,23 +57,6 @@ export async function readRun(paths: RunPaths, extras: ReportExtras): Promise<Re
     metrics: newestLines(await readText(paths.report.metrics), problems),
     stages: stages.filter((stage) => stage !== null),
     quarantine: await readQuarantine(paths.quarantine),
-    problems,
-  };
-}
-
-/** Reads an audit that no run stands behind: of any endpoint, whether or not gavel trained it. */
-export async function readAudit(path: string): Promise<ReportData> {
-  const problems: string[] = [];
-  const audit = await readContract(path, Audit, problems);
-  const absent = { interruptions: [], ledger: null, failure: null, spec: null, spec_digest: null };
-  return {
-    ...absent,
-    kind: 'audit',
-    run: audit?.run ?? basename(path),
-    audit,
-    metrics: [],
-    stages: [],
-    quarantine: [],
     problems,
   };
 }

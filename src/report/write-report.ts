@@ -1,7 +1,7 @@
 import { writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { page } from './page.ts';
-import { type ReportExtras, readAudit, readRun } from './read-run.ts';
+import { type ReportExtras, readRun } from './read-run.ts';
 
 /**
  * Writes the report of a run from what its run directory holds now, replacing an older one in one step.
@@ -11,10 +11,4 @@ export async function writeReport(paths: RunPaths, extras: Partial<ReportExtras>
   const data = await readRun(paths, { ledger: null, failure: null, ...extras });
   await writeAtomic(paths.report.html, await page(data));
   return { html: paths.report.html };
-}
-
-/** Writes the report of an audit that no run stands behind (`gavel audit`). */
-export async function writeAuditReport(files: { audit: string; html: string }): Promise<{ html: string }> {
-  await writeAtomic(files.html, await page(await readAudit(files.audit)));
-  return { html: files.html };
 }

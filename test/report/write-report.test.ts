@@ -1,9 +1,7 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { newestLines } from '../../src/report/read-run.ts';
-import { writeAuditReport, writeReport } from '../../src/report/write-report.ts';
-import { temporaryFolder } from '../temporary-folder.ts';
+import { writeReport } from '../../src/report/write-report.ts';
 import { audit, interruptions, ledger, metrics, resolvedSpec, runDirectory, stages } from './run-fixture.ts';
 
 // A report is a dozen drawings; on a busy machine they take seconds.
@@ -115,17 +113,6 @@ describe('a report with parts missing', () => {
     const { plain } = await report({ ...full, audit: { ...audit, rows: -1 } });
     expect(plain).toContain('Expected audit.json to meet its contract, got at rows');
   });
-});
-
-it('leaves training, interruptions and spec out of an audit that no run stands behind', async () => {
-  const folder = temporaryFolder('audit');
-  const files = { audit: join(folder, 'audit.json'), html: join(folder, 'report.html') };
-  await writeFile(files.audit, JSON.stringify({ ...audit, fidelity: null, fidelity_by_mode: {}, base_fidelity: null }));
-  await writeAuditReport(files);
-  const text = await readFile(files.html, 'utf8');
-  expect(text).toContain('gavel audit report');
-  expect(text).toContain('there are no verdicts of a judge to compare with');
-  expect(text).not.toMatch(/Did the policy learn|Was the run interrupted|How is this made again/);
 });
 
 it('escapes markup that models, specs and errors may hold', async () => {

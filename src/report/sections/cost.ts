@@ -6,12 +6,12 @@ import { speedChart } from '../run-charts.ts';
 import { count, duration, fixed, modeName, word } from '../words.ts';
 import { noAudit, notMeasured, section } from './section.ts';
 
-export async function cost({ kind, audit, ledger }: ReportData): Promise<Html> {
+export async function cost({ audit, ledger }: ReportData): Promise<Html> {
   return section(
     'cost',
     'What do speed and cost look like?',
     audit ? await speed(audit) : notMeasured(noAudit),
-    kind === 'run' && paid(ledger),
+    paid(ledger),
   );
 }
 

@@ -14,19 +14,19 @@ const ungated = 'No gates were set, so nothing was decided about the grader; the
 
 const mark = { PASS: '✓', FAIL: '✗', INCONCLUSIVE: '?' };
 
-export function headline({ kind, run, audit, failure, stages }: ReportData): Html {
-  return html`<header><p class="kicker">gavel ${kind} report · ${run}</p>
-${audit ? verdict(audit, kind) : noVerdict(failure, stages.length)}
+export function headline({ run, audit, failure, stages }: ReportData): Html {
+  return html`<header><p class="kicker">gavel run report · ${run}</p>
+${audit ? verdict(audit) : noVerdict(failure, stages.length)}
 ${failure && html`<p class="failure"><strong>The run failed:</strong> ${failure}</p>`}
-${audit && tiles(audit, kind)}</header>`;
+${audit && tiles(audit)}</header>`;
 }
 
-function verdict(audit: Audit, kind: ReportData['kind']): Html {
+function verdict(audit: Audit): Html {
   const missed = audit.gates.filter((gate) => gate.verdict !== 'PASS').length;
   const cleared = `${audit.gates.length - missed} of ${audit.gates.length} gates cleared.`;
   return html`<div class="verdict ${audit.verdict.toLowerCase()}"><h1><span class="mark" aria-hidden="true">${mark[audit.verdict]}</span> ${audit.verdict}</h1>
 <p>${audit.gates.length === 0 ? ungated : meaning[audit.verdict]} <a href="#gates">${cleared}</a></p></div>
-<p>${kind === 'run' ? story(audit) : html`The ${word('grader')} graded ${answers(audit)}; below is how that compares with the ${word('judge')} and with the truth, as far as each is known.`}</p>`;
+<p>${story(audit)}</p>`;
 }
 
 const answers = (audit: Audit) => `${count(audit.rows)} answers to ${count(audit.prompts)} problems`;
@@ -40,21 +40,18 @@ function noVerdict(failure: string | null, stages: number): Html {
 <p>${why}, so nothing can be said about the grader. ${count(stages)} of 3 stages are done; what they left is shown below.</p></div>`;
 }
 
-function tiles(audit: Audit, kind: ReportData['kind']): Html {
+function tiles(audit: Audit): Html {
   const { policy, fidelity, truth, speed } = audit;
   const kappa = fidelity?.quadratic_weighted_kappa;
   const balanced = truth?.grader.balanced_accuracy;
   const judge = truth?.judge?.balanced_accuracy.point;
   return html`<dl class="tiles">
-${
-  kind === 'run' &&
-  tile(
-    'Policy learned',
-    policy.gain?.point == null ? null : points(policy.gain.point).replace(' points', ''),
-    policy.gain && `interval ${interval(policy.gain, 'points')}`,
-    'points more right answers to new problems',
-  )
-}
+${tile(
+  'Policy learned',
+  policy.gain?.point == null ? null : points(policy.gain.point).replace(' points', ''),
+  policy.gain && `interval ${interval(policy.gain, 'points')}`,
+  'points more right answers to new problems',
+)}
 ${tile('Agrees with the judge', kappa?.point == null ? null : fixed(kappa.point, 2), kappa && `interval ${interval(kappa, 'kappa')}`, word('quadratic weighted kappa', 'kappa, 1 is perfect'))}
 ${tile('Tracks the truth', balanced?.point == null ? null : percent(balanced.point), judge == null ? null : `the judge: ${percent(judge)}`, word('balanced accuracy'))}
 ${tile('Faster than the judge', speed.grader_over_judge === null ? null : `${fixed(speed.grader_over_judge, 1)}×`, speed.same_mode === null ? null : `${fixed(speed.same_mode, 1)}× in the same mode`, 'verdicts per second')}
