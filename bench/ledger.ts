@@ -41,6 +41,8 @@ const trace = (n: number): Trace => ({
   off_scale_mass: 0.01,
   usage: { prompt_tokens: 300, completion_tokens: 200 },
   latency_ms: 300,
+  altered: [],
+  thinking: null,
   reused_from: null,
   created_at: new Date().toISOString(),
 });

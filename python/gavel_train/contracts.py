@@ -19,7 +19,7 @@ class MessageTemplate(BaseModel):
     content: Annotated[
         str,
         Field(
-            description="Text with {{prompt}}, {{completion}}, {{scores}} and, if reference-guided, {{ground_truth}}."
+            description="Text with {{prompt}}, {{completion}}, {{frame}}, {{scores}} and, if reference-guided, {{ground_truth}}."
         ),
     ]
 
@@ -937,6 +937,12 @@ class Rubric(BaseModel):
         dict[Annotated[str, StringConstraints(pattern=r"^[0-9]$")], str],
         Field(description="Meaning of each score, 0 to 9."),
     ]
+    frame: Annotated[
+        Literal["digest", "none"],
+        Field(
+            description="digest: {{completion}} stands between two lines marked with digits of its own digest, which {{frame}} names, so that it cannot end its frame; none: as it is, where the model cannot spell digits of a digest."
+        ),
+    ] = "digest"
     threshold: Annotated[
         int,
         Field(
@@ -1369,11 +1375,23 @@ class Trace(BaseModel):
     completion: str
     ground_truth: str | None
     messages: list[Message]
+    altered: Annotated[
+        list[Literal["prompt", "completion", "ground_truth"]],
+        Field(
+            description="Fields whose control strings were broken up in `messages`; they stand here as they came."
+        ),
+    ]
     answer_prefix: Annotated[
         str | None,
         Field(description="What the answer was made to begin with; `reply` goes on from it."),
     ]
     reply: str
+    thinking: Annotated[
+        str | None,
+        Field(
+            description="What the server returned as thinking, apart from the reply; null: nothing. A grader learns both."
+        ),
+    ]
     reasoning: str | None
     verdict: Annotated[
         Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],

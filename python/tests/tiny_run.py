@@ -13,6 +13,7 @@ from gavel_train.contracts import Spec
 
 RUBRIC = """
 name: sums
+frame: none
 scores: {0: wrong, 9: right}
 modes:
   reasoned: {messages: [{role: user, content: "{{prompt}}\\n{{completion}}\\nThink."}]}
@@ -97,7 +98,9 @@ def trace(prompt: str, completion: str, score: int | None, occasion: str, **chan
         "ground_truth": None,
         "messages": [{"role": "user", "content": f"{prompt}\n{completion}\nThink."}],
         "answer_prefix": None,
+        "altered": [],
         "reply": reply,
+        "thinking": None,
         "reasoning": "I see.",
         "verdict": "unparseable" if score is None else "scored",
         **numbers(score),

@@ -13,6 +13,7 @@ import type { RunPaths } from '../run-directory/paths.ts';
 import { readEndpoint } from '../serving/endpoints.ts';
 import { modelOfRole } from '../serving/model-of-role.ts';
 import { roleSettings } from '../serving/role-settings.ts';
+import { tokenizerFolders } from '../serving/tokenizer-folders.ts';
 import { serveUntilAborted } from '../stage/model-server.ts';
 import { CliError, EXIT } from './exit.ts';
 import { needPort, parsePort } from './port.ts';
@@ -137,6 +138,7 @@ function gatewayConfig(spec: Spec, paths: RunPaths, epoch: number, { host, port,
     host,
     port,
     rubric: paths.rubric,
+    tokenizers: tokenizerFolders(spec, paths),
     record_chat: record ?? false,
     // A client of a served model would rather be told than wait for half an hour.
     roles: { grader: { ...roleSettings(spec, paths, 'grader'), outage_limit_s: 60 } },

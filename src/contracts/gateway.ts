@@ -47,6 +47,10 @@ export const GatewayConfig = z.strictObject({
   host: z.string().default('127.0.0.1'),
   port: z.int().min(0).max(65535).default(0).describe('0: any free port.'),
   rubric: z.string().nullable().default(null).describe('Path of the rubric; null: chat only, /v1/grade answers 400.'),
+  tokenizers: z
+    .array(z.string())
+    .default([])
+    .describe('Model folders whose control tokens no graded text may spell, besides those that gavel knows by heart.'),
   record_chat: z.boolean().default(false).describe('Keep each chat completion as a trace.'),
   roles: z.strictObject({
     judge: GatewayRole.optional(),

@@ -6,7 +6,9 @@ export const MessageTemplate = z.strictObject({
   role: z.enum(['system', 'user']),
   content: z
     .string()
-    .describe('Text with {{prompt}}, {{completion}}, {{scores}} and, if reference-guided, {{ground_truth}}.'),
+    .describe(
+      'Text with {{prompt}}, {{completion}}, {{frame}}, {{scores}} and, if reference-guided, {{ground_truth}}.',
+    ),
 });
 
 export const ModeTemplate = z.strictObject({
@@ -27,6 +29,12 @@ export const Rubric = z.strictObject({
     .default(false)
     .describe('true: the judge is shown the ground truth, and the report says so.'),
   scores: z.record(z.string().regex(/^[0-9]$/), z.string()).describe('Meaning of each score, 0 to 9.'),
+  frame: z
+    .enum(['digest', 'none'])
+    .default('digest')
+    .describe(
+      'digest: {{completion}} stands between two lines marked with digits of its own digest, which {{frame}} names, so that it cannot end its frame; none: as it is, where the model cannot spell digits of a digest.',
+    ),
   threshold: z.int().min(1).max(9).default(5).describe('A score at or above this says that the completion passes.'),
   max_off_scale_mass: z
     .number()

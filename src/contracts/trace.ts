@@ -7,6 +7,9 @@ import { verdictFields } from './verdict.ts';
 export const StageName = z.enum(['grpo', 'sft', 'audit', 'serve']);
 export const GradingRole = z.enum(['judge', 'grader', 'base']);
 
+/** Fields in which strings were broken up that a tokenizer would turn into control tokens. */
+export const Altered = z.array(z.enum(['prompt', 'completion', 'ground_truth']));
+
 /** What a subject is judged for: a rollout of GRPO, an audit row, the n-th retest of one, or a call of a user. */
 export const Occasion = z.string().regex(/^(grpo:\d+:\d+:\d+|audit:[^:]+|retest:[^:]+:\d+|call:[^:]+)$/);
 
@@ -59,8 +62,13 @@ export const Trace = z.strictObject({
   completion: z.string(),
   ground_truth: z.string().nullable(),
   messages: z.array(Message),
+  altered: Altered.describe('Fields whose control strings were broken up in `messages`; they stand here as they came.'),
   answer_prefix: z.string().nullable().describe('What the answer was made to begin with; `reply` goes on from it.'),
   reply: z.string(),
+  thinking: z
+    .string()
+    .nullable()
+    .describe('What the server returned as thinking, apart from the reply; null: nothing. A grader learns both.'),
   reasoning: z.string().nullable(),
   ...verdictFields,
   usage: Usage.nullable(),
@@ -77,4 +85,5 @@ export type GradingRole = z.output<typeof GradingRole>;
 export type GradeRequest = z.output<typeof GradeRequest>;
 export type Grade = z.output<typeof Grade>;
 export type Trace = z.output<typeof Trace>;
+export type Altered = z.output<typeof Altered>;
 export type Message = z.output<typeof Message>;

@@ -11,6 +11,7 @@ import type { Upstream } from './upstream.ts';
 
 interface Heard {
   content: string;
+  thinking: string;
   finish_reason: string | null;
   usage: Trace['usage'];
 }
@@ -40,7 +41,7 @@ export class ChatRecorder {
   /** Of several choices the first is kept. */
   follow(body: ChatBody, who: { model: string; model_digest: string | null }, response: Response): Listener {
     const started = performance.now();
-    const heard: Heard = { content: '', finish_reason: null, usage: null };
+    const heard: Heard = { content: '', thinking: '', finish_reason: null, usage: null };
     const decoder = new TextDecoder();
     const streamed = response.headers.get('content-type')?.includes('text/event-stream') ?? false;
     let complete = false;
@@ -77,7 +78,7 @@ export class ChatRecorder {
     const reply = {
       content: heard.content,
       finish_reason: heard.finish_reason,
-      reasoning_content: null,
+      reasoning_content: heard.thinking || null,
       refusal: null,
     };
     const reading = readReply({ ...reply, logprobs: null }, config.mode, this.#scale);
@@ -91,8 +92,10 @@ export class ChatRecorder {
       prompt,
       completion: '',
       ground_truth: null,
+      altered: [],
       answer_prefix: null,
       reply: heard.content,
+      thinking: heard.thinking || null,
       ...reading,
       usage: heard.usage,
       latency_ms,
@@ -111,15 +114,24 @@ function hear(heard: Heard, data: string): void {
   }
   const choice = chunk.choices?.find(({ index }) => (index ?? 0) === 0);
   heard.content += choice?.delta?.content ?? choice?.message?.content ?? '';
+  heard.thinking += thinkingOf(choice?.delta ?? choice?.message);
   heard.finish_reason = choice?.finish_reason ?? heard.finish_reason;
   const { usage } = chunk;
   if (usage) heard.usage = { prompt_tokens: usage.prompt_tokens, completion_tokens: usage.completion_tokens };
 }
 
+interface Part {
+  content?: string | null;
+  reasoning_content?: string | null;
+  reasoning?: string | null;
+}
+
+const thinkingOf = (part: Part | undefined): string => part?.reasoning_content ?? part?.reasoning ?? '';
+
 interface Choice {
   index?: number;
-  delta?: { content?: string | null };
-  message?: { content?: string | null };
+  delta?: Part;
+  message?: Part;
   finish_reason?: string | null;
 }
 

@@ -1,5 +1,5 @@
 import type { Grade, GradeRequest, StageName } from '../contracts/trace.ts';
-import { modes } from '../judging/modes/registry.ts';
+import { guardedPrompting } from '../judging/guard.ts';
 import { combine } from '../judging/panel.ts';
 import type { LoadedRubric } from '../judging/rubric.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -12,14 +12,18 @@ export class Grader {
   readonly #rubric: LoadedRubric | null;
   readonly #upstreams: Partial<Record<Role, Upstream>>;
   readonly #voter: Voter;
+  readonly #control: RegExp;
 
+  /** `control` finds what no graded text may spell. */
   constructor(
     place: { run: string; stage: StageName },
     rubric: LoadedRubric | null,
+    control: RegExp,
     ledger: Ledger,
     upstreams: Partial<Record<Role, Upstream>>,
   ) {
     this.#rubric = rubric;
+    this.#control = control;
     this.#upstreams = upstreams;
     this.#voter = new Voter(place, ledger);
   }
@@ -69,9 +73,10 @@ export class Grader {
       throw badRequest(`ground_truth: Expected text, because rubric "${rubric.name}" is reference-guided, got null.`);
     }
     const mode = request.mode ?? upstream.config.mode;
-    const prompting = modes[mode].build(rubric, { prompt, completion, ground_truth });
+    const subject = { prompt, completion, ground_truth };
+    const { altered, ...prompting } = guardedPrompting(rubric, mode, subject, this.#control);
     const { model, model_digest } = await upstream.identity();
     const question = { model, model_digest, rubric_digest: digest, mode, messages: prompting.messages };
-    return callOf({ request, occasion, upstream, question, scale: rubric }, prompting);
+    return callOf({ request, occasion, upstream, question, altered, scale: rubric }, prompting);
   }
 }

@@ -11,6 +11,7 @@ import {
   type RoleStats,
 } from '../contracts/gateway.ts';
 import { GradeRequest } from '../contracts/trace.ts';
+import { controlStrings } from '../judging/control-strings.ts';
 import { loadRubric } from '../judging/rubric.ts';
 import { PLAIN_SCALE } from '../judging/value.ts';
 import { Ledger } from '../ledger/ledger.ts';
@@ -54,7 +55,7 @@ export async function startGateway(
   const upstreams = startUpstreams(config, emit);
   const { run, stage, epoch, run_dir } = config;
   const ledger = await Ledger.open({ run_dir, stage, epoch });
-  const grader = new Grader({ run, stage }, rubric, ledger, upstreams);
+  const grader = new Grader({ run, stage }, rubric, controlStrings(config.tokenizers), ledger, upstreams);
   const recorders = new Map<Upstream, ChatRecorder>();
   if (config.record_chat) {
     for (const upstream of Object.values(upstreams))

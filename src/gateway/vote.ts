@@ -1,4 +1,4 @@
-import type { GradeRequest, StageName, Trace } from '../contracts/trace.ts';
+import type { Altered, GradeRequest, StageName, Trace } from '../contracts/trace.ts';
 import type { Prompting } from '../judging/modes/mode.ts';
 import { readReply } from '../judging/read-reply.ts';
 import type { Reading } from '../judging/reply.ts';
@@ -17,6 +17,7 @@ export interface Call {
   occasion: string;
   upstream: Upstream;
   question: Question;
+  altered: Altered;
   settings: Settings;
   scale: Scale;
 }
@@ -26,7 +27,7 @@ export function callOf(from: Omit<Call, 'settings'>, prompting: Prompting): Call
   return { ...from, settings: settingsOf(from.upstream.config, prompting) };
 }
 
-type Outcome = Reading & Pick<Trace, 'reply' | 'usage' | 'latency_ms' | 'reused_from'>;
+type Outcome = Reading & Pick<Trace, 'reply' | 'thinking' | 'usage' | 'latency_ms' | 'reused_from'>;
 
 /** Answers grading calls: each key is asked once, and its trace is on disk before its verdict is out. */
 export class Voter {
@@ -85,10 +86,10 @@ export class Voter {
 
   async #reuse(call: Call, key: string, from: Trace): Promise<Trace> {
     call.upstream.stats.reused++;
-    const { reply, reasoning, verdict, score, value, value_rule, p_pass, confidence, distribution } = from;
+    const { reply, thinking, reasoning, verdict, score, value, value_rule, p_pass, confidence, distribution } = from;
     const { off_scale_mass, key: reused_from } = from;
     const reading = { reasoning, verdict, score, value, value_rule, p_pass, confidence, distribution, off_scale_mass };
-    return this.#record(call, key, { reply, ...reading, usage: null, latency_ms: 0, reused_from });
+    return this.#record(call, key, { reply, thinking, ...reading, usage: null, latency_ms: 0, reused_from });
   }
 
   async #ask(call: Call, key: string): Promise<Trace> {
@@ -96,7 +97,8 @@ export class Voter {
     try {
       const { reply, usage, latency_ms } = await ask(upstream, question.messages, settings);
       const reading = readReply(reply, question.mode, scale);
-      return await this.#record(call, key, { reply: reply.content, ...reading, usage, latency_ms, reused_from: null });
+      const said = { reply: reply.content, thinking: reply.reasoning_content };
+      return await this.#record(call, key, { ...said, ...reading, usage, latency_ms, reused_from: null });
     } catch (error) {
       if (!(error instanceof Rejected || error instanceof KeepsFailing)) throw error;
       // What this one request meets (too long, forbidden, a crash of the server's parser) it meets again: waiting would hold up
@@ -104,16 +106,16 @@ export class Voter {
       const none = unscored(error instanceof Rejected && error.refused ? 'refused' : 'failed');
       const reasoning =
         error instanceof Rejected ? `The model server rejected the request: ${error.message}` : error.message;
-      const nothing = { reply: '', usage: null, latency_ms: 0, reused_from: null };
+      const nothing = { reply: '', thinking: null, usage: null, latency_ms: 0, reused_from: null };
       return this.#record(call, key, { ...none, reasoning, ...nothing });
     }
   }
 
   async #record(call: Call, key: string, outcome: Outcome): Promise<Trace> {
-    const { request, occasion, question, settings } = call;
+    const { request, occasion, question, altered, settings } = call;
     const { role, prompt, completion, ground_truth } = request;
     const { model, model_digest, rubric_digest, mode, messages } = question;
-    const asked = { model, model_digest, rubric_digest, prompt, completion, ground_truth, messages };
+    const asked = { model, model_digest, rubric_digest, prompt, completion, ground_truth, messages, altered };
     const trace: Trace = {
       ...{ key, occasion, ...this.#place, role, mode, ...asked },
       ...{ answer_prefix: settings.answer_prefix, ...outcome, created_at: new Date().toISOString() },

@@ -1,6 +1,7 @@
 import type { GradingMode } from '../contracts/mode.ts';
 import type { Rubric } from '../contracts/rubric.ts';
 import type { Message } from '../contracts/trace.ts';
+import { framed, markOf } from './frame.ts';
 import type { Subject } from './subject.ts';
 
 export const PLACEHOLDER = /\{\{\s*([\w-]+)\s*\}\}/g;
@@ -8,7 +9,14 @@ export const PLACEHOLDER = /\{\{\s*([\w-]+)\s*\}\}/g;
 /** Fills a mode's messages. One pass, so braces inside a prompt or completion stay as they are. */
 export function renderMessages(rubric: Rubric, mode: GradingMode, subject: Subject): Message[] {
   const scores = [...'0123456789'].map((score) => `${score}: ${rubric.scores[score]}`).join('\n');
-  const known: Record<string, string> = { ...subject, ground_truth: subject.ground_truth ?? '', scores };
+  const { prompt, completion } = subject;
+  const known: Record<string, string> = {
+    prompt,
+    completion: rubric.frame === 'digest' ? framed(completion) : completion,
+    frame: markOf(completion),
+    ground_truth: subject.ground_truth ?? '',
+    scores,
+  };
   return rubric.modes[mode].messages.map(({ role, content }) => ({
     role,
     content: content.replace(PLACEHOLDER, (_, name: string) => known[name] ?? ''),

@@ -16,7 +16,7 @@ export class RubricError extends Error {
   override name = 'RubricError';
 }
 
-const KNOWN = ['prompt', 'completion', 'scores', 'ground_truth'];
+const KNOWN = ['prompt', 'completion', 'frame', 'scores', 'ground_truth'];
 const MODES = ['reasoned', 'single_token'] as const;
 
 /** Reads and checks a rubric (YAML or JSON). Throws RubricError. */
@@ -72,6 +72,15 @@ function checkTemplate(rubric: Rubric, mode: GradingMode, fail: Fail): void {
   const at = ['modes', mode, 'messages'];
   for (const name of ['prompt', 'completion']) {
     if (!used.has(name)) fail(at, `Expected {{${name}}} in a message, got none: the judge would not see the ${name}.`);
+  }
+  if (rubric.frame === 'digest' && !used.has('frame')) {
+    fail(
+      at,
+      'Expected {{frame}} in a message, because frame is digest, got none: tell the judge that the completion stands between "[begin {{frame}}]" and "[end {{frame}}]", or set frame to none.',
+    );
+  }
+  if (rubric.frame === 'none' && used.has('frame')) {
+    fail(at, 'Expected no {{frame}}, because frame is none.');
   }
   if (used.has('ground_truth') && !rubric.reference_guided) {
     fail(

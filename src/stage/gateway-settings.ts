@@ -8,6 +8,7 @@ import { isHostOf, keyRefusal } from '../key-hosts.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { publishEndpoint, readEndpoint } from '../serving/endpoints.ts';
 import { roleSettings } from '../serving/role-settings.ts';
+import { tokenizerFolders } from '../serving/tokenizer-folders.ts';
 
 /** What the gateway beside a stage grades with. */
 
@@ -41,6 +42,7 @@ function common(spec: Spec, paths: RunPaths, stage: 'grpo' | 'audit', epoch: num
     host: LOOPBACK,
     port: 0,
     rubric: paths.rubric,
+    tokenizers: tokenizerFolders(spec, paths),
     record_chat: false,
   };
 }

@@ -64,6 +64,7 @@ test("sends no field that is not OpenAI's to another server, and reads the digit
 });
 
 const PREFIXED = `name: test
+frame: none
 scores: {0: a, 1: a, 2: a, 3: a, 4: a, 5: a, 6: a, 7: a, 8: a, 9: b}
 modes:
   reasoned: {messages: [{role: user, content: "{{prompt}} {{completion}}"}]}

@@ -11,6 +11,7 @@ import { type Asked, type Behaviour, FakeJudge } from './fake-judge.ts';
 export const KEY = 'gk-test-0123456789';
 
 const RUBRIC = `name: test
+frame: none
 scores: {0: a, 1: a, 2: a, 3: a, 4: a, 5: a, 6: a, 7: a, 8: a, 9: b}
 modes:
   reasoned: {messages: [{role: user, content: "Reason about {{prompt}} {{completion}}"}]}

@@ -24,7 +24,7 @@ function load(text: string) {
 }
 
 test('fills the templates in one pass, so that braces in a completion stay', () => {
-  const { rubric } = load(`name: r\n${scores}\n${modes('P {{prompt}} C {{ completion }} S {{scores}}')}`);
+  const { rubric } = load(`name: r\nframe: none\n${scores}\n${modes('P {{prompt}} C {{ completion }} S {{scores}}')}`);
   const [message] = renderMessages(rubric, 'reasoned', {
     prompt: 'p',
     completion: '{{prompt}} $& x',
@@ -35,7 +35,7 @@ test('fills the templates in one pass, so that braces in a completion stay', () 
 });
 
 test('has the same digest whatever its comments and layout', () => {
-  const text = `name: r\n${scores}\n${modes('{{prompt}} {{completion}}')}`;
+  const text = `name: r\nframe: none\n${scores}\n${modes('{{prompt}} {{completion}}')}`;
   expect(load(`# a comment\n\n${text}`).digest).toBe(load(text).digest);
   expect(load(text.replace('means 3', 'means three')).digest).not.toBe(load(text).digest);
 });
@@ -43,25 +43,29 @@ test('has the same digest whatever its comments and layout', () => {
 test.each([
   [
     'an unknown placeholder',
-    `name: r\n${scores}\n${modes('{{prompt}} {{completion}} {{answer}}')}`,
-    /r\.yaml:7: .*content.*got "answer"/,
+    `name: r\nframe: none\n${scores}\n${modes('{{prompt}} {{completion}} {{answer}}')}`,
+    /r\.yaml:8: .*content.*got "answer"/,
   ],
   [
     'a template without the completion',
-    `name: r\n${scores}\n${modes('{{prompt}}')}`,
-    /r\.yaml:6: .*Expected \{\{completion\}\}/,
+    `name: r\nframe: none\n${scores}\n${modes('{{prompt}}')}`,
+    /r\.yaml:7: .*Expected \{\{completion\}\}/,
   ],
   [
     'ground truth without reference_guided',
-    `name: r\n${scores}\n${modes('{{prompt}} {{completion}} {{ground_truth}}')}`,
+    `name: r\nframe: none\n${scores}\n${modes('{{prompt}} {{completion}} {{ground_truth}}')}`,
     /reference_guided is false/,
   ],
   [
     'a missing score',
-    `name: r\nscores: {0: a, 9: b}\n${modes('{{prompt}} {{completion}}')}`,
-    /r\.yaml:2: scores: .*none for 1, 2/,
+    `name: r\nframe: none\nscores: {0: a, 9: b}\n${modes('{{prompt}} {{completion}}')}`,
+    /r\.yaml:3: scores: .*none for 1, 2/,
   ],
-  ['an unknown field', `name: r\nnmae: x\n${scores}\n${modes('{{prompt}} {{completion}}')}`, /r\.yaml:\d+: .*nmae/],
+  [
+    'an unknown field',
+    `name: r\nframe: none\nnmae: x\n${scores}\n${modes('{{prompt}} {{completion}}')}`,
+    /r\.yaml:\d+: .*nmae/,
+  ],
   ['broken YAML', 'name: [r\nscores: 3', /r\.yaml:\d+: /],
 ])('refuses %s, naming file, line and field', (_, text, message) => {
   expect(() => load(text)).toThrow(message);

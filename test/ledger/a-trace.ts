@@ -29,6 +29,8 @@ export const aTrace = (n: number, more: Partial<Trace> = {}): Trace => ({
   off_scale_mass: null,
   usage: null,
   latency_ms: 1,
+  altered: [],
+  thinking: null,
   reused_from: null,
   created_at: '2026-01-01T00:00:00Z',
   ...more,

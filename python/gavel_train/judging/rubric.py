@@ -3,6 +3,7 @@
 The gateway renders the same templates for every call; here they are rendered to make training examples.
 """
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def load_rubric(path: Path) -> Rubric:
         first = error.errors()[0]
         raise BadRequest(FIELD, f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
     used = {name for message in _all_messages(rubric) for name in _PLACEHOLDER.findall(message.content)}
-    unknown = used - {"prompt", "completion", "scores", "ground_truth"}
+    unknown = used - {"prompt", "completion", "frame", "scores", "ground_truth"}
     if unknown:
         raise BadRequest(
             FIELD, f"{path}: expected a known name in {{{{ }}}}, got {', '.join(sorted(unknown))}."
@@ -65,9 +66,11 @@ def render(
     is.
     """
     template = rubric.modes.reasoned if mode == "reasoned" else rubric.modes.single_token
+    mark = hashlib.sha256(completion.encode()).hexdigest()[:16]
     values = {
         "prompt": prompt,
-        "completion": completion,
+        "completion": completion if rubric.frame == "none" else f"[begin {mark}]\n{completion}\n[end {mark}]",
+        "frame": mark,
         "scores": "\n".join(f"{score}: {rubric.scores[score]}" for score in sorted(rubric.scores)),
         "ground_truth": ground_truth or "",
     }

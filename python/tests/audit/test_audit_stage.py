@@ -34,7 +34,7 @@ def make_audit_root(root: Path) -> tuple[Path, list[dict]]:
     run_dir = root / "runs" / "tiny"
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / "rubric.yaml").write_text(
-        "name: sums\nscores: {0: wrong, 9: right}\nmodes:\n"
+        "name: sums\nframe: none\nscores: {0: wrong, 9: right}\nmodes:\n"
         '  reasoned: {messages: [{role: user, content: "{{prompt}} {{completion}}"}]}\n'
         '  single_token: {messages: [{role: user, content: "{{prompt}} {{completion}}"}]}\n'
     )

@@ -1,0 +1,64 @@
+import type { GradingMode } from '../contracts/mode.ts';
+import type { Rubric } from '../contracts/rubric.ts';
+import type { Altered, Message } from '../contracts/trace.ts';
+import type { Prompting } from './modes/mode.ts';
+import { modes } from './modes/registry.ts';
+import type { Subject } from './subject.ts';
+
+/**
+ * Text that is judged stays text: it spells no control token of a model that reads it. vLLM and transformers turn `<|im_end|>` inside a
+ * message into the token that ends the message (vllm#31735, transformers#29279).
+ */
+
+/** Characters without width, which a normaliser may drop before it looks for tokens. */
+const WIDTHLESS = /[\u00ad\u200b-\u200f\u2060\ufeff]/g;
+
+/**
+ * `text` with a space after the first character of each control string. A space is in every vocabulary, and no normaliser drops it;
+ * the judge still reads what was written.
+ */
+export function breakUp(text: string, control: RegExp): string {
+  let clean = text;
+  // What is left and right of a break may spell another one.
+  for (let last = ''; last !== clean; ) {
+    last = clean;
+    clean = clean.replace(control, (found) => found.replace(/^./su, '$& '));
+  }
+  // A tokenizer that normalises first sees <|im_end|> in ＜|im_end|＞ too.
+  const plain = clean.normalize('NFKC').replace(WIDTHLESS, '');
+  return plain !== clean && plain.search(control) >= 0 ? breakUp(plain, control) : clean;
+}
+
+const FIELDS = ['prompt', 'completion', 'ground_truth'] as const;
+
+/** What a mode asks about a subject, and which fields of the subject were altered for it. */
+export function guardedPrompting(
+  rubric: Rubric,
+  mode: GradingMode,
+  subject: Subject,
+  control: RegExp,
+): Prompting & { altered: Altered } {
+  const clean = { ...subject };
+  const altered: Altered = [];
+  for (const field of FIELDS) {
+    const text = subject[field];
+    if (text === null) continue;
+    const broken = breakUp(text, control);
+    if (broken === text) continue;
+    clean[field] = broken;
+    altered.push(field);
+  }
+  const prompting = modes[mode].build(rubric, clean);
+  const messages = prompting.messages.map((message, at) => {
+    const template = rubric.modes[mode].messages[at]?.content ?? '';
+    return seamless(message, template, control);
+  });
+  return { ...prompting, messages, altered };
+}
+
+/** Two texts that the template puts side by side may spell a control string together. */
+function seamless(message: Message, template: string, control: RegExp): Message {
+  const count = (text: string) => text.match(control)?.length ?? 0;
+  if (count(message.content) <= count(template)) return message;
+  return { ...message, content: breakUp(message.content, control) };
+}
