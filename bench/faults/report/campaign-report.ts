@@ -41,6 +41,7 @@ export function tableOf(rows: readonly Row[]): string {
     [
       'fault',
       'count',
+      'where',
       'steps lost, max (allowed)',
       'judge calls asked again',
       's to the new trainer, p95',
@@ -51,6 +52,7 @@ export function tableOf(rows: readonly Row[]): string {
     rows.map((row) => [
       row.kind,
       String(row.count),
+      row.where,
       `${row.steps_lost_max} (${row.steps_lost_allowed})`,
       row.asked_again === null ? 'not counted' : String(row.asked_again),
       number(row.to_trainer_p95),

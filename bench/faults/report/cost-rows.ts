@@ -6,6 +6,8 @@ import { SAVE_EVERY } from '../run/small-spec.ts';
 export interface Row {
   kind: string;
   count: number;
+  /** Where it struck, and how often: "grpo 2, sft 1". */
+  where: string;
   steps_lost_max: number;
   steps_lost_allowed: number;
   asked_again: number | null;
@@ -30,6 +32,7 @@ export function rowsOf(costs: readonly Cost[]): Row[] {
     return {
       kind,
       count: own.length,
+      where: placesOf(own),
       steps_lost_max: Math.max(0, ...own.map(({ steps_lost }) => steps_lost)),
       steps_lost_allowed: kind === 'all' ? 2 * SAVE_EVERY : allowedLoss(kind),
       asked_again: sumOf(own.flatMap(({ asked_again }) => (asked_again === null ? [] : [asked_again]))),
@@ -47,6 +50,12 @@ export function rowsOf(costs: readonly Cost[]): Row[] {
       ),
     };
   });
+}
+
+function placesOf(costs: readonly Cost[]): string {
+  const stages = ['prepare', 'grpo', 'sft', 'audit', 'report'];
+  const counted = stages.map((stage) => ({ stage, n: costs.filter((cost) => cost.stage === stage).length }));
+  return counted.flatMap(({ stage, n }) => (n > 0 ? [`${stage} ${n}`] : [])).join(', ');
 }
 
 const sumOf = (values: readonly number[]) => (values.length === 0 ? null : values.reduce((sum, each) => sum + each, 0));

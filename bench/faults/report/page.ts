@@ -1,4 +1,5 @@
 import { cpus, totalmem } from 'node:os';
+import { ALWAYS } from '../check/assertions.ts';
 import type { SeedResult } from '../run/run-seed.ts';
 import { HEARTBEAT_S, SAVE_EVERY } from '../run/small-spec.ts';
 import { markdown, measuredOf, missedOf, reachedOf, tableOf, targetsOf } from './campaign-report.ts';
@@ -45,6 +46,13 @@ moments and checked by [one checker](faults/check/checker.ts). Each run is then 
 Small models, ${SAVE_EVERY} steps between checkpoints, heartbeat timeout ${HEARTBEAT_S} s, on ${cpus().length} cores (${first?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB); seeds that ran at once: ${jobs}.
 
 **${faults} faults in ${results.length} seeds; ${completed} runs completed; ${violations === 0 ? 'every assertion holds' : `${violations} assertions do not hold`}; every final adapter ${violations === 0 ? 'equals its witness, byte for byte' : 'is compared with its witness'}.**
+
+## What the checker asserts
+
+It reads the run directory with a reader of its own and asks none of gavel's. For each assertion a test shows a broken build that it finds.
+
+${ALWAYS.map((assertion) => `- ${assertion}`).join('\n')}
+- every history replays, and every run ends with a result and a report
 
 ## What each kind of fault cost
 

@@ -101,7 +101,13 @@ it('puts rows together by kind, the worst of each', () => {
   const [cost] = costsOf(1, killed, chain);
   const rows = rowsOf([cost, { ...cost, steps_lost: 3, to_commit: 9.5 }] as never);
   expect(rows.map(({ kind }) => kind)).toEqual(['trainer killed', 'all']);
-  expect(rows[0]).toMatchObject({ count: 2, steps_lost_max: 3, to_commit_p50: 7.5, effective_share: 4 / 12 });
+  expect(rows[0]).toMatchObject({
+    count: 2,
+    where: 'grpo 2',
+    steps_lost_max: 3,
+    to_commit_p50: 7.5,
+    effective_share: 4 / 12,
+  });
 });
 
 describe('a target', () => {
