@@ -1,7 +1,8 @@
 import { Context } from '@temporalio/activity';
+import type { GradingRole } from '../src/contracts/trace.ts';
 import { readSpec } from '../src/run-directory/create-run.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
-import { modelOfRole, type ServedRole } from '../src/serving/model-of-role.ts';
+import { servedModel } from '../src/serving/served-model.ts';
 import { serveUntilAborted } from '../src/stage/model-server.ts';
 import { channels, type Dependencies } from './dependencies.ts';
 
@@ -9,7 +10,7 @@ export interface ServeModelInput {
   run: string;
   spec_digest: string;
   stage: string;
-  role: ServedRole;
+  role: GradingRole;
   /** UUIDs of leased GPUs; empty serves on the CPU. */
   gpus: string[];
   /** It ran somewhere for this stage before: where it does not start now, it is worth another try. */
@@ -26,7 +27,7 @@ export const serveModel = (dependencies: Dependencies) =>
     await serveUntilAborted({
       ...channels(dependencies, input.run),
       ...input,
-      ...modelOfRole(spec, input.role),
+      served: servedModel(spec, input.role),
       start_timeout_s: spec.limits.model_start_timeout_s,
       attempt,
       order,

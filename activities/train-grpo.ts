@@ -1,6 +1,7 @@
 import { readSpec } from '../src/run-directory/create-run.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
-import { judgeGateway, judgeSecrets } from '../src/stage/gateway-settings.ts';
+import { judgeSecrets } from '../src/serving/engines/openai.ts';
+import { judgeGateway } from '../src/stage/gateway-settings.ts';
 import { runStage } from '../src/stage/run-stage.ts';
 import { channels, type Dependencies } from './dependencies.ts';
 import { refuseIfGivenUp } from './still-asked.ts';
@@ -28,7 +29,7 @@ export const trainGrpo = (dependencies: Dependencies) =>
     const { config } = dependencies;
     await refuseIfGivenUp(dependencies.client);
     const spec = await readSpec(runPaths(config.root, run), spec_digest);
-    const secrets = judgeSecrets(config, spec);
+    const secrets = judgeSecrets(config, spec.judge);
     const gateway = judgeGateway.bind(null, config, spec);
     return summary(
       await runStage({

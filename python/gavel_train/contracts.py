@@ -420,7 +420,16 @@ class Endpoint(BaseModel):
     model_digest: str | None
     pid: int | None
     host: str
-    api_key_env: str | None
+    api_key_env: Annotated[
+        str | None,
+        Field(description="Variable that holds the key, for people; nobody sends what it names."),
+    ]
+    api_key_file: Annotated[
+        str | None,
+        Field(
+            description="File on that machine, private to its user, with the key of a server that gavel started."
+        ),
+    ] = None
     started_at: str
 
 
@@ -462,6 +471,14 @@ class LedgerSegment(BaseModel):
     )
     path: Annotated[str, Field(description="Under the run directory.")]
     bytes: Annotated[int, Field(ge=1)]
+
+
+class LocatedModel(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    path: Annotated[str, Field(description="Absolute folder, or name of a model on the hub.")]
+    revision: Annotated[str | None, Field(description="Commit of the hub model; null for a folder.")]
 
 
 class ManifestFile(BaseModel):
@@ -841,6 +858,14 @@ class RubricModes(BaseModel):
     )
     reasoned: Annotated[ModeTemplate, Field(description='The reply reasons, then ends in "Score: N".')]
     single_token: Annotated[ModeTemplate, Field(description="The reply is one digit.")]
+
+
+class StageRequestModels(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    policy: LocatedModel
+    base: LocatedModel
 
 
 class HeartbeatWaiting(BaseModel):
@@ -1530,6 +1555,7 @@ class StageRequest(BaseModel):
             description="What of the ledger counts when the attempt begins, of all stages, oldest first within a stage."
         ),
     ]
+    models: StageRequestModels
     spec: Spec
 
 

@@ -213,6 +213,7 @@ def write_request(
     """Take an epoch of run `tiny` and write its request; returns the epoch's folder."""
     run_dir = root / "runs" / "tiny"
     epoch_dir = take_epoch(run_dir, stage, epoch)
+    spec = resolved_spec(**sections)
     request = {
         "stage": stage,
         "run": "tiny",
@@ -222,7 +223,10 @@ def write_request(
         "resume_from": None if resume_from is None else str(resume_from),
         "gateway_url": gateway_url,
         "ledger": [],
-        "spec": resolved_spec(**sections),
+        "models": {
+            role: {"path": str(root / spec[role]["model"]), "revision": None} for role in ("policy", "base")
+        },
+        "spec": spec,
     }
     (epoch_dir / "request.json").write_text(json.dumps(request))
     return epoch_dir

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { loadConfig } from '../config.ts';
 import { readSpec } from '../run-directory/create-run.ts';
 import { readEndpoint } from '../serving/endpoints.ts';
-import { publishJudgeAt } from '../stage/gateway-settings.ts';
+import { publishJudgeAt } from '../serving/engines/openai.ts';
 import { CliError, EXIT } from './exit.ts';
 import { pathsOf } from './watch/follow-run.ts';
 

@@ -11,8 +11,7 @@ import { claimEpoch } from '../run-directory/claim-epoch.ts';
 import { readSpec } from '../run-directory/create-run.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readEndpoint } from '../serving/endpoints.ts';
-import { modelOfRole } from '../serving/model-of-role.ts';
-import { roleSettings } from '../serving/role-settings.ts';
+import { gatewayRole, servedModel } from '../serving/served-model.ts';
 import { tokenizerFolders } from '../serving/tokenizer-folders.ts';
 import { serveUntilAborted } from '../stage/model-server.ts';
 import { CliError, EXIT } from './exit.ts';
@@ -110,8 +109,7 @@ async function keepModel(config: Config, spec: Spec, paths: RunPaths, signal: Ab
         paths,
         run: spec.run,
         stage: 'serve',
-        role: 'grader',
-        ...modelOfRole(spec, 'grader'),
+        served: servedModel(spec, 'grader'),
         gpus: free.slice(0, wanted).map(({ uuid }) => uuid),
         start_timeout_s: spec.limits.model_start_timeout_s,
         attempt,
@@ -141,7 +139,7 @@ function gatewayConfig(spec: Spec, paths: RunPaths, epoch: number, { host, port,
     tokenizers: tokenizerFolders(spec, paths),
     record_chat: record ?? false,
     // A client of a served model would rather be told than wait for half an hour.
-    roles: { grader: { ...roleSettings(spec, paths, 'grader'), outage_limit_s: 60 } },
+    roles: { grader: { ...gatewayRole(spec, paths, 'grader'), outage_limit_s: 60 } },
   });
 }
 

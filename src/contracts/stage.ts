@@ -14,6 +14,12 @@ export const LedgerSegment = z.strictObject({
   bytes: z.int().min(1),
 });
 
+/** A model as transformers loads it. */
+export const LocatedModel = z.strictObject({
+  path: z.string().describe('Absolute folder, or name of a model on the hub.'),
+  revision: z.string().nullable().describe('Commit of the hub model; null for a folder.'),
+});
+
 /** `epochs/<n>/request.json`: written before the child starts, never changed. */
 export const StageRequest = z.strictObject({
   stage: z.enum(['grpo', 'sft', 'audit']),
@@ -26,6 +32,7 @@ export const StageRequest = z.strictObject({
   ledger: z
     .array(LedgerSegment)
     .describe('What of the ledger counts when the attempt begins, of all stages, oldest first within a stage.'),
+  models: z.strictObject({ policy: LocatedModel, base: LocatedModel }),
   spec: Spec,
 });
 
@@ -158,7 +165,12 @@ export const Endpoint = z.strictObject({
   model_digest: z.string().nullable(),
   pid: z.int().nullable(),
   host: z.string(),
-  api_key_env: z.string().nullable(),
+  api_key_env: z.string().nullable().describe('Variable that holds the key, for people; nobody sends what it names.'),
+  api_key_file: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('File on that machine, private to its user, with the key of a server that gavel started.'),
   started_at: z.string(),
 });
 
@@ -172,6 +184,7 @@ export const MetricLine = z.strictObject({
 });
 
 export type LedgerSegment = z.output<typeof LedgerSegment>;
+export type LocatedModel = z.output<typeof LocatedModel>;
 export type StageRequest = z.output<typeof StageRequest>;
 export type EpochRecord = z.output<typeof EpochRecord>;
 export type Head = z.output<typeof Head>;

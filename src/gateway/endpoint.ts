@@ -4,6 +4,7 @@ import type { GatewayRole } from '../contracts/gateway.ts';
 import { Endpoint as EndpointFile } from '../contracts/stage.ts';
 import { isHostOf, keyRefusal } from '../key-hosts.ts';
 import type { Identity } from '../ledger/key.ts';
+import { readKey } from '../serving/key-file.ts';
 import { judgeMisconfigured } from './errors.ts';
 
 /** Where a role's model is at this moment, and who it is. */
@@ -43,8 +44,17 @@ export function readEndpoint(role: string, config: GatewayRole): Endpoint {
     base_url: parsed.base_url,
     model: config.model ?? parsed.model,
     model_digest,
-    api_key: keyOf(role, config, parsed.base_url),
+    api_key: parsed.api_key_file === null ? keyOf(role, config, parsed.base_url) : keyIn(parsed.api_key_file),
   };
+}
+
+/** The key of a server that gavel started on this machine. */
+function keyIn(file: string): string {
+  try {
+    return readKey(file);
+  } catch (error) {
+    throw new NotPublished((error as Error).message);
+  }
 }
 
 /** The role's own key, for the hosts that it is bound to. An endpoint file says where a model is, and never which key it gets. */

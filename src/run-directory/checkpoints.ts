@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, isAbsolute, join, normalize } from 'node:path';
 import { Manifest } from '../contracts/stage.ts';
+import { sha256File } from './digest.ts';
 import { ContractError, fsyncFolder, linkOrCopy, orNull, parseContract, writeAtomic } from './files.ts';
 
 export type Verified =
@@ -19,13 +19,6 @@ export interface Quarantined {
 
 /** File that a checkpoint keeps when its weights were pruned: a link of the chain, no resume point, and no damage either. */
 export const PRUNED = 'pruned.json';
-
-/** sha256 of a file, read as a stream: weights do not fit in memory twice. */
-export async function sha256File(path: string) {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
-  return hash.digest('hex');
-}
 
 /**
  * Holds a checkpoint's files against its manifest: names, sizes, digests. `manifest_sha256` (from HEAD) binds the manifest

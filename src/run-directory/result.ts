@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Outcome, StageResult } from '../contracts/stage.ts';
 import { failpoint } from '../failpoints.ts';
-import { type Quarantined, quarantine, sha256File } from './checkpoints.ts';
+import { type Quarantined, quarantine } from './checkpoints.ts';
+import { digestOf } from './digest.ts';
 import { newestEpoch } from './epoch-records.ts';
 import { ContractError, orNull, parseContract, readContractIfAny } from './files.ts';
 import type { RunPaths } from './paths.ts';
@@ -43,25 +44,6 @@ export async function readVerifiedResult(
 export const readOutcome = (paths: RunPaths, stage: string, epoch: number): Promise<Outcome | null> =>
   readContractIfAny(paths.stage(stage).epoch(epoch).outcome, Outcome);
 
-/**
- * Digest of an artifact: of a file the sha256 of its content; of a folder the sha256 over the sorted lines
- * `<relative path> <sha256 of the file>\n`. Null where it is not there.
- */
-export async function artifactDigest(path: string): Promise<string | null> {
-  const found = await stat(path).catch(orNull);
-  if (!found) return null;
-  if (!found.isDirectory()) return await sha256File(path);
-  const lines: Buffer[] = [];
-  for (const name of await readdir(path, { recursive: true })) {
-    const file = join(path, name);
-    if ((await stat(file)).isDirectory()) continue;
-    lines.push(Buffer.from(`${name} ${await sha256File(file)}\n`));
-  }
-  // By bytes, as Python sorts: JavaScript's own order differs beyond the basic plane.
-  lines.sort(Buffer.compare);
-  return createHash('sha256').update(Buffer.concat(lines)).digest('hex');
-}
-
 /** result.json itself, by its contract, its epoch and the digest that this epoch wrote; both null where there is none. */
 async function checkResult(
   paths: RunPaths,
@@ -92,14 +74,14 @@ async function checkResult(
 
 async function quarantineArtifacts(paths: RunPaths, { stage, checkpoint, artifacts, digests }: StageResult) {
   const last = checkpoint === null ? null : paths.stage(stage).checkpoint(checkpoint);
-  const digestOf = new Map<string, string | null>();
+  const seen = new Map<string, string | null>();
   const quarantined: Quarantined[] = [];
   for (const [name, path] of Object.entries(artifacts)) {
     const at = join(paths.dir, path);
     // Of a short training the first, middle and last checkpoint are one folder.
-    if (digestOf.has(at)) continue;
-    const found = await artifactDigest(at);
-    digestOf.set(at, found);
+    if (seen.has(at)) continue;
+    const found = await digestOf(at);
+    seen.set(at, found);
     if (found === digests[name]) continue;
     const reason = `expected sha256 ${digests[name]}, got ${found ?? 'nothing: it is not there'}`;
     const moved_to = found === null || at === last ? null : await quarantine(at, reason, paths.quarantine);

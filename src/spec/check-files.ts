@@ -25,14 +25,11 @@ function refusedFlags(allow_args: string[], spec: Spec): SpecProblem[] {
 
 function missingFiles(root: string, spec: Spec): SpecProblem[] {
   const problems: SpecProblem[] = [];
-  const model = (field: string, name: string) => {
-    if (locateModel(root, name) !== null) return;
-    const message = `no model there: expected a folder with a config.json (relative ones lie under ${root}) or a hub name like Qwen/Qwen3-1.7B; found ${name}`;
-    problems.push({ field, message });
-  };
-  model('policy.model', spec.policy.model);
-  if (spec.judge.engine === 'vllm') model('judge.model', spec.judge.model);
-  model('base.model', spec.base.model);
+  for (const role of ['policy', 'judge', 'base'] as const) {
+    if (role === 'judge' && spec.judge.engine === 'openai') continue;
+    const found = locateModel(root, spec[role]);
+    if ('problem' in found) problems.push({ field: `${role}.${found.field}`, message: found.problem });
+  }
   try {
     loadRubric(resolveUnder(root, spec.judge.rubric));
   } catch (error) {

@@ -186,6 +186,7 @@ async function launch(options: GatewayChildOptions, key: string, port: number): 
       pid: child.pid,
       host: hostname(),
       api_key_env: 'GAVEL_API_KEY',
+      api_key_file: null,
       started_at: new Date().toISOString(),
     };
     await keepGatewayPublished(options, own);

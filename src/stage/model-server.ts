@@ -2,40 +2,35 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Config, pythonEnv } from '../config.ts';
 import type { InterruptionTotals } from '../contracts/interruption.ts';
-import type { ServeSpec } from '../contracts/spec/serve.ts';
 import type { Endpoint } from '../contracts/stage.ts';
 import type { Heartbeat } from '../contracts/status.ts';
-import { failure } from '../failures.ts';
+import { failure, invalidSpec } from '../failures.ts';
 import { lastError } from '../process/last-error.ts';
 import { freePort } from '../process/ports.ts';
 import { reapOrphans, reapTagged } from '../process/reap.ts';
 import { type Child, startChild } from '../process/start-child.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { claimEndpoint, claimsOf, type EndpointClaim, keepPublished, withdrawEndpoint } from '../serving/endpoints.ts';
-import { vllmCommand } from '../serving/engines/vllm.ts';
-import { locateModel, modelArgument, modelDigest, servedName } from '../serving/identity.ts';
+import { type VllmOptions, vllmCommand } from '../serving/engines/vllm.ts';
+import { locateModel, modelDigest, servedName } from '../serving/identity.ts';
+import { type HeldKey, holdKey } from '../serving/key-file.ts';
+import type { ServedModel } from '../serving/served-model.ts';
 import { InterruptionLog } from './interruption-log.ts';
 import { LiveView } from './live-view.ts';
 import { stageTag } from './tags.ts';
 
 /** One vLLM, from its start to its end. */
 
-/** Which model is served, for whom and on what: what a workflow decides. */
-export interface ServedModel {
+/** Which model is served, for whom and on what. */
+export interface ModelServerRun {
   run: string;
   stage: string;
-  role: 'judge' | 'grader' | 'base';
-  /** As in the spec: a folder under GAVEL_ROOT, an absolute path, or a hub name. */
-  model: string;
-  serve: ServeSpec;
+  served: ServedModel;
   /** UUIDs of leased GPUs; empty serves on the CPU. */
   gpus: string[];
   start_timeout_s: number;
   /** It ran somewhere for this stage before: where it does not start now, it is worth another try. */
   served_before: boolean;
-}
-
-export interface ModelServerRun extends ServedModel {
   config: Config;
   paths: RunPaths;
   /** Number of this attempt, from 1: later ones follow a death. */
@@ -66,14 +61,16 @@ const MAX_FAILED_HEALTH_CHECKS = 5;
  * where a newer server of the role came before this one served.
  */
 export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
-  const { paths, role } = server;
-  const location = locateModel(server.config.root, server.model);
-  if (location === null) {
-    throw failure('InvalidSpec', `${role}: no model at ${server.model} (no config.json there, and it is no hub name)`);
+  const { paths } = server;
+  const { role } = server.served;
+  const location = locateModel(server.config.root, server.served);
+  if ('problem' in location) {
+    throw invalidSpec([{ field: `${role}.${location.field}`, message: location.problem }]);
   }
   const { live, stopBeating } = view(server);
   let child: Child | null = null;
   let own: Endpoint | null = null;
+  let held: HeldKey | null = null;
   try {
     server.signal.throwIfAborted();
     // It also removes what a killed worker left: another server may have its port by now.
@@ -84,7 +81,8 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
     const port = await freePort(HOST);
     const logPath = paths.log(`vllm-${role}-${server.attempt}`);
     const name = servedName(location, role, server.run);
-    child = start(server, modelArgument(location), name, port, logPath, location.kind === 'folder');
+    held = await holdKey();
+    child = start(server, { location, served_name: name, port, api_key: held.key }, logPath);
     live.running('vllm', child.pid);
     const model_digest = await modelDigest(location, server.signal);
     await untilHealthy(server, child, port, logPath);
@@ -96,11 +94,12 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
       pid: child.pid,
       host: hostname(),
       api_key_env: null,
+      api_key_file: held.file,
       started_at: new Date().toISOString(),
     };
     if (!(await keepPublished(paths, role, own, claim.isNewest))) throw givenUp(server);
     live.update({ phase: 'serve' });
-    const cause = await untilGone(server, child, port, own, claim);
+    const cause = await untilGone(server, child, { port, own, claim, held });
     server.signal.throwIfAborted();
     await reportDeath(server, cause);
     throw failure('ModelServerDied', `vLLM of the ${role}: ${cause}. Log: ${logPath}`, { log: logPath });
@@ -112,10 +111,11 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
     // A disk that fails must not keep the server from being stopped.
     if (own) await withdrawEndpoint(paths, role, own).catch(() => undefined);
     await child?.stop(STOP_GRACE_MS);
+    await held?.release().catch(() => undefined);
   }
 }
 
-const givenUp = ({ paths, role, attempt, config }: ModelServerRun) =>
+const givenUp = ({ paths, served: { role }, attempt, config }: ModelServerRun) =>
   failure(
     'AttemptGivenUp',
     `Expected attempt ${attempt} on node ${config.node} to be the newest that serves the ${role}, found a newer claim in ` +
@@ -123,39 +123,29 @@ const givenUp = ({ paths, role, attempt, config }: ModelServerRun) =>
       "server's clock was set back, remove that folder.",
   );
 
-const tagOf = ({ config, paths, stage, role }: ModelServerRun) => `${stageTag(config.node, paths, stage)}/vllm-${role}`;
+const tagOf = ({ config, paths, stage, served }: ModelServerRun) =>
+  `${stageTag(config.node, paths, stage)}/vllm-${served.role}`;
 
 function view(server: ModelServerRun) {
   const live = new LiveView(server.stage, null, server.beat);
-  live.update({ phase: `load ${server.role}` });
+  live.update({ phase: `load ${server.served.role}` });
   return { live, stopBeating: live.keepBeating() };
 }
 
 function start(
   server: ModelServerRun,
-  model: string,
-  served_name: string,
-  port: number,
+  as: Pick<VllmOptions, 'location' | 'served_name' | 'port' | 'api_key'>,
   logPath: string,
-  offline: boolean,
 ): Child {
-  const { config, serve, gpus } = server;
-  const { args, env } = vllmCommand({
-    model,
-    served_name,
-    host: HOST,
-    port,
-    serve,
-    allow_args: config.allow_args,
-    gpus,
-  });
+  const { config, served, gpus } = server;
+  const { args, env } = vllmCommand({ ...as, host: HOST, serve: served.serve, allow_args: config.allow_args, gpus });
   const tag = tagOf(server);
   const command = {
     name: 'vllm',
     command: config.python,
     args,
     cwd: config.root,
-    env: { ...pythonEnv(config, offline), ...env },
+    env: { ...pythonEnv(config, as.location.kind === 'folder'), ...env },
   };
   return startChild({ ...command, logPath, tag, onEvent: () => undefined });
 }
@@ -184,7 +174,7 @@ async function untilHealthy(server: ModelServerRun, child: Child, port: number, 
       server.attempt > 1 ||
       server.served_before;
     const type = again ? 'ModelServerDied' : 'ModelDidNotStart';
-    throw failure(type, `vLLM of the ${server.role} ${how}: ${reason}. Log: ${logPath}`, { log: logPath });
+    throw failure(type, `vLLM of the ${server.served.role} ${how}: ${reason}. Log: ${logPath}`, { log: logPath });
   }
   server.signal.throwIfAborted();
 }
@@ -193,11 +183,10 @@ async function untilHealthy(server: ModelServerRun, child: Child, port: number, 
 async function untilGone(
   server: ModelServerRun,
   child: Child,
-  port: number,
-  own: Endpoint,
-  claim: EndpointClaim,
+  { port, own, claim, held }: { port: number; own: Endpoint; claim: EndpointClaim; held: HeldKey },
 ): Promise<string> {
-  const { paths, role, signal } = server;
+  const { paths, signal } = server;
+  const { role } = server.served;
   let cause: string | null = null;
   child.exited.then(({ code, signal }) => {
     cause = `ended with ${signal ?? `exit code ${code}`}`;
@@ -210,6 +199,7 @@ async function untilGone(
     failed = (await isHealthy(port, signal)) ? 0 : failed + 1;
     // An older server that was stopped while it published or withdrew may have overwritten or removed it.
     if (failed === 0 && !signal.aborted) {
+      await held.keep();
       await keepPublished(paths, role, own, claim.isNewest).catch(() => undefined);
     }
     nextCheck = Date.now() + HEALTH_INTERVAL_MS;
@@ -229,7 +219,7 @@ async function isHealthy(port: number, signal: AbortSignal): Promise<boolean> {
   }
 }
 
-async function reportDeath({ paths, stage, role, onInterruption }: ModelServerRun, how: string): Promise<void> {
+async function reportDeath({ paths, stage, served, onInterruption }: ModelServerRun, how: string): Promise<void> {
   const hung = /health checks/.test(how);
   await new InterruptionLog(paths.report.interruptions, stage, onInterruption).report({
     at: new Date().toISOString(),
@@ -237,7 +227,7 @@ async function reportDeath({ paths, stage, role, onInterruption }: ModelServerRu
     epoch: null,
     what: 'vllm',
     cause: hung ? 'hung' : /SIG(KILL|TERM|INT|HUP)/.test(how) ? 'preempted' : 'crashed',
-    message: `vLLM of the ${role} ${how}`,
+    message: `vLLM of the ${served.role} ${how}`,
     steps_lost: 0,
     seconds_to_next_commit: null,
   });

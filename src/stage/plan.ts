@@ -1,9 +1,9 @@
 import type { Plan } from '../contracts/plan.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
-import { sha256File } from '../run-directory/checkpoints.ts';
 import { readOwner, readSpec, specDigest } from '../run-directory/create-run.ts';
+import { sha256File } from '../run-directory/digest.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
-import { modelOfRole } from '../serving/model-of-role.ts';
+import { servedModel } from '../serving/served-model.ts';
 
 /** The plan of a prepared run. Throws where its spec is not the one that the run was made with. */
 export async function readPlan(paths: RunPaths): Promise<Plan> {
@@ -24,8 +24,8 @@ export function planOf(spec: Spec, digests: Pick<Plan, 'spec_digest' | 'rubric_d
     audits_base: audit.base,
     models: {
       judge: judge.model,
-      grader: modelOfRole(spec, 'grader').model,
-      base: modelOfRole(spec, 'base').model,
+      grader: servedModel(spec, 'grader').model,
+      base: servedModel(spec, 'base').model,
     },
     summaries: {
       run: `${task.name}: GRPO of ${policy.model}, graded by ${judge.model}`,

@@ -7,12 +7,12 @@ import { ProcessStuck } from '../process/reap.ts';
 import { EpochSuperseded } from '../run-directory/epoch-records.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import { runPaths } from '../run-directory/paths.ts';
+import { publishOutsideJudge } from '../serving/engines/openai.ts';
 import { type Begun, beginAttempt } from './begin-attempt.ts';
 import { commitThinning } from './commit-thinning.ts';
 import { interruptionOf, type PastEpoch, untold } from './epoch-history.ts';
 import { failedOutcome } from './failed-outcome.ts';
 import { startGatewayChild } from './gateway-child.ts';
-import { publishOutsideJudge } from './gateway-settings.ts';
 import { InterruptionLog } from './interruption-log.ts';
 import { LiveView } from './live-view.ts';
 import { noteCause, readEnding } from './read-ending.ts';
@@ -96,7 +96,7 @@ async function trainAndRead(attempt: Attempt): Promise<StageResult> {
   const { epoch, dir } = taken;
   const tag = `${stageTag(config.node, paths, stage)}/e${epoch}`;
   if (run.gateway) {
-    if (stage === 'grpo') await publishOutsideJudge(spec, paths);
+    if (stage === 'grpo') await publishOutsideJudge(spec.judge, paths);
     const logPath = paths.log(`gateway-${stage}-e${epoch}`);
     const { secrets } = run;
     const gateway = run.gateway(paths, epoch);

@@ -1,5 +1,6 @@
 import { pythonEnv } from '../config.ts';
-import type { StageRequest } from '../contracts/stage.ts';
+import type { LocatedModel, StageRequest } from '../contracts/stage.ts';
+import { invalidSpec } from '../failures.ts';
 import { type Child, startChild } from '../process/start-child.ts';
 import { locateModel } from '../serving/identity.ts';
 import type { Attempt, StageRun } from './stage-run.ts';
@@ -17,6 +18,7 @@ export function requestOf({ run, paths, taken, gateway }: Attempt): StageRequest
     resume_from: taken.resume_from?.folder ?? null,
     gateway_url: gateway?.url ?? null,
     ledger: taken.ledger,
+    models: { policy: located(run, 'policy'), base: located(run, 'base') },
     spec,
   };
 }
@@ -43,7 +45,14 @@ export function startTrainer(
   });
 }
 
-function modelIsLocal({ config, spec, stage }: StageRun): boolean {
-  const model = stage === 'grpo' ? spec.policy.model : spec.base.model;
-  return locateModel(config.root, model)?.kind === 'folder';
+/** Where a model of the spec is, so that no trainer has a rule of its own. Throws InvalidSpec where it is not there any more. */
+function located({ config, spec }: StageRun, role: 'policy' | 'base'): LocatedModel {
+  const found = locateModel(config.root, spec[role]);
+  if ('problem' in found) throw invalidSpec([{ field: `${role}.${found.field}`, message: found.problem }]);
+  return found.kind === 'folder'
+    ? { path: found.path, revision: null }
+    : { path: found.name, revision: found.revision };
 }
+
+const modelIsLocal = (run: StageRun): boolean =>
+  located(run, run.stage === 'grpo' ? 'policy' : 'base').revision === null;

@@ -4,9 +4,9 @@ import { join, relative } from 'node:path';
 import { Spec } from '../../src/contracts/spec/spec.ts';
 import type { Endpoint, StageResult } from '../../src/contracts/stage.ts';
 import { createRun } from '../../src/run-directory/create-run.ts';
+import { digestOf } from '../../src/run-directory/digest.ts';
 import { writeAtomic } from '../../src/run-directory/files.ts';
 import { checkpointName, type RunPaths } from '../../src/run-directory/paths.ts';
-import { artifactDigest } from '../../src/run-directory/result.ts';
 import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
@@ -76,7 +76,7 @@ export async function publish(paths: RunPaths, checkpoints: string[] = []) {
   const at: Record<string, string> = { audit_rows: rows };
   for (const [n, name] of checkpoints.entries()) at[`checkpoint_${n}`] = paths.stage('grpo').checkpoint(name);
   const digests: Record<string, string> = {};
-  for (const [name, path] of Object.entries(at)) digests[name] = (await artifactDigest(path)) ?? '';
+  for (const [name, path] of Object.entries(at)) digests[name] = (await digestOf(path)) ?? '';
   await writeAtomic(join(dir, 'result.json'), {
     stage: 'grpo',
     epoch,
@@ -102,5 +102,6 @@ export const anEndpoint: Endpoint = {
   pid: 12,
   host: 'a',
   api_key_env: null,
+  api_key_file: null,
   started_at: '2030-01-01T00:00:00Z',
 };

@@ -1,8 +1,9 @@
 import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { digestOf } from '../../src/run-directory/digest.ts';
 import type { RunPaths } from '../../src/run-directory/paths.ts';
-import { artifactDigest, readResult, readVerifiedResult } from '../../src/run-directory/result.ts';
+import { readResult, readVerifiedResult } from '../../src/run-directory/result.ts';
 import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { aRun, commit, publish } from './a-run.ts';
@@ -112,10 +113,15 @@ test('digests a folder by the paths and contents of its files, as the trainers d
   await mkdir(join(folder, 'a'));
   const files = { 'b.txt': 'two', 'a/é.txt': 'one', 'a/\u{1F600}': 'three', 'a/\uff5e': 'four' };
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
-  expect(await artifactDigest(folder)).toBe(FOLDER);
+  expect(await digestOf(folder)).toBe(FOLDER);
+  // What git and download tools keep beside the files differs between equal copies.
+  await mkdir(join(folder, '.cache/huggingface'), { recursive: true });
+  await writeFile(join(folder, '.cache/huggingface/notes'), 'here');
+  await writeFile(join(folder, 'a/.gitignore'), '*');
+  expect(await digestOf(folder)).toBe(FOLDER);
   await writeFile(join(folder, 'b.txt'), 'twe');
-  expect(await artifactDigest(folder)).not.toBe(FOLDER);
-  expect(await artifactDigest(join(folder, 'none'))).toBeNull();
+  expect(await digestOf(folder)).not.toBe(FOLDER);
+  expect(await digestOf(join(folder, 'none'))).toBeNull();
 });
 
 /** The same files have the same digest in python/tests/run/test_results.py. */

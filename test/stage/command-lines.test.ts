@@ -14,7 +14,8 @@ describe('the command lines of examples/gsm8k-8xh100.yaml', () => {
 
   it('serve the judge on its two GPUs', () => {
     const { args, env } = vllmCommand({
-      model: spec.judge.model,
+      location: { kind: 'hub', name: spec.judge.model, revision: spec.judge.revision ?? '' },
+      api_key: 'gavel-key',
       served_name: spec.judge.model,
       host: '127.0.0.1',
       port: 8001,
@@ -24,13 +25,17 @@ describe('the command lines of examples/gsm8k-8xh100.yaml', () => {
     });
     const line = args.join(' ');
     expect(line).toContain(
-      '-m gavel_train.serving.vllm --model Qwen/Qwen2.5-7B-Instruct --served-model-name Qwen/Qwen2.5-7B-Instruct',
+      '-m gavel_train.serving.vllm --model Qwen/Qwen2.5-7B-Instruct --revision a09a35458c702b33eeacc393d103063234e8bc28 ' +
+        '--served-model-name Qwen/Qwen2.5-7B-Instruct',
     );
     expect(line).toContain('--host 127.0.0.1 --port 8001');
     expect(spec.judge.serve.tensor_parallel_size * spec.judge.serve.data_parallel_size).toBe(2);
     expect(line).toMatch(/--(tensor|data)-parallel-size 2/);
     expect(line).not.toContain('--enforce-eager');
-    expect(env).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-0,GPU-1' });
+    // Nothing that a request leaves open comes from the model's own generation_config.json.
+    expect(line).toContain('--generation-config vllm');
+    expect(line).not.toContain('gavel-key');
+    expect(env).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-0,GPU-1', VLLM_API_KEY: 'gavel-key' });
   });
 
   it('train on the other six through accelerate', () => {
@@ -60,7 +65,8 @@ describe('without GPUs', () => {
 
   it('vLLM runs eagerly, unbound and with a small cache', () => {
     const { args, env } = vllmCommand({
-      model: '/m',
+      location: { kind: 'folder', path: '/m' },
+      api_key: 'gavel-key',
       served_name: 'm',
       host: '127.0.0.1',
       port: 1,
@@ -77,7 +83,8 @@ describe('without GPUs', () => {
 describe('flags of a spec that could load code or bind an address', () => {
   it('start no vLLM', () => {
     const serve = { ...spec.judge.serve, extra_args: ['--trust-remote-code'] };
-    const options = { model: '/m', served_name: 'm', host: '127.0.0.1', port: 1, serve, gpus: [] };
+    const location = { kind: 'folder', path: '/m' } as const;
+    const options = { location, served_name: 'm', api_key: '', host: '127.0.0.1', port: 1, serve, gpus: [] };
     expect(() => vllmCommand({ ...options, allow_args: [] })).toThrow('--trust-remote-code');
     expect(vllmCommand({ ...options, allow_args: ['--trust-remote-code'] }).args).toContain('--trust-remote-code');
   });

@@ -4,12 +4,14 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -18,6 +20,7 @@ import { Spec } from '../../src/contracts/spec/spec.ts';
 import type { Heartbeat } from '../../src/contracts/status.ts';
 import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';
 import { publishEndpoint, readEndpoint } from '../../src/serving/endpoints.ts';
+import { readKey } from '../../src/serving/key-file.ts';
 import { serveUntilAborted } from '../../src/stage/model-server.ts';
 import { spec } from '../workflows/environment.ts';
 
@@ -49,9 +52,7 @@ function serve(node: string, order?: number) {
   const served = serveUntilAborted({
     run: 'r',
     stage: 'grpo',
-    role: 'judge',
-    model: folder,
-    serve: Spec.parse(spec).judge.serve,
+    served: { role: 'judge', engine: 'vllm', model: folder, revision: null, serve: Spec.parse(spec).judge.serve },
     gpus: [],
     start_timeout_s: 60,
     served_before: false,
@@ -102,6 +103,24 @@ describe('serveUntilAborted', () => {
     expect(await a.abort()).toBe(ENDED);
     expect(await readEndpoint(paths, 'judge')).toBeNull();
     expect(isGone(a.vllm())).toBe(true);
+  });
+
+  it('gives vLLM a key that gateways on the machine can read, and that is in no command line and no file of the run', async () => {
+    const a = serve('a', 1000);
+    a.load();
+    await a.isPublished();
+    const file = (await readEndpoint(paths, 'judge'))?.api_key_file ?? '';
+    const key = readKey(file);
+    expect(statSync(file).mode & 0o077).toBe(0);
+    expect(statSync(dirname(file)).mode & 0o077).toBe(0);
+    expect(readFileSync(`/proc/${a.vllm()}/environ`, 'utf8')).toContain(`VLLM_API_KEY=${key}\0`);
+    expect(readFileSync(`/proc/${a.vllm()}/cmdline`, 'utf8')).not.toContain(key);
+    for (const name of readdirSync(paths.dir, { recursive: true, encoding: 'utf8' })) {
+      const path = join(paths.dir, name);
+      if (statSync(path).isFile()) expect(readFileSync(path, 'utf8')).not.toContain(key);
+    }
+    await a.abort();
+    expect(existsSync(dirname(file))).toBe(false);
   });
 
   it('ends, and leaves the endpoint of the newer one alone, where it loads while another takes over', async () => {

@@ -177,6 +177,7 @@ export async function runUndisturbed(
           pid: null,
           host: '127.0.0.1',
           api_key_env: null,
+          api_key_file: null,
           started_at: new Date().toISOString(),
         });
       }

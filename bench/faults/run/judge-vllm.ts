@@ -17,15 +17,11 @@ export async function startJudge(config: Config, folder: string): Promise<{ url:
     gpu_memory_utilization: null,
     extra_args: [],
   };
-  const model = `${config.package_root}/models/poly-easy-judge`;
+  const location = { kind: 'folder', path: `${config.package_root}/models/poly-easy-judge` } as const;
   const { args, env } = vllmCommand({
-    model,
-    served_name: 'poly-easy-judge',
-    host,
-    port,
-    serve,
-    allow_args: [],
-    gpus: [],
+    ...{ location, served_name: 'poly-easy-judge', host, port, serve, allow_args: [], gpus: [] },
+    // The runs of a campaign reach it as one that is not gavel's; nobody gave it a key.
+    api_key: '',
   });
   const logPath = `${folder}/judge.log`;
   const child: Child = startChild({

@@ -10,7 +10,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 
-from gavel_train.contracts import StageRequest
+from gavel_train.contracts import LocatedModel, StageRequest
 from gavel_train.grader.examples import Examples
 from gavel_train.run.directory import check_not_published, fsync_path, run_dir_of
 
@@ -19,7 +19,7 @@ def write_grader(
     request: StageRequest,
     epoch_dir: Path,
     *,
-    base: str,
+    base: LocatedModel,
     model: PeftModel,
     tokenizer: PreTrainedTokenizerBase,
     examples: Examples,
@@ -31,7 +31,7 @@ def write_grader(
     model.save_pretrained(str(work))
     tokenizer.save_pretrained(work)
     _save_merged(request, base, work, tokenizer)
-    (work / "README.md").write_text(card(request, base, examples, metrics), encoding="utf-8")
+    (work / "README.md").write_text(card(request, examples, metrics), encoding="utf-8")
     for path in [*work.rglob("*"), work]:
         fsync_path(path)
     target = run_dir_of(request) / "grader"
@@ -45,9 +45,11 @@ def write_grader(
     return target
 
 
-def _save_merged(request: StageRequest, base: str, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+def _save_merged(
+    request: StageRequest, base: LocatedModel, folder: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
     # Merged in fp32 from the plain base: a sum in bf16 or onto 4-bit weights would round the adapter away.
-    whole = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    whole = AutoModelForCausalLM.from_pretrained(base.path, revision=base.revision, dtype=torch.float32)
     merged = PeftModel.from_pretrained(whole, str(folder)).merge_and_unload()
     merged.to(getattr(torch, request.spec.sft.dtype))
     # The grader was taught to end with the tokenizer's end of text, whatever the base ends with.
@@ -59,7 +61,7 @@ def _save_merged(request: StageRequest, base: str, folder: Path, tokenizer: PreT
     tokenizer.save_pretrained(folder / "merged")
 
 
-def card(request: StageRequest, base: str, examples: Examples, metrics: Mapping[str, float | None]) -> str:
+def card(request: StageRequest, examples: Examples, metrics: Mapping[str, float | None]) -> str:
     """The model card, Markdown."""
     spec = request.spec
     settings = json.dumps(spec.sft.model_dump(mode="json"), indent=2)
@@ -74,6 +76,7 @@ def card(request: StageRequest, base: str, examples: Examples, metrics: Mapping[
     )
     # A folder of this machine says nothing to a reader elsewhere; the spec's own name for it does.
     shown = spec.base.model
+    commit = f" at {spec.base.revision}" if spec.base.revision else ""
     return f"""---
 base_model: {shown}
 library_name: peft
@@ -88,7 +91,7 @@ only say how well it fits.
 
 | | |
 | --- | --- |
-| base | `{shown}` |
+| base | `{shown}`{commit} |
 | judge | {", ".join(f"`{name}`" for name in examples.judge_models)} |
 | rubric digest | {", ".join(f"`{digest}`" for digest in examples.rubric_digests) or "not recorded"} |
 | modes | {", ".join(spec.sft.modes)} |

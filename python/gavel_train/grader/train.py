@@ -8,7 +8,8 @@ Left out: packing and full fine-tuning; a grader is small and its replies are sh
 
 import importlib.util
 import os
-import re
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from transformers import (
 )
 from trl.trainer.sft_config import SFTConfig
 
-from gavel_train.contracts import SftSpec, StageRequest
+from gavel_train.contracts import LocatedModel, SftSpec, StageRequest
 from gavel_train.grader.commit_callback import SftCommits
 from gavel_train.grader.examples import Example, Examples, examples_of
 from gavel_train.grader.folder import write_grader
@@ -38,15 +39,13 @@ from gavel_train.grader.trainer import (
 )
 from gavel_train.judging.rubric import load_rubric
 from gavel_train.run import progress
-from gavel_train.run.directory import RUBRIC, publish_result, resolve, run_dir_of
+from gavel_train.run.directory import RUBRIC, publish_result, run_dir_of
 from gavel_train.run.lifetime import deferring_sigterm, rank
 from gavel_train.run.outcome import BadRequest, run_stage
 
 # Logits are the largest tensor of a step (0.6 MB a token at 150,000 words); they and their gradient then fit
 # any GPU in use.
 _LOGITS_BYTES = 4 * 2**30
-
-_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
 def main(request: StageRequest, epoch_dir: Path) -> None:
@@ -63,7 +62,7 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
         balance=spec.balance,
         seed=spec.seed,
     )
-    base = find_base(request)
+    base = request.models.base
     tokenizer = load_tokenizer(base)
     trainer, commits, held = build_trainer(request, epoch_dir, base, tokenizer, examples, kept)
     progress.progress("load", 1, 1, {"examples": len(examples.train), "prompts": examples.prompts})
@@ -99,21 +98,22 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
 def build_trainer(
     request: StageRequest,
     epoch_dir: Path,
-    base: str,
+    base: LocatedModel,
     tokenizer: PreTrainedTokenizerBase,
     examples: Examples,
     kept: Kept,
 ) -> tuple[GraderTrainer, SftCommits, dict[str, list[Encoded]]]:
     """The trainer, its commit callback, and the encoded held-out examples of each mode."""
     spec = request.spec.sft
-    train = _encode_all(tokenizer, examples.train, spec.max_length)
+    encoded = partial(_encode_all, tokenizer, spec.max_length, request.spec.grader.chat_template_kwargs)
+    train = encoded(examples.train)
     if not train:
         raise BadRequest(
             "sft.max_length",
             f"Expected examples of at most {spec.max_length} tokens, found none of {len(examples.train)}.",
         )
     held = {
-        mode: _encode_all(tokenizer, [e for e in examples.holdout if e.mode == mode], spec.max_length)
+        mode: encoded([example for example in examples.holdout if example.mode == mode])
         for mode in spec.modes
     }
     world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -185,48 +185,39 @@ def micro_batch_size(batch: int, longest: int, vocabulary: int) -> int:
     return max(fits, default=1)
 
 
-def find_base(request: StageRequest) -> str:
-    """Folder of the base model, or its hub name where there is no such folder."""
-    name = request.spec.base.model
-    folder = resolve(request.root, name)
-    if folder.is_dir():
-        return str(folder)
-    if not _HUB_NAME.fullmatch(name):
-        raise BadRequest("base.model", f"Expected a model folder at {folder}, found none.")
-    return name
-
-
-def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
+def load_tokenizer(base: LocatedModel) -> PreTrainedTokenizerBase:
     """The base's tokenizer; it must have a chat template and an end of text."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base)
+        tokenizer = AutoTokenizer.from_pretrained(base.path, revision=base.revision)
     except (OSError, ValueError) as error:
         raise BadRequest(
-            "base.model", f"Expected a model folder or hub name, found none at {base}: {error}"
+            "base.model", f"Expected a model folder or hub name, found none at {base.path}: {error}"
         ) from error
     if tokenizer.chat_template is None or tokenizer.eos_token_id is None:
         raise BadRequest(
             "base.model",
-            f"Expected a tokenizer with a chat template and an end-of-text token at {base}, found none.",
+            f"Expected a tokenizer with a chat template and an end-of-text token at {base.path}, found none.",
         )
     return tokenizer
 
 
 def _encode_all(
-    tokenizer: PreTrainedTokenizerBase, examples: list[Example], max_length: int
+    tokenizer: PreTrainedTokenizerBase, max_length: int, template: Mapping[str, Any], examples: list[Example]
 ) -> list[Encoded]:
     """Encode; an example that is too long is left out whole, since its end is what it teaches."""
-    encoded = [encode(tokenizer, example) for example in examples]
+    encoded = [encode(tokenizer, example, template) for example in examples]
     return [row for row in encoded if len(row.input_ids) <= max_length]
 
 
-def _load_model(base: str, spec: SftSpec) -> Any:
+def _load_model(base: LocatedModel, spec: SftSpec) -> Any:
     quantized: dict[str, Any] = {}
     if spec.qlora:
         quantized["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
         )
-    return AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, spec.dtype), **quantized)
+    return AutoModelForCausalLM.from_pretrained(
+        base.path, revision=base.revision, dtype=getattr(torch, spec.dtype), **quantized
+    )
 
 
 def _check_qlora(spec: SftSpec) -> None:

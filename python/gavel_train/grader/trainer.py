@@ -4,7 +4,7 @@ Shape suffixes: B examples, T tokens.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,15 +31,19 @@ class Encoded:
     loss_weight: float
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> Encoded:
+def encode(tokenizer: PreTrainedTokenizerBase, example: Example, template: Mapping[str, Any]) -> Encoded:
     """Token ids exactly as a server sees them: prompt up to the generation prompt, reply, end of text.
+
+    `template` are arguments of the chat template (`grader.chat_template_kwargs`): those that the server gets.
 
     The reply follows the generation prompt directly and is tokenised by itself, as it will be generated. A
     whole conversation rendered by the template would not do: Qwen3's template puts an empty think block
     before a reply that it does not put into the generation prompt, so that the first token taught would
     never be the first one asked for.
     """
-    rendered = tokenizer.apply_chat_template(example.messages, add_generation_prompt=True, tokenize=False)
+    rendered = tokenizer.apply_chat_template(
+        example.messages, add_generation_prompt=True, tokenize=False, **template
+    )
     given = tokenizer(str(rendered), add_special_tokens=False)["input_ids"]
     reply = tokenizer(example.reply, add_special_tokens=False)["input_ids"]
     taught = [*reply, tokenizer.eos_token_id]

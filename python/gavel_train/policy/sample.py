@@ -135,7 +135,8 @@ def _sample(
         torch.manual_seed(
             zlib.crc32(f"{request.spec.audit.seed}:{checkpoints[label][1]}:{split}:{slots[0]}".encode())
         )
-        ids = tokenize(tokenizer, [as_prompt(tokenizer, prompts[split][index].prompt) for index, _ in slots])
+        rows = [as_prompt(tokenizer, prompts[split][index].prompt) for index, _ in slots]
+        ids = tokenize(tokenizer, rows, request.spec.policy.chat_template_kwargs)
         config = sampling_config(
             tokenizer, temperature=temperature, max_new_tokens=request.spec.grpo.max_completion_tokens
         )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gavel_train.contracts import StageRequest
-from gavel_train.policy.model import resolve_model
 from gavel_train.run.checkpoints import (
     CheckpointDamaged,
     chain_names,
@@ -65,10 +64,10 @@ def choose_checkpoints(request: StageRequest, last: str) -> tuple[dict[str, tupl
     return chosen | {"last": (last, end)}, damaged
 
 
-def weights_of(request: StageRequest, name: str) -> Path:
-    """Return the folder of a chosen checkpoint; for UNTRAINED that of the policy, or its hub name."""
+def weights_of(request: StageRequest, name: str) -> Path | None:
+    """Return the folder of a chosen checkpoint; None for UNTRAINED, which has none."""
     if name == UNTRAINED:
-        return Path(resolve_model(request.root, request.spec.policy.model, field="policy.model"))
+        return None
     return run_dir_of(request) / request.stage / "checkpoints" / name
 
 

@@ -32,6 +32,14 @@ def trl_config(spec: Spec, *, output_dir: Path) -> GRPOConfig:
         num_generations=grpo.num_generations,
         max_completion_length=grpo.max_completion_tokens,
         temperature=grpo.temperature,
+        # TRL's defaults, said here because evaluation samples in the same way (see rollouts.generation).
+        top_p=1.0,
+        top_k=0,
+        min_p=None,
+        repetition_penalty=1.0,
+        chat_template_kwargs=spec.policy.chat_template_kwargs,
+        # For the model that the KL term compares with: TRL loads it by name.
+        model_init_kwargs=_reference(spec),
         learning_rate=grpo.learning_rate,
         # A decaying rate would make a run of 60 steps differ from the first 60 of 100.
         lr_scheduler_type="constant",
@@ -56,6 +64,11 @@ def trl_config(spec: Spec, *, output_dir: Path) -> GRPOConfig:
         dataloader_pin_memory=torch.cuda.is_available(),
         **_vllm_arguments(grpo),
     )
+
+
+def _reference(spec: Spec) -> dict[str, Any] | None:
+    pinned = spec.policy.revision is not None and spec.grpo.beta > 0 and spec.grpo.lora is None
+    return {"revision": spec.policy.revision} if pinned else None
 
 
 def batch_sizes(grpo: GrpoSpec, *, world_size: int) -> tuple[int, int]:

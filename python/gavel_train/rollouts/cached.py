@@ -35,7 +35,7 @@ class CachedRollout:
         """Return TRL's `prompt_ids`, `completion_ids`, `logprobs`, besides `judged` and maybe `env_mask`."""
         started = time.monotonic()
         rows = [self.rows[text_of(prompt)] for prompt in prompts]
-        prompt_ids = tokenize(trainer.processing_class, prompts)
+        prompt_ids = tokenize(trainer.processing_class, prompts, trainer.chat_template_kwargs)
         completion_ids = self._generate(prompt_ids, trainer)
         texts = trainer.processing_class.batch_decode(completion_ids, skip_special_tokens=True)
         generated = time.monotonic()

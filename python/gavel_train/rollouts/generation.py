@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,8 +24,13 @@ def text_of(prompt: Prompt) -> str:
     return prompt if isinstance(prompt, str) else prompt[-1]["content"]
 
 
-def tokenize(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]) -> list[list[int]]:
-    """Return token ids, unpadded; equal prompts are tokenized once."""
+def tokenize(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], template: Mapping[str, Any]
+) -> list[list[int]]:
+    """Return token ids, unpadded; equal prompts are tokenized once.
+
+    `template` are arguments of the chat template (`policy.chat_template_kwargs`), say enable_thinking.
+    """
     known: dict[str, list[int]] = {}
     for prompt in prompts:
         text = text_of(prompt)
@@ -35,7 +40,7 @@ def tokenize(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt]) -> l
             known[text] = tokenizer.encode(prompt)
         else:
             encoding: Any = tokenizer.apply_chat_template(
-                prompt, add_generation_prompt=True, tokenize=True, return_dict=True
+                prompt, add_generation_prompt=True, tokenize=True, return_dict=True, **template
             )
             known[text] = list(encoding["input_ids"])
     return [known[text_of(prompt)] for prompt in prompts]
@@ -58,6 +63,29 @@ def sampling_config(
         disable_compile=True,
         **sampling,
     )
+
+
+# Plain sampling from the model's distribution, and no beams. `generate` fills a setting that is None
+# from the model's generation_config.json (Qwen2.5-Instruct ships a repetition penalty of 1.05 there).
+_NEUTRAL: dict[str, Any] = {
+    "temperature": 1.0,
+    "top_k": 0,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "typical_p": 1.0,
+    "epsilon_cutoff": 0.0,
+    "eta_cutoff": 0.0,
+    "repetition_penalty": 1.0,
+    "encoder_repetition_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+    "encoder_no_repeat_ngram_size": 0,
+    "min_length": 0,
+    "min_new_tokens": 0,
+    "num_beams": 1,
+    "length_penalty": 1.0,
+    "renormalize_logits": False,
+    "remove_invalid_values": False,
+}
 
 
 class _Notice(StoppingCriteria):
@@ -88,6 +116,9 @@ def complete(
     # The trainer turns the cache off in the model's own settings when it checkpoints gradients.
     cached = copy.deepcopy(config)
     cached.use_cache = True
+    for name, value in _NEUTRAL.items():
+        if getattr(cached, name, None) is None:
+            setattr(cached, name, value)
     output = model.generate(
         input_ids=input_ids,
         attention_mask=mask,

@@ -134,13 +134,19 @@ def sha256_of(path: Path) -> str:
 def artifact_digest(path: Path) -> str:
     """Return the sha256 of a file's content, or of a folder's sorted lines `<relative path> <sha256>`.
 
+    Hidden files do not count: download tools and git keep notes there that differ between equal copies.
     Raises FileNotFoundError.
     """
     if not path.is_dir():
         return sha256_of(path)
-    files = [found for found in path.rglob("*") if not found.is_dir()]
-    lines = sorted(f"{found.relative_to(path).as_posix()} {sha256_of(found)}\n" for found in files)
+    files = {found.relative_to(path): found for found in path.rglob("*") if not found.is_dir()}
+    counted = [(name.as_posix(), file) for name, file in files.items() if not _hidden(name)]
+    lines = sorted(f"{name} {sha256_of(file)}\n" for name, file in counted)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def publish_result(

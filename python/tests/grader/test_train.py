@@ -307,7 +307,7 @@ def test_the_held_out_loss_is_the_mean_over_examples_of_the_mean_loss_of_each_re
         holdout=0.2,
     )
     # 15 examples of each mode: the last batch of 8 is not full.
-    rows = [encode(words, example) for example in examples.holdout if example.mode == "reasoned"]
+    rows = [encode(words, example, {}) for example in examples.holdout if example.mode == "reasoned"]
     losses = [
         model(input_ids=torch.tensor([r.input_ids]), labels=torch.tensor([r.labels])).loss for r in rows
     ]

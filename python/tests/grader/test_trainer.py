@@ -12,7 +12,7 @@ from gavel_train.grader.trainer import IGNORED, encode, training_order
 def test_the_loss_is_on_the_reply_and_its_end_alone():
     words = tokenizer()
     messages = [{"role": "system", "content": "Grade."}, {"role": "user", "content": "2+2= 4"}]
-    row = encode(words, Example("k", "reasoned", messages, "Yes. Score: 9", 9))
+    row = encode(words, Example("k", "reasoned", messages, "Yes. Score: 9", 9), {})
     given = words.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     taught = [token for token in row.labels if token != IGNORED]
     assert words.decode(taught) == "Yes. Score: 9<|end|>"
@@ -27,9 +27,17 @@ def test_the_first_token_taught_after_the_generation_prompt_is_the_digit_even_if
         "<|{{ message.role }}|>",
         "<|{{ message.role }}|>{%- if message.role == 'assistant' -%}<think></think>{%- endif -%}",
     )
-    row = encode(words, Example("k", "single_token", [{"role": "user", "content": "2+2= 4"}], "7", 7))
+    row = encode(words, Example("k", "single_token", [{"role": "user", "content": "2+2= 4"}], "7", 7), {})
     assert words.decode([token for token in row.labels if token != IGNORED]) == "7<|end|>"
     assert words.decode(row.input_ids).endswith("<|assistant|>7<|end|>")
+
+
+def test_an_example_is_rendered_with_the_template_arguments_that_the_grader_is_served_with():
+    words = tokenizer()
+    words.chat_template = "{% if enable_thinking is false %}<calm>{% endif %}" + words.chat_template
+    example = Example("k", "single_token", [{"role": "user", "content": "2+2= 4"}], "7", 7)
+    assert words.decode(encode(words, example, {"enable_thinking": False}).input_ids).startswith("<calm>")
+    assert not words.decode(encode(words, example, {}).input_ids).startswith("<calm>")
 
 
 def test_the_order_of_a_training_holds_every_example_once_an_epoch_in_batches_of_like_length():

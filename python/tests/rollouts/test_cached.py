@@ -79,7 +79,7 @@ def test_what_trl_toggles_after_the_rollout_can_be_undone(model):
 
 def test_a_checkpointed_model_in_train_mode_generates_what_it_generates_plainly(model, tiny_model):
     words = tokenizer()
-    ids = tokenize(words, [as_prompt(words, text) for text in ("1+1=", "a long question: 20+22=")])
+    ids = tokenize(words, [as_prompt(words, text) for text in ("1+1=", "a long question: 20+22=")], {})
     greedy = sampling_config(words, temperature=0, max_new_tokens=8)
     with generating(model):
         cached = complete(model, ids, greedy, device=torch.device("cpu"))
@@ -125,6 +125,7 @@ def test_rollout_masks_the_tokens_of_rows_without_a_reward(tiny_model, monkeypat
         processing_class=tokenizer(),
         state=SimpleNamespace(global_step=4),
         accelerator=SimpleNamespace(process_index=1),
+        chat_template_kwargs={},
     )
     output = rollout([as_prompt(tokenizer(), row.prompt)] * 2, trainer)
     assert output["env_mask"] == [[1, 1], [0, 0, 0]]

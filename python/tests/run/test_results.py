@@ -41,6 +41,11 @@ def test_a_folder_has_the_digest_of_the_paths_and_contents_of_its_files(tmp_path
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     assert artifact_digest(tmp_path) == FOLDER
+    # What git and download tools keep beside the files differs between equal copies.
+    (tmp_path / ".cache/huggingface").mkdir(parents=True)
+    (tmp_path / ".cache/huggingface/notes").write_text("here")
+    (tmp_path / "a/.gitignore").write_text("*")
+    assert artifact_digest(tmp_path) == FOLDER
     assert artifact_digest(tmp_path / "b.txt") == hashlib.sha256(b"two").hexdigest()
 
 

@@ -116,7 +116,7 @@ async function checkModels(config: Config): Promise<Check[]> {
   return Promise.all(
     names.map(async (name) => {
       const digest = await modelDigest({ kind: 'folder', path: join(folder, name) });
-      return { name: `models/${name}`, ok: true, needed: false, found: `sha256 ${digest?.slice(0, 16)}`, mend: null };
+      return { name: `models/${name}`, ok: true, needed: false, found: `sha256 ${digest.slice(0, 16)}`, mend: null };
     }),
   );
 }

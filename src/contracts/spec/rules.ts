@@ -73,6 +73,11 @@ const rules: Rule[] = [
     ({ judge }) =>
       judge.engine === 'vllm' && judge.api_key_env !== null && 'expected null: a judge that gavel serves needs no key',
   ),
+  rule(
+    'judge.revision',
+    ({ judge }) =>
+      judge.engine === 'openai' && judge.revision !== null && 'expected null: engine openai serves what it serves',
+  ),
   rule('grpo.micro_batch_size', ({ grpo }) => {
     const batch = (grpo.prompts_per_step * grpo.num_generations) / grpo.processes;
     const micro = grpo.micro_batch_size;

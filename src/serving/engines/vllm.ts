@@ -1,6 +1,7 @@
 import { argsProblem, refusedArgs, VLLM_FLAGS } from '../../contracts/spec/flags.ts';
 import type { ServeSpec } from '../../contracts/spec/serve.ts';
 import { invalidSpec } from '../../failures.ts';
+import { type ModelLocation, modelArgument } from '../identity.ts';
 
 /** Command line and environment of one vLLM server. */
 export interface VllmCommand {
@@ -9,8 +10,7 @@ export interface VllmCommand {
 }
 
 export interface VllmOptions {
-  /** Folder or hub name of the model. */
-  model: string;
+  location: ModelLocation;
   /** Name that clients ask for. */
   served_name: string;
   host: string;
@@ -18,19 +18,26 @@ export interface VllmOptions {
   serve: ServeSpec;
   /** Flags that this worker allows a spec besides those that every worker allows. */
   allow_args: string[];
+  /** What clients have to send; in the environment, since everybody on the machine can read a command line. */
+  api_key: string;
   /** UUIDs of the leased GPUs; empty runs the CPU build. */
   gpus: string[];
 }
 
 /** Arguments for `python` that serve a model; the same flags on the CPU build and on CUDA. Throws InvalidSpec for flags that are not allowed. */
-export function vllmCommand({ model, served_name, host, port, serve, allow_args, gpus }: VllmOptions): VllmCommand {
+export function vllmCommand(options: VllmOptions): VllmCommand {
+  const { location, served_name, host, port, serve, allow_args, gpus } = options;
   const refused = refusedArgs(serve.extra_args, VLLM_FLAGS, allow_args);
   if (refused.length > 0) {
     throw invalidSpec([{ field: 'serve.extra_args', message: argsProblem(refused, VLLM_FLAGS) }]);
   }
   const onCpu = gpus.length === 0;
-  const args = ['-m', 'gavel_train.serving.vllm', '--model', model, '--served-model-name', served_name];
+  const args = ['-m', 'gavel_train.serving.vllm', '--model', modelArgument(location)];
+  if (location.kind === 'hub') args.push('--revision', location.revision);
+  args.push('--served-model-name', served_name);
   args.push('--host', host, '--port', String(port), '--dtype', serve.dtype);
+  // Else what a request leaves open comes from the model's generation_config.json: a repetition penalty that no spec names.
+  args.push('--generation-config', 'vllm');
   if (serve.max_model_len !== null) args.push('--max-model-len', String(serve.max_model_len));
   if (serve.tensor_parallel_size > 1) args.push('--tensor-parallel-size', String(serve.tensor_parallel_size));
   if (serve.data_parallel_size > 1) args.push('--data-parallel-size', String(serve.data_parallel_size));
@@ -41,7 +48,8 @@ export function vllmCommand({ model, served_name, host, port, serve, allow_args,
   if (onCpu) args.push('--enforce-eager');
   // A line for each request would outgrow every other log of the run.
   args.push('--disable-uvicorn-access-log', ...serve.extra_args);
-  return { args, env: onCpu ? cpuEnv : { CUDA_VISIBLE_DEVICES: gpus.join(',') } };
+  const place = onCpu ? cpuEnv : { CUDA_VISIBLE_DEVICES: gpus.join(',') };
+  return { args, env: { ...place, VLLM_API_KEY: options.api_key } };
 }
 
 const cpuEnv = {
