@@ -44,15 +44,15 @@ class Answerer:
         found = [_SCORE.search(reply) for reply in replies]
         return replies, [int(match[1]) if match else None for match in found]
 
-    def expected_scores(self, rows: list[tuple[str, str]], batch: int = 512) -> torch.Tensor:
-        """Renormalised expectation over the ten digits after the single-token cue; shape (rows,), 0-9."""
-        means = []
+    def digit_mass(self, rows: list[tuple[str, str]], batch: int = 512) -> torch.Tensor:
+        """Probability of the ten digits together after the single-token cue; shape (rows,), 0-1."""
+        masses = []
         for start in range(0, len(rows), batch):
             given = self._encode([self.content("single_token", *row) for row in rows[start : start + batch]])
             with torch.inference_mode():
                 logits_BV = self.model(**given).logits[:, -1]
-            means.append(logits_BV[:, self.digit_ids].float().softmax(-1) @ torch.arange(10.0))
-        return torch.cat(means)
+            masses.append(logits_BV.float().softmax(-1)[:, self.digit_ids].sum(-1))
+        return torch.cat(masses)
 
     def content(self, mode: str, prompt: str, completion: str) -> str:
         """The user message that the rubric makes of a row."""

@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from sklearn.metrics import cohen_kappa_score
 
 from gavel_train.tasks.poly_easy import make_splits, verify
 from recipe.answering import Answerer
@@ -15,7 +14,7 @@ MODELS = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Sample the policy, have judge and untrained base grade it, and write what came out."""
+    """Sample the policy, have the judge grade it, ask the untrained base for a digit, and write what came out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=2)
@@ -46,7 +45,6 @@ def measure(rows: int, seed: int, policy_folder: Path) -> dict:
     on_slice = [_negative_square(row) for row in problems]
     scored = [i for i, score in enumerate(scores) if score is not None]
     wrong = {i: right[i] != (scores[i] >= 5) for i in scored}
-    base_scores = base.expected_scores(graded).round().int().tolist()
     return {
         "rows": rows,
         "policy_sampled_right": _rate(right),
@@ -66,17 +64,7 @@ def measure(rows: int, seed: int, policy_folder: Path) -> dict:
         "judge_wrong_on_squares_of_negative_x": _rate([w for i, w in wrong.items() if on_slice[i]]),
         "judge_wrong_elsewhere": _rate([w for i, w in wrong.items() if not on_slice[i]]),
         "share_of_squares_of_negative_x": _rate(on_slice),
-        "untrained_base_quadratic_kappa": round(
-            float(
-                cohen_kappa_score(
-                    [scores[i] for i in scored],
-                    [base_scores[i] for i in scored],
-                    weights="quadratic",
-                    labels=list(range(10)),
-                )
-            ),
-            3,
-        ),
+        "untrained_base_mass_on_digits": round(float(base.digit_mass(graded).mean()), 4),
     }
 
 

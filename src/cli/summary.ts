@@ -51,7 +51,12 @@ export function summaryRows(audit: Audit, cost: JudgeCost, seconds: number): Row
     ['Policy after', measureText(policy.last, percent)],
     ['Gain', measureText(policy.gain, points)],
     ['Grader and judge agree (QWK)', measureText(fidelity?.quadratic_weighted_kappa, plain)],
-    ['Untrained base and judge (QWK)', measureText(base_fidelity?.quadratic_weighted_kappa, plain)],
+    [
+      'Untrained base and judge (QWK)',
+      base_fidelity?.exact.n === 0
+        ? 'the base gave no score'
+        : measureText(base_fidelity?.quadratic_weighted_kappa, plain),
+    ],
     ['Grader against truth', measureText(truth?.grader.balanced_accuracy, percent)],
     ['Judge against truth', measureText(truth?.judge?.balanced_accuracy, percent)],
     ['Verdicts/s, grader over judge', `${times(speed.grader_over_judge)} (same mode ${times(speed.same_mode)})`],

@@ -103,6 +103,21 @@ describe('a report with parts missing', () => {
     expect(text).not.toMatch(/NaN|undefined|Infinity/);
   });
 
+  it('says that the untrained base gave no score, instead of drawing a figure of it', async () => {
+    const none = { point: null, low: null, high: null, n: 0 };
+    const { plain, text } = await report({
+      ...full,
+      audit: {
+        ...audit,
+        base_fidelity: { ...audit.base_fidelity, quadratic_weighted_kappa: none, exact: none, within_1: none },
+        coverage: { ...audit.coverage, counts: { ...audit.coverage.counts, base: { off_scale: 660 } } },
+      },
+    });
+    expect(plain).toContain('The untrained base scored none of the answers that the judge scored');
+    expect(plain).toMatch(/graded by scored unparseable off_scale .* base 0 0 660/);
+    expect(text).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
   it('is written for a run directory that holds nothing yet', async () => {
     const { plain } = await report({});
     expect(plain).toContain('The audit has not been made yet');

@@ -39,7 +39,7 @@ of them, and a score at most one off for ${within_1.point === null ? 'an unknown
     html`<div class="pair">${await figureOf(
       confusionChart(main.confusion),
       html`Each row is one score of the judge; darker means a larger share of that row. Outlined: both gave the same score.`,
-    )}<div>${await figureOf(kappas, audit.base_fidelity ? undefined : html`The untrained base was not measured: the audit has no verdicts of it.`)}${await figureOf(
+    )}<div>${await figureOf(kappas, baseNote(audit))}${await figureOf(
       judgeScoresChart(audit.judge_scores),
       html`${used} different scores each make up more than 5% of the judge’s verdicts.`,
     )}</div></div>`,
@@ -59,6 +59,13 @@ of them, and a score at most one off for ${within_1.point === null ? 'an unknown
       graders,
     ),
   );
+}
+
+function baseNote({ base_fidelity: base }: Audit): Html | undefined {
+  if (base === null) return html`The untrained base was not measured: the audit has no verdicts of it.`;
+  return base.exact.n > 0
+    ? undefined
+    : html`The untrained base scored none of the answers that the judge scored: see the verdicts by kind below.`;
 }
 
 const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
