@@ -14,7 +14,7 @@ MODELS = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Sample the policy, have the judge grade it, ask the untrained base for a digit, and write what came out."""
+    """Sample the policy, have the judge grade it and ask the untrained base for digits; write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=2)
