@@ -1,0 +1,36 @@
+import type { Trace } from '../src/contracts/trace.ts';
+import { sha256 } from '../src/ledger/key.ts';
+
+/** Trace number `n`, of the size that a small judge's reasoned verdict has. */
+export const trace = (n: number): Trace => ({
+  key: sha256(String(n)),
+  occasion: `grpo:${n}:0:0:0`,
+  run: 'bench',
+  stage: 'grpo',
+  role: 'judge',
+  mode: 'reasoned',
+  model: 'judge',
+  model_digest: sha256('judge'),
+  rubric_digest: sha256('rubric'),
+  prompt: 'Evaluate 2x^2-3x+1 at x=-2.',
+  completion: 'p'.repeat(400),
+  ground_truth: '15',
+  messages: [{ role: 'user', content: 'q'.repeat(800) }],
+  answer_prefix: null,
+  reply: 'r'.repeat(600),
+  reasoning: 'r'.repeat(590),
+  verdict: 'scored',
+  score: 7,
+  value: 6.8,
+  value_rule: 'expectation',
+  p_pass: 1,
+  confidence: 0.8,
+  distribution: [0, 0, 0, 0, 0, 0, 0.2, 0.8, 0, 0],
+  off_scale_mass: 0.01,
+  usage: { prompt_tokens: 300, completion_tokens: 200 },
+  latency_ms: 300,
+  altered: [],
+  thinking: null,
+  reused_from: null,
+  created_at: new Date().toISOString(),
+});
