@@ -4,7 +4,7 @@ import { StageName } from '../contracts/trace.ts';
 import type { Quarantined } from '../run-directory/checkpoints.ts';
 import { assertNewest } from '../run-directory/epoch-records.ts';
 import { orNull } from '../run-directory/files.ts';
-import { parseSegmentName, type RunPaths } from '../run-directory/paths.ts';
+import { parseSegmentName, type RunPaths, segmentOfSeal } from '../run-directory/paths.ts';
 import { acceptedBytes, type Rule, ruleOf } from './accepted.ts';
 import { type ExpectedSegment, verifySegment } from './verify-segment.ts';
 
@@ -33,7 +33,7 @@ export async function verifyLedger(paths: RunPaths, name: StageName, epoch: numb
 async function expectedSegments(paths: RunPaths, stage: StageName, { record }: Rule): Promise<ExpectedSegment[]> {
   const there = (await readdir(paths.traces).catch(orNull)) ?? [];
   const accepted = Object.entries(record?.accepted_segments ?? {}).filter(([, bytes]) => bytes > 0);
-  const names = new Set([...there.map((name) => name.replace(/\.seal\.json$/, '.jsonl')), ...accepted.map(([n]) => n)]);
+  const names = new Set([...there.map(segmentOfSeal), ...accepted.map(([n]) => n)]);
   return [...names].sort().flatMap((name) => {
     const parsed = parseSegmentName(name);
     return parsed?.stage === stage ? [{ path: join(paths.traces, name), name, epoch: parsed.epoch }] : [];

@@ -38,6 +38,9 @@ export const segmentName = (stage: string, epoch: number, number: number) =>
 /** Where the seal of a segment is: its length and digest, once it is closed. */
 export const sealPath = (segmentPath: string): string => segmentPath.replace(/\.jsonl$/, '.seal.json');
 
+/** The segment whose seal `name` is; other names stay as they are. */
+export const segmentOfSeal = (name: string): string => name.replace(/\.seal\.json$/, '.jsonl');
+
 /** Where the key index of a sealed segment is. */
 export const indexPath = (segmentPath: string): string => segmentPath.replace(/\.jsonl$/, '.index');
 
