@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { expect, vi } from 'vitest';
 import type { Assertion } from '../../../bench/faults/check/assertions.ts';
 import type { Failpoint } from '../../../src/failpoints.ts';
+import { sealPath } from '../../../src/run-directory/paths.ts';
 import { requestStop } from '../../../src/run-directory/stop.ts';
 import type { Behaviour } from '../../gateway/fake-judge.ts';
 import type { MiniRun } from './mini-run.ts';
@@ -77,6 +78,26 @@ export async function asked(made: MiniRun): Promise<void> {
   await first;
   made.letGo();
   await made.attempt('a', 'r.2');
+}
+
+/** The trainer is killed three times, each time with a damaged file: HEAD, the epoch's record, the seal of an older segment. */
+export async function recordsDamaged(made: MiniRun): Promise<void> {
+  const { epoch } = made.paths.stage('grpo');
+  const damaged = [
+    () => rmSync(epoch(1).head),
+    () => truncateSync(epoch(2).record, 20),
+    () => writeFileSync(sealPath(made.paths.segment('grpo', 1, 1)), '{'),
+  ];
+  for (const [index, damage] of damaged.entries()) {
+    made.hold(index + 3);
+    const attempt = made.attempt().catch(() => null);
+    await made.untilStep(index + 1, index + 3);
+    damage();
+    await made.kill(made.trainer(index + 1));
+    made.letGo();
+    await attempt;
+  }
+  await made.attempt();
 }
 
 /** As `killed`, late, and with the fault in the log: what was lost is counted from there. */

@@ -9,7 +9,16 @@ import { leftovers } from '../../../bench/faults/check/leftover-resources.ts';
 import type { Failpoint } from '../../../src/failpoints.ts';
 import { leaseGpus, releaseClaim } from '../../../src/gpus/leases.ts';
 import type { Behaviour } from '../../gateway/fake-judge.ts';
-import { asked, cases, gatewayKilled, killed, killedLate, takenOver, takenOverInVain } from './broken-builds.ts';
+import {
+  asked,
+  cases,
+  gatewayKilled,
+  killed,
+  killedLate,
+  recordsDamaged,
+  takenOver,
+  takenOverInVain,
+} from './broken-builds.ts';
 import { MiniRun } from './mini-run.ts';
 
 /** A checker that never fails checks nothing: each assertion is shown a build that breaks it, and the build as it is. */
@@ -35,6 +44,7 @@ describe('the checker', () => {
     ['gateway killed', gatewayKilled],
     ['asked to stop', asked],
     ['killed late', killedLate],
+    ['killed with damaged records', recordsDamaged],
   ])('finds nothing wrong with the build as it is (%s)', async (_, scenario) => {
     const made = await mini([], (n) => ({ text: `Fine. Score: ${n % 10}` }));
     await scenario(made);
