@@ -41,7 +41,7 @@ export class JudgeProxy {
       incoming.on('data', (part) => parts.push(part));
       incoming.on('end', () => {
         const body = Buffer.concat(parts);
-        const instead = incoming.method === 'POST' ? this.count(body) : null;
+        const instead = incoming.method === 'POST' ? this.count(body, incoming.url ?? '') : null;
         if (instead) {
           outgoing.writeHead(instead.status, instead.headers).end(instead.body);
           return;
@@ -106,14 +106,14 @@ export class JudgeProxy {
   }
 
   /** Counts a call; returns what it is to be answered with in place of the judge's reply. */
-  private count(body: Buffer): Reply | null {
+  private count(body: Buffer, path: string): Reply | null {
     const digest = createHash('sha256').update(body).digest('hex');
     const again = this.seen.has(digest);
     this.seen.add(digest);
     this.calls += 1;
     if (again) this.asked_again += 1;
     this.onCall(digest.slice(0, 16), again);
-    if (this.next && !again) {
+    if (this.next && !again && path.endsWith('/completions')) {
       this.poisoned.set(digest, this.next);
       this.next = null;
     }
