@@ -172,7 +172,7 @@ test('makes a missing or damaged index again, without a word, since the segment 
   }
 });
 
-test('never lets void lines count because a segment was mended', async () => {
+test('never lets void lines count because a segment was restored', async () => {
   const { paths, path } = await aLedger({ sealed: true });
   await appendFile(path, lines(100, 5));
   await flip(path, 20);
@@ -194,7 +194,7 @@ test('does not count what a woken writer appends to the file that it still has o
   expect(await keys(paths)).toHaveLength(9);
 });
 
-test('mends the ledger of a stage that is done before a later stage reads it, and says so once', async () => {
+test('restores the ledger of a stage that is done before a later stage reads it, and says so once', async () => {
   const { paths, path } = await aLedger({ sealed: true });
   await writeFile(paths.segment('grpo', 2, 1), lines(50, 3));
   await flip(path, 20);
@@ -213,7 +213,7 @@ test('leaves the segments of a stage that is not done alone: somebody may be wri
   expect(await readSeal(path)).toBeNull();
 });
 
-test('a segment that is being mended is never away from its name, so a taker that dies there loses nothing', async () => {
+test('a segment that is being restored is never away from its name, so a taker that dies there loses nothing', async () => {
   const { paths, path } = await aLedger({ sealed: true });
   await flip(path, 20);
   let watching = true;
@@ -227,7 +227,7 @@ test('a segment that is being mended is never away from its name, so a taker tha
   expect(away).toBe(0);
 });
 
-test('racing takers mend a segment to the same bytes', async () => {
+test('racing takers restore a segment to the same bytes', async () => {
   const { paths, path } = await aLedger({ sealed: true });
   await flip(path, 20);
   const taken = await Promise.allSettled(Array.from({ length: 8 }, () => take(paths)));
