@@ -876,24 +876,6 @@ class HeartbeatWaiting(BaseModel):
     seconds: float
 
 
-class AuditFidelityByMode(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    quadratic_weighted_kappa: Measure
-    exact: Measure
-    within_1: Measure
-
-
-class AuditBaseFidelity(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    quadratic_weighted_kappa: Measure
-    exact: Measure
-    within_1: Measure
-
-
 class AuditTruthGraderMinusJudge(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1586,6 +1568,22 @@ class RunStatus(BaseModel):
     report: Annotated[str | None, Field(description="Path of the report under GAVEL_ROOT.")]
 
 
+class Agreement(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    quadratic_weighted_kappa: Measure
+    exact: Measure
+    within_1: Measure
+    mean_absolute_error: Annotated[Measure, Field(description="Mean distance from the judge's value.")]
+    bias: Annotated[
+        Measure,
+        Field(
+            description="Mean of value minus the judge's value: above 0 it is more lenient than the judge."
+        ),
+    ]
+
+
 class Fidelity(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1593,6 +1591,13 @@ class Fidelity(BaseModel):
     quadratic_weighted_kappa: Measure
     exact: Measure
     within_1: Measure
+    mean_absolute_error: Annotated[Measure, Field(description="Mean distance from the judge's value.")]
+    bias: Annotated[
+        Measure,
+        Field(
+            description="Mean of value minus the judge's value: above 0 it is more lenient than the judge."
+        ),
+    ]
     confusion: Annotated[
         list[list[int]],
         Field(
@@ -1677,8 +1682,8 @@ class Audit(BaseModel):
         Fidelity | None,
         Field(description="null: there are no verdicts of a judge to compare with."),
     ]
-    fidelity_by_mode: dict[str, AuditFidelityByMode]
-    base_fidelity: AuditBaseFidelity | None
+    fidelity_by_mode: dict[str, Agreement]
+    base_fidelity: Agreement | None
     truth: AuditTruth | None
     teacher_wrong: AuditTeacherWrong | None
     coverage: AuditCoverage

@@ -73,10 +73,17 @@ export const GradingPass = z.strictObject({
   completion_tokens: z.int().min(0),
 });
 
-export const Fidelity = z.strictObject({
+/** How far two roles agree: kappa, exact and within 1 by their scores, the rest by their values. */
+export const Agreement = z.strictObject({
   quadratic_weighted_kappa: Measure,
   exact: Measure,
   within_1: Measure,
+  mean_absolute_error: Measure.describe("Mean distance from the judge's value."),
+  bias: Measure.describe("Mean of value minus the judge's value: above 0 it is more lenient than the judge."),
+});
+
+export const Fidelity = z.strictObject({
+  ...Agreement.shape,
   confusion: z.array(z.array(z.int()).length(10)).length(10).describe('Rows: judge score; columns: grader score.'),
 });
 
@@ -117,11 +124,8 @@ export const Audit = z.strictObject({
   bootstrap_samples: z.int(),
   interval_method: z.string().default('').describe('How the intervals were made, in words.'),
   fidelity: Fidelity.nullable().describe('null: there are no verdicts of a judge to compare with.'),
-  fidelity_by_mode: z.record(
-    z.string(),
-    z.strictObject({ quadratic_weighted_kappa: Measure, exact: Measure, within_1: Measure }),
-  ),
-  base_fidelity: z.strictObject({ quadratic_weighted_kappa: Measure, exact: Measure, within_1: Measure }).nullable(),
+  fidelity_by_mode: z.record(z.string(), Agreement),
+  base_fidelity: Agreement.nullable(),
   truth: z
     .strictObject({
       n_right: z.int().min(0),

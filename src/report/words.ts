@@ -10,8 +10,10 @@ export const glossary = {
   policy: 'The model that was trained by reinforcement learning (GRPO) on the judge’s scores.',
   verdict: 'The outcome of one grading call: a score, or the reason that there is none.',
   score: 'A digit from 0 (worst) to 9 (best), with the meaning that the rubric gives it.',
+  value:
+    'A real number from 0 to 9: the mean of the scores under their probabilities, or the score where those are not known.',
   reward:
-    'What the trainer receives for one answer: the verifier’s mark and the judge’s score, mixed as the spec says.',
+    'What the trainer receives for one answer: the verifier’s mark and the judge’s value, mixed as the spec says.',
   'ground truth': 'The known right answer of a problem.',
   verifier: 'The exact check of an answer against the ground truth: right (1) or wrong (0).',
   rubric: 'The file that says what is graded and what each score means.',
@@ -49,11 +51,12 @@ export function fixed(value: number, digits: number): string {
   return /[1-9]/.test(text) ? text : text.replace('−', '');
 }
 
-export type Scale = 'share' | 'points' | 'kappa';
+export type Scale = 'share' | 'points' | 'kappa' | 'value';
 
 export function figure(value: number, scale: Scale): string {
   if (scale === 'share') return percent(value, 1);
-  return scale === 'points' ? points(value) : fixed(value, 3);
+  if (scale === 'points') return points(value);
+  return fixed(value, scale === 'value' ? 2 : 3);
 }
 
 /** "0.86 (0.83 to 0.89)", or why there is no figure. */

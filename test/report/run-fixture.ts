@@ -34,6 +34,8 @@ const fidelity = (kappa: number, exact: number, n = 660) => ({
   quadratic_weighted_kappa: m(kappa, 0.031, n),
   exact: m(exact, 0.029, n),
   within_1: m(Math.min(0.98, exact + 0.12), 0.02, n),
+  mean_absolute_error: m(0.41, 0.06, n),
+  bias: m(-0.08, 0.05, n),
 });
 
 const truthOf = (balanced: number, right: number, wrong: number) => ({

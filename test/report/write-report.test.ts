@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it, vi } from 'vitest';
+import type { Measure } from '../../src/contracts/audit.ts';
 import { newestLines } from '../../src/report/read-run.ts';
 import { writeReport } from '../../src/report/write-report.ts';
 import { audit, interruptions, ledger, metrics, resolvedSpec, runDirectory, stages } from './run-fixture.ts';
@@ -65,6 +66,12 @@ describe('the report of a finished run', async () => {
   });
 });
 
+/** Every measure of an agreement the same. */
+const all = (of: Measure) => ({
+  ...{ quadratic_weighted_kappa: of, exact: of, within_1: of },
+  ...{ mean_absolute_error: of, bias: of },
+});
+
 describe('a report with parts missing', () => {
   it('says of a failed run why there is no verdict and shows the training that there was', async () => {
     const { plain, text } = await report(
@@ -94,7 +101,7 @@ describe('a report with parts missing', () => {
         passes: [],
         speed: { grader_over_judge: null, same_mode: null },
         gates: [{ ...audit.gates[0], value: bare, verdict: 'INCONCLUSIVE' }],
-        fidelity_by_mode: { single_token: { quadratic_weighted_kappa: bare, exact: bare, within_1: bare } },
+        fidelity_by_mode: { single_token: all(bare) },
         verdict: 'INCONCLUSIVE',
       },
     });
@@ -109,7 +116,7 @@ describe('a report with parts missing', () => {
       ...full,
       audit: {
         ...audit,
-        base_fidelity: { ...audit.base_fidelity, quadratic_weighted_kappa: none, exact: none, within_1: none },
+        base_fidelity: all(none),
         coverage: { ...audit.coverage, counts: { ...audit.coverage.counts, base: { off_scale: 660 } } },
       },
     });

@@ -1,7 +1,7 @@
 """From rows and verdicts to an Audit: fidelity to the judge and truth, answered apart.
 
-The gateway made the numbers: agreement of scores is computed from `score`, and a verdict says "right" where
-its `p_pass` is above one half. Nothing is rounded.
+The gateway made the numbers: agreement of scores is computed from `score`, distances from `value`, and a
+verdict says "right" where its `p_pass` is above one half. Nothing is rounded.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gavel_train.audit import gates, intervals, metrics
-from gavel_train.audit.metrics import SCORES, Bools, Ints, Rates, Statistic
+from gavel_train.audit.metrics import SCORES, Bools, Floats, Ints, Rates, Statistic
 from gavel_train.contracts import Audit, AuditRow, GateSpec, GradingPass, Measure, VerdictRow
 from gavel_train.run.directory import now
 
@@ -115,6 +115,10 @@ def _score_counts(inputs: Inputs, verdicts: Verdicts) -> list[int]:
     return np.bincount(_scores(_rows(inputs, verdicts), verdicts), minlength=SCORES).tolist()
 
 
+def _values(rows: Sequence[AuditRow], verdicts: Verdicts) -> Floats:
+    return np.array([verdicts[row.id].value for row in rows], dtype=np.float64)
+
+
 def _says_right(rows: Sequence[AuditRow], verdicts: Verdicts) -> Bools:
     return np.array([verdicts[row.id].p_pass for row in rows], dtype=np.float64) > HALF
 
@@ -139,10 +143,13 @@ def _fidelity(inputs: Inputs, judge: Verdicts | None, other: Verdicts | None) ->
     rows = _rows(inputs, judge, other)
     judge_N, other_N, prompts = _scores(rows, judge), _scores(rows, other), _prompts(rows)
     kappa = metrics.quadratic_weighted_kappa(prompts, judge_N, other_N)
+    error_N = _values(rows, other) - _values(rows, judge)
     return {
         "quadratic_weighted_kappa": inputs.measure(kappa).model_dump(),
         "exact": inputs.measure(metrics.share(prompts, judge_N == other_N)).model_dump(),
         "within_1": inputs.measure(metrics.share(prompts, abs(judge_N - other_N) <= 1)).model_dump(),
+        "mean_absolute_error": inputs.measure(metrics.mean(prompts, abs(error_N))).model_dump(),
+        "bias": inputs.measure(metrics.mean(prompts, error_N)).model_dump(),
     }
 
 

@@ -61,6 +61,14 @@ def share(prompt_ids: Sequence[str], hits: npt.ArrayLike, among: npt.ArrayLike |
     return Statistic(sums_PK, lambda s: _ratio(s[..., 0], s[..., 1]), int(among_N.sum()), is_share=True)
 
 
+def mean(prompt_ids: Sequence[str], values: npt.ArrayLike) -> Statistic:
+    """The mean of a number over the rows."""
+    values_N = np.asarray(values, dtype=np.float64)
+    # The count comes first: a prompt whose values add up to 0 must not look as if it added nothing.
+    sums_PK = by_prompt(prompt_ids, [np.ones_like(values_N), values_N])
+    return Statistic(sums_PK, lambda s: _ratio(s[..., 1], s[..., 0]), len(values_N))
+
+
 def quadratic_weighted_kappa(
     prompt_ids: Sequence[str], judge: npt.ArrayLike, grader: npt.ArrayLike
 ) -> Statistic:

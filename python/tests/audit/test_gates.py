@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from planted_audit import DEFAULT_GATES, JUDGE, JUDGE_OK, RIGHT, ROWS, audit_of
 
 from gavel_train.audit import gates
-from gavel_train.audit.compute import Inputs, compute_audit
-from gavel_train.contracts import AuditRow, GateSpec, Measure, VerdictRow
+from gavel_train.contracts import GateSpec, Measure
 
 
 def measure(point, low, high, n=100):
@@ -50,72 +50,6 @@ def test_a_gate_on_a_part_that_is_absent_is_inconclusive():
     assert (gate.verdict, gate.value.n) == ("INCONCLUSIVE", 0)
 
 
-DEFAULT_GATES = [
-    GateSpec(measure="fidelity.quadratic_weighted_kappa", at_least=0.6),
-    GateSpec(measure="truth.grader_minus_judge.balanced_accuracy", at_least=-0.05),
-    GateSpec(measure="coverage.grader", at_least=0.95),
-]
-ROWS = 600
-RNG = np.random.default_rng(7)
-RIGHT = RNG.random(ROWS) < 0.6
-# The judge spreads its scores on the right side of 5, and is wrong about 12% of the rows.
-JUDGE_OK = RNG.random(ROWS) < 0.88
-JUDGE = np.where(RIGHT == JUDGE_OK, RNG.choice([7, 8, 9], ROWS), RNG.choice([0, 1, 3, 4], ROWS))
-
-
-def audit_of(grader, grader_gates=DEFAULT_GATES, p_pass=None):
-    rows = [
-        AuditRow(
-            id=str(i),
-            prompt_id=f"p{i // 6}",
-            prompt="",
-            completion="",
-            ground_truth=None,
-            is_correct=bool(RIGHT[i]),
-            source="last",
-        )
-        for i in range(ROWS)
-    ]
-
-    def verdicts(scores, p_pass=None):
-        return {
-            str(i): VerdictRow(
-                row_id=str(i),
-                trace_keys=[],
-                verdict="scored",
-                score=int(score),
-                value=float(score),
-                value_rule="score",
-                p_pass=float(score >= 5 if p_pass is None else p_pass[i]),
-                confidence=None,
-                distribution=None,
-                off_scale_mass=None,
-                replayed=False,
-                latency_ms=1,
-            )
-            for i, score in enumerate(scores)
-        }
-
-    return compute_audit(
-        Inputs(
-            run="planted",
-            rows=rows,
-            truths={row.id: bool(row.is_correct) for row in rows},
-            verdicts={
-                ("judge", "reasoned"): verdicts(JUDGE),
-                ("grader", "single_token"): verdicts(grader, p_pass),
-            },
-            headline_mode="single_token",
-            judge_mode="reasoned",
-            threshold=5,
-            samples=500,
-            confidence=0.95,
-            seed=0,
-            gates=grader_gates,
-        )
-    )
-
-
 def test_a_grader_that_knows_the_truth_passes_on_truth_and_follows_it_where_the_judge_is_wrong():
     audit = audit_of(np.where(RIGHT, 9, 0), DEFAULT_GATES[1:])
     assert audit.verdict == "PASS"
@@ -152,49 +86,3 @@ def test_a_grader_near_the_limit_is_inconclusive_and_the_rows_that_would_settle_
     audit = audit_of(grader, DEFAULT_GATES[:1])
     assert audit.verdict == "INCONCLUSIVE"
     assert audit.gates[0].rows_needed > 0
-
-
-def test_agreement_is_about_scores_and_right_or_wrong_about_p_pass():
-    # A grader that gives every digit of the judge, and whose probabilities say what is true.
-    audit = audit_of(JUDGE, p_pass=np.where(RIGHT, 0.51, 0.5))
-    assert audit.fidelity.exact.point == 1
-    assert audit.fidelity.within_1.point == 1
-    assert audit.fidelity.quadratic_weighted_kappa.point == 1
-    assert audit.truth.grader.accuracy.point == 1
-    assert audit.truth.judge.accuracy.point == pytest.approx(JUDGE_OK.mean())
-
-
-@pytest.mark.parametrize("kind", ["off_scale", "low_confidence", "failed"])
-def test_a_base_without_one_score_leaves_its_measures_undefined(kind):
-    rows = [
-        AuditRow(id=str(i), prompt_id=f"p{i}", prompt="", completion="", is_correct=i % 2 == 0, source="last")
-        for i in range(30)
-    ]
-
-    def verdicts(verdict, **given):
-        none = dict.fromkeys(("score", "value", "value_rule", "p_pass", "confidence", "distribution"))
-        fixed = {"trace_keys": [], "off_scale_mass": 0.97, "replayed": False, "latency_ms": 1}
-        return {row.id: VerdictRow(row_id=row.id, verdict=verdict, **(none | fixed | given)) for row in rows}
-
-    right = {"score": 9, "value": 9, "value_rule": "score", "p_pass": 1}
-    audit = compute_audit(
-        Inputs(
-            run="base",
-            rows=rows,
-            truths={row.id: bool(row.is_correct) for row in rows},
-            verdicts={
-                ("judge", "reasoned"): verdicts("scored", **right),
-                ("grader", "single_token"): verdicts("scored", **right),
-                ("base", "single_token"): verdicts(kind),
-            },
-            headline_mode="single_token",
-            judge_mode="reasoned",
-            threshold=5,
-            samples=100,
-            confidence=0.95,
-            seed=0,
-        )
-    )
-    assert audit.coverage.counts["base"] == {kind: 30}
-    assert (audit.base_fidelity.exact.n, audit.base_fidelity.exact.point) == (0, None)
-    assert audit.truth.base.balanced_accuracy.point is None

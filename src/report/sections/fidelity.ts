@@ -54,6 +54,8 @@ of them, and a score at most one off for ${within_1.point === null ? 'an unknown
         },
         { head: 'same score', cell: ({ of }) => measured(of.exact, 'share'), numeric: true },
         { head: 'within 1', cell: ({ of }) => measured(of.within_1, 'share'), numeric: true },
+        { head: 'mean distance of values', cell: ({ of }) => measured(of.mean_absolute_error, 'value'), numeric: true },
+        { head: 'bias', cell: ({ of }) => measured(of.bias, 'value'), numeric: true },
         { head: 'n', cell: ({ of }) => count(of.exact.n), numeric: true },
       ],
       graders,
