@@ -17,7 +17,7 @@ def test_agreement_is_about_scores_and_right_or_wrong_about_p_pass():
 
 
 def test_distances_are_about_values_and_agreement_about_scores():
-    # Every digit is the judge's, or 1 for its 0; every expectation is 0.6 below, which rounds to another digit.
+    # Every digit is the judge's, or 1 for its 0; each value is 0.6 below, which rounds to another digit.
     audit = audit_of(np.maximum(JUDGE, 1), above=-0.6)
     at_least_1 = JUDGE >= 1
     assert audit.fidelity.exact.point == pytest.approx(at_least_1.mean())
