@@ -12,6 +12,7 @@ import { startRun } from './run.ts';
 import { type Stopping, stopping } from './stopping.ts';
 import { judgeCost, readAudit, summaryRows, table } from './summary.ts';
 import { type BorrowedUp, borrowUp } from './up/demo-up.ts';
+import { UI_PORT } from './up/dev-server.ts';
 import { pathsOf } from './watch/follow-run.ts';
 import type { RunView } from './watch/run-view.ts';
 import { workflowIdOf } from './watch/view-from-server.ts';
@@ -55,6 +56,8 @@ async function demo(config: Config, options: { run: string; stay: boolean; spec:
     `${paint.bold(`gavel demo ${run}`)}: a policy learns easy polynomials, a judge grades it, a grader learns from the judge.`,
   );
   const up = await borrowUp(config, { stay, stop });
+  // Whether server and Web UI go on when the demo is over.
+  const stays = stay || !up.own;
   let kept = false;
   try {
     if (stop.asked) return EXIT.interrupted;
@@ -62,9 +65,10 @@ async function demo(config: Config, options: { run: string; stay: boolean; spec:
     process.env.TEMPORAL_ADDRESS = up.state.address;
     const server = await connect(config);
     try {
-      const code = await runOn(config, server, { spec, paths, up, stop, began });
-      kept = code !== EXIT.interrupted && (stay || !up.own);
-      return code;
+      const { view, page } = await runOn(config, server, { spec, up, stop });
+      if (view === null) return EXIT.interrupted;
+      kept = stays;
+      return await tell(view, paths, whereUiIs(page, stays ? up.state.ui : null), (Date.now() - began) / 1000);
     } finally {
       await server.close();
     }
@@ -76,32 +80,35 @@ async function demo(config: Config, options: { run: string; stay: boolean; spec:
 
 interface Run {
   spec: Spec;
-  paths: RunPaths;
   up: BorrowedUp;
   stop: Stopping;
-  began: number;
 }
 
-async function runOn(config: Config, server: Server, { spec, paths, up, stop, began }: Run): Promise<number> {
+/** Starts the run and follows it to its end, or to the wish to end, which `view: null` stands for. `page` is its place in the Web UI. */
+async function runOn(
+  config: Config,
+  server: Server,
+  { spec, up, stop }: Run,
+): Promise<{ view: RunView | null; page: string }> {
   if (up.own) await endLeftovers(server, queueOf(config));
   const { workflow_id } = await startRun(server, spec, queueOf(config));
-  const ui = `${up.state.ui}/namespaces/${server.namespace}/workflows/${encodeURIComponent(workflow_id)}`;
-  console.log(`Web UI: ${ui}\n`);
+  const page = `/namespaces/${server.namespace}/workflows/${encodeURIComponent(workflow_id)}`;
+  console.log(`Web UI: ${up.state.ui}${page}\n`);
   const watching = watchRun(config, spec.run, () => stop.asked);
   const view = await Promise.race([watching, stop.promise.then(() => null), up.died]);
   if (!view || stop.asked) {
     await watching.catch(() => null);
     console.log('\nStopping (Ctrl-C again ends at once) ...');
     await cancelRun(server, spec.run);
-    return EXIT.interrupted;
+    return { view: null, page };
   }
-  return tell(view, paths, ui, (Date.now() - began) / 1000);
+  return { view, page };
 }
 
 async function tell(view: RunView, paths: RunPaths, ui: string, seconds: number): Promise<number> {
   if (view.state !== 'done') {
     throw new CliError(
-      `The run ${view.run} ${view.state}: ${view.failure ?? 'no reason is known'}.\nLogs: ${paths.logs}\nWeb UI: ${ui}`,
+      `The run ${view.run} ${view.state}: ${view.failure ?? 'no reason is known'}.\nLogs: ${paths.logs}\nWeb UI  ${ui}`,
     );
   }
   const audit = await readAudit(paths);
@@ -110,6 +117,12 @@ async function tell(view: RunView, paths: RunPaths, ui: string, seconds: number)
   console.log(`Report  ${paths.report.html}\nWeb UI  ${ui}`);
   return EXIT.ok;
 }
+
+/** Where to see the run in the Web UI once the demo is over; `running` is null where the demo takes its server with it. */
+export const whereUiIs = (page: string, running: string | null): string =>
+  running === null
+    ? `ended with the demo; to see the run again: \`npx gavel up\`, then http://127.0.0.1:${UI_PORT}${page}`
+    : `${running}${page}`;
 
 function sayHowToStop({ state, own }: BorrowedUp): void {
   console.log(
@@ -140,7 +153,7 @@ async function endLeftovers(server: Server, queue: string): Promise<void> {
 async function terminate(server: Server, which: string): Promise<void> {
   try {
     for await (const { workflowId } of server.client.workflow.list({
-      query: `ExecutionStatus = "Running" AND ${which}`,
+      query: `ExecutionStatus = "Running" AND (${which})`,
     })) {
       await server.client.workflow.getHandle(workflowId).terminate('gavel demo was stopped');
     }

@@ -7,6 +7,7 @@ import type { Config } from '../../config.ts';
 import { CliError } from '../exit.ts';
 import { portNear } from '../port.ts';
 import type { Stopping } from '../stopping.ts';
+import { SERVER_PORT, UI_PORT } from './dev-server.ts';
 import { readUp, type UpState } from './state.ts';
 
 const cli = fileURLToPath(new URL('../../cli.ts', import.meta.url));
@@ -32,8 +33,8 @@ export async function borrowUp(config: Config, { stay, stop }: { stay: boolean; 
       died: new Promise(() => {}),
       end: async () => {},
     };
-  const port = await portNear(7233);
-  const uiPort = await portNear(8233);
+  const port = await portNear(SERVER_PORT);
+  const uiPort = await portNear(UI_PORT);
   const log = join(config.root, '.gavel/logs/up.log');
   mkdirSync(dirname(log), { recursive: true });
   const file = openSync(log, 'w');

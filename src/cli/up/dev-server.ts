@@ -6,6 +6,10 @@ import { SEARCH_ATTRIBUTES } from '../../temporal/search-attributes.ts';
 import { type Child, startChild } from '../child.ts';
 import { CliError } from '../exit.ts';
 
+/** Ports of Temporal's own dev server: what clients and people try first. */
+export const SERVER_PORT = 7233;
+export const UI_PORT = 8233;
+
 export interface DevServerOptions {
   port: number;
   ui_port: number;

@@ -9,7 +9,7 @@ import { type Child, startChild } from '../child.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { needPort, parsePort } from '../port.ts';
 import { type Stopping, stopping } from '../stopping.ts';
-import { databaseOf, startDevServer } from './dev-server.ts';
+import { databaseOf, SERVER_PORT, startDevServer, UI_PORT } from './dev-server.ts';
 import { ownUp, readUp, removeUp, type UpState, writeUp } from './state.ts';
 
 const cli = fileURLToPath(new URL('../../cli.ts', import.meta.url));
@@ -24,8 +24,8 @@ export function define(program: Command): void {
   program
     .command('up')
     .description('Runs a Temporal dev server on .gavel/temporal.db and a worker on this machine until Ctrl-C.')
-    .option('--port <port>', 'port of the Temporal server', parsePort, 7233)
-    .option('--ui-port <port>', 'port of the Web UI', parsePort, 8233)
+    .option('--port <port>', 'port of the Temporal server', parsePort, SERVER_PORT)
+    .option('--ui-port <port>', 'port of the Web UI', parsePort, UI_PORT)
     .addOption(new Option('--supervised', 'end when standard input ends').hideHelp())
     .action((options: UpOptions) => up(loadConfig(), options));
 }
