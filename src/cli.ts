@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { EXIT, exitHelp } from './cli/exit.ts';
 import { endWithWrapper } from './cli/lifeline.ts';
 import { printError } from './cli/print-error.ts';
+import { keepFilesPrivate } from './process/private-files.ts';
 
 interface CommandEntry {
   name: string;
@@ -131,6 +132,7 @@ export async function program(called: string | undefined): Promise<Command> {
 async function main(): Promise<void> {
   // A reader that has seen enough (`gavel traces RUN | head`) closes the pipe; that is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  keepFilesPrivate();
   endWithWrapper();
   const [first, second] = process.argv.slice(2);
   try {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { loadConfig } from '../config.ts';
 import { GatewayConfig, type GatewayEvent } from '../contracts/gateway.ts';
 import { failpoint } from '../failpoints.ts';
+import { keepFilesPrivate } from '../process/private-files.ts';
 import { errorLine } from './error-line.ts';
 import { startGateway } from './server.ts';
 
@@ -18,6 +19,7 @@ function readConfig(path: string | undefined): GatewayConfig {
   return parsed.data;
 }
 
+keepFilesPrivate();
 try {
   const gateway = await startGateway(readConfig(process.argv[2]), loadConfig().api_key ?? '', emit);
   const stop = (): void => {

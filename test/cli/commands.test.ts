@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { gavel, makeRoot } from './gavel.ts';
@@ -161,6 +161,8 @@ describe('gavel root', () => {
       expect(code).toBe(0);
       const id = /UUID +(\S+)/.exec(stdout)?.[1] ?? '';
       expect(stdout).toContain(root);
+      // As all that a command and its children write: for this user alone.
+      expect(statSync(join(root, '.gavel-root')).mode & 0o777).toBe(0o600);
       const queue = await gavel(['root', '--queue'], { GAVEL_ROOT: root });
       expect(queue.stdout).toBe(`gavel-${id.slice(0, 8)}\n`);
       expect((await gavel(['root', '--new', '--queue'], { GAVEL_ROOT: root })).stdout).toBe(queue.stdout);

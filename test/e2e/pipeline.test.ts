@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -58,6 +58,13 @@ describe('a run from end to end', () => {
     expect(end.failure).toBeNull();
     expect(end.state).toBe('done');
     expect(end.interruptions.latest.map(({ what }) => what)).toContain('trainer');
+  });
+
+  it('is closed to other users, file by file', () => {
+    const { dir } = runPaths(sandbox.root, RUN);
+    const all = readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name));
+    const open = [dir, ...all].filter((path) => (statSync(path).mode & 0o077) !== 0);
+    expect(open).toEqual([]);
   });
 
   it('keeps every trace once, and every committed rollout names its trace', async () => {

@@ -28,6 +28,11 @@ RUBRIC = "rubric.yaml"
 Row = TypeVar("Row", bound=BaseModel)
 
 
+def keep_files_private() -> None:
+    """Close the files and folders that this process makes from here on to all but its user."""
+    os.umask(0o077)
+
+
 class Superseded(Exception):
     """A newer epoch of the stage exists: nothing that this process writes counts any more."""
 

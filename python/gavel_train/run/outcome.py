@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from gavel_train.contracts import Outcome, StageRequest
 from gavel_train.run import lifetime, progress
-from gavel_train.run.directory import Superseded, write_atomically
+from gavel_train.run.directory import Superseded, keep_files_private, write_atomically
 
 Status = Literal["done", "preempted", "bad_request", "judge_away", "failed"]
 EXIT_CODES: dict[Status, int] = {
@@ -56,6 +56,7 @@ def run_stage(stage: str, body: Callable[[StageRequest, Path], None]) -> NoRetur
     if len(sys.argv) != 2:
         print(f"usage: python -m gavel_train.{stage} EPOCH_DIR", file=sys.stderr)
         raise SystemExit(2)
+    keep_files_private()
     epoch_dir = Path(sys.argv[1]).resolve()
     progress.claim_stdout()
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gavel_train.contracts import Outcome, PromptRow, Spec
-from gavel_train.run.directory import write_atomically, write_rows
+from gavel_train.run.directory import keep_files_private, write_atomically, write_rows
 from gavel_train.run.outcome import EXIT_CODES, BadRequest, outcome_of
 from gavel_train.tasks import make_splits
 
@@ -66,6 +66,7 @@ def _run() -> int:
     if len(sys.argv) != 2:
         print("usage: python -m gavel_train.run.prepare RUN_DIR", file=sys.stderr)
         return EXIT_CODES["bad_request"]
+    keep_files_private()
     run_dir = Path(sys.argv[1]).resolve()
     data = run_dir / "data"
     try:

@@ -23,13 +23,14 @@ def run_dir(tmp_path):
     return make
 
 
-def run(folder, root):
+def run(folder, root, umask=-1):
     return subprocess.run(
         [sys.executable, "-m", "gavel_train.run.prepare", str(folder)],
         env={"GAVEL_ROOT": str(root), "PYTHONPATH": ".", "PATH": ""},
         capture_output=True,
         text=True,
         timeout=120,
+        umask=umask,
     )
 
 
@@ -75,3 +76,12 @@ def test_a_prompt_in_two_splits_is_refused():
         prepare.check_disjoint({"train": [row("1", "a")], "audit": [row("2", "a")]})
     with pytest.raises(BadRequest, match="Expected each id once"):
         prepare.check_disjoint({"train": [row("1", "a"), row("1", "b")]})
+
+
+def test_what_a_process_of_a_run_writes_is_closed_to_other_users(tmp_path, run_dir):
+    folder = run_dir(task=POLY)
+    done = run(folder, tmp_path, umask=0o022)
+    assert done.returncode == 0, done.stderr
+    data = folder / "data"
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in [data, *data.iterdir()]}
+    assert modes == {"data": "0o700"} | {path.name: "0o600" for path in data.iterdir()}
