@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Config, pythonEnv } from '../config.ts';
@@ -15,6 +16,7 @@ import { type VllmOptions, vllmCommand } from '../serving/engines/vllm.ts';
 import { locateModel, modelDigest, servedName } from '../serving/identity.ts';
 import { type HeldKey, holdKey } from '../serving/key-file.ts';
 import type { ServedModel } from '../serving/served-model.ts';
+import { makeSocketFolder } from '../serving/socket-folder.ts';
 import { InterruptionLog } from './interruption-log.ts';
 import { LiveView } from './live-view.ts';
 import { stageTag } from './tags.ts';
@@ -69,6 +71,7 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
   }
   const { live, stopBeating } = view(server);
   let child: Child | null = null;
+  let sockets: string | null = null;
   let own: Endpoint | null = null;
   let held: HeldKey | null = null;
   try {
@@ -82,7 +85,8 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
     const logPath = paths.log(`vllm-${role}-${server.attempt}`);
     const name = servedName(location, role, server.run);
     held = await holdKey();
-    child = start(server, { location, served_name: name, port, api_key: held.key }, logPath);
+    sockets = await makeSocketFolder();
+    child = start(server, { location, served_name: name, port, api_key: held.key }, logPath, sockets);
     live.running('vllm', child.pid);
     const model_digest = await modelDigest(location, server.signal);
     await untilHealthy(server, child, port, logPath);
@@ -110,7 +114,7 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
     stopBeating();
     // A disk that fails must not keep the server from being stopped.
     if (own) await withdrawEndpoint(paths, role, own).catch(() => undefined);
-    await child?.stop(STOP_GRACE_MS);
+    await child?.stop(STOP_GRACE_MS).finally(() => sockets && rm(sockets, { recursive: true, force: true }));
     await held?.release().catch(() => undefined);
   }
 }
@@ -136,6 +140,7 @@ function start(
   server: ModelServerRun,
   as: Pick<VllmOptions, 'location' | 'served_name' | 'port' | 'api_key'>,
   logPath: string,
+  sockets: string,
 ): Child {
   const { config, served, gpus } = server;
   const { args, env } = vllmCommand({ ...as, host: HOST, serve: served.serve, allow_args: config.allow_args, gpus });
@@ -145,7 +150,7 @@ function start(
     command: config.python,
     args,
     cwd: config.root,
-    env: { ...pythonEnv(config, as.location.kind === 'folder'), ...env },
+    env: { ...pythonEnv(config, as.location.kind === 'folder'), ...env, VLLM_RPC_BASE_PATH: sockets },
   };
   return startChild({ ...command, logPath, tag, onEvent: () => undefined });
 }

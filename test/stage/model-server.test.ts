@@ -123,6 +123,18 @@ describe('serveUntilAborted', () => {
     expect(existsSync(dirname(file))).toBe(false);
   });
 
+  it('takes the sockets of a vLLM that was killed with it', async () => {
+    const a = serve('a', 1000);
+    a.load();
+    await a.isPublished();
+    const environment = readFileSync(`/proc/${a.vllm()}/environ`, 'utf8');
+    const sockets = /VLLM_RPC_BASE_PATH=([^\0]+)/.exec(environment)?.[1] ?? '';
+    expect(readdirSync(sockets)).toHaveLength(1);
+    process.kill(a.vllm() as number, 'SIGKILL');
+    expect(await a.end).toMatchObject({ type: 'ModelServerDied' });
+    expect(existsSync(sockets)).toBe(false);
+  });
+
   it('ends, and leaves the endpoint of the newer one alone, where it loads while another takes over', async () => {
     const a = serve('a', 1000);
     await a.started();
