@@ -22,7 +22,13 @@ export const shared = (summary: string) =>
   });
 
 /** A word to the disk: retried at once where the worker that took it up has gone silent. */
-export const brief = (summary: string) => proxyActivities<Activities>({ startToCloseTimeout: '5s', summary, retry });
+export const brief = (summary: string) =>
+  proxyActivities<Activities>({
+    startToCloseTimeout: '5s',
+    summary,
+    // A minute; a disk that is broken for longer must not keep a stage from ending.
+    retry: { ...retry, maximumAttempts: 20 },
+  });
 
 /** Waiting for GPUs may take days; the heartbeat tells a waiting worker from a dead one. */
 export const reserve = (limits: LimitsSpec, summary: string) =>

@@ -130,7 +130,10 @@ export class StageControl {
     const { run, stage } = this;
     // A cancellation that came through a handler would close the workflow at once, before its children have ended.
     await CancellationScope.nonCancellable(() =>
-      brief(`Ask the attempt to end: ${reason}`).askToStop({ run, stage, reservation, reason }),
+      brief(`Ask the attempt to end: ${reason}`)
+        .askToStop({ run, stage, reservation, reason })
+        // A failure here would fail the stage; the attempt goes on, and what is asked holds for the next one.
+        .catch(() => undefined),
     );
   }
 

@@ -33,12 +33,16 @@ const { plan, ...rest } = knownRun(base);
 const known = { ...rest, plan: { ...plan, spec_digest: specDigest(base), serves_judge: false } };
 
 /** Runs the workflow `grpo` alone with `attempt` as its training; returns how it failed and how many attempts it made. */
-async function failing(id: string, attempt: (input: never) => Promise<unknown>) {
+async function failing(
+  id: string,
+  attempt: (input: never) => Promise<unknown>,
+  releaseNode: () => Promise<void> = async () => undefined,
+) {
   let attempts = 0;
   const activities = {
     readRun: async () => known,
     reserveNode: async () => ({ node: 'a', task_queue: 'gavel-node-a', gpus: [] }),
-    releaseNode: async () => undefined,
+    releaseNode,
     trainGrpo: async (input: never) => {
       attempts += 1;
       return attempt(input);
@@ -86,6 +90,17 @@ describe('attempts that fail before they begin', { timeout: 120_000 }, () => {
     expect(cause).toMatchObject({ type: 'NoProgress' });
     expect(attempts).toBe(3);
   });
+});
+
+it('ends in NoProgress although the broken disk keeps the node from being given back', {
+  timeout: 120_000,
+}, async () => {
+  const broken = async () => {
+    throw new Error('EIO: i/o error');
+  };
+  const { attempts, cause } = await failing('no-release', broken, broken);
+  expect(cause).toMatchObject({ type: 'NoProgress' });
+  expect(attempts).toBe(3);
 });
 
 describe('attempts that end otherwise', { timeout: 120_000 }, () => {
