@@ -1,5 +1,6 @@
 import { readSpec } from '../src/run-directory/create-run.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
+import { renderingGateway } from '../src/stage/gateway-settings.ts';
 import { runStage } from '../src/stage/run-stage.ts';
 import { channels, type Dependencies } from './dependencies.ts';
 import { refuseIfGivenUp } from './still-asked.ts';
@@ -11,6 +12,7 @@ export const trainSft = (dependencies: Dependencies) =>
     const { config } = dependencies;
     await refuseIfGivenUp(dependencies.client);
     const spec = await readSpec(runPaths(config.root, run), spec_digest);
-    const stage = { config, spec, stage: 'sft', gpus, reservation, gateway: null, secrets: {} } as const;
+    const gateway = renderingGateway.bind(null, spec);
+    const stage = { config, spec, stage: 'sft', gpus, reservation, gateway, secrets: {} } as const;
     return summary(await runStage({ ...channels(dependencies, run), ...stage }));
   };

@@ -9,7 +9,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import * as audit from '../src/contracts/audit.ts';
+import * as exporting from '../src/contracts/export.ts';
 import * as interruption from '../src/contracts/interruption.ts';
+import * as messages from '../src/contracts/messages.ts';
 import * as mode from '../src/contracts/mode.ts';
 import * as rubric from '../src/contracts/rubric.ts';
 import * as auditSection from '../src/contracts/spec/audit.ts';
@@ -45,6 +47,8 @@ const target = {
 /** The modules whose exported schemas Python reads or writes; each exported schema keeps its own name there. */
 const modules = [
   rubric,
+  messages,
+  exporting,
   mode,
   auditSection,
   baseSection,

@@ -470,6 +470,7 @@ class LedgerSegment(BaseModel):
         extra="forbid",
     )
     path: Annotated[str, Field(description="Under the run directory.")]
+    stage: Literal["grpo", "sft", "audit", "serve"]
     bytes: Annotated[int, Field(ge=1)]
 
 
@@ -967,6 +968,49 @@ class Rubric(BaseModel):
         ),
     ] = 0.5
     modes: RubricModes
+
+
+class MessagesRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    mode: Literal["reasoned", "single_token"]
+    prompt: str
+    completion: str
+    ground_truth: Annotated[
+        str | None,
+        Field(description="Shown only if the rubric is reference-guided; then it must be there."),
+    ] = None
+
+
+class RenderedMessages(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    messages: Annotated[list[Message], Field(min_length=1)]
+    answer_prefix: Annotated[
+        str | None,
+        Field(description="What the reply begins with, given and not generated; null: nothing."),
+    ]
+
+
+class ExportRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    run_dir: str
+    format: Literal["verl", "sft", "openai"]
+    out: str
+    split: Annotated[
+        Literal["train", "eval", "audit"],
+        Field(description="format verl: which prompts."),
+    ] = "train"
+    force: Annotated[bool, Field(description="Replace the file where there is one.")] = False
+    ledger: Annotated[list[LedgerSegment], Field(description="What of the ledger counts.")]
+    gateway_url: Annotated[
+        AnyUrl,
+        Field(description="A gateway that renders the rubric of the run. Its key is in GAVEL_API_KEY."),
+    ]
 
 
 class AuditSpec(BaseModel):

@@ -31,6 +31,8 @@ class FakeGateway:
         self.segment.parent.mkdir(parents=True, exist_ok=True)
         self.stage = stage
         self.asked: list[dict] = []
+        # Requests for messages, answered.
+        self.rendered = 0
         self.score = lambda request: digest_of(request["completion"]) % 10
         self.delay_s = 0.0
         # Requests that get no answer for as long as this says so.
@@ -106,6 +108,11 @@ class FakeGateway:
                     status, answer = 401, error("key", "bad_key")
                 elif gateway.answer_with is not None:
                     status, answer = gateway.answer_with
+                elif self.path == "/v1/messages":
+                    from tiny_run import rendered
+
+                    gateway.rendered += 1
+                    status, answer = 200, rendered(request)
                 else:
                     status, answer = 200, gateway.grade(request)
                 body = json.dumps(answer).encode()
@@ -184,7 +191,7 @@ def make_tree(root: Path, model: Path) -> Path:
     (root / "model").symlink_to(model)
     data = root / "runs" / "tiny" / "data"
     data.mkdir(parents=True)
-    (data.parent / "rubric.yaml").write_text(RUBRIC)
+    (data.parent / "rubric.json").write_text(json.dumps(RUBRIC))
     sizes = {"train": 8, "eval": 4, "audit": 4}
     start = 0
     for split, size in sizes.items():

@@ -4,21 +4,26 @@ import hashlib
 import json
 import random
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from gavel_train.contracts import Spec
+from gavel_train.contracts import LedgerSegment, MessagesRequest, RenderedMessages, Spec
 
-RUBRIC = """
-name: sums
-frame: none
-scores: {0: wrong, 9: right}
-modes:
-  reasoned: {messages: [{role: user, content: "{{prompt}}\\n{{completion}}\\nThink."}]}
-  single_token: {messages: [{role: user, content: "{{prompt}}\\n{{completion}}\\nScore only."}]}
-"""
+ASKS = {"reasoned": "Think.", "single_token": "Score only."}
+
+RUBRIC = {
+    "name": "sums",
+    "frame": "none",
+    "reference_guided": False,
+    "scores": {"0": "wrong", "9": "right"},
+    "modes": {
+        mode: {"messages": [{"role": "user", "content": "{{prompt}}\n{{completion}}\n" + ask}]}
+        for mode, ask in ASKS.items()
+    },
+}
 
 TEMPLATE = (
     "{%- for message in messages -%}<|{{ message.role }}|>{{ message.content }}"
@@ -201,6 +206,25 @@ def resolved_spec(**sections) -> dict:
     return Spec.model_validate(given).model_dump(mode="json")
 
 
+def ledger_of(run_dir: Path) -> list[LedgerSegment]:
+    """All bytes of all segments, as a worker says that they count."""
+    return [
+        LedgerSegment(path=f"traces/{path.name}", stage=path.name.split("-")[0], bytes=path.stat().st_size)
+        for path in sorted((run_dir / "traces").glob("*.jsonl"))
+        if path.stat().st_size > 0
+    ]
+
+
+def rendered(request: dict) -> dict:
+    """What a gateway answers to POST /v1/messages under RUBRIC."""
+    content = f"{request['prompt']}\n{request['completion']}\n{ASKS[request['mode']]}"
+    return {"messages": [{"role": "user", "content": content}], "answer_prefix": None}
+
+
+def render(requests: Sequence[MessagesRequest]) -> list[RenderedMessages]:
+    return [RenderedMessages.model_validate(rendered(request.model_dump())) for request in requests]
+
+
 def write_request(
     root: Path,
     stage: str,
@@ -222,7 +246,7 @@ def write_request(
         "run_dir": "runs/tiny",
         "resume_from": None if resume_from is None else str(resume_from),
         "gateway_url": gateway_url,
-        "ledger": [],
+        "ledger": [segment.model_dump() for segment in ledger_of(run_dir)],
         "models": {
             role: {"path": str(root / spec[role]["model"]), "revision": None} for role in ("policy", "base")
         },
@@ -235,7 +259,7 @@ def write_request(
 def make_root(root: Path, traces: list[dict] | None = None) -> Path:
     """A GAVEL_ROOT with a rubric, a model and the ledger of run `tiny`."""
     (root / "runs/tiny").mkdir(parents=True, exist_ok=True)
-    (root / "runs/tiny/rubric.yaml").write_text(RUBRIC)
+    (root / "runs/tiny/rubric.json").write_text(json.dumps(RUBRIC))
     make_model(root / "model")
     write_segment(root / "runs" / "tiny", "grpo-e1-000001.jsonl", traces or sums(24, 3))
     take_epoch(root / "runs" / "tiny", "grpo", 1)

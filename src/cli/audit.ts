@@ -8,7 +8,7 @@ import { Audit, ExternalAuditRequest } from '../contracts/audit.ts';
 import { GradingMode } from '../contracts/mode.ts';
 import { Outcome } from '../contracts/stage.ts';
 import { startGateway } from '../gateway/server.ts';
-import { loadRubric } from '../judging/rubric.ts';
+import { canonicalRubric, loadRubric } from '../judging/rubric.ts';
 import { claimEpoch } from '../run-directory/claim-epoch.ts';
 import { readContract, readContractIfAny, writeAtomic } from '../run-directory/files.ts';
 import { pathsIn } from '../run-directory/paths.ts';
@@ -73,6 +73,7 @@ async function audit(config: Config, options: AuditOptions): Promise<number> {
   await mkdir(out, { recursive: true });
   // A number of its own: two audits into one folder share what is paid for, and neither writes the other's segments.
   const epoch = await claimEpoch(folder.stage('audit'));
+  await writeAtomic(folder.rubric, canonicalRubric(rubric));
   const key = randomBytes(24).toString('base64url');
   const gateway = await startGateway(gatewayConfig(out, epoch, options), key, (event) => {
     if (event.event === 'waiting')
@@ -144,7 +145,7 @@ function gatewayConfig(run_dir: string, epoch: number, options: AuditOptions) {
     run_dir,
     stage: 'audit' as const,
     epoch,
-    rubric: resolve(options.rubric),
+    rubric: pathsIn(run_dir).rubric,
     roles: judge ? { grader, judge } : { grader },
   };
 }

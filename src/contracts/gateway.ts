@@ -46,7 +46,7 @@ export const GatewayConfig = z.strictObject({
   epoch: z.int().min(1).describe('Its segments carry this number, which nobody else took.'),
   host: z.string().default('127.0.0.1'),
   port: z.int().min(0).max(65535).default(0).describe('0: any free port.'),
-  rubric: z.string().nullable().default(null).describe('Path of the rubric; null: chat only, /v1/grade answers 400.'),
+  rubric: z.string().nullable().default(null).describe('Path of rubric.json; null: chat only, /v1/grade answers 400.'),
   tokenizers: z
     .array(z.string())
     .default([])

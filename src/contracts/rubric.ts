@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What is graded and what each score 0-9 means; a YAML file, one per task or criterion. */
+/** What is graded and what each score 0-9 means; YAML for people, rubric.json in a run directory. */
 
 export const MessageTemplate = z.strictObject({
   role: z.enum(['system', 'user']),

@@ -11,6 +11,7 @@ const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 /** A segment of the ledger, and how many of its first bytes count. */
 export const LedgerSegment = z.strictObject({
   path: z.string().describe('Under the run directory.'),
+  stage: StageName,
   bytes: z.int().min(1),
 });
 

@@ -1,9 +1,9 @@
 import type { Grade, GradeRequest, StageName } from '../contracts/trace.ts';
-import { guardedPrompting } from '../judging/guard.ts';
 import { combine } from '../judging/panel.ts';
 import type { LoadedRubric } from '../judging/rubric.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { badRequest } from './errors.ts';
+import { promptingOf, rubricOf } from './prompting.ts';
 import type { Role, Upstream } from './upstream.ts';
 import { type Call, callOf, Voter } from './vote.ts';
 
@@ -65,16 +65,10 @@ export class Grader {
   }
 
   async #prepare(request: GradeRequest, upstream: Upstream): Promise<Call> {
-    if (!this.#rubric)
-      throw badRequest('Expected a gateway with a rubric; this one was started for chat only.', 'no_rubric');
-    const { rubric, digest } = this.#rubric;
-    const { prompt, completion, ground_truth, occasion } = request;
-    if (rubric.reference_guided && ground_truth === null) {
-      throw badRequest(`ground_truth: Expected text, because rubric "${rubric.name}" is reference-guided, got null.`);
-    }
+    const { rubric, digest } = rubricOf(this.#rubric);
     const mode = request.mode ?? upstream.config.mode;
-    const subject = { prompt, completion, ground_truth };
-    const { altered, ...prompting } = guardedPrompting(rubric, mode, subject, this.#control);
+    const { occasion } = request;
+    const { altered, ...prompting } = promptingOf(rubric, this.#control, mode, request);
     const { model, model_digest } = await upstream.identity();
     const question = { model, model_digest, rubric_digest: digest, mode, messages: prompting.messages };
     return callOf({ request, occasion, upstream, question, altered, scale: rubric }, prompting);

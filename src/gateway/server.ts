@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { serve } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import type { z } from 'zod';
 import {
   GatewayConfig,
   type GatewayConfigInput,
@@ -10,9 +11,10 @@ import {
   type GatewayRole,
   type RoleStats,
 } from '../contracts/gateway.ts';
+import { MessagesRequest, type RenderedMessages } from '../contracts/messages.ts';
 import { GradeRequest } from '../contracts/trace.ts';
 import { controlStrings } from '../judging/control-strings.ts';
-import { loadRubric } from '../judging/rubric.ts';
+import { type LoadedRubric, readRubric } from '../judging/rubric.ts';
 import { PLAIN_SCALE } from '../judging/value.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { chat } from './chat.ts';
@@ -23,6 +25,7 @@ import { errorLine } from './error-line.ts';
 import { badRequest, GatewayError } from './errors.ts';
 import { Grader } from './grade.ts';
 import { findModel, listModels } from './models.ts';
+import { promptingOf, rubricOf } from './prompting.ts';
 import { type Role, Upstream } from './upstream.ts';
 
 /** Several times the longest context of today's judges as text; more is a mistake or an attack. */
@@ -51,18 +54,20 @@ export async function startGateway(
 ): Promise<Gateway> {
   if (key === '') throw new Error('Expected a key in GAVEL_API_KEY, got nothing: a gateway never runs without one.');
   const config = GatewayConfig.parse(input);
-  const rubric = config.rubric === null ? null : loadRubric(config.rubric);
+  const rubric = config.rubric === null ? null : readRubric(config.rubric);
   const upstreams = startUpstreams(config, emit);
   const { run, stage, epoch, run_dir } = config;
-  const ledger = await Ledger.open({ run_dir, stage, epoch });
-  const grader = new Grader({ run, stage }, rubric, controlStrings(config.tokenizers), ledger, upstreams);
+  const control = controlStrings(config.tokenizers);
+  // A gateway without a role only renders: indexing a large ledger for it would take minutes.
+  const ledger = Object.keys(upstreams).length > 0 ? await Ledger.open({ run_dir, stage, epoch }) : null;
+  const grader = ledger && new Grader({ run, stage }, rubric, control, ledger, upstreams);
   const recorders = new Map<Upstream, ChatRecorder>();
-  if (config.record_chat) {
+  if (ledger && config.record_chat) {
     for (const upstream of Object.values(upstreams))
       recorders.set(upstream, new ChatRecorder({ run, stage }, ledger, upstream, rubric?.rubric ?? PLAIN_SCALE));
   }
   const stats = () => statsOf(upstreams);
-  const app = routes({ key, grader, upstreams, recorders, stats });
+  const app = routes({ key, grader, rubric, control, upstreams, recorders, stats });
   const server = await listen(app, config);
   const { port } = server.address() as { port: number };
   const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
@@ -74,7 +79,7 @@ export async function startGateway(
     server.close();
     server.closeAllConnections();
     for (const upstream of Object.values(upstreams)) upstream.close();
-    await ledger.close();
+    await ledger?.close();
   };
   return {
     url,
@@ -107,13 +112,17 @@ function startUpstreams(config: GatewayConfig, emit: (event: GatewayEvent) => vo
 
 interface Parts {
   key: string;
-  grader: Grader;
+  /** null: no role is served. */
+  grader: Grader | null;
+  rubric: LoadedRubric | null;
+  /** Finds what no graded text may spell. */
+  control: RegExp;
   upstreams: Upstreams;
   recorders: Map<Upstream, ChatRecorder>;
   stats: () => Record<string, RoleStats>;
 }
 
-function routes({ key, grader, upstreams, recorders, stats }: Parts): Hono {
+function routes({ key, grader, rubric, control, upstreams, recorders, stats }: Parts): Hono {
   const app = new Hono();
   const expected = digest(`Bearer ${key}`);
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
@@ -133,12 +142,14 @@ function routes({ key, grader, upstreams, recorders, stats }: Parts): Hono {
   app.use('/v1/*', bodyLimit({ maxSize: BODY_BYTES, onError: tooBig }));
 
   app.post('/v1/grade', async (c) => {
-    const parsed = GradeRequest.safeParse(await jsonBody(c));
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0];
-      throw badRequest(`${issue?.path.join('.') || 'body'}: ${issue?.message}`);
-    }
-    return c.json(await grader.grade(parsed.data));
+    const request = await bodyOf(c, GradeRequest);
+    if (!grader) throw badRequest('role: Expected a gateway that serves a role, got one that only renders.', 'no_role');
+    return c.json(await grader.grade(request));
+  });
+  app.post('/v1/messages', async (c) => {
+    const request = await bodyOf(c, MessagesRequest);
+    const { messages, answer_prefix } = promptingOf(rubricOf(rubric).rubric, control, request.mode, request);
+    return c.json({ messages, answer_prefix } satisfies RenderedMessages);
   });
   app.post('/v1/chat/completions', async (c) => {
     const body = (await jsonBody(c)) as ChatBody;
@@ -167,6 +178,13 @@ function routes({ key, grader, upstreams, recorders, stats }: Parts): Hono {
     ).toResponse();
   });
   return app;
+}
+
+async function bodyOf<Schema extends z.ZodType>(c: Context, schema: Schema): Promise<z.output<Schema>> {
+  const parsed = schema.safeParse(await jsonBody(c));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw badRequest(`${issue?.path.join('.') || 'body'}: ${issue?.message}`);
 }
 
 async function jsonBody(c: Context): Promise<unknown> {

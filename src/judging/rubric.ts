@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
 import type { GradingMode } from '../contracts/mode.ts';
 import { Rubric } from '../contracts/rubric.ts';
 import { canonicalJson, sha256 } from '../ledger/key.ts';
@@ -19,7 +20,7 @@ export class RubricError extends Error {
 const KNOWN = ['prompt', 'completion', 'frame', 'scores', 'ground_truth'];
 const MODES = ['reasoned', 'single_token'] as const;
 
-/** Reads and checks a rubric (YAML or JSON). Throws RubricError. */
+/** Reads and checks a rubric that a person wrote (YAML or JSON). Throws RubricError. */
 export function loadRubric(path: string): LoadedRubric {
   let text: string;
   try {
@@ -47,6 +48,29 @@ export function loadRubric(path: string): LoadedRubric {
   for (const mode of MODES) checkTemplate(parsed.data, mode, fail);
   return { rubric: parsed.data, digest: sha256(canonicalJson(parsed.data)) };
 }
+
+/**
+ * Reads what `prepare` wrote: the canonical JSON of a rubric that was checked then. A gateway reads nothing else, so that what is asked
+ * is what the run directory holds. Throws RubricError.
+ */
+export function readRubric(path: string): LoadedRubric {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new RubricError(`${path}: Expected the rubric of the run, got ${(error as NodeJS.ErrnoException).code}.`);
+  }
+  try {
+    const rubric = Rubric.parse(JSON.parse(text));
+    return { rubric, digest: sha256(canonicalJson(rubric)) };
+  } catch (error) {
+    const problem = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+    throw new RubricError(`${path}: Expected the rubric that prepare wrote (JSON): ${problem.replaceAll('\n', ' ')}`);
+  }
+}
+
+/** A rubric as a run directory holds it. */
+export const canonicalRubric = ({ rubric }: LoadedRubric): string => `${canonicalJson(rubric)}\n`;
 
 type Fail = (field: (string | number)[], message: string) => never;
 

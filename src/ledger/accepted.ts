@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { EpochRecord } from '../contracts/stage.ts';
+import { join, relative } from 'node:path';
+import type { EpochRecord, LedgerSegment } from '../contracts/stage.ts';
 import { StageName } from '../contracts/trace.ts';
 import { newestEpoch, newestRecord } from '../run-directory/epoch-records.ts';
 import { completeBytes, orNull } from '../run-directory/files.ts';
@@ -58,4 +58,11 @@ export async function acceptedSegments(run_dir: string): Promise<Segment[]> {
     segments.push({ ...place, stage: stage.data, n, accepted });
   }
   return segments.sort((a, b) => a.stage.localeCompare(b.stage) || a.epoch - b.epoch || a.n - b.n);
+}
+
+/** What counts of these segments, in the words of a request: how Python is given the result of the rule. */
+export function whatCounts(run_dir: string, segments: Segment[]): LedgerSegment[] {
+  return segments
+    .filter(({ accepted }) => accepted > 0)
+    .map(({ path, stage, accepted }) => ({ path: relative(run_dir, path), stage, bytes: accepted }));
 }

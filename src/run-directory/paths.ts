@@ -96,7 +96,7 @@ export function pathsIn(dir: string) {
   return {
     dir,
     spec: join(dir, 'spec.json'),
-    rubric: join(dir, 'rubric.yaml'),
+    rubric: join(dir, 'rubric.json'),
     run_json: join(dir, 'run.json'),
     data: {
       dir: data,

@@ -30,7 +30,12 @@ export function auditGateway(spec: Spec, paths: RunPaths, epoch: number): Gatewa
   return GatewayConfig.parse({ ...common(spec, paths, 'audit', epoch), roles } satisfies Settings);
 }
 
-function common(spec: Spec, paths: RunPaths, stage: 'grpo' | 'audit', epoch: number): Omit<Settings, 'roles'> {
+/** Gateway of SFT: it grades nothing, and renders what the grader will be asked with. */
+export function renderingGateway(spec: Spec, paths: RunPaths, epoch: number): GatewayConfig {
+  return GatewayConfig.parse({ ...common(spec, paths, 'sft', epoch), roles: {} } satisfies Settings);
+}
+
+function common(spec: Spec, paths: RunPaths, stage: 'grpo' | 'sft' | 'audit', epoch: number): Omit<Settings, 'roles'> {
   return {
     run: spec.run,
     run_dir: paths.dir,

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { type Config, pythonEnv } from '../config.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { Outcome } from '../contracts/stage.ts';
 import type { Heartbeat } from '../contracts/status.ts';
 import { failure, invalidSpec } from '../failures.ts';
+import { canonicalRubric, loadRubric } from '../judging/rubric.ts';
 import { lastError } from '../process/last-error.ts';
 import { startChild } from '../process/start-child.ts';
 import { withoutQuotes } from '../process/without-quotes.ts';
@@ -35,7 +35,8 @@ export async function prepareRunDirectory(prepare: Prepare): Promise<string> {
   if (problems.length > 0) throw invalidSpec(problems);
   const fill = async (building: RunPaths) => {
     // The run's own copy: an edit of the file between two stages must not change what is asked.
-    await writeAtomic(building.rubric, await readFile(resolveUnder(config.root, spec.judge.rubric)));
+    const rubric = loadRubric(resolveUnder(config.root, spec.judge.rubric));
+    await writeAtomic(building.rubric, canonicalRubric(rubric));
     await makePrompts(prepare, building);
     prepare.signal.throwIfAborted();
     await prepare.stillAsked();

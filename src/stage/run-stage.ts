@@ -95,26 +95,21 @@ async function trainAndRead(attempt: Attempt): Promise<StageResult> {
   const { config, spec, stage } = run;
   const { epoch, dir } = taken;
   const tag = `${stageTag(config.node, paths, stage)}/e${epoch}`;
-  if (run.gateway) {
-    if (stage === 'grpo') await publishOutsideJudge(spec.judge, paths);
-    const logPath = paths.log(`gateway-${stage}-e${epoch}`);
-    const { secrets } = run;
-    const gateway = run.gateway(paths, epoch);
-    attempt.gateway = await startGatewayChild({
-      signal: run.signal,
-      ended: run.ended,
-      config,
-      secrets,
-      gateway,
-      paths,
-      stage,
-      dir,
-      logPath,
-      tag,
-      live,
-      interruptions,
-    });
-  }
+  if (stage === 'grpo') await publishOutsideJudge(spec.judge, paths);
+  attempt.gateway = await startGatewayChild({
+    signal: run.signal,
+    ended: run.ended,
+    config,
+    secrets: run.secrets,
+    gateway: run.gateway(paths, epoch),
+    paths,
+    stage,
+    dir,
+    logPath: paths.log(`gateway-${stage}-e${epoch}`),
+    tag,
+    live,
+    interruptions,
+  });
   await writeAtomic(paths.stage(stage).epoch(epoch).request, requestOf(attempt));
   const logPath = paths.log(`${stage}-e${epoch}`);
   const thin = commitThinning(stage, spec);
@@ -123,7 +118,7 @@ async function trainAndRead(attempt: Attempt): Promise<StageResult> {
   const child = startTrainer(attempt, logPath, tag, events.take);
   const oomKills = oomKillsSince(child.pid, config.oom_counter);
   live.running('trainer', child.pid);
-  const gone = attempt.gateway?.gone;
+  const { gone } = attempt.gateway;
   const ended: Ended = await watchTrainer({ child, paths, stage, run, live, limits: spec.limits, gone, events });
   await events.settled();
   // Its cause is noted where every abort ends.

@@ -29,8 +29,8 @@ export interface StageRun {
   beat: (beat: Heartbeat) => void;
   onCommit: (progress: ProgressSignal) => void;
   onInterruption: (totals: InterruptionTotals) => void;
-  /** The gateway that the stage grades through; null for a stage that grades nothing. */
-  gateway: ((paths: RunPaths, epoch: number) => GatewayConfig) | null;
+  /** The gateway that the stage grades through, or has messages rendered by. */
+  gateway: (paths: RunPaths, epoch: number) => GatewayConfig;
   /** Environment variables that hold the judge's key. */
   secrets: Record<string, string>;
 }

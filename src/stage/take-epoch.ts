@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { relative } from 'node:path';
 import type { EpochRecord, LedgerSegment } from '../contracts/stage.ts';
 import type { StageName } from '../contracts/trace.ts';
-import { acceptedSegments } from '../ledger/accepted.ts';
+import { acceptedSegments, whatCounts } from '../ledger/accepted.ts';
 import { findMissing, newlyMissing } from '../ledger/missing.ts';
 import type { Segment } from '../ledger/segment.ts';
 import { verifyLedger } from '../ledger/verify.ts';
@@ -80,9 +79,7 @@ async function describeEpoch(
     missing_traces: missing?.traces ?? 0,
   } satisfies EpochRecord);
   await assertNewest(paths, name, epoch);
-  const ledger = segments
-    .filter(({ accepted }) => accepted > 0)
-    .map(({ path, accepted }) => ({ path: relative(paths.dir, path), bytes: accepted }));
+  const ledger = whatCounts(paths.dir, segments);
   return { epoch, dir: stage.epoch(epoch).dir, resume_from, quarantined, ledger };
 }
 

@@ -4,7 +4,9 @@ import { afterEach } from 'vitest';
 import type { GatewayConfigInput, GatewayEvent } from '../../src/contracts/gateway.ts';
 import type { Grade, GradeRequest, Trace } from '../../src/contracts/trace.ts';
 import { type Gateway, startGateway } from '../../src/gateway/server.ts';
+import { canonicalRubric, loadRubric } from '../../src/judging/rubric.ts';
 import { readTraces, type TraceFilter } from '../../src/ledger/reader.ts';
+import { pathsIn } from '../../src/run-directory/paths.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { type Asked, type Behaviour, FakeJudge } from './fake-judge.ts';
 
@@ -28,7 +30,9 @@ afterEach(async () => {
 
 export function runDirectory(): string {
   const folder = temporaryFolder('gateway');
-  writeFileSync(join(folder, 'rubric.yaml'), RUBRIC);
+  const yaml = join(folder, 'rubric.yaml');
+  writeFileSync(yaml, RUBRIC);
+  writeFileSync(pathsIn(folder).rubric, canonicalRubric(loadRubric(yaml)));
   return folder;
 }
 
@@ -45,7 +49,7 @@ export function configFor(
   judge: RoleInput,
   more: Partial<GatewayConfigInput> = {},
 ): GatewayConfigInput {
-  const rubric = join(run_dir, 'rubric.yaml');
+  const { rubric } = pathsIn(run_dir);
   return {
     run: 'test',
     run_dir,

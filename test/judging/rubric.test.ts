@@ -1,9 +1,10 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { renderMessages } from '../../src/judging/messages.ts';
-import { loadRubric } from '../../src/judging/rubric.ts';
+import { canonicalRubric, loadRubric, readRubric } from '../../src/judging/rubric.ts';
 import { runDirectory } from '../gateway/start.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
 const scores = `scores: {${[...'0123456789'].map((digit) => `${digit}: means ${digit}`).join(', ')}}`;
 const modes = (content: string) => `modes:
@@ -73,4 +74,21 @@ test.each([
 
 test('names a rubric file that is not there', () => {
   expect(() => loadRubric('/nowhere/r.yaml')).toThrow('/nowhere/r.yaml: Expected a readable rubric file, got ENOENT.');
+});
+
+test('a run keeps its rubric as canonical JSON, with the digest of the file that a person wrote', () => {
+  const loaded = load(`name: r # a comment\nframe: none\n${scores}\n${modes('{{prompt}} {{completion}}')}`);
+  const path = join(temporaryFolder('rubric'), 'rubric.json');
+  writeFileSync(path, canonicalRubric(loaded));
+  expect(readRubric(path)).toEqual(loaded);
+  expect(readFileSync(path, 'utf8')).toMatch(/^\{"description":"",[^ ]/);
+});
+
+test('a gateway reads no YAML: what is not the JSON that prepare wrote is refused by path and field', () => {
+  const path = join(temporaryFolder('rubric'), 'rubric.json');
+  writeFileSync(path, 'name: r');
+  expect(() => readRubric(path)).toThrow(`${path}: Expected the rubric that prepare wrote (JSON)`);
+  writeFileSync(path, '{"name": 3}');
+  expect(() => readRubric(path)).toThrow(/→ at name/);
+  expect(() => readRubric('/nowhere/rubric.json')).toThrow('/nowhere/rubric.json: Expected the rubric of the run');
 });

@@ -29,7 +29,9 @@ const grpo = (root: string): StageRun => ({
   beat: () => undefined,
   onCommit: () => undefined,
   onInterruption: () => undefined,
-  gateway: null,
+  gateway: () => {
+    throw new Error('no gateway here');
+  },
   secrets: {},
 });
 

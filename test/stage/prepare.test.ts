@@ -65,7 +65,7 @@ async function stalledThenCompleted(given: Parameters<typeof attempt>[0] = {}) {
 const intact = async () => {
   const { dir } = runPaths(root, 'first');
   const names = (await readdir(dir)).sort();
-  expect(names).toEqual(expect.arrayContaining(['data', 'rubric.yaml', 'run.json', 'spec.json']));
+  expect(names).toEqual(expect.arrayContaining(['data', 'rubric.json', 'run.json', 'spec.json']));
   expect((await readdir(join(dir, 'data'))).sort()).toEqual(['audit.jsonl', 'eval.jsonl', 'train.jsonl']);
   expect(await readdir(at('runs'))).toEqual(['first']);
 };

@@ -13,7 +13,7 @@ import { readJsonLines } from '../../../src/run-directory/files.ts';
 import { type RunPaths, runPaths } from '../../../src/run-directory/paths.ts';
 import { readResult } from '../../../src/run-directory/result.ts';
 import { publishEndpoint } from '../../../src/serving/endpoints.ts';
-import { auditGateway, judgeGateway } from '../../../src/stage/gateway-settings.ts';
+import { auditGateway, judgeGateway, renderingGateway } from '../../../src/stage/gateway-settings.ts';
 import { runStage } from '../../../src/stage/run-stage.ts';
 import { takeEpoch } from '../../../src/stage/take-epoch.ts';
 import type { DisturbedRun } from '../run/disturbed-run.ts';
@@ -138,7 +138,7 @@ function emptyRun(
   const disturbed = runPaths(disturbed_root, run);
   mkdirSync(paths.traces, { recursive: true });
   for (const folder of ['models', 'examples']) symlinkSync(join(package_root, folder), join(root, folder));
-  for (const path of ['spec.json', 'run.json', 'rubric.yaml', 'data'])
+  for (const path of ['spec.json', 'run.json', 'rubric.json', 'data'])
     cpSync(join(disturbed.dir, path), join(paths.dir, path), { recursive: true });
   for (const folder of [paths.logs, paths.endpoints, paths.report.dir]) mkdirSync(folder, { recursive: true });
   return paths;
@@ -146,7 +146,7 @@ function emptyRun(
 
 function gatewayOf(stage: 'grpo' | 'sft' | 'audit', config: Config, spec: Spec) {
   if (stage === 'grpo') return judgeGateway.bind(null, config, spec);
-  return stage === 'audit' ? auditGateway.bind(null, spec) : null;
+  return (stage === 'audit' ? auditGateway : renderingGateway).bind(null, spec);
 }
 
 export async function runUndisturbed(

@@ -4,18 +4,25 @@ grpo's rows and judge verdicts -> gateway (grader, base) -> measures, gates -> r
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from gavel_train.audit.compute import EvalRow, Inputs, compute_audit
 from gavel_train.audit.truth import truths
-from gavel_train.contracts import AuditRow, GradingPass, PromptRow, StageRequest, VerdictRow
-from gavel_train.grader.examples import judge_traces, prompt_hash
+from gavel_train.contracts import (
+    AuditRow,
+    GradingPass,
+    LedgerSegment,
+    PromptRow,
+    Rubric,
+    StageRequest,
+    VerdictRow,
+)
+from gavel_train.grader.lessons import judge_traces, prompt_hash
 from gavel_train.judging.gateway import GatewayClient
 from gavel_train.judging.grading import Mode, Role, grade_rows
-from gavel_train.judging.rubric import load_rubric
 from gavel_train.run import progress
 from gavel_train.run.directory import (
-    RUBRIC,
     check_not_published,
     publish_result,
     read_rows,
@@ -35,7 +42,7 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     spec, run_dir = request.spec, run_dir_of(request)
     grpo = _grpo_artifacts(run_dir)
     rows = read_rows(grpo["audit_rows"], AuditRow)
-    kept = without_training_prompts(run_dir, rows)
+    kept = without_training_prompts(run_dir, request.ledger, rows)
     if not kept:
         raise BadRequest(
             "task.audit_prompts",
@@ -74,7 +81,7 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
         value = verify(completion, row)
         return None if value is None else value >= 1.0
 
-    rubric = load_rubric(run_dir / RUBRIC)
+    rubric = _rubric(run_dir)
     audit = compute_audit(
         Inputs(
             run=request.run,
@@ -136,9 +143,16 @@ def _grpo_artifacts(run_dir: Path) -> dict[str, Path]:
     return {name: read_artifact(run_dir, result, name) for name in used}
 
 
-def without_training_prompts(run_dir: Path, rows: list[AuditRow]) -> list[AuditRow]:
+def _rubric(run_dir: Path) -> Rubric:
+    """The rubric of the run, as prepare wrote it."""
+    return Rubric.model_validate_json((run_dir / "rubric.json").read_bytes())
+
+
+def without_training_prompts(
+    run_dir: Path, ledger: Sequence[LedgerSegment], rows: list[AuditRow]
+) -> list[AuditRow]:
     """Rows whose prompt no training trace is about, case and white space evened out."""
-    trained = {prompt_hash(trace.prompt) for trace in judge_traces(run_dir)}
+    trained = {prompt_hash(trace.prompt) for trace in judge_traces(run_dir, ledger)}
     return [row for row in rows if prompt_hash(row.prompt) not in trained]
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from gavel_train.audit.compute import Inputs, compute_audit
 from gavel_train.audit.truth import truths
 from gavel_train.contracts import AuditRow, ExternalAuditRequest, ExternalAuditRow, Outcome, VerdictRow
-from gavel_train.grader.examples import prompt_hash
+from gavel_train.grader.lessons import prompt_hash
 from gavel_train.judging.gateway import GatewayClient
 from gavel_train.judging.grading import Mode, Role, grade_rows
 from gavel_train.run import lifetime, progress

@@ -1,30 +1,30 @@
-"""Exports a run: `python -m gavel_train.grader.export RUN_DIR --format verl|sft|openai --out FILE`.
+"""Exports a run: `python -m gavel_train.grader.export REQUEST`, the path of an ExportRequest in JSON.
 
-verl     parquet of the prompts, as verl's RLHFDataset reads it (one split, `--split`, default train)
-sft      JSONL of the grader's training examples, both modes: {"messages": [...], "mode", "score", "split"}
+verl     parquet of the prompts of one split, as verl's RLHFDataset reads it
+sft      JSONL of the grader's training examples, all modes: {"messages": [...], "mode", "score", "split"}
 openai   JSONL of the judge's traces as OpenAI's fine-tuning takes it: {"messages": [...]}
 """
 
-import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gavel_train.contracts import Spec
-from gavel_train.grader.examples import build_examples, judge_traces
-from gavel_train.judging.rubric import load_rubric
-from gavel_train.run.directory import RUBRIC, fsync_path, read_prompts, write_atomically
+from gavel_train.contracts import ExportRequest, LedgerSegment, MessagesRequest, RenderedMessages, Spec
+from gavel_train.grader.examples import examples_of
+from gavel_train.grader.lessons import Render, distil, judge_traces
+from gavel_train.judging.gateway import GatewayAway, GatewayClient
+from gavel_train.run.directory import fsync_path, read_prompts, write_atomically
 from gavel_train.run.ledger import LedgerError
 from gavel_train.run.outcome import BadRequest
 
-FORMATS = ("verl", "sft", "openai")
-SPLITS = ("train", "eval", "audit")
-
 # verl picks the reward function of a row by its data source; its own gsm8k check is known by this name.
 _DATA_SOURCES = {"gsm8k": "openai/gsm8k"}
+
+# Rendering costs the gateway microseconds; more would only open sockets.
+_CONCURRENCY = 32
 
 
 def verl_rows(run_dir: Path, spec: Spec, split: str) -> list[dict[str, Any]]:
@@ -45,19 +45,16 @@ def verl_rows(run_dir: Path, spec: Spec, split: str) -> list[dict[str, Any]]:
     ]
 
 
-def sft_rows(run_dir: Path, spec: Spec) -> Iterable[dict[str, Any]]:
+def sft_rows(
+    run_dir: Path, spec: Spec, ledger: Sequence[LedgerSegment], render: Render
+) -> Iterable[dict[str, Any]]:
     """The very conversations that stage sft trains on and holds out, without repeats or weights."""
-    examples = build_examples(
-        run_dir,
-        load_rubric(run_dir / RUBRIC),
-        modes=spec.sft.modes,
-        holdout=spec.sft.holdout,
-        max_examples=spec.sft.max_examples,
-        seed=spec.sft.seed,
-    )
+    sft = spec.sft
+    distilled = distil(run_dir, ledger, render, modes=sft.modes, max_examples=sft.max_examples)
+    examples = examples_of(distilled, modes=sft.modes, holdout=sft.holdout, seed=sft.seed)
     for split, found in (("train", examples.train), ("holdout", examples.holdout)):
         for example in found:
-            reply = {"role": "assistant", "content": example.reply}
+            reply = {"role": "assistant", "content": (example.answer_prefix or "") + example.reply}
             yield {
                 "messages": [*example.messages, reply],
                 "mode": example.mode,
@@ -66,9 +63,9 @@ def sft_rows(run_dir: Path, spec: Spec) -> Iterable[dict[str, Any]]:
             }
 
 
-def openai_rows(run_dir: Path) -> Iterable[dict[str, Any]]:
+def openai_rows(run_dir: Path, ledger: Sequence[LedgerSegment]) -> Iterable[dict[str, Any]]:
     """Each scored trace of the judge as the conversation that it was."""
-    for trace in judge_traces(run_dir):
+    for trace in judge_traces(run_dir, ledger):
         given = [{"role": message.role, "content": message.content} for message in trace.messages]
         yield {"messages": [*given, {"role": "assistant", "content": trace.reply}]}
 
@@ -88,49 +85,61 @@ def write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
     fsync_path(path.parent)
 
 
-def export(run_dir: Path, form: str, out: Path, *, split: str, force: bool) -> int:
+def export(request: ExportRequest, render: Render) -> int:
     """Write the export and return its number of rows; raises BadRequest where it cannot be made."""
+    run_dir, out = Path(request.run_dir), Path(request.out)
     spec_path = run_dir / "spec.json"
     if not spec_path.is_file():
         raise BadRequest(None, f"Expected a run directory with a spec.json at {run_dir}, found none.")
-    if out.exists() and not force:
+    if out.exists() and not request.force:
         raise BadRequest(None, f"Expected no file at {out}, found one: give --force to replace it.")
     if not out.parent.is_dir():
         raise BadRequest(None, f"Expected a folder at {out.parent}, found none.")
+    if request.format == "verl" and out.suffix != ".parquet":
+        raise BadRequest(None, f"Expected --out to end in .parquet, which verl insists on, found {out.name}.")
     spec = Spec.model_validate_json(spec_path.read_bytes())
-    if form == "verl":
-        if out.suffix != ".parquet":
-            raise BadRequest(
-                None, f"Expected --out to end in .parquet, which verl insists on, found {out.name}."
-            )
-        rows = verl_rows(run_dir, spec, split)
+    if request.format == "verl":
+        rows = verl_rows(run_dir, spec, request.split)
+    elif request.format == "sft":
+        rows = list(sft_rows(run_dir, spec, request.ledger, render))
     else:
-        rows = list(sft_rows(run_dir, spec) if form == "sft" else openai_rows(run_dir))
+        rows = list(openai_rows(run_dir, request.ledger))
     if not rows:
-        raise BadRequest(None, f"Expected something to export in {run_dir}, found nothing for format {form}.")
-    if form == "verl":
+        raise BadRequest(
+            None, f"Expected something to export in {run_dir}, found nothing for format {request.format}."
+        )
+    if request.format == "verl":
         write_parquet(out, rows)
     else:
         write_atomically(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return len(rows)
 
 
+def render_through(gateway_url: str) -> Render:
+    """Have the gateway at a URL render; its key is in GAVEL_API_KEY."""
+
+    def render(requests: Sequence[MessagesRequest]) -> list[RenderedMessages]:
+        client = GatewayClient(gateway_url, os.environ.get("GAVEL_API_KEY", ""), concurrency=_CONCURRENCY)
+        try:
+            return client.render_many(requests)
+        finally:
+            client.close()
+
+    return render
+
+
 def main() -> NoReturn:
-    """Parse the command line; exits 0 with one JSON line, or 2 with one line of what is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m gavel_train.grader.export")
-    parser.add_argument("run_dir", type=Path)
-    parser.add_argument("--format", required=True, choices=FORMATS)
-    parser.add_argument("--out", required=True, type=Path)
-    parser.add_argument("--split", default="train", choices=SPLITS, help="verl: which prompts")
-    parser.add_argument("--force", action="store_true", help="replace FILE")
-    given = parser.parse_args()
-    run_dir = given.run_dir.resolve()
+    """Read the request; exits 0 with one JSON line, or 2 with one line of what is wrong."""
+    if len(sys.argv) != 2:
+        print("usage: python -m gavel_train.grader.export REQUEST", file=sys.stderr)
+        raise SystemExit(2)
     try:
-        rows = export(run_dir, given.format, given.out.resolve(), split=given.split, force=given.force)
-    except (BadRequest, LedgerError, OSError, ValueError) as error:
+        request = ExportRequest.model_validate_json(Path(sys.argv[1]).read_bytes())
+        rows = export(request, render_through(str(request.gateway_url)))
+    except (BadRequest, GatewayAway, LedgerError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
-    print(json.dumps({"format": given.format, "rows": rows, "out": str(given.out)}))
+    print(json.dumps({"format": request.format, "rows": rows, "out": request.out}))
     raise SystemExit(0)
 
 

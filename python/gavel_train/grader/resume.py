@@ -1,8 +1,8 @@
 """Binds a checkpoint of stage sft to the training set that its step counts through, and keeps that set.
 
 The ledger may lose traces between two attempts. The attempt that begins a training therefore keeps the
-traces that it distils in its epoch's folder; each checkpoint names that file and its digest, and a later
-attempt that goes on from one takes its examples from there.
+traces that it distils, with what the gateway has rendered of them, in its epoch's folder; each checkpoint
+names that file and its digest, and a later attempt that goes on from one takes its examples from there.
 """
 
 import hashlib
@@ -13,15 +13,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gavel_train.contracts import StageRequest, Trace
-from gavel_train.grader.examples import Distilled, choose_traces
+from gavel_train.contracts import MessagesRequest, RenderedMessages, StageRequest
+from gavel_train.grader.lessons import Distilled, Lesson, distil
+from gavel_train.judging.gateway import GatewayClient
 from gavel_train.run.directory import resolve, run_dir_of, write_atomically
 from gavel_train.run.lifetime import rank
 
 # In every checkpoint.
 EXAMPLES = "examples.json"
 
-# In the folder of the epoch that began a training: a line of counts, then one trace a line.
+# In the folder of the epoch that began a training: a line of counts, then one Lesson a line.
 TRACES = "traces.jsonl"
 
 
@@ -43,9 +44,20 @@ def traces_of_training(request: StageRequest, epoch_dir: Path) -> Kept:
         kept = _read_kept(request, resolve(request.root, request.resume_from))
         if kept is not None:
             return kept
-    distilled = choose_traces(run_dir_of(request), max_examples=request.spec.sft.max_examples)
+    sft = request.spec.sft
+
+    def render(asked: Sequence[MessagesRequest]) -> list[RenderedMessages]:
+        client = GatewayClient.for_request(request)
+        try:
+            return client.render_many(asked)
+        finally:
+            client.close()
+
+    distilled = distil(
+        run_dir_of(request), request.ledger, render, modes=sft.modes, max_examples=sft.max_examples
+    )
     counts = json.dumps({"duplicates": distilled.duplicates, "excluded": distilled.excluded})
-    lines = [counts, *(trace.model_dump_json(by_alias=True) for trace in distilled.traces)]
+    lines = [counts, *(lesson.model_dump_json() for lesson in distilled.lessons)]
     data = "".join(f"{line}\n" for line in lines).encode()
     if rank() == 0:
         write_atomically(epoch_dir / TRACES, data)
@@ -105,8 +117,8 @@ def _read_kept(request: StageRequest, checkpoint: Path) -> Kept | None:
         return None
     try:
         counts, *lines = data.splitlines()
-        traces = [Trace.model_validate_json(line) for line in lines]
-        return Kept(Distilled(traces, **json.loads(counts)), name, expected)
+        lessons = [Lesson.model_validate_json(line) for line in lines]
+        return Kept(Distilled(lessons, **json.loads(counts)), name, expected)
     except (TypeError, ValueError) as error:
         _warn(
             f"{path}: expected a line of counts, then traces, got {str(error).splitlines()[0]}: "

@@ -37,9 +37,8 @@ from gavel_train.grader.trainer import (
     encode,
     training_order,
 )
-from gavel_train.judging.rubric import load_rubric
 from gavel_train.run import progress
-from gavel_train.run.directory import RUBRIC, publish_result, run_dir_of
+from gavel_train.run.directory import publish_result
 from gavel_train.run.lifetime import deferring_sigterm, rank
 from gavel_train.run.outcome import BadRequest, run_stage
 
@@ -56,7 +55,6 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     kept = traces_of_training(request, epoch_dir)
     examples = examples_of(
         kept.distilled,
-        load_rubric(run_dir_of(request) / RUBRIC),
         modes=spec.modes,
         holdout=spec.holdout,
         balance=spec.balance,

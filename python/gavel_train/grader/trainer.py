@@ -41,13 +41,20 @@ def encode(tokenizer: PreTrainedTokenizerBase, example: Example, template: Mappi
     before a reply that it does not put into the generation prompt, so that the first token taught would
     never be the first one asked for.
     """
-    rendered = tokenizer.apply_chat_template(
-        example.messages, add_generation_prompt=True, tokenize=False, **template
-    )
-    given = tokenizer(str(rendered), add_special_tokens=False)["input_ids"]
+    rendered = _rendered(tokenizer, example, template)
+    given = tokenizer(rendered, add_special_tokens=False)["input_ids"]
     reply = tokenizer(example.reply, add_special_tokens=False)["input_ids"]
     taught = [*reply, tokenizer.eos_token_id]
     return Encoded([*given, *taught], [IGNORED] * len(given) + taught, example.weight)
+
+
+def _rendered(tokenizer: PreTrainedTokenizerBase, example: Example, template: Mapping[str, Any]) -> str:
+    messages, how = example.messages, {"add_generation_prompt": True}
+    if example.answer_prefix is not None:
+        # As a server goes on with a message that it is given.
+        messages = [*messages, {"role": "assistant", "content": example.answer_prefix}]
+        how = {"continue_final_message": True}
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, **how, **template))
 
 
 def training_order(lengths: Sequence[int], batch_size: int, epochs: float, seed: int) -> list[int]:

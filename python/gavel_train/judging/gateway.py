@@ -20,13 +20,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
+from pydantic import BaseModel
 
-from gavel_train.contracts import Endpoint, Grade, GradeRequest, StageRequest
+from gavel_train.contracts import (
+    Endpoint,
+    Grade,
+    GradeRequest,
+    MessagesRequest,
+    RenderedMessages,
+    StageRequest,
+)
 from gavel_train.run import progress
 from gavel_train.run.directory import run_dir_of
 from gavel_train.run.outcome import BadRequest, JudgeAway
 
 T = TypeVar("T")
+Reply = TypeVar("Reply", bound=BaseModel)
 
 # A loopback connect answers at once; another node's may queue behind thousands of open calls.
 _CONNECT_TIMEOUT_S = 10.0
@@ -50,7 +59,7 @@ class Answer:
 
 
 class GatewayClient:
-    """Sends grading requests from a thread of its own; each answer is a Future of a Grade.
+    """Sends requests from a thread of its own; the answer to a grading request is a Future of a Grade.
 
     A Future fails with JudgeAway (the outage limit is over), BadRequest (the gateway refuses the
     request), or GatewayAway.
@@ -81,7 +90,7 @@ class GatewayClient:
     def for_request(cls, request: StageRequest, *, concurrency: int | None = None) -> GatewayClient:
         """Make the client that a stage's request asks for; the key comes from GAVEL_API_KEY."""
         if request.gateway_url is None:
-            raise BadRequest("gateway_url", f"stage {request.stage} grades, expected a gateway URL, got null")
+            raise BadRequest("gateway_url", f"stage {request.stage}: expected the URL of a gateway, got null")
         key = os.environ.get("GAVEL_API_KEY")
         if not key:
             raise BadRequest(None, "expected the gateway's key in GAVEL_API_KEY, found none")
@@ -94,11 +103,16 @@ class GatewayClient:
 
     def submit(self, request: GradeRequest) -> Future[Grade]:
         """Start one grading call; returns at once."""
-        return self._start(self._grade(request))
+        return self._start(self._call("grade", request, Grade))
 
     def grade(self, request: GradeRequest) -> Grade:
         """Grade one completion and wait for its verdict."""
         return self.submit(request).result()
+
+    def render_many(self, requests: Sequence[MessagesRequest]) -> list[RenderedMessages]:
+        """Have the messages of all requests rendered, in order; the first failure is raised."""
+        calls = [self._start(self._call("messages", request, RenderedMessages)) for request in requests]
+        return [call.result() for call in calls]
 
     def grade_many(self, requests: Sequence[GradeRequest]) -> list[Grade]:
         """Grade all, as many at once as the client's concurrency allows; the first failure is raised."""
@@ -112,18 +126,18 @@ class GatewayClient:
     def _start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    async def _grade(self, request: GradeRequest) -> Grade:
+    async def _call(self, path: str, request: BaseModel, expected: type[Reply]) -> Reply:
         body = request.model_dump_json()
         async with self._slots:
             away_since: float | None = None
             pause_s = _FIRST_PAUSE_S
             while True:
                 try:
-                    async with self._session().post(f"{self.base_url}/grade", data=body) as response:
+                    async with self._session().post(f"{self.base_url}/{path}", data=body) as response:
                         answer = Answer(response.status, await response.read())
-                    grade = _grade_or_raise(answer)
-                    if grade is not None:
-                        return grade
+                    if answer.status_code == 200:
+                        return expected.model_validate_json(answer.content)
+                    _raise_if_final(answer)
                     reason = f"HTTP {answer.status_code}: {_message(answer)}"
                 except (aiohttp.ClientError, TimeoutError, OSError) as error:
                     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -168,10 +182,8 @@ class GatewayClient:
         self.base_url = str(endpoint.base_url).rstrip("/")
 
 
-def _grade_or_raise(response: Answer) -> Grade | None:
-    """Return the grade, raise what is final, or return None for what a restart of the gateway mends."""
-    if response.status_code == 200:
-        return Grade.model_validate_json(response.content)
+def _raise_if_final(response: Answer) -> None:
+    """Raise what a restart of the gateway does not change."""
     if response.status_code == 503 and _error(response).get("code") == "judge_away":
         raise JudgeAway(_message(response))
     if response.status_code == 502 and _error(response).get("code") == "judge_misconfigured":
@@ -184,7 +196,6 @@ def _grade_or_raise(response: Answer) -> Grade | None:
         raise BadRequest(
             None, f"the gateway refuses the request (HTTP {response.status_code}): {_message(response)}"
         )
-    return None
 
 
 def _error(response: Answer) -> dict[str, Any]:

@@ -22,9 +22,6 @@ from gavel_train.run.failpoints import failpoint
 # Beside an epoch's result.json: the sha256 of its bytes, in hex.
 RESULT_DIGEST = "result.sha256"
 
-# The run's own copy, made when the run was: what is asked does not change with an edit of the spec's file.
-RUBRIC = "rubric.yaml"
-
 Row = TypeVar("Row", bound=BaseModel)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fake_gateway import serving
-from tiny_run import numbers, resolved_spec, take_epoch, trace, write_request, write_segment
+from tiny_run import RUBRIC, numbers, resolved_spec, take_epoch, trace, write_request, write_segment
 
 PYTHON = Path(__file__).resolve().parents[2]
 
@@ -33,11 +33,7 @@ def make_audit_root(root: Path) -> tuple[Path, list[dict]]:
     """A finished GRPO stage: 60 prompts with two rows each, and one row on a training prompt."""
     run_dir = root / "runs" / "tiny"
     run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / "rubric.yaml").write_text(
-        "name: sums\nframe: none\nscores: {0: wrong, 9: right}\nmodes:\n"
-        '  reasoned: {messages: [{role: user, content: "{{prompt}} {{completion}}"}]}\n'
-        '  single_token: {messages: [{role: user, content: "{{prompt}} {{completion}}"}]}\n'
-    )
+    (run_dir / "rubric.json").write_text(json.dumps(RUBRIC))
     write_segment(run_dir, "grpo-e1-000001.jsonl", [trace("trained on", "x", 9, "grpo:1:0:0:0")])
     work = take_epoch(run_dir, "grpo", 1)
     rows = [

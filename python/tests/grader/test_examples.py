@@ -2,19 +2,19 @@ import json
 from collections import Counter
 
 import pytest
-from tiny_run import RUBRIC, sums, take_epoch, trace, write_segment
+from tiny_run import ledger_of, render, sums, take_epoch, trace, write_segment
 
-from gavel_train.grader.examples import build_examples, prompt_hash
-from gavel_train.judging.rubric import load_rubric
+from gavel_train.contracts import RenderedMessages
+from gavel_train.grader.examples import examples_of
+from gavel_train.grader.lessons import distil, prompt_hash
 from gavel_train.run.outcome import BadRequest
 
 BOTH = ("reasoned", "single_token")
 
 
-@pytest.fixture
-def rubric(tmp_path):
-    (tmp_path / "rubric.yaml").write_text(RUBRIC)
-    return load_rubric(tmp_path / "rubric.yaml")
+def build(run_dir, render=render, *, modes, max_examples=None, **options):
+    distilled = distil(run_dir, ledger_of(run_dir), render, modes=modes, max_examples=max_examples)
+    return examples_of(distilled, modes=modes, **options)
 
 
 def run_of(folder, traces):
@@ -27,8 +27,8 @@ def prompts_of(examples):
     return {example.messages[0]["content"].split("\n")[0] for example in examples}
 
 
-def test_a_trace_gives_the_judges_conversation_and_the_rubrics_single_token_question(tmp_path, rubric):
-    found = build_examples(run_of(tmp_path, sums(20, 1)), rubric, modes=BOTH, holdout=0.1)
+def test_a_trace_gives_the_judges_conversation_and_the_rubrics_single_token_question(tmp_path):
+    found = build(run_of(tmp_path, sums(20, 1)), modes=BOTH, holdout=0.1)
     reasoned, single = found.train[0], found.train[1]
     assert reasoned.messages[0]["content"].endswith("Think.")
     assert reasoned.reply == f"I see. Score: {reasoned.score}"
@@ -36,41 +36,61 @@ def test_a_trace_gives_the_judges_conversation_and_the_rubrics_single_token_ques
     assert single.reply == str(reasoned.score)
 
 
-def test_no_prompt_is_on_both_sides_of_the_split(tmp_path, rubric):
-    found = build_examples(run_of(tmp_path, sums(30, 4)), rubric, modes=BOTH, holdout=0.2)
+def test_the_gateway_is_asked_for_what_the_judge_was_not_and_for_nothing_else(tmp_path):
+    asked = []
+
+    def prefixed(requests):
+        asked.extend(requests)
+        return [RenderedMessages(messages=one.messages, answer_prefix="Score: ") for one in render(requests)]
+
+    lines = sums(20, 1)
+    both = build(run_of(tmp_path / "reasoned", lines), prefixed, modes=BOTH, holdout=0.1)
+    assert len(asked) == 20 and {request.mode for request in asked} == {"single_token"}
+    assert all(e.answer_prefix == ("Score: " if e.mode == "single_token" else None) for e in both.train)
+
+    asked.clear()
+    build(run_of(tmp_path / "again", lines), prefixed, modes=["reasoned"], holdout=0.1)
+    digits = [line | {"mode": "single_token", "reply": str(line["score"])} for line in lines]
+    own = build(run_of(tmp_path / "digits", digits), prefixed, modes=["single_token"], holdout=0.1)
+    assert asked == []
+    assert own.train[0].messages[0]["content"].endswith("Think.")
+
+
+def test_no_prompt_is_on_both_sides_of_the_split(tmp_path):
+    found = build(run_of(tmp_path, sums(30, 4)), modes=BOTH, holdout=0.2)
     assert not prompts_of(found.train) & prompts_of(found.holdout)
     assert len(prompts_of(found.holdout)) == 6
     assert len(found.train) + len(found.holdout) == 2 * 120
 
 
-def test_prompts_of_the_eval_and_audit_splits_are_never_in_it_however_they_are_spaced(tmp_path, rubric):
+def test_prompts_of_the_eval_and_audit_splits_are_never_in_it_however_they_are_spaced(tmp_path):
     run_dir = run_of(tmp_path, sums(30, 2))
     (run_dir / "data").mkdir()
     (run_dir / "data" / "eval.jsonl").write_text(json.dumps({"prompt": " 1+1=\n"}) + "\n")
     (run_dir / "data" / "audit.jsonl").write_text(json.dumps({"prompt": "1+2="}) + "\n")
-    found = build_examples(run_dir, rubric, modes=BOTH, holdout=0.2)
+    found = build(run_dir, modes=BOTH, holdout=0.2)
     assert not {"1+1=", "1+2="} & (prompts_of(found.train) | prompts_of(found.holdout))
     assert found.excluded == 4
 
 
-def test_the_judges_verdicts_on_audit_rows_are_not_trained_on(tmp_path, rubric):
+def test_the_judges_verdicts_on_audit_rows_are_not_trained_on(tmp_path):
     audited = [trace("audited", str(n), 9, f"audit:r{n}:0") for n in range(40)]
-    found = build_examples(run_of(tmp_path, sums(20, 1) + audited), rubric, modes=BOTH, holdout=0.1)
+    found = build(run_of(tmp_path, sums(20, 1) + audited), modes=BOTH, holdout=0.1)
     assert found.traces == 20
 
 
-def test_repeats_go_and_votes_that_differ_stay(tmp_path, rubric):
+def test_repeats_go_and_votes_that_differ_stay(tmp_path):
     lines = sums(20, 1)
     again = [line | {"key": f"{n:064x}", "reused_from": line["key"]} for n, line in enumerate(lines)]
     vote = lines[0] | {"key": "f" * 64, "reply": "I doubt it. Score: 4", "score": 4}
-    found = build_examples(run_of(tmp_path, [*lines, *again, vote]), rubric, modes=BOTH, holdout=0.1)
+    found = build(run_of(tmp_path, [*lines, *again, vote]), modes=BOTH, holdout=0.1)
     assert (found.traces, found.duplicates) == (21, 20)
 
 
-def test_the_order_in_which_the_gateway_wrote_changes_nothing(tmp_path, rubric):
+def test_the_order_in_which_the_gateway_wrote_changes_nothing(tmp_path):
     lines = sums(30, 2)
-    one = build_examples(run_of(tmp_path / "one", lines), rubric, modes=BOTH, holdout=0.2)
-    other = build_examples(run_of(tmp_path / "other", lines[::-1]), rubric, modes=BOTH, holdout=0.2)
+    one = build(run_of(tmp_path / "one", lines), modes=BOTH, holdout=0.2)
+    other = build(run_of(tmp_path / "other", lines[::-1]), modes=BOTH, holdout=0.2)
     assert one == other
 
 
@@ -81,20 +101,16 @@ def skewed():
     ]
 
 
-def test_oversampling_repeats_rare_scores_in_training_only(tmp_path, rubric):
-    found = build_examples(
-        run_of(tmp_path, skewed()), rubric, modes=["single_token"], holdout=0.2, balance="oversample"
-    )
+def test_oversampling_repeats_rare_scores_in_training_only(tmp_path):
+    found = build(run_of(tmp_path, skewed()), modes=["single_token"], holdout=0.2, balance="oversample")
     counts = Counter(example.score for example in found.train)
     assert counts[0] / counts[9] == pytest.approx(1, abs=0.35)
     assert Counter(example.score for example in found.holdout)[0] < 5
     assert len({example.key for example in found.train}) == len(found.train)
 
 
-def test_weights_make_each_score_count_the_same_and_average_to_one(tmp_path, rubric):
-    found = build_examples(
-        run_of(tmp_path, skewed()), rubric, modes=["single_token"], holdout=0.2, balance="weight"
-    )
+def test_weights_make_each_score_count_the_same_and_average_to_one(tmp_path):
+    found = build(run_of(tmp_path, skewed()), modes=["single_token"], holdout=0.2, balance="weight")
     total = Counter()
     for example in found.train:
         total[example.score] += example.weight
@@ -103,27 +119,26 @@ def test_weights_make_each_score_count_the_same_and_average_to_one(tmp_path, rub
     assert {example.weight for example in found.holdout} == {1.0}
 
 
-def test_at_most_the_asked_number_of_traces_is_used(tmp_path, rubric):
-    found = build_examples(run_of(tmp_path, sums(30, 2)), rubric, modes=BOTH, holdout=0.2, max_examples=24)
+def test_at_most_the_asked_number_of_traces_is_used(tmp_path):
+    found = build(run_of(tmp_path, sums(30, 2)), modes=BOTH, holdout=0.2, max_examples=24)
     assert found.traces == 24
 
 
-def test_no_traces_and_too_few_are_refused_with_what_was_found(tmp_path, rubric):
+def test_no_traces_and_too_few_are_refused_with_what_was_found(tmp_path):
     with pytest.raises(BadRequest, match="found none"):
-        build_examples(tmp_path, rubric, modes=BOTH, holdout=0.1)
+        build(tmp_path, modes=BOTH, holdout=0.1)
     with pytest.raises(BadRequest, match=r"at least 16 .* found 3 \(5 in all, 2 repeated"):
-        build_examples(
+        build(
             run_of(tmp_path, sums(3, 1) + [line | {"key": f"{n:064x}"} for n, line in enumerate(sums(2, 1))]),
-            rubric,
             modes=BOTH,
             holdout=0.1,
         )
 
 
-def test_reasoned_examples_cannot_come_from_a_judge_that_never_reasoned(tmp_path, rubric):
+def test_reasoned_examples_cannot_come_from_a_judge_that_never_reasoned(tmp_path):
     lines = [line | {"mode": "single_token", "reply": str(line["score"])} for line in sums(20, 1)]
     with pytest.raises(BadRequest, match="reasoned") as error:
-        build_examples(run_of(tmp_path, lines), rubric, modes=BOTH, holdout=0.1)
+        build(run_of(tmp_path, lines), modes=BOTH, holdout=0.1)
     assert error.value.field == "sft.modes"
 
 

@@ -1,13 +1,13 @@
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from tiny_run import RUBRIC, resolved_spec, sums, take_epoch, tokenizer, write_segment
+from tiny_run import ledger_of, render, resolved_spec, sums, take_epoch, tokenizer, write_segment
 
+from gavel_train.contracts import ExportRequest
 from gavel_train.grader.export import export
 from gavel_train.run.outcome import BadRequest
 
@@ -23,13 +23,19 @@ def run_dir(tmp_path):
         {"id": f"t-{n}", "prompt": f"{n}+1=", "ground_truth": str(n + 1), "meta": {}} for n in range(5)
     ]
     (folder / "data" / "train.jsonl").write_text("".join(json.dumps(p) + "\n" for p in prompts))
-    (folder / "rubric.yaml").write_text(RUBRIC)
     return folder
+
+
+def request(run_dir: Path, form: str, out: Path, **options) -> ExportRequest:
+    given = {"run_dir": str(run_dir), "format": form, "out": str(out), "split": "train", "force": False}
+    return ExportRequest.model_validate(
+        given | {"ledger": ledger_of(run_dir), "gateway_url": "http://127.0.0.1:9"} | options
+    )
 
 
 def make(run_dir: Path, form: str, name: str, **options) -> Path:
     out = run_dir / name
-    export(run_dir, form, out, **({"split": "train", "force": False} | options))
+    export(request(run_dir, form, out, **options), render)
     return out
 
 
@@ -101,30 +107,30 @@ def test_an_export_that_cannot_be_made_leaves_nothing_and_says_why(run_dir):
     with pytest.raises(BadRequest, match=r"eval\.jsonl"):
         make(run_dir, "verl", "eval.parquet", split="eval")
     with pytest.raises(BadRequest, match=r"spec\.json"):
-        export(run_dir / "no", "sft", run_dir / "x", split="train", force=False)
+        export(request(run_dir / "no", "sft", run_dir / "x"), render)
     assert not list(run_dir.glob("*.parquet"))
 
 
-def test_the_command_prints_one_json_line_or_one_line_of_what_is_wrong(run_dir):
-    def command(*arguments):
+def test_the_command_renders_through_the_gateway_and_prints_one_json_line_or_one_line_of_what_is_wrong(
+    run_dir, gateways
+):
+    gateway = gateways(run_dir, stage="serve")
+
+    def command(form: str):
+        path = run_dir / "request.json"
+        path.write_text(
+            request(run_dir, form, run_dir / "o.jsonl", gateway_url=gateway.url).model_dump_json()
+        )
         return subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "gavel_train.grader.export",
-                str(run_dir),
-                "--format",
-                "openai",
-                *arguments,
-            ],
+            [sys.executable, "-m", "gavel_train.grader.export", str(path)],
             cwd=Path(__file__).resolve().parents[2],
             capture_output=True,
             text=True,
-            env=os.environ | {"GAVEL_ROOT": str(run_dir.parents[1])},
         )
 
-    done = command("--out", str(run_dir / "o.jsonl"))
-    assert (done.returncode, json.loads(done.stdout)["rows"]) == (0, 48)
-    again = command("--out", str(run_dir / "o.jsonl"))
+    done = command("sft")
+    assert (done.returncode, json.loads(done.stdout)["rows"]) == (0, 96)
+    assert gateway.rendered == 48
+    again = command("openai")
     assert (again.returncode, again.stdout) == (2, "")
     assert len(again.stderr.splitlines()) == 1

@@ -9,13 +9,28 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_run import make_root, sums, take_epoch, write_request, write_segment
+from conftest import KEY, FakeGateway
+from tiny_run import ledger_of, make_root, render, sums, take_epoch, write_request, write_segment
 
 from gavel_train.grader.trainer import encode
 
 PYTHON = Path(__file__).resolve().parents[2]
 # Dropout draws random numbers in every step: a resumed run has to go on in the same stream.
 SETTINGS = {"lora": {"r": 4, "alpha": 8, "dropout": 0.1, "target_modules": "all-linear"}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def gateway(tmp_path_factory):
+    """The gateway of stage sft: it renders, and grades nothing."""
+    os.environ["GAVEL_API_KEY"] = KEY
+    started = FakeGateway(tmp_path_factory.mktemp("gateway"), stage="sft")
+    request.gateway_url = started.url
+    yield started
+    started.stop()
+
+
+def request(root: Path, epoch: int, **options) -> Path:
+    return write_request(root, "sft", epoch, **({"gateway_url": request.gateway_url} | options))
 
 
 def train(epoch_dir: Path, die_after: str | None = None) -> list[tuple[str, dict]]:
@@ -57,7 +72,7 @@ def one_thread():
 def calm(tmp_path_factory):
     """A run that trained without a break."""
     root = make_root(tmp_path_factory.mktemp("calm"))
-    return root, train(write_request(root, "sft", 1, sft=SETTINGS))
+    return root, train(request(root, 1, sft=SETTINGS))
 
 
 def weights(folder: Path, name: str = "adapter_model.safetensors") -> bytes:
@@ -113,11 +128,11 @@ def test_the_merged_grader_gives_the_taught_digits_more_of_its_first_token_than_
 def test_a_run_killed_after_a_commit_and_resumed_ends_in_the_same_bytes(calm, tmp_path):
     root, _ = calm
     stormy = make_root(tmp_path)
-    train(write_request(stormy, "sft", 1, sft=SETTINGS), die_after="step-000008.e1")
+    train(request(stormy, 1, sft=SETTINGS), die_after="step-000008.e1")
     assert not (stormy / "runs/tiny/sft/result.json").exists()
     committed = stormy / "runs/tiny/sft/checkpoints/step-000008.e1"
 
-    said = train(write_request(stormy, "sft", 2, resume_from=committed, sft=SETTINGS))
+    said = train(request(stormy, 2, resume_from=committed, sft=SETTINGS))
     assert ("resumed", {"event": "resumed", "checkpoint": "step-000008.e1", "step": 8}) in said
     assert weights(stormy / "runs/tiny/grader") == weights(root / "runs/tiny/grader")
     merged = "merged/model.safetensors"
@@ -127,9 +142,9 @@ def test_a_run_killed_after_a_commit_and_resumed_ends_in_the_same_bytes(calm, tm
 def test_a_run_that_ended_before_its_result_is_finished_from_its_last_checkpoint(calm, tmp_path):
     root, _ = calm
     stormy = make_root(tmp_path)
-    train(write_request(stormy, "sft", 1, sft=SETTINGS), die_after="step-000014.e1")
+    train(request(stormy, 1, sft=SETTINGS), die_after="step-000014.e1")
     committed = stormy / "runs/tiny/sft/checkpoints/step-000014.e1"
-    train(write_request(stormy, "sft", 2, resume_from=committed, sft=SETTINGS))
+    train(request(stormy, 2, resume_from=committed, sft=SETTINGS))
     assert weights(stormy / "runs/tiny/grader") == weights(root / "runs/tiny/grader")
     assert json.loads((stormy / "runs/tiny/sft/result.json").read_text())["epoch"] == 2
 
@@ -140,7 +155,7 @@ def test_once_a_newer_epoch_is_taken_the_trainer_ends_at_the_next_step_and_publi
 
     root = make_root(tmp_path)
     stage = root / "runs/tiny/sft"
-    epoch_dir = write_request(root, "sft", 1, sft=SETTINGS | {"save_every": 1000, "epochs": 20.0})
+    epoch_dir = request(root, 1, sft=SETTINGS | {"save_every": 1000, "epochs": 20.0})
     steps = []
     real = GraderTrainer.training_step
 
@@ -162,7 +177,7 @@ def test_only_the_newest_checkpoints_keep_their_weights_and_the_chain_stays_walk
     from gavel_train.run.checkpoints import chain_of, is_pruned
 
     root = make_root(tmp_path)
-    train(write_request(root, "sft", 1, sft=SETTINGS | {"save_every": 2, "keep_checkpoints": 2}))
+    train(request(root, 1, sft=SETTINGS | {"save_every": 2, "keep_checkpoints": 2}))
     checkpoints = root / "runs/tiny/sft/checkpoints"
     chain = chain_of(checkpoints, "step-000014.e1")
     assert [manifest.step for manifest in chain] == [2, 4, 6, 8, 10, 12, 14]
@@ -175,7 +190,7 @@ def test_only_the_newest_checkpoints_keep_their_weights_and_the_chain_stays_walk
 
 def killed_after_step_8(root: Path) -> tuple[Path, Path]:
     """Begin a training; return the checkpoint to go on from, and the file that keeps its traces."""
-    train(write_request(root, "sft", 1, sft=SETTINGS), die_after="step-000008.e1")
+    train(request(root, 1, sft=SETTINGS), die_after="step-000008.e1")
     stage = root / "runs/tiny/sft"
     return stage / "checkpoints/step-000008.e1", stage / "epochs/000001/traces.jsonl"
 
@@ -197,7 +212,8 @@ def test_a_trace_that_the_ledger_lost_between_two_attempts_costs_no_step_and_no_
     assert record["traces_sha256"] == hashlib.sha256(kept.read_bytes()).hexdigest()
 
     lose_a_trace(root)
-    said = train(write_request(root, "sft", 2, resume_from=committed, sft=SETTINGS))
+    # What was rendered is kept too: no gateway is needed.
+    said = train(request(root, 2, resume_from=committed, gateway_url=None, sft=SETTINGS))
     assert ("resumed", {"event": "resumed", "checkpoint": "step-000008.e1", "step": 8}) in said
     assert "afresh" not in capfd.readouterr().err
     # The next attempt would take them from there too.
@@ -217,7 +233,7 @@ def test_kept_traces_that_are_damaged_are_made_again_from_the_ledger_and_the_che
     kept.unlink()
     if damage == "bit flip":
         kept.write_bytes(data[:900] + bytes([data[900] ^ 1]) + data[901:])
-    said = train(write_request(root, "sft", 2, resume_from=committed, sft=SETTINGS))
+    said = train(request(root, 2, resume_from=committed, sft=SETTINGS))
     assert "resumed" in {event for event, _ in said}
     told = capfd.readouterr().err
     assert f"{kept}: expected the traces that step-000008.e1 was trained on, with sha256" in told
@@ -234,7 +250,7 @@ def test_a_checkpoint_of_other_examples_is_not_resumed_and_the_training_starts_a
 
     kept.unlink()
     lose_a_trace(root)
-    said = train(write_request(root, "sft", 2, resume_from=committed, sft=SETTINGS))
+    said = train(request(root, 2, resume_from=committed, sft=SETTINGS))
     assert "resumed" not in {event for event, _ in said}
     assert "the training starts afresh" in capfd.readouterr().err
     checkpoints = root / "runs/tiny/sft/checkpoints"
@@ -242,13 +258,13 @@ def test_a_checkpoint_of_other_examples_is_not_resumed_and_the_training_starts_a
 
     (tmp_path / "fresh").mkdir()
     fresh = make_root(tmp_path / "fresh", sums(24, 3)[1:])
-    train(write_request(fresh, "sft", 1, sft=SETTINGS))
+    train(request(fresh, 1, sft=SETTINGS))
     assert weights(root / "runs/tiny/grader") == weights(fresh / "runs/tiny/grader")
 
 
 def test_on_sigterm_the_trainer_commits_at_the_next_step_and_says_preempted(tmp_path):
     root = make_root(tmp_path, sums(40, 4))
-    epoch_dir = write_request(root, "sft", 1, sft=SETTINGS | {"save_every": 1000, "epochs": 100.0})
+    epoch_dir = request(root, 1, sft=SETTINGS | {"save_every": 1000, "epochs": 100.0})
     process = subprocess.Popen(
         [sys.executable, "-m", "gavel_train.grader.train", str(epoch_dir)],
         cwd=PYTHON,
@@ -284,28 +300,24 @@ def test_settings_that_cannot_work_here_are_refused_by_field(tmp_path, sections,
     from gavel_train.grader.train import main
     from gavel_train.run.outcome import BadRequest
 
-    epoch_dir = write_request(make_root(tmp_path), "sft", 1, **sections)
-    request = StageRequest.model_validate_json((epoch_dir / "request.json").read_bytes())
+    epoch_dir = request(make_root(tmp_path), 1, **sections)
+    asked = StageRequest.model_validate_json((epoch_dir / "request.json").read_bytes())
     with pytest.raises(BadRequest) as error:
-        main(request, epoch_dir)
+        main(asked, epoch_dir)
     assert error.value.field == field
 
 
 def test_the_held_out_loss_is_the_mean_over_examples_of_the_mean_loss_of_each_reply(calm):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from gavel_train.grader.examples import build_examples
-    from gavel_train.judging.rubric import load_rubric
+    from gavel_train.grader.examples import examples_of
+    from gavel_train.grader.lessons import distil
 
     root, said = calm
     folder = root / "runs/tiny/grader/merged"
     words, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
-    examples = build_examples(
-        root / "runs/tiny",
-        load_rubric(root / "runs/tiny/rubric.yaml"),
-        modes=["reasoned", "single_token"],
-        holdout=0.2,
-    )
+    run_dir, modes = root / "runs/tiny", ("reasoned", "single_token")
+    examples = examples_of(distil(run_dir, ledger_of(run_dir), render, modes=modes), modes=modes, holdout=0.2)
     # 15 examples of each mode: the last batch of 8 is not full.
     rows = [encode(words, example, {}) for example in examples.holdout if example.mode == "reasoned"]
     losses = [

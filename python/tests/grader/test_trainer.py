@@ -40,6 +40,14 @@ def test_an_example_is_rendered_with_the_template_arguments_that_the_grader_is_s
     assert not words.decode(encode(words, example, {}).input_ids).startswith("<calm>")
 
 
+def test_what_a_reply_begins_with_is_given_as_a_server_gives_it_and_not_taught():
+    words = tokenizer()
+    question = [{"role": "user", "content": "2+2= 4"}]
+    row = encode(words, Example("k", "single_token", question, "7", 7, answer_prefix="Score: "), {})
+    assert words.decode(row.input_ids).endswith("<|assistant|>Score: 7<|end|>")
+    assert words.decode([token for token in row.labels if token != IGNORED]) == "7<|end|>"
+
+
 def test_the_order_of_a_training_holds_every_example_once_an_epoch_in_batches_of_like_length():
     lengths = [10 + 7 * (n % 5) for n in range(64)]
     order = training_order(lengths, batch_size=8, epochs=2, seed=3)

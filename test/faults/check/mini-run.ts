@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,6 +20,7 @@ import { type Config, loadConfig } from '../../../src/config.ts';
 import type { Spec } from '../../../src/contracts/spec/spec.ts';
 import type { StageResult } from '../../../src/contracts/stage.ts';
 import type { Failpoint } from '../../../src/failpoints.ts';
+import { canonicalRubric, loadRubric } from '../../../src/judging/rubric.ts';
 import { createRun } from '../../../src/run-directory/create-run.ts';
 import { type RunPaths, runPaths } from '../../../src/run-directory/paths.ts';
 import { readResult } from '../../../src/run-directory/result.ts';
@@ -58,7 +59,10 @@ export class MiniRun {
     const spec = smallSpec({ run: RUN, scenario: 'outside', seed: 0, steps, judge_url: this.judge.url });
     this.spec = { ...spec, grpo: { ...spec.grpo, save_every: 2, num_generations: 2 } };
     await createRun(this.root, this.spec, { workflow_id: 'w', run_id: 'r' });
-    cpSync(join(package_root, 'examples/rubrics/poly-easy.yaml'), this.paths.rubric);
+    writeFileSync(
+      this.paths.rubric,
+      canonicalRubric(loadRubric(join(package_root, 'examples/rubrics/poly-easy.yaml'))),
+    );
     for (const path of [this.paths.data.train, this.paths.data.eval, this.paths.data.audit]) writeFileSync(path, '');
     this.observer.start();
     return this;

@@ -1,0 +1,117 @@
+"""The traces to distil, chosen from the ledger, with what the judge was not asked and the grader will be.
+
+Everything is ordered by trace key, so that the order in which a gateway happened to write changes nothing.
+"""
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
+
+from gavel_train.contracts import LedgerSegment, MessagesRequest, RenderedMessages, Trace
+from gavel_train.run.ledger import read_traces
+from gavel_train.run.outcome import BadRequest
+
+Mode = Literal["reasoned", "single_token"]
+# The gateway's rendering: one answer a request, in order.
+Render = Callable[[Sequence[MessagesRequest]], Sequence[RenderedMessages]]
+
+# Below this a grader learns the frequencies of the scores and nothing about answers.
+FEWEST_TRACES = 16
+
+
+class Lesson(BaseModel):
+    """A trace, and the single-token question about it where that is learned and was not the judge's."""
+
+    trace: Trace
+    single_token: RenderedMessages | None = None
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """The lessons that examples are made of, in order; traces left out as repeats, and as held out."""
+
+    lessons: list[Lesson]
+    duplicates: int
+    excluded: int
+
+
+def prompt_hash(prompt: str) -> str:
+    """Identity of a prompt: sha256 of its text, case and white space evened out."""
+    text = " ".join(unicodedata.normalize("NFC", prompt).casefold().split())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def held_out_prompts(run_dir: Path) -> set[str]:
+    """Hashes of the prompts of the eval and audit splits, which no grader may be trained on."""
+    hashes = set()
+    for split in ("eval", "audit"):
+        path = run_dir / "data" / f"{split}.jsonl"
+        if path.exists():
+            with path.open(encoding="utf-8") as lines:
+                hashes.update(prompt_hash(json.loads(line)["prompt"]) for line in lines if line.strip())
+    return hashes
+
+
+def judge_traces(run_dir: Path, ledger: Sequence[LedgerSegment]) -> Iterable[Trace]:
+    """The judge's scored verdicts on training rollouts; those on audit rows are in the same ledger."""
+    traces = read_traces(run_dir, ledger, stage="grpo", role="judge", verdict="scored")
+    return (trace for trace in traces if trace.occasion.startswith("grpo:"))
+
+
+def distil(
+    run_dir: Path,
+    ledger: Sequence[LedgerSegment],
+    render: Render,
+    *,
+    modes: Sequence[Mode],
+    max_examples: int | None = None,
+) -> Distilled:
+    """Choose the traces to distil and have what they do not hold rendered; raises BadRequest for too few."""
+    found = sorted(judge_traces(run_dir, ledger), key=lambda trace: trace.key)
+    if not found:
+        raise BadRequest(None, f"Expected scored traces of the judge in {run_dir / 'traces'}, found none.")
+    forbidden = held_out_prompts(run_dir)
+    allowed = [trace for trace in found if prompt_hash(trace.prompt) not in forbidden]
+    kept = _distinct(allowed)
+    duplicates = len(allowed) - len(kept)
+    if max_examples is not None:
+        kept = kept[:max_examples]
+    if len(kept) < FEWEST_TRACES:
+        raise BadRequest(
+            "sft.max_examples" if max_examples is not None and max_examples < FEWEST_TRACES else None,
+            f"Expected at least {FEWEST_TRACES} different scored traces of the judge in {run_dir}/traces, "
+            f"found {len(kept)} ({len(found)} in all, {duplicates} repeated, "
+            f"{len(found) - len(allowed)} on held-out prompts).",
+        )
+    return Distilled(_lessons(kept, render, modes), duplicates, excluded=len(found) - len(allowed))
+
+
+def _distinct(traces: Sequence[Trace]) -> list[Trace]:
+    """One trace for each different prompt, completion and reply: votes that differ stay, repeats go."""
+    first: dict[tuple[str, str, str], Trace] = {}
+    for trace in traces:
+        first.setdefault((prompt_hash(trace.prompt), trace.completion, trace.reply), trace)
+    return list(first.values())
+
+
+def _lessons(traces: Sequence[Trace], render: Render, modes: Sequence[Mode]) -> list[Lesson]:
+    others = [trace for trace in traces if "single_token" in modes and trace.mode != "single_token"]
+    requests = [
+        MessagesRequest(
+            mode="single_token",
+            prompt=trace.prompt,
+            completion=trace.completion,
+            ground_truth=trace.ground_truth,
+        )
+        for trace in others
+    ]
+    # A gateway is not even looked for where nothing is to be rendered.
+    rendered = render(requests) if requests else []
+    questions = {trace.key: question for trace, question in zip(others, rendered, strict=True)}
+    return [Lesson(trace=trace, single_token=questions.get(trace.key)) for trace in traces]

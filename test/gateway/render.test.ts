@@ -1,0 +1,56 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { canonicalRubric, loadRubric } from '../../src/judging/rubric.ts';
+import { pathsIn } from '../../src/run-directory/paths.ts';
+import { configFor, gatewayWith, graded, QUESTION, runDirectory } from './start.ts';
+
+const { prompt, completion, ground_truth } = QUESTION;
+const subject = { prompt, completion, ground_truth };
+
+/** Status and body of a POST. */
+async function answer(response: Promise<Response>) {
+  const { status } = await response;
+  return { status, body: await (await response).json() };
+}
+
+test('renders the very messages that a grading call in that mode sends', async () => {
+  const { gateway, judge } = await graded();
+  await gateway.grade({ mode: 'single_token' });
+  const { body } = await answer(gateway.post('/v1/messages', { mode: 'single_token', ...subject }));
+  expect(body).toEqual({ messages: judge.chats[0]?.body.messages, answer_prefix: null });
+});
+
+test('a gateway without a role renders, opens no ledger and refuses to grade', async () => {
+  const run_dir = runDirectory();
+  const gateway = await gatewayWith({ ...configFor(run_dir, {}), stage: 'sft', roles: {} });
+  expect(await answer(gateway.post('/v1/messages', { mode: 'reasoned', ...subject }))).toMatchObject({ status: 200 });
+  const refused = await answer(gateway.post('/v1/grade', QUESTION));
+  expect(refused).toMatchObject({ status: 400, body: { error: { code: 'no_role' } } });
+  await gateway.close();
+  expect(existsSync(join(run_dir, 'traces'))).toBe(false);
+});
+
+test('a reference-guided rubric is not rendered without the truth', async () => {
+  const run_dir = runDirectory();
+  const yaml = join(run_dir, 'guided.yaml');
+  writeFileSync(yaml, GUIDED);
+  writeFileSync(pathsIn(run_dir).rubric, canonicalRubric(loadRubric(yaml)));
+  const gateway = await gatewayWith({ ...configFor(run_dir, {}), roles: {} });
+  const { body } = await answer(gateway.post('/v1/messages', { mode: 'reasoned', ...subject }));
+  expect(JSON.stringify(body)).toContain(ground_truth);
+  const refused = await answer(gateway.post('/v1/messages', { mode: 'reasoned', prompt, completion }));
+  expect(refused).toMatchObject({
+    status: 400,
+    body: { error: { message: expect.stringMatching(/^ground_truth: /) } },
+  });
+});
+
+const GUIDED = `name: guided
+frame: none
+reference_guided: true
+scores: {0: a, 1: a, 2: a, 3: a, 4: a, 5: a, 6: a, 7: a, 8: a, 9: b}
+modes:
+  reasoned: {messages: [{role: user, content: "{{prompt}} {{completion}} {{ground_truth}}"}]}
+  single_token: {messages: [{role: user, content: "{{prompt}} {{completion}} {{ground_truth}}"}]}
+`;
