@@ -4,6 +4,9 @@ const QUOTED = /(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`)(?!\w)/g;
 const UNCLOSED = /(?<!\w)(['"`])([^'"`]*)$/;
 /** A path, a name or a number: no sentence, no sum. */
 const NAME = /^[\w./:@~%-]{0,200}$/;
+
+export const isName = (text: string): boolean => NAME.test(text);
+
 /** pydantic and vLLM show the value that they reject. */
 const INPUT = /(['"]?\binput(?:_value)?['"]?\s*[=:]\s*).*$/;
 
@@ -16,7 +19,7 @@ export function withoutQuotes(line: string): string {
     .replace(INPUT, '$1[cut]')
     .replace(QUOTED, (quoted) => {
       const mark = quoted.slice(0, 1);
-      return NAME.test(quoted.slice(1, -1)) ? quoted : `${mark}[cut]${mark}`;
+      return isName(quoted.slice(1, -1)) ? quoted : `${mark}[cut]${mark}`;
     })
-    .replace(UNCLOSED, (whole, mark, rest) => (NAME.test(rest) ? whole : `${mark}[cut]`));
+    .replace(UNCLOSED, (whole, mark, rest) => (isName(rest) ? whole : `${mark}[cut]`));
 }

@@ -3,6 +3,7 @@ import { constants, createReadStream } from 'node:fs';
 import { copyFile, type FileHandle, link, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
+import { isName, withoutQuotes } from '../process/without-quotes.ts';
 
 /** A file whose content is not what its contract says. */
 export class ContractError extends Error {
@@ -150,16 +151,32 @@ export function parseContract<S extends z.ZodType>(text: string, schema: S, wher
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new ContractError(where, null, `Expected ${where} to hold JSON, got: ${(error as Error).message}.`);
+    throw new ContractError(
+      where,
+      null,
+      `Expected ${where} to hold JSON, got: ${withoutQuotes((error as Error).message)}.`,
+    );
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const field = issue?.path.length ? issue.path.join('.') : null;
   const found = issue?.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | null)?.[key], value);
-  const shown = found === undefined ? 'nothing' : (JSON.stringify(found)?.slice(0, 120) ?? 'nothing');
   const more = parsed.error.issues.length > 1 ? ` (and ${parsed.error.issues.length - 1} more)` : '';
-  throw new ContractError(where, field, `${where}: ${field ?? 'the file'}: ${issue?.message}; found ${shown}${more}.`);
+  throw new ContractError(
+    where,
+    field,
+    `${where}: ${field ?? 'the file'}: ${issue?.message}; found ${shown(found)}${more}.`,
+  );
+}
+
+/** A value for an error that may end in Temporal's history: a name or a number as it is, a text by its length. */
+function shown(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  if (typeof value !== 'string' || isName(value)) return JSON.stringify(value);
+  return `a text of ${value.length} characters`;
 }
 
 /** The lines of JSON Lines text that meet their contract, and how many do not: for files whose damage must not hide the rest. */

@@ -1,6 +1,7 @@
 import type { LimitsSpec } from '../contracts/spec/limits.ts';
 import type { Outcome } from '../contracts/stage.ts';
 import { FULL_DISKS_PER_ERROR, failure } from '../failures.ts';
+import { withoutQuotes } from '../process/without-quotes.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import type { PastEpoch } from './epoch-history.ts';
@@ -45,7 +46,7 @@ export async function refuseWithoutProgress(
   await writeAtomic(paths.stage(stage).epoch(epoch).outcome, refused);
   throw failure(
     'NoProgress',
-    `${attempts.length} attempts at ${stage} ended by error without a commit. Last: ${last?.outcome?.message ?? 'unknown'}. ` +
+    `${attempts.length} attempts at ${stage} ended by error without a commit. Last: ${withoutQuotes(last?.outcome?.message ?? 'unknown')}. ` +
       `Log: ${paths.log(`${stage}-e${last?.epoch}`)}. Fix the cause, then \`gavel run runs/${paths.run}/spec.json --resume\`.`,
   );
 }

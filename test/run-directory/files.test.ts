@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { Endpoint } from '../../src/contracts/stage.ts';
-import { appendLine, completeBytes, readContract, readJsonLines, writeAtomic } from '../../src/run-directory/files.ts';
+import {
+  appendLine,
+  completeBytes,
+  parseContract,
+  readContract,
+  readJsonLines,
+  writeAtomic,
+} from '../../src/run-directory/files.ts';
 import { readResult } from '../../src/run-directory/result.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { aRun, anEndpoint as endpoint } from './a-run.ts';
@@ -82,4 +89,23 @@ test('appending cuts off the torn line of a writer that died', async () => {
 
 test('a stage without a result is not done', async () => {
   expect(await readResult(await aRun(), 'grpo')).toBeNull();
+});
+
+test('quotes no text of a file that does not meet its contract: such an error may end in history', () => {
+  const Row = z.object({ prompt: z.string(), ground_truth: z.number(), id: z.int() });
+  const failing = (text: string) => {
+    try {
+      parseContract(text, Row, '/runs/r/data/train.jsonl:7');
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return 'nothing failed';
+  };
+  const story = 'Tom has 3 apples and a story to tell';
+  expect(failing(`{"prompt": "p", "ground_truth": "${story}", "id": 1}`)).toMatch(
+    /ground_truth: .*found a text of 36 char/,
+  );
+  expect(failing(`{"prompt": {"text": "${story}"}, "ground_truth": 1, "id": 1}`)).toMatch(/prompt: .*found an object/);
+  expect(failing('{"prompt": "p", "ground_truth": 1, "id": "seven"}')).toMatch(/id: .*found "seven"/);
+  expect(failing(`${story}`)).not.toContain('Tom has');
 });
