@@ -14,7 +14,7 @@ export interface Dependencies {
   namespace: string;
 }
 
-/** Sends a signal to the stage's workflow and to the pipeline above it; one that is not there is nobody to tell. */
+/** Sends a signal to the stage's workflow and to the pipeline above it; a workflow that does not exist is left out. */
 function tell({ client }: Dependencies, run: string, signal: string, argument: unknown): void {
   const own = Context.current().info.workflowExecution?.workflowId ?? '';
   // The workflow of a model server is below its stage: gavel/<run>/<stage>/<role>.
@@ -29,7 +29,7 @@ function tell({ client }: Dependencies, run: string, signal: string, argument: u
 
 // A step and its commit, out of the 30 s that a notice leaves; the rest is for telling the server.
 const COMMIT_GRACE_MS = 20_000;
-// A person who cancels waits for it; what is not committed by then was not asked to be kept.
+// A person who cancels is waiting, and has not asked to keep what is not committed by then.
 const CANCEL_GRACE_MS = 2000;
 
 /** The channels of one attempt at a stage: heartbeats, and signals at commits and interruptions. */

@@ -21,7 +21,7 @@ export const shared = (summary: string) =>
     retry: { initialInterval: '0.5s', backoffCoefficient: 2.5, maximumInterval: '1m', maximumAttempts: 10 },
   });
 
-/** A word to the disk: retried at once where the worker that took it up has gone silent. */
+/** One short write to the disk: retried at once where the worker that took it has fallen silent. */
 export const brief = (summary: string) =>
   proxyActivities<Activities>({
     startToCloseTimeout: '5s',
@@ -66,6 +66,6 @@ const longRunning = ({ task_queue, limits, summary }: OnNode, policy: RetryPolic
 /** One attempt at training: the workflow counts attempts itself (attempts.ts), by what ended them. */
 export const training = (on: OnNode) => longRunning(on, { maximumAttempts: 1 });
 
-// A silent worker's queue may have nobody left who polls it: the stage reserves again instead of waiting there.
+// No worker may poll the queue of a silent one any more: the stage reserves again instead of waiting there.
 export const serving = (on: OnNode) =>
   longRunning(on, { ...retry, nonRetryableErrorTypes: ['TemporalTimeout:Heartbeat'] });

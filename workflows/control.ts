@@ -183,7 +183,7 @@ export class PipelineControl {
     const child = await start(this.notices.flatMap(({ node, until }) => (node === null ? [] : [[node, until]])));
     this.child = child;
     try {
-      // What was asked for while it was being started; a signal to a workflow that does not exist yet reaches nobody.
+      // What was asked for while it was being started; a signal to a workflow that does not exist yet is lost.
       if (this.paused) await tell(child, setPausedSignal, true);
       for (const { notice } of this.notices.slice(told)) await tell(child, preemptionNoticeSignal, notice);
       return await child.result();

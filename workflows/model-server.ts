@@ -44,7 +44,7 @@ export async function withServers<T>(servers: ModelServerInput[], work: () => Pr
       // A cancelled stage ends its servers too; how the work takes that is what counts then.
       const unlessCancelled = (error: unknown) => stage.consideredCancelled || reject(error);
       server.then(
-        // Before the work is done, this takes somebody who cancels the server's own workflow.
+        // A server ends by itself before the work is done only where its own workflow is cancelled.
         () => unlessCancelled(failure('ModelServerDied', 'A model server was cancelled while it was needed')),
         unlessCancelled,
       );

@@ -42,7 +42,7 @@ export class StatusBoard {
     this.show();
   }
 
-  /** Names of the search attributes that the server knows; one that it lacks would retry the workflow task for ever. */
+  /** Names of the search attributes that the server knows; setting another one would retry the workflow task for ever. */
   useSearchAttributes(names: string[]): void {
     this.registered = new Set(names);
     this.show();

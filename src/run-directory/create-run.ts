@@ -145,7 +145,7 @@ function unwritable(folder: string, error: unknown): never {
   const { code, message } = error as NodeJS.ErrnoException;
   throw new RunDirectoryUnwritable(
     `Expected ${folder} to be a folder that this worker may write, got ${code ?? 'an error'}: ${message}. ` +
-      `Nothing was changed. Mend its owner, mode or free space, or set GAVEL_ROOT.`,
+      `Nothing was changed. Fix its owner, mode or free space, or set GAVEL_ROOT.`,
     { cause: error },
   );
 }

@@ -40,7 +40,7 @@ export async function readVerifiedResult(
   return { result: null, quarantined: [{ name: `${stage}/result.json`, reason: why, moved_to }, ...quarantined] };
 }
 
-/** What rank 0 of the epoch said when it ended; null where it ended without a word. */
+/** What rank 0 of the epoch said when it ended; null where it wrote none. */
 export const readOutcome = (paths: RunPaths, stage: string, epoch: number): Promise<Outcome | null> =>
   readContractIfAny(paths.stage(stage).epoch(epoch).outcome, Outcome);
 

@@ -36,7 +36,7 @@ export function untold(past: PastEpoch[], stage: string, interruptions: readonly
   return past.filter(({ epoch }) => !told.has(epoch));
 }
 
-const SILENT = 'the worker ended without a word (killed, or its node went away)';
+const SILENT = 'the worker left no outcome (it was killed, or its node went away)';
 
 /** What ended a past epoch, as the one that goes on from it sees it; null where it ended as it should. */
 export async function interruptionOf(

@@ -40,7 +40,7 @@ export async function refuseWithoutProgress(
   const { attempts, errors } = errorsWithoutProgress(past);
   if (errors < limits.max_errors_without_progress) return;
   const last = attempts.at(-1);
-  // Ends the row: a person who has fixed the cause and resumes gets all attempts again.
+  // Ends the row: once the cause is fixed, a resumed run has the whole budget again.
   const message = 'refused: too many attempts ended by error without a commit';
   const refused: Outcome = { status: 'bad_request', message, field: null, cause: null };
   await writeAtomic(paths.stage(stage).epoch(epoch).outcome, refused);

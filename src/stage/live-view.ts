@@ -32,7 +32,7 @@ export class LiveView {
     this.send(this.beat);
   }
 
-  /** true while somebody has said so lately: a wait is said once a second, and who no longer says it may hang. */
+  /** true while a wait has been reported lately: it is reported once a second, and a child that stops reporting may hang. */
   isWaiting(): boolean {
     return this.beat.waiting !== null && performance.now() - this.waiting_said < WAITING_LASTS_MS;
   }
@@ -44,7 +44,7 @@ export class LiveView {
 
   ended(role: LiveProcess['role']): void {
     const processes = this.beat.processes.filter((entry) => entry.role !== role);
-    // Who died waits for nothing any more.
+    // A dead process has no pending waits.
     this.update(role === 'gateway' ? { processes, waiting: null } : { processes });
   }
 

@@ -27,7 +27,7 @@ export interface WatchedTrainer {
   events: TrainerEvents;
 }
 
-/** How a trainer ended, and at whose word. */
+/** How a trainer ended, and what ended it. */
 export type Ended =
   | { why: 'itself' | 'aborted'; exit: ChildExit }
   | { why: 'stop'; reason: string; exit: ChildExit }
@@ -46,7 +46,7 @@ export async function watchTrainer(watched: WatchedTrainer): Promise<Ended> {
   const because = (reason: typeof why) => {
     if (why.why === 'itself') why = reason;
   };
-  // How it ends is read from `exited`; here nobody waits.
+  // The caller reads how it ends from `exited`.
   const stop = (grace_ms: number) => void child.stop(grace_ms).catch(() => undefined);
   const abort = () => {
     because({ why: 'aborted' });
