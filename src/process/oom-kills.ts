@@ -11,10 +11,11 @@ import { join } from 'node:path';
  * were killed since.
  */
 export function oomKillsSince(pid: number, counter: string | null, system = '/'): () => number {
-  const files = counter === null ? countersOf(pid, system) : [counter];
-  const count = () => files.map(countIn).find((found) => found !== null) ?? 0;
-  const before = count();
-  return () => Math.max(0, count() - before);
+  // Chosen once: the count of a group that is gone later must not be compared with another group's.
+  const file = counter ?? countersOf(pid, system).find((path) => countIn(path) !== null);
+  if (file === undefined) return () => 0;
+  const before = countIn(file) ?? 0;
+  return () => Math.max(0, (countIn(file) ?? before) - before);
 }
 
 /** Files that may hold the count, the nearest group first. */

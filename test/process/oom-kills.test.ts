@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { oomKillsSince } from '../../src/process/oom-kills.ts';
@@ -64,4 +64,12 @@ it('counts in the file that the configuration names, where it names one', () => 
   const since = oomKillsSince(42, join(root, 'counter'), root);
   write('counter', 'oom_kill 1\n');
   expect(since()).toBe(1);
+});
+
+it('counts nothing where the group is gone together with its process', () => {
+  const path = 'sys/fs/cgroup/job/memory.events';
+  const { root } = aSystem({ 'proc/42/cgroup': '0::/job\n', [path]: events(1), 'proc/vmstat': 'oom_kill 9\n' });
+  const since = oomKillsSince(42, null, root);
+  rmSync(join(root, path));
+  expect(since()).toBe(0);
 });
