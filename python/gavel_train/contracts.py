@@ -665,6 +665,16 @@ class StopRequest(BaseModel):
     at: str
 
 
+class AuditOverride(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    at: str
+    node: str
+    reason: Annotated[str, Field(description="What the audit says against it.")]
+    model_digest: str
+
+
 class AuditRow(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -752,6 +762,12 @@ class GradingPass(BaseModel):
     role: Literal["judge", "grader", "base"]
     mode: Literal["reasoned", "single_token"]
     model: str
+    model_digest: Annotated[
+        str | None,
+        Field(
+            description="Of the weights that answered; null where a server does not say. gavel serve takes no others."
+        ),
+    ] = None
     rows: Annotated[int, Field(ge=0)]
     asked: Annotated[
         int,

@@ -24,8 +24,10 @@ def serving(answer: Callable[[dict], int | None], segment: Path):
             asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
             score = answer(asked)
             kind = "unparseable" if score is None else "scored"
-            line = trace(asked["prompt"], asked["completion"], score, f"{asked['occasion']}:0")
-            line |= {"stage": "audit", "role": asked["role"], "mode": asked["mode"]}
+            line = trace(
+                asked["prompt"], asked["completion"], score, f"{asked['occasion']}:0", model_digest="d" * 64
+            )
+            line |= {"model_digest": "d" * 64, "stage": "audit", "role": asked["role"], "mode": asked["mode"]}
             line["key"] = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
             with lock, segment.open("a") as ledger:
                 ledger.write(ledger_line(line))

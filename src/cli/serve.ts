@@ -6,18 +6,20 @@ import { type Config, loadConfig } from '../config.ts';
 import { GatewayConfig } from '../contracts/gateway.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { startGateway } from '../gateway/server.ts';
+import { GpusNotFree, type HeldGpus, holdGpus } from '../gpus/hold-gpus.ts';
 import { listGpus } from '../gpus/list.ts';
 import { claimEpoch } from '../run-directory/claim-epoch.ts';
 import { readSpec } from '../run-directory/create-run.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readEndpoint } from '../serving/endpoints.ts';
+import { modelDigest } from '../serving/identity.ts';
 import { gatewayRole, servedModel } from '../serving/served-model.ts';
 import { tokenizerFolders } from '../serving/tokenizer-folders.ts';
 import { serveUntilAborted } from '../stage/model-server.ts';
+import { checkAudit } from './check-audit.ts';
 import { CliError, EXIT } from './exit.ts';
 import { needPort, parsePort } from './port.ts';
 import { stopping } from './stopping.ts';
-import { readAudit } from './summary.ts';
 import { pathsOf } from './watch/follow-run.ts';
 
 interface ServeOptions {
@@ -52,7 +54,8 @@ async function serve(config: Config, run: string, options: ServeOptions): Promis
       hint: `See how far the run is: \`gavel status ${run}\`.`,
     });
   }
-  await checkAudit(paths, options.overrideAudit ?? false);
+  const model_digest = await modelDigest({ kind: 'folder', path: paths.merged });
+  await checkAudit(paths, { model_digest, node: config.node, override: options.overrideAudit ?? false });
   await needPort(options.port, '--port', options.host);
   const spec = await readSpec(paths);
   const began = new Date().toISOString();
@@ -82,26 +85,36 @@ async function serve(config: Config, run: string, options: ServeOptions): Promis
   process.exitCode = EXIT.ok;
 }
 
-async function checkAudit(paths: RunPaths, override: boolean): Promise<void> {
-  const verdict = (await readAudit(paths))?.verdict ?? 'missing';
-  if (verdict === 'PASS') return;
-  if (!override) {
-    throw new CliError(`Expected a grader whose audit is PASS, got ${verdict} (${paths.report.html}).`, {
-      hint: 'Serve it all the same with --override-audit.',
-      code: verdict === 'INCONCLUSIVE' ? EXIT.audit_inconclusive : EXIT.audit_fail,
-    });
-  }
-  console.error(`Warning: the audit of this grader is ${verdict}, not PASS; it is served because of --override-audit.`);
-}
-
 /** Keeps vLLM up until the signal; a server that dies is started again, one that does not start is an error. */
 async function keepModel(config: Config, spec: Spec, paths: RunPaths, signal: AbortSignal): Promise<void> {
-  const free = (await listGpus({ visible: config.cuda_visible_devices, injected: config.gpus })).filter(
-    (gpu) => gpu.used_by === null,
-  );
-  const wanted = spec.placement.grader_gpus;
-  if (free.length < wanted)
-    throw new CliError(`Expected ${wanted} free GPUs (placement.grader_gpus), found ${free.length}.`);
+  const { release, gpus } = await leased(config, spec);
+  try {
+    await keepServing(config, spec, paths, gpus, signal);
+  } finally {
+    await release();
+  }
+}
+
+/** GPUs by the same leases as everybody else's, so that no stage of a run takes them meanwhile. */
+async function leased(config: Config, spec: Spec): Promise<HeldGpus> {
+  const gpus = await listGpus({ visible: config.cuda_visible_devices, injected: config.gpus });
+  const count = spec.placement.grader_gpus;
+  const purpose = `gavel serve ${spec.run}`;
+  try {
+    return await holdGpus({ root: config.root, node: config.node, count, purpose, gpus });
+  } catch (error) {
+    if (!(error instanceof GpusNotFree)) throw error;
+    throw new CliError(`Expected ${count} free GPUs (placement.grader_gpus): ${error.message}`);
+  }
+}
+
+async function keepServing(
+  config: Config,
+  spec: Spec,
+  paths: RunPaths,
+  gpus: string[],
+  signal: AbortSignal,
+): Promise<void> {
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     try {
       await serveUntilAborted({
@@ -110,7 +123,7 @@ async function keepModel(config: Config, spec: Spec, paths: RunPaths, signal: Ab
         run: spec.run,
         stage: 'serve',
         served: servedModel(spec, 'grader'),
-        gpus: free.slice(0, wanted).map(({ uuid }) => uuid),
+        gpus,
         start_timeout_s: spec.limits.model_start_timeout_s,
         attempt,
         served_before: false,

@@ -65,6 +65,11 @@ export const GradingPass = z.strictObject({
   role: z.enum(['judge', 'grader', 'base']),
   mode: GradingMode,
   model: z.string(),
+  model_digest: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('Of the weights that answered; null where a server does not say. gavel serve takes no others.'),
   rows: z.int().min(0),
   asked: z.int().min(0).describe('Rows that the model was asked about; the rest came from the ledger.'),
   seconds: z.number().min(0).describe('Wall time of the rows that were asked.'),
@@ -163,6 +168,15 @@ export const Audit = z.strictObject({
   verdict: z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']),
 });
 
+/** A line of report/overrides.jsonl: somebody serves a grader that no audit cleared. */
+export const AuditOverride = z.strictObject({
+  at: z.string(),
+  node: z.string(),
+  reason: z.string().describe('What the audit says against it.'),
+  model_digest: z.string(),
+});
+
+export type AuditOverride = z.output<typeof AuditOverride>;
 export type Audit = z.output<typeof Audit>;
 export type AuditRow = z.output<typeof AuditRow>;
 export type Measure = z.output<typeof Measure>;

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { z } from 'zod';
-import { Audit } from '../contracts/audit.ts';
+import { Audit, AuditOverride } from '../contracts/audit.ts';
 import type { Interruption } from '../contracts/interruption.ts';
 import { Spec } from '../contracts/spec/spec.ts';
 import { MetricLine, StageResult } from '../contracts/stage.ts';
@@ -36,6 +36,7 @@ export interface ReportData extends ReportExtras {
   stages: StageResult[];
   interruptions: Interruption[];
   quarantine: SetAside[];
+  overrides: AuditOverride[];
   /** Files that are there but could not be read, one sentence each. */
   problems: string[];
 }
@@ -57,6 +58,7 @@ export async function readRun(paths: RunPaths, extras: ReportExtras): Promise<Re
     metrics: newestLines(await readText(paths.report.metrics), problems),
     stages: stages.filter((stage) => stage !== null),
     quarantine: await readQuarantine(paths.quarantine),
+    overrides: await readOverrides(paths.report.overrides, problems),
     problems,
   };
 }
@@ -74,6 +76,13 @@ async function readQuarantine(folder: string): Promise<SetAside[]> {
       return { name, reason: reason === null ? null : (JSON.parse(reason) as string) };
     }),
   );
+}
+
+/** Who served the grader in spite of its audit. */
+async function readOverrides(path: string, problems: string[]): Promise<AuditOverride[]> {
+  const { lines, unread } = readableLines((await readText(path)) ?? '', AuditOverride);
+  if (unread > 0) problems.push(`${unread} line(s) of report/overrides.jsonl could not be read and were left out.`);
+  return lines;
 }
 
 async function readText(path: string): Promise<string | null> {

@@ -117,6 +117,7 @@ export function pathsIn(dir: string) {
       html: join(report, 'report.html'),
       audit: join(report, 'audit.json'),
       metrics: join(report, 'metrics.jsonl'),
+      overrides: join(report, 'overrides.jsonl'),
       interruptions: join(report, 'interruptions.jsonl'),
     },
     logs: join(dir, 'logs'),

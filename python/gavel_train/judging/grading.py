@@ -76,10 +76,12 @@ def grade_rows(
     usages = {trace["key"]: trace.get("usage") or {} for trace in traces if trace.get("reused_from") is None}
     asked = [row_id for row_id, grade in grades.items() if not usages.keys().isdisjoint(grade.trace_keys)]
     timed = [row_id for row_id in asked if row_id != first]
+    model, model_digest = _model(run_dir, role, traces)
     summary = GradingPass(
         role=role,
         mode=mode,
-        model=_model_name(run_dir, role, traces),
+        model=model,
+        model_digest=model_digest,
         rows=len(rows),
         asked=len(asked),
         seconds=round(seconds, 3) if timed else 0.0,
@@ -122,10 +124,13 @@ def _traces(run_dir: Path, segments: str, keys: set[str]) -> Iterator[dict[str, 
                     yield trace
 
 
-def _model_name(run_dir: Path, role: Role, traces: list[dict[str, Any]]) -> str:
+def _model(run_dir: Path, role: Role, traces: list[dict[str, Any]]) -> tuple[str, str | None]:
+    """Name and digest of the model that answered, as the traces of the pass say, or else its endpoint."""
     if traces:
-        return str(traces[0]["model"])
+        return str(traces[0]["model"]), traces[0]["model_digest"]
     try:
-        return Endpoint.model_validate_json((run_dir / "endpoints" / f"{role}.json").read_bytes()).model
+        path = run_dir / "endpoints" / f"{role}.json"
+        endpoint = Endpoint.model_validate_json(path.read_bytes())
     except (OSError, ValueError):
-        return role
+        return role, None
+    return endpoint.model, endpoint.model_digest

@@ -137,6 +137,11 @@ def test_the_stage_grades_with_grader_and_base_and_publishes_its_report(audited)
     assert {event["phase"].split(":")[0] for event in events} == {"grade", "compute"}
 
 
+def test_the_audit_names_the_weights_that_it_is_of_by_their_digest(audited):
+    _, _, audit = audited
+    assert {p["model_digest"] for p in audit["passes"] if p["role"] != "judge"} == {"d" * 64}
+
+
 def test_rows_on_training_prompts_are_left_out_and_counted(audited):
     _, _, audit = audited
     assert (audit["rows"], audit["prompts"], audit["excluded_rows"]) == (120, 60, 1)

@@ -14,12 +14,16 @@ const ungated = 'No gates were set, so nothing was decided about the grader; the
 
 const mark = { PASS: '✓', FAIL: '✗', INCONCLUSIVE: '?' };
 
-export function headline({ run, audit, failure, stages }: ReportData): Html {
+export function headline({ run, audit, failure, stages, overrides }: ReportData): Html {
   return html`<header><p class="kicker">gavel run report · ${run}</p>
 ${audit ? verdict(audit) : noVerdict(failure, stages.length)}
 ${failure && html`<p class="failure"><strong>The run failed:</strong> ${failure}</p>`}
+${overrides.map(served)}
 ${audit && tiles(audit)}</header>`;
 }
+
+const served = ({ at, node, reason }: ReportData['overrides'][number]) =>
+  html`<p class="failure"><strong>Served in spite of its audit</strong> at ${at} on ${node}: ${reason}.</p>`;
 
 function verdict(audit: Audit): Html {
   const missed = audit.gates.filter((gate) => gate.verdict !== 'PASS').length;

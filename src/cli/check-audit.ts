@@ -1,0 +1,40 @@
+import { appendFile } from 'node:fs/promises';
+import type { Audit, AuditOverride } from '../contracts/audit.ts';
+import { ledgerTotals } from '../ledger/totals.ts';
+import { writeReport } from '../report/write-report.ts';
+import type { RunPaths } from '../run-directory/paths.ts';
+import { CliError, EXIT } from './exit.ts';
+import { readAudit } from './summary.ts';
+
+/**
+ * Refuses a grader that no audit cleared: its verdict is not PASS, or the weights that were audited are others. With `override` it
+ * is served all the same, and the run's report says so from then on.
+ */
+export async function checkAudit(
+  paths: RunPaths,
+  { model_digest, node, override }: { model_digest: string; node: string; override: boolean },
+): Promise<void> {
+  const audit = await readAudit(paths);
+  const reason = objection(audit, model_digest);
+  if (reason === null) return;
+  if (!override) {
+    throw new CliError(`Expected a grader whose audit is PASS, ${reason} (${paths.report.html}).`, {
+      hint: 'Serve it all the same with --override-audit.',
+      code: audit?.verdict === 'INCONCLUSIVE' ? EXIT.audit_inconclusive : EXIT.audit_fail,
+    });
+  }
+  const line: AuditOverride = { at: new Date().toISOString(), node, reason, model_digest };
+  await appendFile(paths.report.overrides, `${JSON.stringify(line)}\n`);
+  await writeReport(paths, { ledger: await ledgerTotals(paths) });
+  console.error(`Warning: served because of --override-audit, ${reason}. The report of the run says so now.`);
+}
+
+/** What speaks against serving the grader; null where its audit cleared it. */
+function objection(audit: Audit | null, model_digest: string): string | null {
+  if (audit === null) return 'got none: it has not been audited';
+  if (audit.verdict !== 'PASS') return `got ${audit.verdict}`;
+  const audited = audit.passes.filter(({ role }) => role === 'grader').map((pass) => pass.model_digest);
+  const other = audited.find((digest) => digest !== model_digest);
+  if (audited.length > 0 && other === undefined) return null;
+  return `got one of other weights: audited was ${other ?? 'nothing'}, and here is ${model_digest}`;
+}
