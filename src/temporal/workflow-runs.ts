@@ -1,11 +1,12 @@
 import type { Client } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
+// It is CommonJS, whose names Node does not see.
+import proto from '@temporalio/proto';
 import type { WorkflowOwner } from '../contracts/reservation.ts';
 
 /** Whether the owner of a lease still runs, asked in the owner's own namespace. */
 
 const NOT_FOUND = 5;
-const { WORKFLOW_EXECUTION_STATUS_RUNNING } = temporal.api.enums.v1.WorkflowExecutionStatus;
+const { WORKFLOW_EXECUTION_STATUS_RUNNING } = proto.temporal.api.enums.v1.WorkflowExecutionStatus;
 
 /** UUID of a namespace on the server of `client`. */
 export async function namespaceId(client: Client, namespace: string): Promise<string> {
