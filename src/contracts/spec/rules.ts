@@ -152,6 +152,13 @@ const rules: Rule[] = [
       judge.sampling.temperature === 0 &&
       'expected 1: at judge.sampling.temperature 0 all votes are the same',
   ),
+  rule(
+    'judge.panel.votes',
+    ({ judge }) =>
+      judge.panel.votes > 1 &&
+      judge.mode === 'single_token' &&
+      'expected 1: judge.mode single_token reads the probabilities of one token, which are the same in all votes',
+  ),
 ];
 
 /** Problems between fields of a spec whose single fields are in order. */

@@ -55,6 +55,10 @@ describe('checkSpec', () => {
     ['audit.grader_modes', { sft: { modes: ['single_token'] } }],
     ['placement.trainer_gpus', { grpo: { processes: 4 }, placement: { trainer_gpus: 2 } }],
     ['judge.panel.votes', { judge: { ...good.judge, panel: { votes: 3 } } }],
+    [
+      'judge.panel.votes',
+      { judge: { ...good.judge, mode: 'single_token', sampling: { temperature: 1 }, panel: { votes: 3 } } },
+    ],
     ['placement.grader_gpus', { placement: { grader_gpus: 2 } }],
   ])('finds what only two fields together get wrong: %s', (field, change) => {
     expect(problemsOf(change).map((problem) => problem.field)).toContain(field);
