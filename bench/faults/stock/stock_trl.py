@@ -124,7 +124,7 @@ def main(arguments: argparse.Namespace) -> None:
     events.write("started", resumed=int(found.rsplit("-", 1)[1]) if found else 0)
 
     # A user's environment would hold no vLLM: the judge is a URL. Importing it would double the start-up.
-    from gavel_train.trl_imports import hide_vllm
+    from gavel_train.policy.trl_imports import hide_vllm
 
     hide_vllm()
     from datasets import Dataset
