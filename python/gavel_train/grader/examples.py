@@ -128,13 +128,23 @@ def _examples(lesson: Lesson, modes: Sequence[Mode], weight: float, copy: int) -
     asked = RenderedMessages(messages=trace.messages, answer_prefix=trace.answer_prefix)
     examples = []
     if "reasoned" in modes and trace.mode == "reasoned":
-        examples.append(_example(f"{key}:reasoned", "reasoned", asked, trace.reply, score, weight))
+        examples.append(_example(f"{key}:reasoned", "reasoned", asked, taught_reply(trace), score, weight))
     if "single_token" in modes:
         question = asked if trace.mode == "single_token" else lesson.single_token
         if question is None:
             raise BadRequest("sft.modes", f"Expected the single-token question about trace {trace.key}.")
         examples.append(_example(f"{key}:single_token", "single_token", question, str(score), score, weight))
     return examples
+
+
+def taught_reply(trace: Trace) -> str:
+    """Return what the grader learns to write: the judge's thinking, if it was kept apart, then its reply.
+
+    The reply alone would be a bare "Score: N": a verdict without its reasons.
+    """
+    if trace.thinking is None or not trace.thinking.strip():
+        return trace.reply
+    return f"{trace.thinking.strip()}\n\n{trace.reply.lstrip()}"
 
 
 def _example(

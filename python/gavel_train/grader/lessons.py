@@ -94,9 +94,9 @@ def distil(
 
 def _distinct(traces: Sequence[Trace]) -> list[Trace]:
     """One trace for each different prompt, completion and reply: votes that differ stay, repeats go."""
-    first: dict[tuple[str, str, str], Trace] = {}
+    first: dict[tuple[str, str, str | None, str], Trace] = {}
     for trace in traces:
-        first.setdefault((prompt_hash(trace.prompt), trace.completion, trace.reply), trace)
+        first.setdefault((prompt_hash(trace.prompt), trace.completion, trace.thinking, trace.reply), trace)
     return list(first.values())
 
 

@@ -43,7 +43,8 @@ def encode(tokenizer: PreTrainedTokenizerBase, example: Example, template: Mappi
     """
     rendered = _rendered(tokenizer, example, template)
     given = tokenizer(rendered, add_special_tokens=False)["input_ids"]
-    reply = tokenizer(example.reply, add_special_tokens=False)["input_ids"]
+    # A reply that spells a control token, because it quotes one, must not end in the middle.
+    reply = tokenizer(example.reply, add_special_tokens=False, split_special_tokens=True)["input_ids"]
     taught = [*reply, tokenizer.eos_token_id]
     return Encoded([*given, *taught], [IGNORED] * len(given) + taught, example.weight)
 

@@ -36,6 +36,21 @@ def test_a_trace_gives_the_judges_conversation_and_the_rubrics_single_token_ques
     assert single.reply == str(reasoned.score)
 
 
+def test_what_a_server_returned_as_thinking_is_learned_before_the_reply(tmp_path):
+    apart = [
+        line | {"thinking": " 1+1 is 2. ", "reply": f"\n\nScore: {line['score']}"} for line in sums(20, 1)
+    ]
+    # Votes that differ in their thinking alone are different lessons.
+    apart += [line | {"key": f"{n:064x}", "thinking": "Right."} for n, line in enumerate(apart)]
+    found = build(run_of(tmp_path, apart), modes=BOTH, holdout=0.1)
+    assert found.traces == 40
+    replies = {example.reply for example in found.train if example.mode == "reasoned"}
+    assert replies == {
+        f"{thinking}\n\nScore: {score}" for thinking in ("1+1 is 2.", "Right.") for score in (0, 9)
+    }
+    assert {e.reply for e in found.train if e.mode == "single_token"} == {"0", "9"}
+
+
 def test_the_gateway_is_asked_for_what_the_judge_was_not_and_for_nothing_else(tmp_path):
     asked = []
 

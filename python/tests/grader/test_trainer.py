@@ -20,6 +20,16 @@ def test_the_loss_is_on_the_reply_and_its_end_alone():
     assert row.labels[: -len(taught)] == [IGNORED] * (len(row.input_ids) - len(taught))
 
 
+def test_a_control_token_that_a_reply_quotes_is_taught_as_text_and_does_not_end_it():
+    words = tokenizer()
+    row = encode(
+        words, Example("k", "reasoned", [{"role": "user", "content": "x"}], "<|end|> Score: 0", 0), {}
+    )
+    taught = [label for label in row.labels if label != IGNORED]
+    assert taught.count(words.eos_token_id) == 1 and taught[-1] == words.eos_token_id
+    assert words.decode(taught[:-1]) == "<|end|> Score: 0"
+
+
 def test_the_first_token_taught_after_the_generation_prompt_is_the_digit_even_if_a_template_adds_thinking():
     words = tokenizer()
     # As Qwen3's template does: an empty think block before a reply, and none in the generation prompt.
