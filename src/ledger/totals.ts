@@ -13,20 +13,8 @@ export interface LedgerTotals {
   completion_tokens: number;
   /** Time spent in calls, summed over calls; calls run side by side, so it exceeds the wall time. */
   seconds: number;
-  /** Traces of committed rollouts that the ledger does not hold; null where GRPO has not ended. */
-  missing: number | null;
-}
-
-/** What the ledger's traces of the judge add up to. */
-export interface LedgerTotals {
-  /** Verdicts of the judge that count. */
-  calls: number;
-  /** Of these, the ones that share the reply to identical text: nothing was paid. */
-  replayed: number;
-  prompt_tokens: number;
-  completion_tokens: number;
-  /** Time spent in calls, summed over calls; calls run side by side, so it exceeds the wall time. */
-  seconds: number;
+  /** Calls in which control strings of prompt, completion or ground truth were broken up. */
+  altered: number;
   /** Traces of committed rollouts that the ledger does not hold; null where GRPO has not ended. */
   missing: number | null;
 }
@@ -39,10 +27,12 @@ export async function ledgerTotals(paths: RunPaths): Promise<LedgerTotals> {
     prompt_tokens: 0,
     completion_tokens: 0,
     seconds: 0,
+    altered: 0,
     missing: null,
   };
   for await (const trace of readTraces(paths.dir, { role: 'judge' })) {
     totals.calls += 1;
+    if (trace.altered.length > 0) totals.altered += 1;
     if (trace.reused_from !== null) {
       totals.replayed += 1;
       continue;

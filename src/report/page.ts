@@ -4,6 +4,7 @@ import { cost } from './sections/cost.ts';
 import { coverage } from './sections/coverage.ts';
 import { fidelity } from './sections/fidelity.ts';
 import { gates } from './sections/gates.ts';
+import { guard } from './sections/guard.ts';
 import { headline } from './sections/headline.ts';
 import { interruptions } from './sections/interruptions.ts';
 import { policy } from './sections/policy.ts';
@@ -17,7 +18,7 @@ export async function page(data: ReportData): Promise<string> {
   const { audit } = data;
   const audited = audit && [gates(audit), await fidelity(audit), await truth(audit), coverage(audit)];
   const [first, ...rest] = audited ?? [section('audit', 'What did the audit find?', notMeasured(noAudit))];
-  const run = [await cost(data), await interruptions(data), reproduce(data), words()];
+  const run = [guard(data), await cost(data), await interruptions(data), reproduce(data), words()];
   const sections = [first, await policy(data), ...rest, ...run];
   const title = `${data.audit?.verdict ?? 'No verdict'}: ${data.run} (gavel report)`;
   return html`<!doctype html>

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import type { z } from 'zod';
 import { Audit, AuditOverride } from '../contracts/audit.ts';
 import type { Interruption } from '../contracts/interruption.ts';
+import { Rubric } from '../contracts/rubric.ts';
 import { Spec } from '../contracts/spec/spec.ts';
 import { MetricLine, StageResult } from '../contracts/stage.ts';
 import type { LedgerTotals } from '../ledger/totals.ts';
@@ -30,6 +31,7 @@ export interface ReportData extends ReportExtras {
   run: string;
   spec: Spec | null;
   spec_digest: string | null;
+  rubric: Rubric | null;
   audit: Audit | null;
   /** One line a stage and step, the newest epoch's, in order of step. */
   metrics: MetricLine[];
@@ -54,6 +56,7 @@ export async function readRun(paths: RunPaths, extras: ReportExtras): Promise<Re
     run: paths.run,
     spec,
     spec_digest: spec === null ? null : specDigest(spec),
+    rubric: await read(paths.rubric, Rubric),
     audit: await read(paths.report.audit, Audit),
     metrics: newestLines(await readText(paths.report.metrics), problems),
     stages: stages.filter((stage) => stage !== null),

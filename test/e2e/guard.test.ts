@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { ServeSpec } from '../../src/contracts/spec/serve.ts';
 import type { Endpoint } from '../../src/contracts/stage.ts';
 import type { Message } from '../../src/contracts/trace.ts';
 import { type Gateway, startGateway } from '../../src/gateway/server.ts';
+import { canonicalRubric, loadRubric } from '../../src/judging/rubric.ts';
 import { readTraces } from '../../src/ledger/reader.ts';
 import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';
 import { readEndpoint } from '../../src/serving/endpoints.ts';
@@ -52,8 +53,8 @@ beforeAll(async () => {
     ...{ paths, attempt: 1, signal: stop.signal, ended: () => ended, beat: () => {}, onInterruption: () => {} },
   }).catch((error) => error);
   endpoint = await until('vLLM to answer', 300, () => readEndpoint(paths, 'judge').catch(() => null));
-  const rubric = join(root, 'rubric.yaml');
-  copyFileSync(join(package_root, 'examples/rubrics/gsm8k.yaml'), rubric);
+  const rubric = paths.rubric;
+  writeFileSync(rubric, canonicalRubric(loadRubric(join(package_root, 'examples/rubrics/gsm8k.yaml'))));
   const judge = { endpoint_file: paths.endpoint('judge'), engine: 'vllm' as const, sampling: { max_tokens: 1 } };
   const place = { run: 'guard', run_dir: paths.dir, stage: 'grpo' as const, epoch: 1 };
   gateway = await startGateway({ ...place, rubric, tokenizers: [model], roles: { judge } }, KEY);

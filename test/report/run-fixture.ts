@@ -193,6 +193,7 @@ export const ledger = {
   prompt_tokens: 261_338,
   completion_tokens: 186_004,
   seconds: 2871.4,
+  altered: 12,
   missing: 3,
 };
 
@@ -209,6 +210,7 @@ export interface Files {
   metrics?: readonly unknown[];
   stages?: StageResult[];
   spec?: unknown;
+  rubric?: unknown;
   quarantine?: string[];
   interruptions?: Interruption[];
 }
@@ -226,6 +228,7 @@ export async function runDirectory(files: Files): Promise<RunPaths> {
   const lines = (all: readonly unknown[]) => all.map((line) => `${JSON.stringify(line)}\n`).join('');
   if (files.interruptions) await write('report/interruptions.jsonl', lines(files.interruptions));
   if (files.metrics) await write('report/metrics.jsonl', lines(files.metrics));
+  if (files.rubric) await write('rubric.json', JSON.stringify(files.rubric));
   if (files.spec) await write('spec.json', JSON.stringify(files.spec));
   for (const stage of files.stages ?? []) await write(`${stage.stage}/result.json`, JSON.stringify(stage));
   for (const name of files.quarantine ?? []) await setAside(write, name);

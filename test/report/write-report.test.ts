@@ -137,6 +137,21 @@ describe('a report with parts missing', () => {
   });
 });
 
+it('says whether answers stood in a frame, and how often control tokens were broken up', async () => {
+  const framed = (frame: string) => report({ ...full, rubric: rubricWith(frame) }, { ledger });
+  const digest = await framed('digest');
+  expect(digest.plain).toContain('Each answer stood between two lines with a mark');
+  expect(digest.plain).toContain('That was done in 12 of the judge’s');
+  const none = await framed('none');
+  expect(none.text).toMatch(/class="warning">Answers stood in the judge’s messages without a frame/);
+});
+
+function rubricWith(frame: string) {
+  const messages = [{ role: 'user', content: '{{prompt}} {{completion}} {{frame}}' }];
+  const scores = Object.fromEntries([...'0123456789'].map((digit) => [digit, digit]));
+  return { name: 'r', frame, scores, modes: { reasoned: { messages }, single_token: { messages } } };
+}
+
 it('escapes markup that models, specs and errors may hold', async () => {
   const hostile = '<img src=x onerror=alert(1)>';
   const passes = audit.passes.map((pass) => ({ ...pass, model: hostile }));
