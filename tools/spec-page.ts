@@ -26,7 +26,8 @@ interface Schema {
 
 const sections: Record<string, string> = {
   task: 'Where prompts come from.',
-  policy: 'The model that GRPO trains.',
+  policy:
+    'The model that GRPO trains. `serve`, `sampling` and `extra_body` must be left out: no rollout asks a server that gavel starts.',
   judge: 'The model that grades during training, and how it is reached.',
   base: 'The model that the grader is trained from; the audit may grade with it too.',
   grader: 'How the trained grader is served and asked. SFT makes its model.',

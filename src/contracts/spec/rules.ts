@@ -1,4 +1,6 @@
-import type { ServeSpec } from './serve.ts';
+import type { z } from 'zod';
+import { SamplingSpec } from './sampling.ts';
+import { ServeSpec } from './serve.ts';
 import type { Spec } from './spec.ts';
 
 /** Rules between fields, which JSON Schema cannot say. */
@@ -21,7 +23,27 @@ const rule = (field: string, broken: (spec: Spec) => string | null | false): Rul
 
 const gpusOf = (serve: ServeSpec) => serve.tensor_parallel_size * serve.data_parallel_size;
 
+const isDefault = (value: unknown, schema: z.ZodType) => JSON.stringify(value) === JSON.stringify(schema.parse({}));
+
 const rules: Rule[] = [
+  rule(
+    'policy.serve',
+    ({ policy }) =>
+      !isDefault(policy.serve, ServeSpec) &&
+      'expected nothing: no rollout (grpo.rollout) asks a server that gavel starts',
+  ),
+  rule(
+    'policy.sampling',
+    ({ policy }) =>
+      !isDefault(policy.sampling, SamplingSpec) &&
+      'expected nothing: the policy samples from its whole distribution, at grpo.temperature and audit.temperature',
+  ),
+  rule(
+    'policy.extra_body',
+    ({ policy }) =>
+      Object.keys(policy.extra_body).length > 0 &&
+      'expected nothing: no rollout (grpo.rollout) asks a server that gavel starts',
+  ),
   rule(
     'sft.batch_size',
     ({ sft }) =>

@@ -54,6 +54,9 @@ describe('checkSpec', () => {
     ['audit.headline_mode', { audit: { grader_modes: ['reasoned'] } }],
     ['audit.grader_modes', { sft: { modes: ['single_token'] } }],
     ['placement.trainer_gpus', { grpo: { processes: 4 }, placement: { trainer_gpus: 2 } }],
+    ['policy.serve', { policy: { ...good.policy, serve: { dtype: 'float32' } } }],
+    ['policy.sampling', { policy: { ...good.policy, sampling: { temperature: 0.5 } } }],
+    ['policy.extra_body', { policy: { ...good.policy, extra_body: { top_k: 1 } } }],
     ['judge.panel.votes', { judge: { ...good.judge, panel: { votes: 3 } } }],
     [
       'judge.panel.votes',

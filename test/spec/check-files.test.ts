@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { Spec } from '../../src/contracts/spec/spec.ts';
+import { problemsHere } from '../../src/spec/check-files.ts';
+import { spec } from '../workflows/environment.ts';
+
+const COMMIT = 'a09a35458c702b33eeacc393d103063234e8bc28';
+
+function worker(allow_args: string[] = []) {
+  const root = process.cwd();
+  return { root, allow_args };
+}
+
+const shipped = {
+  ...spec,
+  policy: { model: 'models/poly-easy-policy' },
+  judge: { model: 'models/poly-easy-judge', rubric: 'examples/rubrics/poly-easy.yaml' },
+  base: { model: 'models/poly-easy-grader-base' },
+};
+
+const problems = (change: object, allow_args?: string[]) =>
+  problemsHere(worker(allow_args), Spec.parse({ ...shipped, ...change })).map(({ field }) => field);
+
+test('a spec of shipped models has no problems', () => {
+  expect(problems({})).toEqual([]);
+});
+
+test('a hub model needs the commit that it is pinned to, and a folder has none', () => {
+  expect(problems({ policy: { model: 'Qwen/Qwen3-1.7B' } })).toEqual(['policy.revision']);
+  expect(problems({ policy: { model: 'Qwen/Qwen3-1.7B', revision: COMMIT } })).toEqual([]);
+  expect(problems({ base: { ...shipped.base, revision: COMMIT } })).toEqual(['base.revision']);
+});
+
+test('every file that is missing is named', () => {
+  const judge = { model: 'models/none', rubric: 'none.yaml' };
+  expect(problems({ judge, base: { model: '/no/such' } })).toEqual(['judge.model', 'base.model', 'judge.rubric']);
+});
+
+test('flags that could load code are refused for every role, unless the worker allows them', () => {
+  const serve = { extra_args: ['--trust-remote-code'] };
+  const change = { grader: { serve }, judge: { ...shipped.judge, serve } };
+  expect(problems(change)).toEqual(['judge.serve.extra_args', 'grader.serve.extra_args']);
+  expect(problems(change, ['--trust-remote-code'])).toEqual([]);
+  expect(problems({ grpo: { accelerate_args: ['--module', 'evil'] } })).toEqual(['grpo.accelerate_args']);
+});
