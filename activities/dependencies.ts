@@ -29,8 +29,9 @@ function tell({ client }: Dependencies, run: string, signal: string, argument: u
 
 // A step and its commit, out of the 30 s that a notice leaves; the rest is for telling the server.
 const COMMIT_GRACE_MS = 20_000;
-// A person who cancels is waiting, and has not asked to keep what is not committed by then.
-const CANCEL_GRACE_MS = 2000;
+// A person who cancels waits for it; what is not committed by then was not asked to be kept. Of the 5 s until every process is gone
+// up to two go by until a heartbeat brings the word, and a quarter of this is the gateway's after the trainer's end.
+const CANCEL_GRACE_MS = 1500;
 
 /** The channels of one attempt at a stage: heartbeats, and signals at commits and interruptions. */
 export function channels(dependencies: Dependencies, run: string) {

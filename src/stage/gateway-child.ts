@@ -42,7 +42,8 @@ export interface GatewayChild {
   key: string;
   /** Rejects once the gateway cannot be kept alive; never resolves. */
   gone: Promise<never>;
-  stop(): Promise<void>;
+  /** Ends it, and kills it where it has not ended after `grace_ms`. */
+  stop(grace_ms: number): Promise<void>;
 }
 
 // A gateway that cannot be started this many times in a row has a fault that another start will not mend.
@@ -53,8 +54,6 @@ const HEALTH_INTERVAL_MS = 5000;
 // A machine that swaps may take seconds over anything.
 const HEALTH_TIMEOUT_MS = 10_000;
 const MAX_DEAF = 3;
-// Sealing a segment takes milliseconds; a hung gateway must not hold up the stage.
-const STOP_GRACE_MS = 2000;
 
 /** Starts the gateway and resolves once it listens. Throws ModelServerDied where it does not, and what `ended` gives on abort. */
 export async function startGatewayChild(options: GatewayChildOptions): Promise<GatewayChild> {
@@ -106,10 +105,10 @@ export async function startGatewayChild(options: GatewayChildOptions): Promise<G
     url: current.url,
     key,
     gone: giveUp.promise,
-    async stop() {
+    async stop(grace_ms) {
       stopped = true;
       if (failpoint('leave-gateway')) return;
-      await current.child.stop(STOP_GRACE_MS);
+      await current.child.stop(grace_ms);
       await watching;
     },
   };

@@ -199,7 +199,7 @@ async function untilGone(
   let failed = 0;
   let nextCheck = Date.now() + HEALTH_INTERVAL_MS;
   while (cause === null && !signal.aborted) {
-    await sleep(POLL_MS);
+    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
     if (Date.now() < nextCheck) continue;
     failed = (await isHealthy(port, signal)) ? 0 : failed + 1;
     // An older server that was stopped while it published or withdrew may have overwritten or removed it.

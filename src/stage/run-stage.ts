@@ -48,7 +48,7 @@ export async function runStage(run: StageRun): Promise<StageResult> {
   const attempt: Attempt = { run, paths, taken, live, interruptions, gateway: null };
   try {
     await sayWhatWasLost(attempt, past);
-    return await trainAndRead(attempt);
+    return await trainAndRead(attempt).finally(() => attempt.gateway?.stop(gatewayGraceMs(run)));
   } catch (error) {
     if (run.signal.aborted) {
       await noteCause(paths, run.stage, taken.epoch, causeOf(run.ended()));
@@ -57,9 +57,13 @@ export async function runStage(run: StageRun): Promise<StageResult> {
     throw (await isRecorded(attempt, error)) ? withDetails(typed(error), { epoch: taken.epoch }) : typed(error);
   } finally {
     stopBeating();
-    await attempt.gateway?.stop();
   }
 }
+
+// Sealing a segment takes milliseconds; a hung gateway must not hold up the stage. The trainer has had its grace before, and a person
+// who cancels waits for the sum of both, so that the gateway gets a quarter. What it has answered is durable: killed, it loses nothing.
+const GATEWAY_GRACE_MS = 2000;
+const gatewayGraceMs = ({ grace_ms }: StageRun) => Math.min(GATEWAY_GRACE_MS, grace_ms() / 4);
 
 /** Whether the epoch's folder says how the attempt ended; one that ended before its trainer could say anything says it here. */
 async function isRecorded({ paths, run, taken }: Attempt, error: unknown): Promise<boolean> {

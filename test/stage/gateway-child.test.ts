@@ -42,7 +42,7 @@ beforeEach(() => {
   writeFileSync(join(root, 'src/gateway/main.ts'), FAKE);
 });
 afterEach(async () => {
-  for (const gateway of started) await gateway.stop();
+  for (const gateway of started) await gateway.stop(2000);
   rmSync(root, { recursive: true });
 });
 
@@ -121,10 +121,20 @@ describe('startGatewayChild', () => {
     process.kill(first, 'SIGKILL');
     const second = await pid();
     stop.abort(new Error('WORKER_SHUTDOWN'));
-    await gateway.stop();
+    await gateway.stop(2000);
     await sleep(100);
     expect(gone).not.toHaveBeenCalled();
     expect(isGone(second)).toBe(true);
+  });
+
+  it('is killed after the grace that it is given where it hangs, so that a cancel does not wait for it', async () => {
+    const { start, pid } = attempt(1);
+    const gateway = await start();
+    process.kill(await pid(), 'SIGSTOP');
+    const began = performance.now();
+    await gateway.stop(375);
+    expect(performance.now() - began).toBeLessThan(1500);
+    expect(isGone(await pid())).toBe(true);
   });
 
   it('publishes nothing where a newer epoch has been taken', async () => {
