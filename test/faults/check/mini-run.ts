@@ -26,6 +26,7 @@ import { type RunPaths, runPaths } from '../../../src/run-directory/paths.ts';
 import { readResult } from '../../../src/run-directory/result.ts';
 import { judgeGateway } from '../../../src/stage/gateway-settings.ts';
 import { runStage } from '../../../src/stage/run-stage.ts';
+import type { StageRun } from '../../../src/stage/stage-run.ts';
 import { type Behaviour, FakeJudge } from '../../gateway/fake-judge.ts';
 
 /** A disturbed run in seconds: epochs, gateway, ledger, commits and result are real, and perhaps broken; judge and tensors are not. */
@@ -79,7 +80,7 @@ export class MiniRun {
   }
 
   /** One attempt at the stage, with the failpoints in force; rejects as the activity would. */
-  async attempt(node = 'a', reservation = 'r.1'): Promise<StageResult> {
+  async attempt(node = 'a', reservation = 'r.1', change: Partial<StageRun> = {}): Promise<StageResult> {
     process.env.GAVEL_FAILPOINTS = this.failpoints.join(',');
     return runStage({
       config: this.config(node),
@@ -95,6 +96,7 @@ export class MiniRun {
       onInterruption: () => undefined,
       gateway: judgeGateway.bind(null, this.config(node), this.spec),
       secrets: {},
+      ...change,
     });
   }
 
