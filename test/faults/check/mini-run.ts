@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -59,6 +59,8 @@ export class MiniRun {
     await this.judge.start();
     const spec = smallSpec({ run: RUN, scenario: 'outside', seed: 0, steps, judge_url: this.judge.url });
     this.spec = { ...spec, grpo: { ...spec.grpo, save_every: 2, num_generations: 2 } };
+    // A model that is no folder would be one of the hub, without the revision that such a model needs.
+    symlinkSync(join(package_root, 'models'), join(this.root, 'models'));
     await createRun(this.root, this.spec, { workflow_id: 'w', run_id: 'r' });
     writeFileSync(
       this.paths.rubric,
