@@ -16,7 +16,7 @@ export interface Settings {
   choices: string[] | null;
 }
 
-/** One token is asked for greedily and unaltered: its distribution is what counts, and does not depend on temperature. */
+/** A choice is asked for greedily and unaltered: its distribution is what counts, and does not depend on temperature. */
 const GREEDY = {
   temperature: 0,
   top_p: 1,
@@ -32,7 +32,7 @@ const VLLM_ONLY = { top_k: 0, min_p: 0, repetition_penalty: 1 } as const;
 
 /** The settings of one call to a role's model. */
 export function settingsOf(role: GatewayRole, { answer_prefix, choices, max_tokens }: Prompting): Settings {
-  const sampling = max_tokens === 1 ? GREEDY : role.sampling;
+  const sampling = choices === null ? role.sampling : GREEDY;
   const vllm = role.engine === 'vllm';
   const named = Object.entries({ ...sampling, max_tokens: max_tokens ?? role.sampling.max_tokens });
   // Another server may refuse a field that it does not know, so there only what a person has set is sent.

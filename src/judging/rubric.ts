@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import type { GradingMode } from '../contracts/mode.ts';
+import { GradingMode } from '../contracts/mode.ts';
 import { Rubric } from '../contracts/rubric.ts';
 import { canonicalJson, sha256 } from '../ledger/key.ts';
 import { PLACEHOLDER } from './messages.ts';
@@ -18,7 +18,6 @@ export class RubricError extends Error {
 }
 
 const KNOWN = ['prompt', 'completion', 'frame', 'scores', 'ground_truth'];
-const MODES = ['reasoned', 'single_token'] as const;
 
 /** Reads and checks a rubric that a person wrote (YAML or JSON). Throws RubricError. */
 export function loadRubric(path: string): LoadedRubric {
@@ -45,7 +44,7 @@ export function loadRubric(path: string): LoadedRubric {
     return fail((issue?.path ?? []) as (string | number)[], issue?.message ?? 'Invalid.');
   }
   checkScores(parsed.data, fail);
-  for (const mode of MODES) checkTemplate(parsed.data, mode, fail);
+  for (const mode of GradingMode.options) checkTemplate(parsed.data, mode, fail);
   return { rubric: parsed.data, digest: sha256(canonicalJson(parsed.data)) };
 }
 

@@ -1,5 +1,3 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { configFor, gatewayWith, runDirectory, tracesOf } from '../gateway/start.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -33,8 +31,7 @@ const wrong = {
 };
 
 async function gatewayFor(prefix: string) {
-  const run_dir = runDirectory();
-  writeFileSync(join(run_dir, 'rubric.yaml'), rubric(prefix));
+  const run_dir = runDirectory(rubric(prefix));
   const role = { base_url: vllm.url, model: vllm.model, engine: 'vllm' as const, sampling: { max_tokens: 64 } };
   return { run_dir, gateway: await gatewayWith(configFor(run_dir, { ...role, timeout_s: 60 })) };
 }

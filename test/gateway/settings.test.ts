@@ -1,8 +1,4 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { canonicalRubric, loadRubric } from '../../src/judging/rubric.ts';
-import { pathsIn } from '../../src/run-directory/paths.ts';
 import { configFor, fakeJudge, gatewayWith, graded, runDirectory, tracesOf } from './start.ts';
 
 const digits = [...'0123456789'].map((digit) => 100 + Number(digit));
@@ -78,10 +74,7 @@ test("begins vLLM's answer with the rubric's prefix, and another server's not", 
   judge.vllm = true;
   const keys: string[] = [];
   for (const engine of ['vllm', 'openai'] as const) {
-    const run_dir = runDirectory();
-    const yaml = join(run_dir, 'rubric.yaml');
-    writeFileSync(yaml, PREFIXED);
-    writeFileSync(pathsIn(run_dir).rubric, canonicalRubric(loadRubric(yaml)));
+    const run_dir = runDirectory(PREFIXED);
     const gateway = await gatewayWith(configFor(run_dir, { base_url: judge.url, model: 'tiny', engine }));
     keys.push(...(await gateway.grade({ mode: 'single_token' })).trace_keys);
     const [trace] = await tracesOf(run_dir);

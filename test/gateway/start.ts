@@ -28,10 +28,11 @@ afterEach(async () => {
   await Promise.all(judges.splice(0).map((judge) => judge.stop()));
 });
 
-export function runDirectory(): string {
+/** A run's folder with a rubric as `prepare` leaves it. */
+export function runDirectory(rubric = RUBRIC): string {
   const folder = temporaryFolder('gateway');
   const yaml = join(folder, 'rubric.yaml');
-  writeFileSync(yaml, RUBRIC);
+  writeFileSync(yaml, rubric);
   writeFileSync(pathsIn(folder).rubric, canonicalRubric(loadRubric(yaml)));
   return folder;
 }
