@@ -117,7 +117,7 @@ export class Ledger {
 
   async #write(batch: Waiting[]): Promise<void> {
     const { run_dir, stage, epoch, segment_bytes = SEGMENT_BYTES } = this.#place;
-    if (this.#writer && this.#writer.bytes >= segment_bytes) {
+    if (this.#writer && (this.#writer.torn || this.#writer.bytes >= segment_bytes)) {
       await this.#writer.seal();
       this.#writer = null;
     }

@@ -12,6 +12,7 @@ import { sealSegment } from './seal-segment.ts';
 export class SegmentWriter {
   readonly path: string;
   readonly n: number;
+  torn = false;
   #file: FileHandle;
   #bytes = 0;
   #records: Buffer[] = [];
@@ -43,7 +44,10 @@ export class SegmentWriter {
     return this.#bytes;
   }
 
-  /** Appends `traces` and waits for the disk; returns where each is. After a failed write (disk full) the file is as before. */
+  /**
+   * Appends `traces` and waits for the disk; returns where each is. After a failed write (disk full) the file is as before, or `torn`:
+   * then nothing more may be written to it, since another line would join what is left of this one.
+   */
   async write(traces: readonly Trace[]): Promise<Place[]> {
     const lines = traces.map((trace, at) => lineOf(trace, this.#records.length + at + 1));
     const batch = lines.length === 1 ? (lines[0] as Buffer) : Buffer.concat(lines);
@@ -53,7 +57,9 @@ export class SegmentWriter {
       // A file's data and its length; access times need no disk.
       await this.#file.datasync();
     } catch (error) {
-      await this.#file.truncate(start);
+      await this.#file.truncate(start).catch(() => {
+        this.torn = true;
+      });
       throw error;
     }
     this.#sha256.update(batch);
@@ -65,9 +71,13 @@ export class SegmentWriter {
     });
   }
 
-  /** Closes the segment and writes its seal beside it, unless a successor has sealed it: what came later than that is void. */
+  /**
+   * Closes the segment and writes its seal beside it, unless a successor has sealed it: what came later than that is void. One that
+   * failed (disk full) can be repeated. A torn segment's seal speaks of what comes before the tear.
+   */
   async seal(): Promise<void> {
     await this.#file.close();
-    await sealSegment(this.path, { bytes: this.#bytes, sha256: this.#sha256.digest('hex') }, this.#records);
+    const sha256 = this.#sha256.copy().digest('hex');
+    await sealSegment(this.path, { bytes: this.#bytes, sha256 }, this.#records);
   }
 }
