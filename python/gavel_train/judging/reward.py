@@ -123,13 +123,13 @@ class RewardDesk:
         self._without_score = 0 if any(one.score is not None for one in judged) else self._without_score + 1
         if self._without_score < _BATCHES_WITHOUT_SCORE:
             return
-        verdict = calls[0].result().verdict
+        grade = calls[0].result()
         expected = "one digit" if self._mode == "single_token" else "a reply that ends in 'Score: N'"
         raise BadRequest(
             "judge",
             # This message goes into Temporal's history, which holds no text of a model.
             f"Expected {expected}, got no score in {self._without_score} steps in a row; the last verdict "
-            f"was {verdict}. Its reply: `gavel traces {self._run} --verdict {verdict}`",
+            f"was {grade.verdict}. Its reply: `gavel traces {self._run} --key {grade.trace_keys[0][:12]}`",
         )
 
     def judge_all(

@@ -99,6 +99,6 @@ def test_a_judge_that_answers_nonsense_three_steps_in_a_row_ends_the_stage_and_i
     for step in (1, 2):
         # The verifier rewards meanwhile.
         assert desk.judge_all(step, 0, [ROW], ["x"])[0].reward == 1.0
-    with pytest.raises(BadRequest, match=r"3 steps in a row.*traces tiny --verdict unparseable") as end:
+    with pytest.raises(BadRequest, match=r"3 steps in a row.*traces tiny --key") as end:
         desk.judge_all(3, 0, [ROW], ["x"])
     assert "blah" not in str(end.value)
