@@ -17,17 +17,21 @@ export interface Answer {
   latency_ms: number;
 }
 
-/** Asked under the same settings as everything else, so that a judge that rejects the settings rejects this too. */
-const PROBE: Message[] = [{ role: 'user', content: 'Reply with the digit 5.' }];
-
-/** Asks a model for one grading reply. Waits through outages; throws what Upstream.call throws. */
-export async function ask(upstream: Upstream, messages: Message[], settings: Settings): Promise<Answer> {
+/**
+ * Asks a model for one grading reply. Waits through outages; throws what Upstream.call throws. `probe` are the messages about a harmless
+ * subject, asked under the same settings: a judge that rejects the rubric's roles, or a setting, rejects these too.
+ */
+export async function ask(
+  upstream: Upstream,
+  { messages, probe }: { messages: Message[]; probe: Message[] },
+  settings: Settings,
+): Promise<Answer> {
   const asking = (messages: Message[]) => async (live: Live, signal: AbortSignal) => {
     const allowed = settings.choices && (await choiceTokens(live.endpoint, settings.choices, signal));
     const body = { model: live.endpoint.model, ...requestOf(settings, messages) };
     return send(live, { ...body, ...(allowed && { allowed_token_ids: allowed }) } as unknown as Body, signal);
   };
-  const { value, latency_ms } = await upstream.call(settings.max_tokens, asking(messages), asking(PROBE));
+  const { value, latency_ms } = await upstream.call(settings.max_tokens, asking(messages), asking(probe));
   const usage = value.usage
     ? { prompt_tokens: value.usage.prompt_tokens, completion_tokens: value.usage.completion_tokens }
     : null;

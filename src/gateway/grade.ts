@@ -7,6 +7,9 @@ import { promptingOf, rubricOf } from './prompting.ts';
 import type { Role, Upstream } from './upstream.ts';
 import { type Call, callOf, Voter } from './vote.ts';
 
+/** What every judge can read. */
+const HARMLESS = { prompt: '1+1=', completion: '2', ground_truth: '2' };
+
 /** Turns grading requests into verdicts: asks the panel of the role, and combines its votes. */
 export class Grader {
   readonly #rubric: LoadedRubric | null;
@@ -71,6 +74,7 @@ export class Grader {
     const { altered, ...prompting } = promptingOf(rubric, this.#control, mode, request);
     const { model, model_digest } = await upstream.identity();
     const question = { model, model_digest, rubric_digest: digest, mode, messages: prompting.messages };
-    return callOf({ request, occasion, upstream, question, altered, scale: rubric }, prompting);
+    const probe = promptingOf(rubric, this.#control, mode, HARMLESS).messages;
+    return callOf({ request, occasion, upstream, question, altered, probe, scale: rubric }, prompting);
   }
 }

@@ -1,4 +1,4 @@
-import type { Altered, GradeRequest, StageName, Trace } from '../contracts/trace.ts';
+import type { Altered, GradeRequest, Message, StageName, Trace } from '../contracts/trace.ts';
 import type { Prompting } from '../judging/modes/mode.ts';
 import { readReply } from '../judging/read-reply.ts';
 import type { Reading } from '../judging/reply.ts';
@@ -18,6 +18,8 @@ export interface Call {
   upstream: Upstream;
   question: Question;
   altered: Altered;
+  /** What is asked to learn whether the model answers others. */
+  probe: Message[];
   settings: Settings;
   scale: Scale;
 }
@@ -95,7 +97,11 @@ export class Voter {
   async #ask(call: Call, key: string): Promise<Trace> {
     const { upstream, question, settings, scale } = call;
     try {
-      const { reply, usage, latency_ms } = await ask(upstream, question.messages, settings);
+      const { reply, usage, latency_ms } = await ask(
+        upstream,
+        { messages: question.messages, probe: call.probe },
+        settings,
+      );
       const reading = readReply(reply, question.mode, scale);
       const said = { reply: reply.content, thinking: reply.reasoning_content };
       return await this.#record(call, key, { ...said, ...reading, usage, latency_ms, reused_from: null });

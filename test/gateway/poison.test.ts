@@ -35,6 +35,14 @@ test.each(KINDS)(
   },
 );
 
+test('calls a judge misconfigured that rejects what the rubric sends with every completion, its roles say', async () => {
+  const { gateway } = await graded(({ body }) =>
+    JSON.stringify(body).includes('Reason about') ? { status: 400, body: unknown } : { text: 'Score: 8' },
+  );
+  const error = await gateway.grade().catch((thrown) => thrown);
+  expect(error).toMatchObject({ status: 502, code: 'judge_misconfigured' });
+});
+
 test('needs no probe while other calls are answered', async () => {
   const { gateway, judge } = await graded(poisonedBy({ status: 500 }), { outage_limit_s: 1 });
   const poisoned = gateway.grade({ completion: 'poison' });
@@ -48,7 +56,7 @@ test('needs no probe while other calls are answered', async () => {
   clearInterval(others);
   await Promise.all(good);
   expect(judge.chats.filter(({ body }) => JSON.stringify(body).includes('poison'))).toHaveLength(4);
-  expect(judge.chats.filter(({ body }) => JSON.stringify(body).includes('Reply with')).length).toBeLessThanOrEqual(1);
+  expect(judge.chats.filter(({ body }) => JSON.stringify(body).includes('1+1=')).length).toBeLessThanOrEqual(1);
 });
 
 test('holds a request that always times out against the request, as long as others are answered', async () => {
