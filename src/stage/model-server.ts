@@ -13,6 +13,7 @@ import { type Child, startChild } from '../process/start-child.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { claimEndpoint, claimsOf, type EndpointClaim, keepPublished, withdrawEndpoint } from '../serving/endpoints.ts';
 import { type VllmOptions, vllmCommand } from '../serving/engines/vllm.ts';
+import { isHealthy, isOwn, type StartedServer } from '../serving/health.ts';
 import { locateModel, modelDigest, servedName } from '../serving/identity.ts';
 import { type HeldKey, holdKey } from '../serving/key-file.ts';
 import type { ServedModel } from '../serving/served-model.ts';
@@ -89,10 +90,11 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
     child = start(server, { location, served_name: name, port, api_key: held.key }, logPath, sockets);
     live.running('vllm', child.pid);
     const model_digest = await modelDigest(location, server.signal);
-    await untilHealthy(server, child, port, logPath);
+    const started = { url: `http://${HOST}:${port}`, api_key: held.key, served_name: name };
+    await untilHealthy(server, child, started, logPath);
     own = {
       role,
-      base_url: `http://${HOST}:${port}/v1`,
+      base_url: `${started.url}/v1`,
       model: name,
       model_digest,
       pid: child.pid,
@@ -103,7 +105,7 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
     };
     if (!(await keepPublished(paths, role, own, claim.isNewest))) throw givenUp(server);
     live.update({ phase: 'serve' });
-    const cause = await untilGone(server, child, { port, own, claim, held });
+    const cause = await untilGone(server, child, { started, own, claim, held });
     server.signal.throwIfAborted();
     await reportDeath(server, cause);
     throw failure('ModelServerDied', `vLLM of the ${role}: ${cause}. Log: ${logPath}`, { log: logPath });
@@ -155,13 +157,18 @@ function start(
   return startChild({ ...command, logPath, tag, onEvent: () => undefined });
 }
 
-async function untilHealthy(server: ModelServerRun, child: Child, port: number, logPath: string): Promise<void> {
+async function untilHealthy(
+  server: ModelServerRun,
+  child: Child,
+  started: StartedServer,
+  logPath: string,
+): Promise<void> {
   const deadline = Date.now() + server.start_timeout_s * 1000;
   let ended: string | null = null;
   child.exited.then(({ code, signal }) => {
     ended = signal ?? `exit code ${code}`;
   }, String);
-  while (!(await isHealthy(port, server.signal))) {
+  while (!((await isHealthy(started, server.signal)) && (await isOwn(started, server.signal)))) {
     server.signal.throwIfAborted();
     const late = Date.now() > deadline;
     if (ended === null && !late) {
@@ -188,7 +195,7 @@ async function untilHealthy(server: ModelServerRun, child: Child, port: number, 
 async function untilGone(
   server: ModelServerRun,
   child: Child,
-  { port, own, claim, held }: { port: number; own: Endpoint; claim: EndpointClaim; held: HeldKey },
+  { started, own, claim, held }: { started: StartedServer; own: Endpoint; claim: EndpointClaim; held: HeldKey },
 ): Promise<string> {
   const { paths, signal } = server;
   const { role } = server.served;
@@ -201,7 +208,7 @@ async function untilGone(
   while (cause === null && !signal.aborted) {
     await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
     if (Date.now() < nextCheck) continue;
-    failed = (await isHealthy(port, signal)) ? 0 : failed + 1;
+    failed = (await isHealthy(started, signal)) ? 0 : failed + 1;
     // An older server that was stopped while it published or withdrew may have overwritten or removed it.
     if (failed === 0 && !signal.aborted) {
       await held.keep();
@@ -211,17 +218,6 @@ async function untilGone(
     if (failed >= MAX_FAILED_HEALTH_CHECKS) cause ??= `failed ${failed} health checks in a row`;
   }
   return cause ?? 'was told to end';
-}
-
-async function isHealthy(port: number, signal: AbortSignal): Promise<boolean> {
-  try {
-    // A busy server on two cores may take seconds to answer.
-    const enough = AbortSignal.any([signal, AbortSignal.timeout(5000)]);
-    const response = await fetch(`http://${HOST}:${port}/health`, { signal: enough });
-    return response.ok;
-  } catch {
-    return false;
-  }
 }
 
 async function reportDeath({ paths, stage, served, onInterruption }: ModelServerRun, how: string): Promise<void> {
