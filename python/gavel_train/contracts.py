@@ -1587,6 +1587,12 @@ class StageRequest(BaseModel):
         str | None,
         Field(description="Folder of the checkpoint to go on from, verified; null starts afresh."),
     ]
+    chain: Annotated[
+        list[str],
+        Field(
+            description="Names of the checkpoints up to resume_from, oldest first, pruned and damaged ones too."
+        ),
+    ]
     gateway_url: Annotated[
         AnyUrl | None,
         Field(description="Base URL of the gateway, without /v1. Its key is in GAVEL_API_KEY."),

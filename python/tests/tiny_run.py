@@ -206,6 +206,13 @@ def resolved_spec(**sections) -> dict:
     return Spec.model_validate(given).model_dump(mode="json")
 
 
+def chain_up_to(folder: Path) -> list[str]:
+    """Names of a checkpoint and of those before it, by their manifests, oldest first."""
+    path = folder / "manifest.json"
+    parent = json.loads(path.read_text())["parent"] if path.exists() else None
+    return [*([] if parent is None else chain_up_to(folder.with_name(parent))), folder.name]
+
+
 def ledger_of(run_dir: Path) -> list[LedgerSegment]:
     """All bytes of all segments, as a worker says that they count."""
     return [
@@ -245,6 +252,7 @@ def write_request(
         "root": str(root),
         "run_dir": "runs/tiny",
         "resume_from": None if resume_from is None else str(resume_from),
+        "chain": [] if resume_from is None else chain_up_to(resume_from),
         "gateway_url": gateway_url,
         "ledger": [segment.model_dump() for segment in ledger_of(run_dir)],
         "models": {

@@ -29,6 +29,9 @@ export const StageRequest = z.strictObject({
   root: z.string().describe('GAVEL_ROOT: paths in the spec resolve under it.'),
   run_dir: z.string(),
   resume_from: z.string().nullable().describe('Folder of the checkpoint to go on from, verified; null starts afresh.'),
+  chain: z
+    .array(z.string())
+    .describe('Names of the checkpoints up to resume_from, oldest first, pruned and damaged ones too.'),
   gateway_url: z.url().nullable().describe('Base URL of the gateway, without /v1. Its key is in GAVEL_API_KEY.'),
   ledger: z
     .array(LedgerSegment)

@@ -45,6 +45,13 @@ export async function* chainOf(paths: RunPaths, stage: string, tip: string): Asy
   }
 }
 
+/** The same, oldest first: how a trainer is given the result of the walk. */
+export async function namesUpTo(paths: RunPaths, stage: string, tip: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const name of chainOf(paths, stage, tip)) names.unshift(name);
+  return names;
+}
+
 const readManifest = (folder: string) =>
   readContractIfAny(join(folder, 'manifest.json'), Manifest).catch(damagedIsNull);
 

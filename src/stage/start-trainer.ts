@@ -16,6 +16,7 @@ export function requestOf({ run, paths, taken, gateway }: Attempt): StageRequest
     root: config.root,
     run_dir: paths.dir,
     resume_from: taken.resume_from?.folder ?? null,
+    chain: taken.chain,
     gateway_url: gateway?.url ?? null,
     ledger: taken.ledger,
     models: { policy: located(run, 'policy'), base: located(run, 'base') },

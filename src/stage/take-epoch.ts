@@ -6,7 +6,7 @@ import { acceptedSegments, whatCounts } from '../ledger/accepted.ts';
 import { findMissing, newlyMissing } from '../ledger/missing.ts';
 import type { Segment } from '../ledger/segment.ts';
 import { verifyLedger } from '../ledger/verify.ts';
-import { findResume, type Resume } from '../run-directory/chain.ts';
+import { findResume, namesUpTo, type Resume } from '../run-directory/chain.ts';
 import type { Quarantined } from '../run-directory/checkpoints.ts';
 import { claimEpoch } from '../run-directory/claim-epoch.ts';
 import { assertNewest, EpochSuperseded } from '../run-directory/epoch-records.ts';
@@ -21,6 +21,8 @@ export interface TakenEpoch {
   resume_from: Resume | null;
   /** Checkpoints of the chain, and what of the ledger, was not as it was written or is missing. */
   quarantined: Quarantined[];
+  /** Names of the checkpoints up to resume_from, oldest first. */
+  chain: string[];
   /** Segments of the ledger, of all stages, that count now, and how many of their bytes. */
   ledger: LedgerSegment[];
 }
@@ -80,7 +82,8 @@ async function describeEpoch(
   } satisfies EpochRecord);
   await assertNewest(paths, name, epoch);
   const ledger = whatCounts(paths.dir, segments);
-  return { epoch, dir: stage.epoch(epoch).dir, resume_from, quarantined, ledger };
+  const chain = resume_from === null ? [] : await namesUpTo(paths, name, resume_from.name);
+  return { epoch, dir: stage.epoch(epoch).dir, resume_from, quarantined, chain, ledger };
 }
 
 /** Writes what was not as it was written into the attempt's log. A disk that is full must not end an attempt for its sake. */

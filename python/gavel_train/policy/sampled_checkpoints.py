@@ -38,7 +38,8 @@ def choose_checkpoints(request: StageRequest, last: str) -> tuple[dict[str, tupl
             f"{folder / last}: {reason}. The next attempt at the stage moves it to quarantine/ and goes on "
             "from its parent."
         )
-    links = [name for name in chain_names(folder, last) if not is_pruned(folder / name)]
+    chain = chain_names(request)
+    links = [name for name in chain if (folder / name).is_dir() and not is_pruned(folder / name)]
     damaged: dict[str, str] = {}
     own = "the policy's own, untrained weights"
     first = _first_good(folder, [name for name in links if step_of(name) == 0], damaged, instead=own)

@@ -12,12 +12,12 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from gavel_train.contracts import EpochRecord, Head, Manifest, ManifestFile, StageRequest
+from gavel_train.contracts import Head, Manifest, ManifestFile, StageRequest
 from gavel_train.run.directory import (
     check_newest,
     checkpoint_name,
@@ -156,23 +156,19 @@ def quarantine(folder: Path, reason: str, run_dir: Path) -> Path | None:
     return target
 
 
-def chain_names(checkpoints: Path, name: str | None) -> list[str]:
-    """Return the names from the first checkpoint to `name` whose folders are there, damaged ones too.
+def chain_names(request: StageRequest) -> list[str]:
+    """Return the names of the checkpoints that count, oldest first, pruned and damaged ones too.
 
-    Where a parent is gone or unknown the chain goes on as an attempt at the stage falls back: with the
-    newest older checkpoint of the same epoch, else with what that epoch started from.
+    Those that the attempt goes on from are in its request; this epoch's own follow.
     """
-    chain: list[str] = []
-    while name is not None:
-        if (checkpoints / name).is_dir():
-            chain.append(name)
-        name = _before(checkpoints, name)
-    return chain[::-1]
+    checkpoints = run_dir_of(request) / request.stage / "checkpoints"
+    own = [path.name for path in checkpoints.glob(f"step-*.e{request.epoch}") if _NAME.fullmatch(path.name)]
+    return [*request.chain, *sorted(own, key=step_of)]
 
 
-def chain_of(checkpoints: Path, name: str | None) -> list[Manifest]:
-    """Return the manifests from the first checkpoint to `name` that can be read, across gaps."""
-    found = (_readable_manifest(checkpoints / link) for link in chain_names(checkpoints, name))
+def readable_manifests(checkpoints: Path, names: Sequence[str]) -> list[Manifest]:
+    """Return the manifests of checkpoints, without those that cannot be read."""
+    found = (_readable_manifest(checkpoints / name) for name in names)
     return [manifest for manifest in found if manifest is not None]
 
 
@@ -207,33 +203,6 @@ def prune(
             if path != ROLLOUTS:
                 (folder / path).unlink(missing_ok=True)
     return [m.name for m in dropped]
-
-
-def _before(checkpoints: Path, name: str) -> str | None:
-    """What comes before a checkpoint; steps fall, so that a damaged manifest or record makes no circle."""
-    step, epoch = _step_and_epoch(name)
-    manifest = _readable_manifest(checkpoints / name)
-    if manifest is not None:
-        parent = manifest.parent
-        if parent is None or (_is_older(parent, step) and (checkpoints / parent).is_dir()):
-            return parent
-    older = [
-        found.name
-        for found in checkpoints.glob(f"step-*.e{epoch}")
-        if _NAME.fullmatch(found.name) and _is_older(found.name, step)
-    ]
-    if older:
-        return max(older, key=step_of)
-    record = checkpoints.parent / "epochs" / f"{epoch:06d}" / "epoch.json"
-    try:
-        start = EpochRecord.model_validate_json(record.read_bytes()).starts_from
-    except (FileNotFoundError, ValidationError):
-        return None
-    return start if start is not None and _is_older(start, step) else None
-
-
-def _is_older(name: str, step: int) -> bool:
-    return _NAME.fullmatch(name) is not None and step_of(name) < step
 
 
 def _step_and_epoch(name: str) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from gavel_train.contracts import StageRequest
 from gavel_train.run import lifetime, progress
-from gavel_train.run.checkpoints import chain_of, commit_checkpoint, prune
+from gavel_train.run.checkpoints import chain_names, commit_checkpoint, prune, readable_manifests
 from gavel_train.run.directory import check_newest, run_dir_of
 from gavel_train.run.ranks import any_rank
 
@@ -124,7 +124,7 @@ class Commits(TrainerCallback):
         checkpoints = self._stage_dir / "checkpoints"
         prune(
             checkpoints,
-            chain_of(checkpoints, manifest.name),
+            readable_manifests(checkpoints, chain_names(self._request)),
             # Never the newest alone: should it turn out damaged, the run falls back to its parent.
             keep_newest=max(2, self._plan.keep_newest),
             keep_steps=self._plan.keep_steps,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import KEY, FakeGateway
-from tiny_run import ledger_of, make_root, render, sums, take_epoch, write_request, write_segment
+from tiny_run import chain_up_to, ledger_of, make_root, render, sums, take_epoch, write_request, write_segment
 
 from gavel_train.grader.trainer import encode
 
@@ -174,15 +174,15 @@ def test_once_a_newer_epoch_is_taken_the_trainer_ends_at_the_next_step_and_publi
 
 
 def test_only_the_newest_checkpoints_keep_their_weights_and_the_chain_stays_walkable(calm, tmp_path):
-    from gavel_train.run.checkpoints import chain_of, is_pruned
+    from gavel_train.run.checkpoints import is_pruned, read_manifest
 
     root = make_root(tmp_path)
     train(request(root, 1, sft=SETTINGS | {"save_every": 2, "keep_checkpoints": 2}))
     checkpoints = root / "runs/tiny/sft/checkpoints"
-    chain = chain_of(checkpoints, "step-000014.e1")
-    assert [manifest.step for manifest in chain] == [2, 4, 6, 8, 10, 12, 14]
-    whole = [manifest.step for manifest in chain if not is_pruned(checkpoints / manifest.name)]
-    assert whole == [12, 14]
+    names = chain_up_to(checkpoints / "step-000014.e1")
+    assert [read_manifest(checkpoints / name).step for name in names] == [2, 4, 6, 8, 10, 12, 14]
+    whole = [name for name in names if not is_pruned(checkpoints / name)]
+    assert whole == ["step-000012.e1", "step-000014.e1"]
     assert not (checkpoints / "step-000002.e1/optimizer.pt").exists()
     # How often it commits changes nothing of what it learns.
     assert weights(root / "runs/tiny/grader") == weights(calm[0] / "runs/tiny/grader")

@@ -8,7 +8,7 @@ from grpo_run import LORA, Stage, checkpoints, start
 from tiny_run import write_request
 
 from gavel_train.policy.sampled_checkpoints import UNTRAINED, choose_checkpoints
-from gavel_train.run.checkpoints import CheckpointDamaged, chain_of, damage_of
+from gavel_train.run.checkpoints import CheckpointDamaged, chain_names, readable_manifests
 from gavel_train.run.outcome import read_request
 
 # All checkpoints are kept: 0, 1, 2, 3, 4.
@@ -186,29 +186,12 @@ def test_a_damaged_last_checkpoint_is_not_sampled(tmp_path, request_of):
         choose_checkpoints(request, LAST)
 
 
-def test_the_chain_goes_on_across_checkpoints_that_are_gone_or_cannot_be_read(tmp_path, request_of):
+def test_the_chain_is_that_of_the_request_and_then_what_the_epoch_has_committed(tmp_path, request_of):
     request = request_of(4, 1)
-    folder = commit_all(tmp_path, request, [0, 1, 2, 3, 4])
-    # Epoch 2 went on from step 3; that and what came after it in epoch 1 are void or gone.
-    write_request(tmp_path, "grpo", 2)
-    record = tmp_path / "runs/tiny/grpo/epochs/000002/epoch.json"
-    record.write_text(json.dumps(json.loads(record.read_text()) | {"starts_from": "step-000003.e1"}))
-    later = folder / "step-000005.e2"
-    shutil.copytree(folder / LAST, later)
-    manifest = json.loads((later / "manifest.json").read_text())
-    manifest |= {"name": later.name, "epoch": 2, "step": 5, "parent": "step-000003.e1"}
-    (later / "manifest.json").write_text(json.dumps(manifest))
-
-    def steps() -> list[int]:
-        return [manifest.step for manifest in chain_of(folder, later.name)]
-
-    assert steps() == [0, 1, 2, 3, 5]
-    shutil.rmtree(folder / "step-000003.e1")
-    assert steps() == [0, 1, 2, 5]
-    (folder / "step-000001.e1/manifest.json").unlink()
-    assert steps() == [0, 2, 5]
-    assert (
-        damage_of(folder / "step-000001.e1") == "manifest.json: expected the list of its files, got no file"
-    )
-    record.unlink()
-    assert steps() == [5]
+    folder = commit_all(tmp_path, request, [3, 4])
+    # Void: another epoch's, which the request does not name.
+    shutil.copytree(folder / LAST, folder / "step-000001.e7")
+    named = request.model_copy(update={"chain": ["step-000000.e5", "step-000002.e6"]})
+    assert chain_names(named) == ["step-000000.e5", "step-000002.e6", "step-000003.e1", LAST]
+    (folder / "step-000003.e1/manifest.json").unlink()
+    assert [manifest.name for manifest in readable_manifests(folder, chain_names(named))] == [LAST]

@@ -10,7 +10,14 @@ from tiny_run import write_request
 from gavel_train.contracts import PromptRow
 from gavel_train.run import checkpoints
 from gavel_train.run import directory as run_directory
-from gavel_train.run.checkpoints import chain_of, commit_checkpoint, is_pruned, middle_step, prune
+from gavel_train.run.checkpoints import (
+    chain_names,
+    commit_checkpoint,
+    is_pruned,
+    middle_step,
+    prune,
+    readable_manifests,
+)
 from gavel_train.run.directory import Superseded, publish_result, read_rows, write_atomically
 from gavel_train.run.outcome import read_request
 
@@ -112,14 +119,29 @@ def test_pruning_keeps_the_newest_the_best_and_those_of_the_audit(tmp_path, requ
     for step, reward in enumerate(rewards):
         parent = commit(tmp_path, request, step, parent, reward).name
     folder = stage_dir(tmp_path) / "checkpoints"
-    dropped = prune(folder, chain_of(folder, parent), keep_newest=2, keep_steps={0, 3}, best_by="reward")
+    dropped = prune(
+        folder,
+        readable_manifests(folder, chain_names(request)),
+        keep_newest=2,
+        keep_steps={0, 3},
+        best_by="reward",
+    )
     assert dropped == ["step-000001.e1", "step-000004.e1"]
-    assert [m.step for m in chain_of(folder, parent)] == [0, 1, 2, 3, 4, 5, 6]
+    assert [m.step for m in readable_manifests(folder, chain_names(request))] == [0, 1, 2, 3, 4, 5, 6]
     for name in dropped:
         left = {p.name for p in (folder / name).rglob("*") if p.is_file()}
         assert left == {"manifest.json", "rollouts.jsonl", "pruned.json"}
         assert is_pruned(folder / name)
-    assert prune(folder, chain_of(folder, parent), keep_newest=2, keep_steps={0, 3}, best_by="reward") == []
+    assert (
+        prune(
+            folder,
+            readable_manifests(folder, chain_names(request)),
+            keep_newest=2,
+            keep_steps={0, 3},
+            best_by="reward",
+        )
+        == []
+    )
 
 
 def test_the_middle_is_the_planned_checkpoint_nearest_to_half_way():
