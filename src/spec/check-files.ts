@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import type { SpecProblem } from '../contracts/spec/check.ts';
 import { ACCELERATE_FLAGS, argsProblem, refusedArgs, VLLM_FLAGS } from '../contracts/spec/flags.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
+import { canSpellFrame } from '../judging/can-spell.ts';
 import { loadRubric } from '../judging/rubric.ts';
 import { resolveUnder } from '../run-directory/paths.ts';
 import { locateModel } from '../serving/identity.ts';
@@ -31,7 +32,8 @@ function missingFiles(root: string, spec: Spec): SpecProblem[] {
     if ('problem' in found) problems.push({ field: `${role}.${found.field}`, message: found.problem });
   }
   try {
-    loadRubric(resolveUnder(root, spec.judge.rubric));
+    const { rubric } = loadRubric(resolveUnder(root, spec.judge.rubric));
+    if (rubric.frame === 'digest') problems.push(...speechless(root, spec));
   } catch (error) {
     problems.push({ field: 'judge.rubric', message: (error as Error).message });
   }
@@ -42,4 +44,14 @@ function missingFiles(root: string, spec: Spec): SpecProblem[] {
     });
   }
   return problems;
+}
+
+/** Models that read the rubric's frame and have no tokens for it. */
+function speechless(root: string, spec: Spec): SpecProblem[] {
+  return (['judge', 'base'] as const).flatMap((role) => {
+    const found = locateModel(root, spec[role]);
+    if (!('kind' in found) || found.kind !== 'folder' || canSpellFrame(found.path)) return [];
+    const message = `its frame is digest, and the tokenizer of ${role}.model (${spec[role].model}) has no tokens for a digest's digits; set frame: none in the rubric`;
+    return [{ field: 'judge.rubric', message }];
+  });
 }

@@ -1,6 +1,9 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Spec } from '../../src/contracts/spec/spec.ts';
 import { problemsHere } from '../../src/spec/check-files.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { spec } from '../workflows/environment.ts';
 
 const COMMIT = 'a09a35458c702b33eeacc393d103063234e8bc28';
@@ -41,4 +44,15 @@ test('flags that could load code are refused for every role, unless the worker a
   expect(problems(change)).toEqual(['judge.serve.extra_args', 'grader.serve.extra_args']);
   expect(problems(change, ['--trust-remote-code'])).toEqual([]);
   expect(problems({ grpo: { accelerate_args: ['--module', 'evil'] } })).toEqual(['grpo.accelerate_args']);
+});
+
+test('a frame that judge or base cannot spell is refused, and any model of bytes can', () => {
+  const judge = { ...shipped.judge, rubric: 'examples/rubrics/gsm8k.yaml' };
+  expect(problems({ judge })).toEqual(['judge.rubric', 'judge.rubric']);
+  const bytes = join(temporaryFolder('bytes'), 'model');
+  mkdirSync(bytes);
+  writeFileSync(join(bytes, 'config.json'), '{}');
+  const tokenizer = { model: { vocab: { Ġ: 0 } }, pre_tokenizer: { type: 'ByteLevel' } };
+  writeFileSync(join(bytes, 'tokenizer.json'), JSON.stringify(tokenizer));
+  expect(problems({ judge: { ...judge, model: bytes }, base: { model: bytes } })).toEqual([]);
 });
