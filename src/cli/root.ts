@@ -19,5 +19,14 @@ export function define(program: Command): void {
     });
 }
 
+/** As queueOf; null where GAVEL_ROOT is no root. */
+export function queueIfAny(config: Config): string | null {
+  try {
+    return queueOf(config);
+  } catch {
+    return null;
+  }
+}
+
 /** The queue that runs are started on: that of GAVEL_TASK_QUEUE, else of GAVEL_ROOT. Throws NotARoot. */
 export const queueOf = (config: Config): string => config.task_queue ?? taskQueue(readRootId(config.root));

@@ -3,7 +3,7 @@ import { type Config, loadConfig } from '../config.ts';
 import { messageOf } from '../failures.ts';
 import { connect } from './connect.ts';
 import { CliError } from './exit.ts';
-import { queueOf } from './root.ts';
+import { queueIfAny } from './root.ts';
 import { pathsOf } from './watch/follow-run.ts';
 import { workflowIdOf } from './watch/view-from-server.ts';
 
@@ -38,13 +38,8 @@ export async function steer<T>(run: string, say: (handle: WorkflowHandle) => Pro
 
 /** A run of another root in the same namespace may have the same name; one who is in no root at all can mean only that one. */
 function refuseOthers(config: Config, run: string, found: string): void {
-  let own: string;
-  try {
-    own = queueOf(config);
-  } catch {
-    return;
-  }
-  if (own === found) return;
+  const own = queueIfAny(config);
+  if (own === null || own === found) return;
   throw new CliError(
     `Expected run ${run} on the task queue ${own} of this root, found it on ${found}: another root's.`,
     {

@@ -1,7 +1,7 @@
 import type { Config } from '../../config.ts';
 import { portTaken } from '../../process/ports.ts';
 import { connect, pollers, temporalAddress } from '../connect.ts';
-import { queueOf } from '../root.ts';
+import { queueIfAny } from '../root.ts';
 import { readUp } from '../up/state.ts';
 
 /** One thing that `gavel doctor` looked at. */
@@ -38,15 +38,6 @@ export async function checkServer(config: Config): Promise<Check[]> {
       { name: 'Temporal', ok: false, needed: false, found: `no answer at ${address}`, mend: 'gavel up' },
       ...(await checkPorts(config)),
     ];
-  }
-}
-
-/** The root's task queue; null where GAVEL_ROOT is no root, which another check says. */
-function queueIfAny(config: Config): string | null {
-  try {
-    return queueOf(config);
-  } catch {
-    return null;
   }
 }
 

@@ -5,6 +5,7 @@ import { plainDeep } from '../../plain-text.ts';
 import { InvalidRunName, type RunPaths, runPaths } from '../../run-directory/paths.ts';
 import { type Server, tryConnect } from '../connect.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { queueIfAny } from '../root.ts';
 import { readUp } from '../up/state.ts';
 import { emptyView, isOver, type RunView } from './run-view.ts';
 import { viewFromDisk } from './view-from-disk.ts';
@@ -28,7 +29,7 @@ export async function lookAtRun(config: Config, run: string, server: Server | nu
   let known = false;
   if (server) {
     try {
-      known = await addServerView(server, view);
+      known = await addServerView(server, view, queueIfAny(config));
       if (!known) view.notes.push('The Temporal server does not know this run: figures are from the run directory.');
     } catch {
       view.notes.push(`Temporal does not answer at ${server.address}: figures are from the run directory.`);

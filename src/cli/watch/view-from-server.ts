@@ -22,8 +22,8 @@ const states: Record<string, RunState> = {
 
 export const workflowIdOf = (run: string) => `gavel/${run}`;
 
-/** Adds what Temporal knows to what the disk says; false where the server knows no such run. */
-export async function addServerView(server: Server, view: RunView): Promise<boolean> {
+/** Adds what Temporal knows to what the disk says; false where the server knows no such run of the root whose queue this is. */
+export async function addServerView(server: Server, view: RunView, queue: string | null): Promise<boolean> {
   const handle = server.client.workflow.getHandle(workflowIdOf(view.run));
   let description: WorkflowExecutionDescription;
   try {
@@ -32,6 +32,8 @@ export async function addServerView(server: Server, view: RunView): Promise<bool
     if (error instanceof WorkflowNotFoundError) return false;
     throw error;
   }
+  // A run of the same name that belongs to another root.
+  if (queue !== null && description.taskQueue !== queue) return false;
   view.state = states[description.status.name] ?? 'unknown';
   const status = await askStatus(server, view);
   if (status) mergeStatus(view, status);
