@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
 import { Audit, ExternalAuditRequest } from '../contracts/audit.ts';
+import type { GatewayRole } from '../contracts/gateway.ts';
 import { GradingMode } from '../contracts/mode.ts';
 import { Outcome } from '../contracts/stage.ts';
 import { startGateway } from '../gateway/server.ts';
@@ -18,6 +19,8 @@ import { progressPrinter } from './progress-lines.ts';
 import { runPython } from './python.ts';
 import { measureText, type Row, table } from './summary.ts';
 
+type Engine = GatewayRole['engine'];
+
 interface AuditOptions {
   endpoint: string;
   model: string;
@@ -25,9 +28,11 @@ interface AuditOptions {
   out: string;
   rubric: string;
   mode: GradingMode;
+  engine: Engine;
   judgeEndpoint?: string;
   judgeModel?: string;
   judgeMode: GradingMode;
+  judgeEngine: Engine;
   apiKeyEnv?: string;
   judgeApiKeyEnv?: string;
   concurrency: string;
@@ -45,9 +50,11 @@ export function define(program: Command): void {
     .requiredOption('--out <dir>', 'folder for audit.json, verdicts and traces; used again, it pays for nothing twice')
     .requiredOption('--rubric <file>', 'rubric that both grade by (YAML)')
     .addOption(new Option('--mode <mode>', "the grader's mode").choices(GradingMode.options).default('single_token'))
+    .addOption(engineOption('--engine', 'what serves the grader: vllm can begin and constrain an answer'))
     .option('--judge-endpoint <url>', "the judge's URL: needed for fidelity")
     .option('--judge-model <name>', "the judge's name there")
     .addOption(new Option('--judge-mode <mode>', "the judge's mode").choices(GradingMode.options).default('reasoned'))
+    .addOption(engineOption('--judge-engine', 'what serves the judge'))
     .option('--api-key-env <name>', "variable that holds the grader's key")
     .option('--judge-api-key-env <name>', "variable that holds the judge's key")
     .option('--concurrency <n>', 'calls in flight at once', '32')
@@ -55,6 +62,9 @@ export function define(program: Command): void {
       process.exitCode = await audit(loadConfig(), options);
     });
 }
+
+const engineOption = (flag: string, meaning: string): Option =>
+  new Option(`${flag} <engine>`, meaning).choices(['vllm', 'openai']).default('openai');
 
 async function audit(config: Config, options: AuditOptions): Promise<number> {
   const out = resolve(options.out);
@@ -126,6 +136,7 @@ function gatewayConfig(run_dir: string, epoch: number, options: AuditOptions) {
     base_url: options.endpoint,
     model: options.model,
     mode: options.mode,
+    engine: options.engine,
     api_key_env: options.apiKeyEnv ?? null,
     // The person at the command line names both the key and where it goes.
     api_key_hosts: [new URL(options.endpoint).host],
@@ -136,6 +147,7 @@ function gatewayConfig(run_dir: string, epoch: number, options: AuditOptions) {
         base_url: judgeEndpoint,
         model: judgeModel ?? null,
         mode: options.judgeMode,
+        engine: options.judgeEngine,
         api_key_env: options.judgeApiKeyEnv ?? null,
         api_key_hosts: [new URL(judgeEndpoint).host],
       }
