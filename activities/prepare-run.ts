@@ -1,11 +1,13 @@
 import type { InterruptionTotals } from '../src/contracts/interruption.ts';
 import type { Plan } from '../src/contracts/plan.ts';
 import type { Spec } from '../src/contracts/spec/spec.ts';
+import type { RunOwner } from '../src/run-directory/create-run.ts';
 import { readInterruptions, totalsOf } from '../src/run-directory/interruptions.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
 import { readPlan } from '../src/stage/plan.ts';
 import { prepareRunDirectory } from '../src/stage/prepare.ts';
 import { registeredSearchAttributes } from '../src/temporal/search-attributes.ts';
+import { namespaceId, workflowRuns } from '../src/temporal/workflow-runs.ts';
 import { channels, type Dependencies } from './dependencies.ts';
 import { refuseIfGivenUp } from './still-asked.ts';
 
@@ -28,9 +30,13 @@ export interface KnownRun {
 export const prepareRun = (dependencies: Dependencies) =>
   async function prepareRun({ spec, owner, resume }: PrepareRunInput): Promise<KnownRun> {
     const { signal, beat } = channels(dependencies, spec.run);
-    const { config, client } = dependencies;
+    const { config, client, namespace } = dependencies;
+    const claimant = { ...owner, namespace, namespace_id: await namespaceId(client, namespace) };
     const stillAsked = () => refuseIfGivenUp(client);
-    await prepareRunDirectory({ config, spec, owner, resume, signal, beat, stillAsked });
+    // Whichever execution of the workflow is the newest: the run may have been continued since its first.
+    const stillRuns = ({ first_run_id: _, spec_digest: __, ...found }: RunOwner) =>
+      workflowRuns(client, { kind: 'workflow', ...found, run_id: '' });
+    await prepareRunDirectory({ config, spec, owner: claimant, resume, signal, beat, stillAsked, stillRuns });
     return know(dependencies, spec.run);
   };
 

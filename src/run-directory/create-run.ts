@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { access, constants, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { Spec } from '../contracts/spec/spec.ts';
 import { fsyncFolder, orNull, readContractIfAny, writeAtomic } from './files.ts';
@@ -8,6 +9,8 @@ import { buildingPaths, type RunPaths, runPaths } from './paths.ts';
 
 /** `run.json`: whose run this is. `first_run_id` stays when Temporal retries or resets the workflow. */
 export const RunOwner = z.strictObject({
+  namespace: z.string(),
+  namespace_id: z.string(),
   workflow_id: z.string(),
   first_run_id: z.string(),
   spec_digest: z.string(),
@@ -35,29 +38,41 @@ function sortedJson(value: unknown): string {
   );
 }
 
+/** The workflow that a run is made for, or resumed by. */
+export interface Claimant {
+  namespace: string;
+  /** UUID of the namespace. */
+  namespace_id: string;
+  workflow_id: string;
+  run_id: string;
+}
+
 export interface NewRun {
   /** true: another owner may go on with a run whose spec is the same. */
   resume?: boolean;
+  /** Whether a workflow of another namespace still runs: two that work on one run would take it from each other for ever. */
+  stillRuns?: (owner: RunOwner) => Promise<boolean>;
   /** Puts into the folder what else belongs there, before anybody sees it. */
   fill?: (building: RunPaths) => Promise<void>;
 }
 
 /**
- * Makes the folder of a new run, whole or not at all: it is built aside and renamed into place. A run that is there is never
- * changed: for its own owner (an activity's retry) it is returned as it is.
+ * Makes the folder of a new run, whole or not at all: it is built aside and renamed into place. Of a run that is there only
+ * `run.json` ever changes, when another workflow resumes it: for its own owner (an activity's retry) it is returned as it is.
  * Throws InvalidRunName, RunExists, SpecChanged (resume only), RunDirectoryUnwritable, and what `fill` throws.
  */
 export async function createRun(
   root: string,
   spec: Spec,
-  owner: { workflow_id: string; run_id: string },
-  { resume = false, fill = async () => {} }: NewRun = {},
+  { run_id, ...owner }: Claimant,
+  { resume = false, stillRuns = async () => false, fill = async () => {} }: NewRun = {},
 ): Promise<{ paths: RunPaths; created: boolean; spec_digest: string }> {
   const paths = runPaths(root, spec.run);
   const spec_digest = specDigest(spec);
   const runs = join(root, 'runs');
-  const own = { workflow_id: owner.workflow_id, first_run_id: owner.run_id, spec_digest };
-  if (await accept(paths, own, resume)) return { paths, created: false, spec_digest };
+  const own = { ...owner, first_run_id: run_id, spec_digest };
+  const acceptable = () => accept(paths, own, resume, stillRuns);
+  if (await acceptable()) return { paths, created: false, spec_digest };
 
   await mkdir(runs, { recursive: true }).catch((error) => unwritable(runs, error));
   await access(runs, constants.W_OK | constants.X_OK).catch((error) => unwritable(runs, error));
@@ -73,7 +88,7 @@ export async function createRun(
     const { code = '', syscall } = error as NodeJS.ErrnoException;
     if (syscall !== 'rename') throw error;
     // Another attempt made the run between the look and the rename: the look decides again.
-    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(code) && (await accept(paths, own, resume))) {
+    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(code) && (await acceptable())) {
       return { paths, created: false, spec_digest };
     }
     unwritable(runs, error);
@@ -111,7 +126,12 @@ export async function readSpec(paths: RunPaths, expected?: string): Promise<Spec
 export const readOwner = (paths: RunPaths): Promise<RunOwner | null> => readContractIfAny(paths.run_json, RunOwner);
 
 /** true: the run is there and `own` may use it. false: there is none. */
-async function accept(paths: RunPaths, own: RunOwner, resume: boolean) {
+async function accept(
+  paths: RunPaths,
+  own: RunOwner,
+  resume: boolean,
+  stillRuns: (owner: RunOwner) => Promise<boolean>,
+) {
   const found = await readOwner(paths);
   if (!found) {
     const exists = await access(paths.dir).then(() => true, orNull);
@@ -121,7 +141,7 @@ async function accept(paths: RunPaths, own: RunOwner, resume: boolean) {
         `Move it away, or take another name with --run NAME.`,
     );
   }
-  if (found.workflow_id === own.workflow_id && found.first_run_id === own.first_run_id) return true;
+  if (isDeepStrictEqual(found, own)) return true;
   if (!resume) {
     throw new RunExists(
       `Run ${paths.run} exists already: ${paths.dir}. ` +
@@ -134,6 +154,15 @@ async function accept(paths: RunPaths, own: RunOwner, resume: boolean) {
         `got digest ${own.spec_digest.slice(0, 12)}. A run's spec never changes: take another name with --run NAME.`,
     );
   }
+  // Within a namespace the server sees to it that one workflow of an id runs.
+  if (found.namespace_id !== own.namespace_id && (await stillRuns(found))) {
+    throw new RunExists(
+      `Run ${paths.run} still goes on: workflow ${found.workflow_id} in the namespace ${found.namespace}. Cancel it there, ` +
+        `then resume here: gavel run runs/${paths.run}/spec.json --resume.`,
+    );
+  }
+  // Whoever resumes it next has to ask about this workflow.
+  await writeAtomic(paths.run_json, own);
   return true;
 }
 

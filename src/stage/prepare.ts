@@ -7,7 +7,7 @@ import { canonicalRubric, loadRubric } from '../judging/rubric.ts';
 import { lastError } from '../process/last-error.ts';
 import { startChild } from '../process/start-child.ts';
 import { withoutQuotes } from '../process/without-quotes.ts';
-import { createRun } from '../run-directory/create-run.ts';
+import { type Claimant, createRun, type RunOwner } from '../run-directory/create-run.ts';
 import { readContractIfAny, writeAtomic } from '../run-directory/files.ts';
 import { type RunPaths, resolveUnder, runPaths } from '../run-directory/paths.ts';
 import { problemsHere } from '../spec/check-files.ts';
@@ -17,8 +17,9 @@ import { stageTag } from './tags.ts';
 export interface Prepare {
   config: Config;
   spec: Spec;
-  owner: { workflow_id: string; run_id: string };
+  owner: Claimant;
   resume: boolean;
+  stillRuns: (owner: RunOwner) => Promise<boolean>;
   signal: AbortSignal;
   beat: (beat: Heartbeat) => void;
   /** Throws where another attempt has taken this one's place. */
@@ -30,7 +31,7 @@ export interface Prepare {
  * Throws InvalidSpec, RunExists, UnwritableRunDirectory; then nothing is left of what was made.
  */
 export async function prepareRunDirectory(prepare: Prepare): Promise<string> {
-  const { config, spec, owner, resume } = prepare;
+  const { config, spec, owner, resume, stillRuns } = prepare;
   const problems = problemsHere(config, spec);
   if (problems.length > 0) throw invalidSpec(problems);
   const fill = async (building: RunPaths) => {
@@ -41,7 +42,7 @@ export async function prepareRunDirectory(prepare: Prepare): Promise<string> {
     prepare.signal.throwIfAborted();
     await prepare.stillAsked();
   };
-  const { spec_digest } = await createRun(config.root, spec, owner, { resume, fill }).catch(typed);
+  const { spec_digest } = await createRun(config.root, spec, owner, { resume, stillRuns, fill }).catch(typed);
   return spec_digest;
 }
 

@@ -19,7 +19,12 @@ export const aSpec = (run = 'first', seed = 0) =>
     base: { model: 'models/base' },
   });
 
-export const owner = { workflow_id: 'gavel/first', run_id: 'a-run-id' };
+export const owner = {
+  namespace: 'default',
+  namespace_id: 'id of default',
+  workflow_id: 'gavel/first',
+  run_id: 'a-run-id',
+};
 
 export async function aRun() {
   const { paths } = await createRun(temporaryFolder('test'), aSpec(), owner);

@@ -12,6 +12,8 @@ test('makes the whole folder with the spec and its owner', async () => {
   expect(created).toBe(true);
   expect(await readSpec(paths)).toEqual(aSpec());
   expect(JSON.parse(await readFile(paths.run_json, 'utf8'))).toEqual({
+    namespace: 'default',
+    namespace_id: 'id of default',
     workflow_id: 'gavel/first',
     first_run_id: 'a-run-id',
     spec_digest,
@@ -106,6 +108,21 @@ test('refuses a filesystem on which nothing can be made', async () => {
   await expect(createRun(linked, aSpec(), owner)).rejects.toThrow(
     expect.objectContaining({ name: 'RunDirectoryUnwritable' }),
   );
+});
+
+test('leaves a run alone that a workflow of another namespace still works on, whatever resumes it', async () => {
+  const root = temporaryFolder('test');
+  const { paths } = await createRun(root, aSpec(), owner);
+  const other = { ...owner, namespace: 'team', namespace_id: 'id of team', run_id: 'another' };
+  const asked: string[] = [];
+  const stillRuns = async ({ namespace }: { namespace: string }) => asked.push(namespace) > 0;
+  const resumed = createRun(root, aSpec(), other, { resume: true, stillRuns });
+  await expect(resumed).rejects.toThrow('still goes on: workflow gavel/first in the namespace default');
+  expect(asked).toEqual(['default']);
+  await createRun(root, aSpec(), other, { resume: true });
+  expect(JSON.parse(await readFile(paths.run_json, 'utf8'))).toMatchObject({ namespace: 'team' });
+  // The first one is the stranger now.
+  await expect(createRun(root, aSpec(), owner, { resume: true, stillRuns })).rejects.toThrow('in the namespace team');
 });
 
 test('never touches a folder that is no run', async () => {

@@ -41,6 +41,7 @@ function attempt({ signal = new AbortController().signal, stillAsked = async () 
     signal,
     beat: () => undefined,
     stillAsked,
+    stillRuns: async () => false,
   });
 }
 

@@ -61,7 +61,7 @@ export class MiniRun {
     this.spec = { ...spec, grpo: { ...spec.grpo, save_every: 2, num_generations: 2 } };
     // A model that is no folder would be one of the hub, without the revision that such a model needs.
     symlinkSync(join(package_root, 'models'), join(this.root, 'models'));
-    await createRun(this.root, this.spec, { workflow_id: 'w', run_id: 'r' });
+    await createRun(this.root, this.spec, { namespace: 'n', namespace_id: 'i', workflow_id: 'w', run_id: 'r' });
     writeFileSync(
       this.paths.rubric,
       canonicalRubric(loadRubric(join(package_root, 'examples/rubrics/poly-easy.yaml'))),
