@@ -1,44 +1,14 @@
 import { createHash } from 'node:crypto';
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { textDigest } from '../../src/ledger/key.ts';
-import { Ledger } from '../../src/ledger/ledger.ts';
 import { LedgerDamaged, lineOf } from '../../src/ledger/line.ts';
 import type { TraceFilter } from '../../src/ledger/reader.ts';
-import { claimEpoch } from '../../src/run-directory/claim-epoch.ts';
-import { runPaths } from '../../src/run-directory/paths.ts';
-import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { runDirectory, tracesOf } from '../gateway/start.ts';
 import { aTrace as trace } from './a-trace.ts';
-
-const opened: Ledger[] = [];
-afterEach(() => Promise.all(opened.splice(0).map((ledger) => ledger.close())));
-
-async function grpo(run_dir: string, epoch: number, segment_bytes?: number) {
-  const ledger = await Ledger.open({ run_dir, stage: 'grpo', epoch, ...(segment_bytes ? { segment_bytes } : {}) });
-  opened.push(ledger);
-  return ledger;
-}
-
-/** A run's folder, and what takes the next epoch of its GRPO stage. */
-function newRun() {
-  const paths = runPaths(runDirectory(), 'test');
-  mkdirSync(paths.dir, { recursive: true });
-  return { run_dir: paths.dir, beginEpoch: () => takeEpoch(paths, 'grpo', { node: 'n', pid: 1 }) };
-}
-
-const segment = (run_dir: string, name: string) => join(run_dir, 'traces', name);
+import { grpo, segment } from './grpo-ledger.ts';
 
 test('has a trace on disk when its append returns, and finds it by key after reopening', async () => {
   const run_dir = runDirectory();
@@ -72,87 +42,6 @@ test('seals a segment with its length, digest and number of keys when it closes'
   const digest = (of: Buffer) => createHash('sha256').update(of).digest('hex');
   const index_sha256 = digest(readFileSync(segment(run_dir, 'grpo-e3-000001.index')));
   expect(seal).toEqual({ bytes: bytes.length, sha256: digest(bytes), keys: 3, index_sha256 });
-});
-
-test('begins a segment of its own after a restart, and does not read the torn last line that a killed gateway left', async () => {
-  const run_dir = runDirectory();
-  const killed = await grpo(run_dir, 1);
-  await killed.append(trace(1));
-  const path = segment(run_dir, 'grpo-e1-000001.jsonl');
-  const whole = statSync(path).size;
-  appendFileSync(path, lineOf(trace(2), 2).subarray(0, 200));
-  const next = await grpo(run_dir, 1);
-  // Thought dead, it may be writing still: its file is left as it is.
-  expect(statSync(path).size).toBe(whole + 200);
-  expect(next.has(trace(2).key)).toBe(false);
-  await next.append(trace(2));
-  await next.close();
-  expect(readFileSync(segment(run_dir, 'grpo-e1-000002.jsonl'), 'utf8')).toContain(trace(2).key);
-  expect((await tracesOf(run_dir)).map(({ key }) => key)).toEqual([trace(1).key, trace(2).key]);
-});
-
-test('neither truncates nor seals what another writer of the run has open, whoever opens the ledger meanwhile', async () => {
-  const paths = runPaths(runDirectory(), 'test');
-  const serve = async () =>
-    Ledger.open({ run_dir: paths.dir, stage: 'serve', epoch: await claimEpoch(paths.stage('serve')) });
-  const [one, other] = await Promise.all([serve(), serve()]);
-  await one.append(trace(1));
-  const path = segment(paths.dir, 'serve-e1-000001.jsonl');
-  // It is in the middle of a line when the third one starts.
-  const line = lineOf(trace(2), 2);
-  appendFileSync(path, line.subarray(0, 100));
-  const third = await serve();
-  await third.append(trace(3));
-  appendFileSync(path, line.subarray(100));
-  await other.append(trace(4));
-  await Promise.all([other.close(), third.close()]);
-  expect(existsSync(segment(paths.dir, 'serve-e1-000001.seal.json'))).toBe(false);
-  expect((await tracesOf(paths.dir)).map(({ key }) => key).sort()).toEqual(
-    [1, 2, 3, 4].map((n) => trace(n).key).sort(),
-  );
-  await one.close();
-});
-
-test('leaves the torn end of another epoch alone and does not read it', async () => {
-  const { run_dir, beginEpoch } = newRun();
-  await beginEpoch();
-  const old = await grpo(run_dir, 1);
-  await old.append(trace(1));
-  const path = segment(run_dir, 'grpo-e1-000001.jsonl');
-  appendFileSync(path, '{"key": "torn');
-  const size = statSync(path).size;
-  await beginEpoch();
-  const ledger = await grpo(run_dir, 2);
-  expect(ledger.size).toBe(1);
-  expect(statSync(path).size).toBe(size);
-  await ledger.close();
-});
-
-test('ignores what a replaced epoch wrote after the newest one began', async () => {
-  const { run_dir, beginEpoch } = newRun();
-  await beginEpoch();
-  const zombie = await grpo(run_dir, 1);
-  await zombie.append(trace(1));
-  await beginEpoch();
-  await zombie.append(trace(2));
-  const ledger = await grpo(run_dir, 2);
-  expect([ledger.has(trace(1).key), ledger.has(trace(2).key)]).toEqual([true, false]);
-  await ledger.append(trace(2));
-  await ledger.close();
-  await zombie.close();
-  expect((await tracesOf(run_dir)).map(({ key }) => key)).toEqual([trace(1).key, trace(2).key]);
-});
-
-test('counts nothing of a segment that the newest epoch did not list, or of an epoch newer than it', async () => {
-  const { run_dir, beginEpoch } = newRun();
-  await beginEpoch();
-  await beginEpoch();
-  for (const epoch of [1, 3]) {
-    const ledger = await grpo(run_dir, epoch);
-    await ledger.append(trace(epoch));
-    await ledger.close();
-  }
-  expect(await tracesOf(run_dir)).toEqual([]);
 });
 
 test('splits into segments of the given size and reads them in order', async () => {
@@ -279,31 +168,6 @@ test('never answers from a line that was damaged after it was indexed', async ()
   writeFileSync(path, readFileSync(path, 'utf8').replace('Score: 5', 'Score: 6'));
   expect(() => ledger.find(trace(1).key)).toThrow(LedgerDamaged);
   await ledger.close();
-});
-
-test('leaves the seal of a successor alone when a replaced writer wakes and closes its segment', async () => {
-  const { run_dir, beginEpoch } = newRun();
-  await beginEpoch();
-  const zombie = await grpo(run_dir, 1);
-  await zombie.append(trace(1));
-  await beginEpoch();
-  const seal = readFileSync(segment(run_dir, 'grpo-e1-000001.seal.json'), 'utf8');
-  await zombie.append(trace(2));
-  await zombie.close();
-  expect(readFileSync(segment(run_dir, 'grpo-e1-000001.seal.json'), 'utf8')).toBe(seal);
-  expect((await beginEpoch()).quarantined).toEqual([]);
-  expect((await tracesOf(run_dir)).map(({ key }) => key)).toEqual([trace(1).key]);
-});
-
-test('reads by the newest epoch whose record can be read', async () => {
-  const { run_dir, beginEpoch } = newRun();
-  await beginEpoch();
-  const ledger = await grpo(run_dir, 1);
-  await ledger.append(trace(1));
-  await ledger.close();
-  const { dir } = await beginEpoch();
-  writeFileSync(join(dir, 'epoch.json'), '{"stage": "gr');
-  expect(await tracesOf(run_dir)).toHaveLength(1);
 });
 
 test('goes on after a write that failed, without a trace of it', async () => {
