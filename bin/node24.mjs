@@ -29,11 +29,16 @@ export function handOver(args, { env = process.env, lifeline = false } = {}) {
   }
   const stdio = ['inherit', 'inherit', 'inherit', ...(lifeline ? ['ipc'] : [])];
   const child = spawn(binary, args, { stdio, env });
-  whenNpmIsGone(() => child.kill('SIGTERM'));
+  let told = false;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     // On a terminal Ctrl-C reaches the child by itself, and a second one would mean "now, without tidying up".
-    process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY) || child.kill(signal));
+    process.on(signal, () => {
+      told = true;
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+    });
   }
+  // Some send SIGTERM to npm and to us: a second one would mean "now" here too.
+  whenNpmIsGone(() => told || child.kill('SIGTERM'));
   child.on('exit', (code, signal) => process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1)));
 }
 

@@ -6,12 +6,20 @@ import type { WorkflowOwner } from '../contracts/reservation.ts';
 /** Whether the owner of a lease still runs, asked in the owner's own namespace. */
 
 const NOT_FOUND = 5;
+// A client may use a namespace without being allowed to describe it; what it is called has to do then.
+const PERMISSION_DENIED = 7;
+const BY_NAME = 'name:';
 const { WORKFLOW_EXECUTION_STATUS_RUNNING } = proto.temporal.api.enums.v1.WorkflowExecutionStatus;
 
-/** UUID of a namespace on the server of `client`. */
+/** UUID of a namespace on the server of `client`, or its name where the server does not give that away. */
 export async function namespaceId(client: Client, namespace: string): Promise<string> {
-  const { namespaceInfo } = await client.workflowService.describeNamespace({ namespace });
-  return namespaceInfo?.id ?? '';
+  try {
+    const { namespaceInfo } = await client.workflowService.describeNamespace({ namespace });
+    return namespaceInfo?.id || `${BY_NAME}${namespace}`;
+  } catch (error) {
+    if ((error as { code?: number }).code === PERMISSION_DENIED) return `${BY_NAME}${namespace}`;
+    throw error;
+  }
 }
 
 /**
@@ -21,8 +29,7 @@ export async function namespaceId(client: Client, namespace: string): Promise<st
 export async function workflowRuns(client: Client, owner: WorkflowOwner): Promise<boolean> {
   const { workflow_id: workflowId, run_id: runId } = owner;
   try {
-    const { namespaceInfo } = await client.workflowService.describeNamespace({ id: owner.namespace_id });
-    const namespace = namespaceInfo?.name ?? owner.namespace;
+    const namespace = await nameOf(client, owner);
     const execution = { workflowId, runId };
     try {
       const found = await client.workflowService.describeWorkflowExecution({ namespace, execution });
@@ -33,4 +40,10 @@ export async function workflowRuns(client: Client, owner: WorkflowOwner): Promis
   } catch {
     return true;
   }
+}
+
+async function nameOf(client: Client, { namespace, namespace_id }: WorkflowOwner): Promise<string> {
+  if (namespace_id.startsWith(BY_NAME)) return namespace;
+  const { namespaceInfo } = await client.workflowService.describeNamespace({ id: namespace_id });
+  return namespaceInfo?.name ?? namespace;
 }

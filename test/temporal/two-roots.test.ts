@@ -50,6 +50,23 @@ it('leaves the owner alone whose namespace only another server has', async () =>
   }
 });
 
+it('goes by the name of a namespace that it may use and not describe', async () => {
+  const owner = await started('team', 'gavel/by-name/grpo');
+  const client = server.client('team');
+  const { workflowService } = client;
+  const denied = async () => Promise.reject(Object.assign(new Error('denied'), { code: 7 }));
+  const bound = {
+    describeNamespace: denied,
+    describeWorkflowExecution: workflowService.describeWorkflowExecution.bind(workflowService),
+  };
+  const unprivileged = { workflowService: bound } as unknown as typeof client;
+  const namespace_id = await namespaceId(unprivileged, 'team');
+  expect(namespace_id).toBe('name:team');
+  expect(await workflowRuns(unprivileged, { ...owner, namespace_id })).toBe(true);
+  await client.workflow.getHandle(owner.workflow_id).terminate();
+  expect(await workflowRuns(unprivileged, { ...owner, namespace_id })).toBe(false);
+});
+
 it('cancels no run of another root in the same namespace, and shows none', async () => {
   const [one, two] = [makeRoot(), makeRoot()];
   try {
