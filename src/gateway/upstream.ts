@@ -164,13 +164,17 @@ export class Upstream {
         if (fault.kind === 'rejected') throw new Rejected(fault);
         first_failure ??= started;
         const stays = live !== null && !this.moved(live.endpoint);
-        const over = performance.now() - first_failure > this.config.outage_limit_s * 1000;
+        const limit_ms = this.config.outage_limit_s * 1000;
+        // In this order: an outage that this call began is never over before the call's own time is.
+        const away_too_long = this.outage.away_ms >= limit_ms;
+        const over = performance.now() - first_failure >= limit_ms;
         const others =
           stays && live && probe ? await this.#askOthers(live, probe, { suspicion, fault, over }) : fault.message;
         if (others === 'answered') suspicion.count(this.role, fault.message, over);
+        else if (away_too_long || over) throw this.#away(others);
         else this.outage.failed(started, others);
         suspicion.since = performance.now();
-        await this.#pause(attempt, fault, others);
+        await this.#pause(attempt, fault, limit_ms - this.outage.away_ms);
       }
     }
   }
@@ -223,23 +227,21 @@ export class Upstream {
     }
   }
 
-  async #pause(attempt: number, fault: Fault, reason: string): Promise<void> {
-    const limit_ms = this.config.outage_limit_s * 1000;
-    const left_ms = limit_ms - this.outage.away_ms;
+  #away(reason: string): GatewayError {
+    const { outage_limit_s } = this.config;
+    return judgeAway(`The ${this.role} has not answered for ${outage_limit_s} s (outage_limit_s). Last: ${reason}`);
+  }
+
+  async #pause(attempt: number, fault: Fault, left_ms: number): Promise<void> {
     const ceiling = Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** attempt);
     // Jitter keeps callers that failed together from coming back together.
     let pause_ms = ceiling * (0.5 + Math.random() / 2);
     if (fault.kind === 'away' && fault.retry_after_s !== null) {
       pause_ms = fault.retry_after_s * 1000 + Math.random() * BACKOFF_MS.first;
     }
-    if (left_ms <= 0) {
-      throw judgeAway(
-        `The ${this.role} has not answered for ${this.config.outage_limit_s} s (outage_limit_s). Last: ${reason}`,
-      );
-    }
     this.outage.waiting++;
     try {
-      await sleep(Math.min(pause_ms, left_ms), undefined, { signal: this.#closing.signal });
+      await sleep(Math.min(pause_ms, Math.max(1, left_ms)), undefined, { signal: this.#closing.signal });
     } catch {
       this.#closing.signal.throwIfAborted();
     } finally {

@@ -46,15 +46,12 @@ test('calls a judge misconfigured that rejects what the rubric sends with every 
 test('needs no probe while other calls are answered', async () => {
   const { gateway, judge } = await graded(poisonedBy({ status: 500 }), { outage_limit_s: 1 });
   const poisoned = gateway.grade({ completion: 'poison' });
-  let answered = 0;
-  const good: Promise<unknown>[] = [];
-  const others = setInterval(() => {
-    answered++;
-    good.push(gateway.grade({ occasion: `grpo:1:0:${answered}`, completion: `good ${answered}` }));
-  }, 20);
+  let over = false;
+  void poisoned.finally(() => {
+    over = true;
+  });
+  for (let n = 0; !over; n++) await gateway.grade({ occasion: `grpo:1:0:${n}`, completion: `good ${n}` });
   expect(await poisoned).toMatchObject({ verdict: 'failed' });
-  clearInterval(others);
-  await Promise.all(good);
   expect(judge.chats.filter(({ body }) => JSON.stringify(body).includes('poison'))).toHaveLength(4);
   expect(judge.chats.filter(({ body }) => JSON.stringify(body).includes('1+1=')).length).toBeLessThanOrEqual(1);
 });
