@@ -73,6 +73,10 @@ async function audit(config: Config, options: AuditOptions): Promise<number> {
   if (Boolean(options.judgeEndpoint) !== Boolean(options.judgeModel)) {
     throw new CliError('Expected --judge-endpoint and --judge-model together, got one of them.', { code: EXIT.usage });
   }
+  for (const [flag, url] of Object.entries({ endpoint: options.endpoint, 'judge-endpoint': options.judgeEndpoint })) {
+    if (url === undefined || URL.canParse(url)) continue;
+    throw new CliError(`--${flag}: expected a URL up to and including /v1, found ${url}.`, { code: EXIT.usage });
+  }
   const rubric = loadRubric(resolve(options.rubric));
   const folder = pathsIn(out);
   if (existsSync(folder.run_json)) {
