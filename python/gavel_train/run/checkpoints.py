@@ -198,7 +198,8 @@ def prune(
     dropped = [m for m in chain if m.name not in kept and not is_pruned(checkpoints / m.name)]
     for manifest in dropped:
         folder = checkpoints / manifest.name
-        write_atomically(folder / PRUNED, '{"kept": ["manifest.json", "rollouts.jsonl"]}\n')
+        left = [MANIFEST, *([ROLLOUTS] if ROLLOUTS in manifest.files else [])]
+        write_atomically(folder / PRUNED, json.dumps({"kept": left}) + "\n")
         for path in manifest.files:
             if path != ROLLOUTS:
                 (folder / path).unlink(missing_ok=True)
