@@ -1,3 +1,6 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { WorkflowOwner } from '../../src/contracts/reservation.ts';
 import { readRootId } from '../../src/run-directory/root.ts';
@@ -8,6 +11,7 @@ import { type DevServer, startDevServer } from './dev-server.ts';
 
 /** Two namespaces on one root, and two roots in one namespace, on a real server. No worker polls: what is started runs. */
 
+const package_root = fileURLToPath(new URL('../..', import.meta.url));
 let server: DevServer;
 beforeAll(async () => {
   server = await startDevServer('team');
@@ -82,5 +86,22 @@ it('cancels no run of another root in the same namespace, and shows none', async
   } finally {
     one.remove();
     two.remove();
+  }
+});
+
+it('starts runs on the queue that is named where the root of the workers is not mounted', async () => {
+  const { root, remove } = makeRoot();
+  try {
+    rmSync(join(root, '.gavel-root'));
+    const run = ['run', join(package_root, 'examples/poly-easy.yaml'), '--run', 'from-afar'];
+    const env = { TEMPORAL_ADDRESS: server.address, GAVEL_ROOT: root };
+    const refused = await gavel(run, env);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('gavel root --new');
+    expect((await gavel(run, { ...env, GAVEL_TASK_QUEUE: 'gavel-0f5e2c1a' })).code).toBe(0);
+    const { taskQueue: queue } = await server.client('default').workflow.getHandle('gavel/from-afar').describe();
+    expect(queue).toBe('gavel-0f5e2c1a');
+  } finally {
+    remove();
   }
 });
