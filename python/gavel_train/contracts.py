@@ -1090,7 +1090,7 @@ class BaseSpec(BaseModel):
     revision: Annotated[
         str | None,
         Field(
-            description="Commit of a hub model, 40 hex digits; null for a folder.",
+            description="Commit of a hub model, 40 hex digits: a hub name needs one, a folder has none.",
             pattern="^[0-9a-f]{40}$",
         ),
     ] = None
@@ -1242,7 +1242,7 @@ class JudgeSpec(BaseModel):
     revision: Annotated[
         str | None,
         Field(
-            description="Commit of a hub model, 40 hex digits; null for a folder.",
+            description="Commit of a hub model, 40 hex digits: a hub name needs one, a folder has none.",
             pattern="^[0-9a-f]{40}$",
         ),
     ] = None
@@ -1302,7 +1302,7 @@ class PolicySpec(BaseModel):
     revision: Annotated[
         str | None,
         Field(
-            description="Commit of a hub model, 40 hex digits; null for a folder.",
+            description="Commit of a hub model, 40 hex digits: a hub name needs one, a folder has none.",
             pattern="^[0-9a-f]{40}$",
         ),
     ] = None

@@ -18,7 +18,7 @@ export async function checkAudit(
   const reason = objection(audit, model_digest);
   if (reason === null) return;
   if (!override) {
-    throw new CliError(`Expected a grader whose audit is PASS, ${reason} (${paths.report.html}).`, {
+    throw new CliError(`Expected a grader whose audit is PASS, found that ${reason} (${paths.report.html}).`, {
       hint: 'Serve it all the same with --override-audit.',
       code: audit?.verdict === 'INCONCLUSIVE' ? EXIT.audit_inconclusive : EXIT.audit_fail,
     });
@@ -26,15 +26,15 @@ export async function checkAudit(
   const line: AuditOverride = { at: new Date().toISOString(), node, reason, model_digest };
   await appendFile(paths.report.overrides, `${JSON.stringify(line)}\n`);
   await writeReport(paths, { ledger: await ledgerTotals(paths) });
-  console.error(`Warning: served because of --override-audit, ${reason}. The report of the run says so now.`);
+  console.error(`Warning: ${reason}; it is served because of --override-audit, and the report of the run says so now.`);
 }
 
 /** What speaks against serving the grader; null where its audit cleared it. */
 function objection(audit: Audit | null, model_digest: string): string | null {
-  if (audit === null) return 'got none: it has not been audited';
-  if (audit.verdict !== 'PASS') return `got ${audit.verdict}`;
+  if (audit === null) return 'it has not been audited';
+  if (audit.verdict !== 'PASS') return `its audit is ${audit.verdict}`;
   const audited = audit.passes.filter(({ role }) => role === 'grader').map((pass) => pass.model_digest);
   const other = audited.find((digest) => digest !== model_digest);
   if (audited.length > 0 && other === undefined) return null;
-  return `got one of other weights: audited was ${other ?? 'nothing'}, and here is ${model_digest}`;
+  return `its audit is of other weights: of ${other ?? 'none that it names'}, and these are ${model_digest}`;
 }

@@ -28,15 +28,15 @@ test('serves the weights that an audit cleared', async () => {
 
 test('refuses other weights than those that were audited, by their digests', async () => {
   const refused = checkAudit(await audited(), { ...serve, model_digest: OTHER });
-  await expect(refused).rejects.toThrow(`got one of other weights: audited was ${AUDITED}, and here is ${OTHER}`);
+  await expect(refused).rejects.toThrow(`its audit is of other weights: of ${AUDITED}, and these are ${OTHER}`);
 });
 
 test('refuses a grader whose audit does not say which weights it was of', async () => {
-  await expect(checkAudit(await audited({ passes: [] }), serve)).rejects.toThrow('audited was nothing');
+  await expect(checkAudit(await audited({ passes: [] }), serve)).rejects.toThrow('of none that it names');
 });
 
 test.each(['FAIL', 'INCONCLUSIVE'])('refuses a grader whose audit is %s', async (verdict) => {
-  await expect(checkAudit(await audited({ verdict }), serve)).rejects.toThrow(`got ${verdict}`);
+  await expect(checkAudit(await audited({ verdict }), serve)).rejects.toThrow(`found that its audit is ${verdict}`);
 });
 
 test('serves it all the same when told to, and the report of the run says so', async () => {
@@ -46,5 +46,5 @@ test('serves it all the same when told to, and the report of the run says so', a
   expect(said.mock.calls.flat().join()).toContain('--override-audit');
   said.mockRestore();
   const text = await readFile(paths.report.html, 'utf8');
-  expect(text).toMatch(/Served in spite of its audit<\/strong> at .* on n1: got one of other weights/);
+  expect(text).toMatch(/Served in spite of its audit<\/strong> at .* on n1: its audit is of other weights/);
 });

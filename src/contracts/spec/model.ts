@@ -10,7 +10,7 @@ export const revision = () =>
     .regex(/^[0-9a-f]{40}$/)
     .nullable()
     .default(null)
-    .describe('Commit of a hub model, 40 hex digits; null for a folder.');
+    .describe('Commit of a hub model, 40 hex digits: a hub name needs one, a folder has none.');
 
 export const chatTemplateKwargs = () =>
   z
