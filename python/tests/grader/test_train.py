@@ -1,82 +1,29 @@
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import KEY, FakeGateway
-from tiny_run import chain_up_to, ledger_of, make_root, render, sums, take_epoch, write_request, write_segment
+from sft_run import PYTHON, SETTINGS, ready, request, train, weights
+from tiny_run import chain_up_to, ledger_of, make_root, render, sums, take_epoch
 
 from gavel_train.grader.trainer import encode
 
-PYTHON = Path(__file__).resolve().parents[2]
-# Dropout draws random numbers in every step: a resumed run has to go on in the same stream.
-SETTINGS = {"lora": {"r": 4, "alpha": 8, "dropout": 0.1, "target_modules": "all-linear"}}
-
 
 @pytest.fixture(scope="module", autouse=True)
-def gateway(tmp_path_factory):
-    """The gateway of stage sft: it renders, and grades nothing."""
-    os.environ["GAVEL_API_KEY"] = KEY
-    started = FakeGateway(tmp_path_factory.mktemp("gateway"), stage="sft")
-    request.gateway_url = started.url
-    yield started
-    started.stop()
-
-
-def request(root: Path, epoch: int, **options) -> Path:
-    return write_request(root, "sft", epoch, **({"gateway_url": request.gateway_url} | options))
-
-
-def train(epoch_dir: Path, die_after: str | None = None) -> list[tuple[str, dict]]:
-    """Run the stage here and return what it reported; `die_after` a commit, it ends there as by kill -9."""
-    from gavel_train.contracts import StageRequest
-    from gavel_train.grader.train import main
-    from gavel_train.run import progress
-
-    said: list[tuple[str, dict]] = []
-
-    class Killed(BaseException):
-        pass
-
-    def report(line):
-        said.append((line.event, line.model_dump()))
-        if line.event == "commit" and line.checkpoint == die_after:
-            raise Killed
-
-    # A process starts with random numbers of its own: nothing may depend on them.
-    torch.manual_seed(time.time_ns() % 2**31)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(progress, "_emit", report)
-        try:
-            main(StageRequest.model_validate_json((epoch_dir / "request.json").read_bytes()), epoch_dir)
-        except Killed:
-            assert die_after
-    return said
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def stage_is_ready(tmp_path_factory):
+    with ready(tmp_path_factory.mktemp("gateway")):
+        yield
 
 
 @pytest.fixture(scope="module")
-def calm(tmp_path_factory):
+def calm(stage_is_ready, tmp_path_factory):
     """A run that trained without a break."""
     root = make_root(tmp_path_factory.mktemp("calm"))
     return root, train(request(root, 1, sft=SETTINGS))
-
-
-def weights(folder: Path, name: str = "adapter_model.safetensors") -> bytes:
-    return (folder / name).read_bytes()
 
 
 def test_the_stage_publishes_adapter_merged_weights_tokenizer_and_card(calm):
@@ -125,30 +72,6 @@ def test_the_merged_grader_gives_the_taught_digits_more_of_its_first_token_than_
     assert taught_mass(root / "runs/tiny/grader/merged") > 1.2 * taught_mass(root / "model")
 
 
-def test_a_run_killed_after_a_commit_and_resumed_ends_in_the_same_bytes(calm, tmp_path):
-    root, _ = calm
-    stormy = make_root(tmp_path)
-    train(request(stormy, 1, sft=SETTINGS), die_after="step-000008.e1")
-    assert not (stormy / "runs/tiny/sft/result.json").exists()
-    committed = stormy / "runs/tiny/sft/checkpoints/step-000008.e1"
-
-    said = train(request(stormy, 2, resume_from=committed, sft=SETTINGS))
-    assert ("resumed", {"event": "resumed", "checkpoint": "step-000008.e1", "step": 8}) in said
-    assert weights(stormy / "runs/tiny/grader") == weights(root / "runs/tiny/grader")
-    merged = "merged/model.safetensors"
-    assert weights(stormy / "runs/tiny/grader", merged) == weights(root / "runs/tiny/grader", merged)
-
-
-def test_a_run_that_ended_before_its_result_is_finished_from_its_last_checkpoint(calm, tmp_path):
-    root, _ = calm
-    stormy = make_root(tmp_path)
-    train(request(stormy, 1, sft=SETTINGS), die_after="step-000014.e1")
-    committed = stormy / "runs/tiny/sft/checkpoints/step-000014.e1"
-    train(request(stormy, 2, resume_from=committed, sft=SETTINGS))
-    assert weights(stormy / "runs/tiny/grader") == weights(root / "runs/tiny/grader")
-    assert json.loads((stormy / "runs/tiny/sft/result.json").read_text())["epoch"] == 2
-
-
 def test_once_a_newer_epoch_is_taken_the_trainer_ends_at_the_next_step_and_publishes_nothing(tmp_path):
     from gavel_train.grader.trainer import GraderTrainer
     from gavel_train.run.directory import Superseded
@@ -186,80 +109,6 @@ def test_only_the_newest_checkpoints_keep_their_weights_and_the_chain_stays_walk
     assert not (checkpoints / "step-000002.e1/optimizer.pt").exists()
     # How often it commits changes nothing of what it learns.
     assert weights(root / "runs/tiny/grader") == weights(calm[0] / "runs/tiny/grader")
-
-
-def killed_after_step_8(root: Path) -> tuple[Path, Path]:
-    """Begin a training; return the checkpoint to go on from, and the file that keeps its traces."""
-    train(request(root, 1, sft=SETTINGS), die_after="step-000008.e1")
-    stage = root / "runs/tiny/sft"
-    return stage / "checkpoints/step-000008.e1", stage / "epochs/000001/traces.jsonl"
-
-
-def lose_a_trace(root: Path) -> None:
-    """One trace of the ledger was damaged and is gone."""
-    write_segment(root / "runs/tiny", "grpo-e1-000001.jsonl", sums(24, 3)[1:])
-
-
-def record_of(root: Path, checkpoint: str) -> dict:
-    return json.loads((root / "runs/tiny/sft/checkpoints" / checkpoint / "examples.json").read_text())
-
-
-def test_a_trace_that_the_ledger_lost_between_two_attempts_costs_no_step_and_no_byte(calm, tmp_path, capfd):
-    root = make_root(tmp_path)
-    committed, kept = killed_after_step_8(root)
-    record = record_of(root, committed.name)
-    assert record["traces"] == "epochs/000001/traces.jsonl"
-    assert record["traces_sha256"] == hashlib.sha256(kept.read_bytes()).hexdigest()
-
-    lose_a_trace(root)
-    # What was rendered is kept too: no gateway is needed.
-    said = train(request(root, 2, resume_from=committed, gateway_url=None, sft=SETTINGS))
-    assert ("resumed", {"event": "resumed", "checkpoint": "step-000008.e1", "step": 8}) in said
-    assert "afresh" not in capfd.readouterr().err
-    # The next attempt would take them from there too.
-    assert record_of(root, "step-000014.e2") == record
-    assert weights(root / "runs/tiny/grader") == weights(calm[0] / "runs/tiny/grader")
-    card = (root / "runs/tiny/grader/README.md").read_text()
-    assert card == (calm[0] / "runs/tiny/grader/README.md").read_text()
-
-
-@pytest.mark.parametrize("damage", ["bit flip", "gone"])
-def test_kept_traces_that_are_damaged_are_made_again_from_the_ledger_and_the_checkpoint_counts(
-    calm, tmp_path, capfd, damage
-):
-    root = make_root(tmp_path)
-    committed, kept = killed_after_step_8(root)
-    data = kept.read_bytes()
-    kept.unlink()
-    if damage == "bit flip":
-        kept.write_bytes(data[:900] + bytes([data[900] ^ 1]) + data[901:])
-    said = train(request(root, 2, resume_from=committed, sft=SETTINGS))
-    assert "resumed" in {event for event, _ in said}
-    told = capfd.readouterr().err
-    assert f"{kept}: expected the traces that step-000008.e1 was trained on, with sha256" in told
-    assert "the examples are made from the ledger" in told and "afresh" not in told
-    assert record_of(root, "step-000014.e2")["traces"] == "epochs/000002/traces.jsonl"
-    assert (kept.parents[1] / "000002/traces.jsonl").read_bytes() == data
-    assert weights(root / "runs/tiny/grader") == weights(calm[0] / "runs/tiny/grader")
-
-
-def test_a_checkpoint_of_other_examples_is_not_resumed_and_the_training_starts_afresh(tmp_path, capfd):
-    root = make_root(tmp_path)
-    committed, kept = killed_after_step_8(root)
-    assert record_of(root, committed.name)["count"] > 0
-
-    kept.unlink()
-    lose_a_trace(root)
-    said = train(request(root, 2, resume_from=committed, sft=SETTINGS))
-    assert "resumed" not in {event for event, _ in said}
-    assert "the training starts afresh" in capfd.readouterr().err
-    checkpoints = root / "runs/tiny/sft/checkpoints"
-    assert json.loads((checkpoints / "step-000004.e2/manifest.json").read_text())["parent"] is None
-
-    (tmp_path / "fresh").mkdir()
-    fresh = make_root(tmp_path / "fresh", sums(24, 3)[1:])
-    train(request(fresh, 1, sft=SETTINGS))
-    assert weights(root / "runs/tiny/grader") == weights(fresh / "runs/tiny/grader")
 
 
 def test_on_sigterm_the_trainer_commits_at_the_next_step_and_says_preempted(tmp_path):
