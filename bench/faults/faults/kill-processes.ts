@@ -138,12 +138,16 @@ async function zombie(context: FaultContext) {
   if (in_save) process.kill(pid, 'SIGSTOP');
   const from = context.log.events.length;
   const limit_s = trained ? 60 : 240;
-  const taken = await context.log.next('epoch', ({ at }) => at > fault.at, { from, timeout_ms: limit_s * 1000 });
+  // Its trainer may have been about to publish the stage's result: then there is nothing left to take over.
+  const ended = () => context.log.of('result').some((result) => result.stage === stage && result.at > fault.at);
+  const options = { from, timeout_ms: limit_s * 1000, unless: ended };
+  const taken = await context.log.next('epoch', ({ at }) => at > fault.at, options);
   const goesOn = trained ? 'commit' : 'trainer';
   if (taken) await context.log.next(goesOn, ({ epoch }) => epoch === taken.epoch, { from, timeout_ms: 60_000 });
   process.kill(worker, 'SIGCONT');
   if (in_save && isAlive(pid)) process.kill(pid, 'SIGCONT');
   if (!taken) {
+    if (ended()) return {};
     context.violated('a silent worker is taken over', `nobody had done so ${limit_s} s after node ${node} was stopped`);
     return {};
   }
