@@ -27,7 +27,7 @@ interface Schema {
 const sections: Record<string, string> = {
   task: 'Where prompts come from.',
   policy:
-    'The model that GRPO trains. `serve`, `sampling` and `extra_body` must be left out: no rollout asks a server that gavel starts.',
+    'The model that GRPO trains. `serve`, `sampling` and `extra_body` must be left out: no rollout mode\nuses a server that gavel starts.',
   judge: 'The model that grades during training, and how it is reached.',
   base: 'The model that the grader is trained from; the audit may grade with it too.',
   grader: 'How the trained grader is served and asked. SFT makes its model.',
@@ -40,9 +40,10 @@ const sections: Record<string, string> = {
 
 const intro = `# The spec
 
-Everything a person decides about a run. A spec is a YAML or JSON file; through \`temporal workflow start\` it is JSON. Paths in it are
-absolute or lie under \`GAVEL_ROOT\`. Fields without a default must be given; an unknown field is an error, and the message names the
-nearest one. Examples that run are in [examples/](../examples/README.md).
+A spec holds everything that a person decides about a run. It is a YAML or JSON file; for
+\`temporal workflow start\` it is JSON. Paths in it are absolute or start at \`GAVEL_ROOT\`. Fields
+without a default are required. An unknown field is an error, and the message names the nearest
+known one. [examples/](../examples/README.md) has specs that run.
 
 <!-- Generated from src/contracts/spec by \`npm run contracts\`; do not edit. -->
 `;

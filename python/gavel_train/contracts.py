@@ -422,7 +422,9 @@ class Endpoint(BaseModel):
     host: str
     api_key_env: Annotated[
         str | None,
-        Field(description="Variable that holds the key, for people; nobody sends what it names."),
+        Field(
+            description="Name of the variable that holds the key, for people to read; no gateway sends a key because of it."
+        ),
     ]
     api_key_file: Annotated[
         str | None,
@@ -507,7 +509,7 @@ class Outcome(BaseModel):
     )
     status: Literal["done", "preempted", "bad_request", "judge_away", "failed"]
     message: str
-    field: Annotated[str | None, Field(description="bad_request: the spec field to mend.")] = None
+    field: Annotated[str | None, Field(description="bad_request: the spec field to fix.")] = None
     cause: Annotated[
         Literal["preempted", "crashed", "hung", "superseded", "disk_full", "out_of_memory"] | None,
         Field(description="preempted, failed: what ended the attempt."),
@@ -1151,7 +1153,7 @@ class GrpoSpec(BaseModel):
     temperature: Annotated[
         float,
         Field(
-            description="Of sampled completions; a group of like completions teaches nothing.",
+            description="Of sampled completions; a group of equal completions teaches nothing.",
             gt=0.0,
             le=2.0,
         ),
@@ -1171,7 +1173,7 @@ class GrpoSpec(BaseModel):
     verifier_weight: Annotated[
         float,
         Field(
-            description="w in w * verifier + (1 - w) * score/9, where the row has ground truth.",
+            description="w in w * verifier + (1 - w) * value/9, where the row has ground truth.",
             ge=0.0,
             le=1.0,
         ),
@@ -1197,7 +1199,7 @@ class GrpoSpec(BaseModel):
     rollout: Annotated[
         Literal["cached", "transformers", "vllm_colocate", "vllm_server"],
         Field(
-            description="How completions are sampled; the vllm ones need a GPU and a vLLM that TRL supports."
+            description="How completions are sampled; the vllm ones need a GPU and a vLLM that TRL supports, which gavel's lock files do not install."
         ),
     ] = "cached"
     dtype: Annotated[

@@ -7,7 +7,7 @@ Exit codes:
   0    done
   1    failed
   2    wrong usage, or a spec that cannot be used
-  3    the audit's verdict is FAIL
+  3    the audit's verdict is FAIL, or \`gavel serve\` found no audit of the grader's weights
   4    the audit's verdict is INCONCLUSIVE
   130  ended by Ctrl-C`;
 

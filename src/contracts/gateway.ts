@@ -6,7 +6,7 @@ import { GradingRole, StageName } from './trace.ts';
 
 /** What a gateway is started with: a JSON file named on its command line. Its own key comes in GAVEL_API_KEY. */
 
-/** One served model that a gateway speaks for. Its place is either a file that is read anew after each failure, or a fixed URL. */
+/** One served model behind a gateway. Its URL is fixed, or in a file that the gateway reads again after each failure. */
 export const GatewayRole = z.strictObject({
   endpoint_file: z.string().nullable().default(null).describe('endpoints/<role>.json: where the model is now.'),
   base_url: z.url().nullable().default(null).describe('Fixed URL up to and including /v1; then `model` is needed.'),
@@ -25,11 +25,16 @@ export const GatewayRole = z.strictObject({
   engine: z
     .enum(['vllm', 'openai'])
     .default('openai')
-    .describe('vllm: every sampling setting is sent, answers can be begun and constrained; openai: its fields alone.'),
+    .describe(
+      "vllm: the gateway sends every sampling setting, answer prefixes and constraints; openai: only OpenAI's fields.",
+    ),
   mode: GradingMode.default('reasoned').describe('Mode of a grading call that names none.'),
   panel: PanelSpec.prefault({}).describe('The votes that make one verdict.'),
   sampling: SamplingSpec.prefault({}),
-  chat_template_kwargs: z.record(z.string(), z.unknown()).default({}).describe("Handed to the model's chat template."),
+  chat_template_kwargs: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe("Arguments of the model's chat template."),
   concurrency: z.int().min(1).max(4096).default(64).describe('Calls to the model in flight at once.'),
   timeout_s: z.number().gt(0).default(120).describe('One call to the model, seconds.'),
   outage_limit_s: z.number().gt(0).default(1800).describe('How long a call waits for a model that is away.'),
@@ -43,14 +48,14 @@ export const GatewayConfig = z.strictObject({
   run: z.string(),
   run_dir: z.string().describe('Folder that holds traces/.'),
   stage: StageName,
-  epoch: z.int().min(1).describe('Its segments carry this number, which nobody else took.'),
+  epoch: z.int().min(1).describe('Number in the names of its segments; no other gateway has taken it.'),
   host: z.string().default('127.0.0.1'),
   port: z.int().min(0).max(65535).default(0).describe('0: any free port.'),
   rubric: z.string().nullable().default(null).describe('Path of rubric.json; null: chat only, /v1/grade answers 400.'),
   tokenizers: z
     .array(z.string())
     .default([])
-    .describe('Model folders whose control tokens no graded text may spell, besides those that gavel knows by heart.'),
+    .describe('Model folders whose control tokens no graded text may spell, besides those in the shipped list.'),
   record_chat: z.boolean().default(false).describe('Keep each chat completion as a trace.'),
   roles: z.strictObject({
     judge: GatewayRole.optional(),

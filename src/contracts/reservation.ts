@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Whom GPUs are reserved for, and the lease files that say so. Every lease, release and stop names one reservation. */
+/** Owners of GPU reservations, and the lease files. Every lease, release and stop names one reservation. */
 
 /** A workflow's execution; it is asked about in its own namespace. */
 export const WorkflowOwner = z.strictObject({
@@ -21,21 +21,23 @@ export const ProcessOwner = z.strictObject({
 
 export const Owner = z.discriminatedUnion('kind', [WorkflowOwner, ProcessOwner]);
 
-/** What whoever takes GPUs, gives them back or waits for them is known by. */
+/** Identity of one attempt to reserve, release or wait for GPUs. */
 export const Claim = z.strictObject({
   root: z.string().describe('UUID of the root.'),
   owner: Owner,
   reservation: z.string(),
-  attempt: z.int().describe('Number of the attempt at the reservation; a later one takes over from an earlier one.'),
+  attempt: z.int().describe('Number of the attempt at the reservation; a later one supersedes an earlier one.'),
 });
 
 /** One leased GPU: `.gavel/leases/<node>/<uuid>.json`. */
 export const LeaseFile = z.strictObject({ uuid: z.string(), node: z.string(), claim: Claim, at: z.string() });
 
-/** Who waits for GPUs of a node: `.gavel/leases/<node>/queue/<when>-<id>`. */
+/** One waiter for GPUs of a node: `.gavel/leases/<node>/queue/<when>-<id>`. */
 export const Ticket = z.strictObject({
   claim: Claim,
-  beat: z.string().describe('Another one at each time of asking: whoever sees it unchanged for long may go ahead.'),
+  beat: z
+    .string()
+    .describe('Changes each time that the waiter asks; another waiter that sees it unchanged for long may pass it.'),
 });
 
 /** Id of the `number`-th reservation of a workflow's execution. */

@@ -4,7 +4,7 @@ import { Spec } from './spec/spec.ts';
 import { StageName } from './trace.ts';
 import { VerdictKind } from './verdict.ts';
 
-/** What an activity and the child process of a stage say to each other, and what a stage leaves behind. */
+/** The files and lines that an activity and the child process of a stage exchange, and the files that a stage writes. */
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -143,7 +143,7 @@ export const ProgressLine = z.discriminatedUnion('event', [PhaseLine, CommitLine
 export const Outcome = z.strictObject({
   status: z.enum(['done', 'preempted', 'bad_request', 'judge_away', 'failed']),
   message: z.string(),
-  field: z.string().nullable().default(null).describe('bad_request: the spec field to mend.'),
+  field: z.string().nullable().default(null).describe('bad_request: the spec field to fix.'),
   cause: InterruptionCause.nullable().default(null).describe('preempted, failed: what ended the attempt.'),
 });
 
@@ -169,7 +169,10 @@ export const Endpoint = z.strictObject({
   model_digest: z.string().nullable(),
   pid: z.int().nullable(),
   host: z.string(),
-  api_key_env: z.string().nullable().describe('Variable that holds the key, for people; nobody sends what it names.'),
+  api_key_env: z
+    .string()
+    .nullable()
+    .describe('Name of the variable that holds the key, for people to read; no gateway sends a key because of it.'),
   api_key_file: z
     .string()
     .nullable()

@@ -26,7 +26,7 @@ describe('docs/where-it-runs.md', () => {
   });
 
   it('says what the files say', () => {
-    expect(page).toContain(`gone within ${SHUTDOWN_S} s`);
+    expect(page).toContain(`ends within ${SHUTDOWN_S} s`);
     const grace = /terminationGracePeriodSeconds: (\d+)/.exec(read('temporal-config/kubernetes/gpu-worker.yaml'))?.[1];
     expect(page).toContain(`\`terminationGracePeriodSeconds: ${grace}\``);
     const signal = /--signal=\S+/.exec(read('temporal-config/slurm/gpu-worker.sbatch').replace(/^# .*$/gm, ''))?.[0];

@@ -42,14 +42,14 @@ ${command}
 \`\`\`
 
 The real pipeline (Temporal server on its database file, vLLM as judge, TRL and PEFT trainers, two workers that stand for two nodes) is disturbed at seeded
-moments and checked by [one checker](faults/check/checker.ts). Each run is then held against a witness: the same stages, undisturbed, fed with the disturbed run's ledger.
+moments and checked by [one checker](faults/check/checker.ts). Each run is then compared with a witness: the same stages, undisturbed, given the disturbed run's ledger.
 Small models, ${SAVE_EVERY} steps between checkpoints, heartbeat timeout ${HEARTBEAT_S} s, on ${cpus().length} cores (${first?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB); seeds that ran at once: ${jobs}.
 
 **${faults} faults in ${results.length} seeds; ${completed} runs completed; ${violations === 0 ? 'every assertion holds' : `${violations} assertions do not hold`}; every final adapter ${violations === 0 ? 'equals its witness, byte for byte' : 'is compared with its witness'}.**
 
 ## What the checker asserts
 
-It reads the run directory with a reader of its own and asks none of gavel's. For each assertion a test shows a broken build that it finds.
+It reads the run directory with a reader of its own, not with gavel's. For each assertion a test shows a broken build that it finds.
 
 ${ALWAYS.map((assertion) => `- ${assertion}`).join('\n')}
 - every history replays, and every run ends with a result and a report
@@ -58,7 +58,7 @@ ${ALWAYS.map((assertion) => `- ${assertion}`).join('\n')}
 
 ${tableOf(rows)}
 
-"Steps lost" are finished steps that had to be done again. "Judge calls asked again" counts requests that reached the judge a second time, from the fault to the
+"Steps lost" are finished steps that had to be repeated. "Judge calls asked again" counts requests that reached the judge a second time, from the fault to the
 first new commit. Of the seconds to the first new commit, about 12 to 20 are a Python process that imports torch, transformers and TRL on this machine. The
 effective share is the time of steps that ended up in the final history, over all time from the fault to the next one: it is low because a fault comes every
 20 seconds or so.
@@ -118,9 +118,9 @@ ${settings.save_every}, started again at once by a supervisor after each death. 
 
 ${table}
 
-What it shows: after a plain kill stock TRL loses no more steps than gavel, and its resume is exact on a CPU; but it asks the judge again, and pays again, for every step that it
-repeats, and on SIGTERM it loses what it had not saved. A kill inside a save can leave a folder that \`resume_from_checkpoint=True\` takes for the newest checkpoint, and every restart
-then dies of it, as it does of a truncated file; a flipped bit goes unnoticed, and the run ends with other weights. An outage of the judge is over soonest
-because the rewards are simply zero.
+After a plain kill stock TRL loses no more steps than gavel, and its resume is exact on a CPU. It asks the judge, and pays, again for every step that it
+repeats, and on SIGTERM it loses the steps that it has not saved. A kill inside a save can leave a folder that \`resume_from_checkpoint=True\` takes for the
+newest checkpoint, and every restart then fails on it, as it does on a truncated file. A flipped bit goes unnoticed, and the run ends with other weights. An
+outage of the judge costs stock TRL the least time because its rewards are then zero.
 `;
 }

@@ -12,7 +12,7 @@ export const GrpoSpec = z.strictObject({
     .gt(0)
     .max(2)
     .default(1)
-    .describe('Of sampled completions; a group of like completions teaches nothing.'),
+    .describe('Of sampled completions; a group of equal completions teaches nothing.'),
   learning_rate: z
     .number()
     .gt(0)
@@ -25,7 +25,7 @@ export const GrpoSpec = z.strictObject({
     .min(0)
     .max(1)
     .default(0.5)
-    .describe('w in w * verifier + (1 - w) * score/9, where the row has ground truth.'),
+    .describe('w in w * verifier + (1 - w) * value/9, where the row has ground truth.'),
   when_unscored: z
     .enum(['verifier', 'mask'])
     .default('verifier')
@@ -41,7 +41,9 @@ export const GrpoSpec = z.strictObject({
   rollout: z
     .enum(['cached', 'transformers', 'vllm_colocate', 'vllm_server'])
     .default('cached')
-    .describe('How completions are sampled; the vllm ones need a GPU and a vLLM that TRL supports.'),
+    .describe(
+      "How completions are sampled; the vllm ones need a GPU and a vLLM that TRL supports, which gavel's lock files do not install.",
+    ),
   dtype: z.enum(['float32', 'bfloat16']).default('float32').describe('bfloat16 trains in mixed precision.'),
   save_every: posInt('Steps between checkpoints.').default(10),
   keep_checkpoints: posInt('Newest checkpoints kept, besides first, middle, last and best.').default(3),
