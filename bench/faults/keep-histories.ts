@@ -1,8 +1,8 @@
 /**
- * `node bench/faults/keep-histories.ts SEED_FOLDER... TARGET`: copies recorded histories to where the replay test reads them, without the paths of
- * the machine that they were recorded on.
+ * `node bench/faults/keep-histories.ts SEED_FOLDER... TARGET`: puts recorded histories where the replay test reads them, in place of those that are
+ * there, without the paths of the machine that they were recorded on.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const given = process.argv.slice(2).map((path) => resolve(path));
@@ -27,6 +27,7 @@ function clean(value: unknown, replace: (text: string) => string): unknown {
   );
 }
 
+for (const name of readdirSync(target)) if (name.endsWith('.json')) rmSync(join(target, name));
 for (const folder of given) {
   const replace = (text: string) =>
     text.replaceAll(join(folder, 'root'), '/gavel-root').replace(/\/[^\s"',:;)]*\/tree-[\w-]+/g, '/gavel');
