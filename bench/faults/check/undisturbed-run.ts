@@ -110,7 +110,7 @@ async function record(
 function* savedBy({ folder }: DisturbedRun): Generator<Trace> {
   const saved = join(folder, 'saved');
   for (const name of existsSync(saved) ? readdirSync(saved).sort() : []) {
-    if (name.endsWith('.lost')) continue;
+    if (!name.endsWith('.jsonl')) continue;
     yield* tracesIn(readFileSync(join(saved, name)), name, { numbered: false }).traces;
   }
 }
