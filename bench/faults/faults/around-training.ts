@@ -48,8 +48,10 @@ async function killInReport(context: FaultContext) {
   const handle = await context.handle();
   for (const until = Date.now() + 240_000; ; ) {
     const { raw, status } = await handle.describe();
+    const before = context.log.of('fault').findLast(({ stage }) => stage === 'report')?.at ?? 0;
+    // An attempt that was struck already still shows as pending until its silence is noticed.
     const writes = raw.pendingActivities?.some(({ activityType, lastStartedTime }) => {
-      return activityType?.name === 'writeReport' && lastStartedTime;
+      return activityType?.name === 'writeReport' && Number(lastStartedTime?.seconds ?? 0) * 1000 > before;
     });
     if (writes) break;
     if (status.name !== 'RUNNING' || Date.now() > until) throw new Error('the report was not seen being written');

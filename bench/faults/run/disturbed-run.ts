@@ -152,6 +152,9 @@ async function inject(
   return injected;
 }
 
+/** How long a fault waits at most once work goes on: a step of SFT is soon over, and the audit's trainer loads for seconds. */
+const LONGEST_WAIT_MS = { grpo: 2500, sft: 800, audit: 10_000 };
+
 interface Waiting {
   from: number;
   timeout_ms: number;
@@ -169,7 +172,7 @@ async function isGoing(context: FaultContext, stage: Stage, options: Waiting): P
     await log.next('commit', ({ stage: at, step }) => at === stage && step > 0, options);
   }
   if (options.unless()) return false;
-  await sleep(random.between(0, stage === 'audit' ? 10_000 : 2500));
+  await sleep(random.between(0, LONGEST_WAIT_MS[stage]));
   return !options.unless() && context.stage === stage;
 }
 

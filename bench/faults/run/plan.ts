@@ -26,7 +26,10 @@ export interface PlanOptions {
 
 // Steps that a fault may take up: until it strikes, what is lost, and the commit that shows that work goes on.
 const STEPS_PER_FAULT = 6;
-const PASSES_PER_FAULT = 0.5;
+// A step of SFT takes some hundredths of a second.
+const SFT_STEPS_PER_FAULT = 100;
+// Of the eight traces of a GRPO step four fifths are learned from, in two modes, four at a time.
+const SFT_STEPS_PER_GRPO_STEP = (2 * 0.8 * 8) / 4;
 const PHASES: readonly Phase[] = ['prepare', 'grpo', 'sft', 'audit', 'report'];
 
 export function planOf({ seed, count, scenario, kinds }: PlanOptions): Plan {
@@ -42,7 +45,8 @@ export function planOf({ seed, count, scenario, kinds }: PlanOptions): Plan {
   const inGrpo = faults.filter(({ stage }) => stage === 'grpo');
   const steps = inGrpo.reduce((sum, { fault }) => sum + (fault.steps ?? STEPS_PER_FAULT), 6);
   const inSft = faults.filter(({ stage }) => stage === 'sft').length;
-  return { seed, scenario: chosen, faults, steps, passes: PASSES_PER_FAULT * Math.max(1, inSft) };
+  const passes = Math.max(0.5, (SFT_STEPS_PER_FAULT * inSft) / (SFT_STEPS_PER_GRPO_STEP * steps));
+  return { seed, scenario: chosen, faults, steps, passes };
 }
 
 /** Its place in the run: by phase, and in the audit what ends the attempt first. */
