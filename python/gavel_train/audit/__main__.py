@@ -23,7 +23,6 @@ from gavel_train.judging.gateway import GatewayClient
 from gavel_train.judging.grading import Mode, Role, grade_rows
 from gavel_train.run import progress
 from gavel_train.run.directory import (
-    check_not_published,
     publish_result,
     read_rows,
     run_dir_of,
@@ -31,6 +30,7 @@ from gavel_train.run.directory import (
 )
 from gavel_train.run.lifetime import rank
 from gavel_train.run.outcome import BadRequest, run_stage
+from gavel_train.run.public_name import give_public_name
 from gavel_train.run.results import read_artifact, read_result
 from gavel_train.tasks import verifier_of
 
@@ -103,8 +103,8 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     )
     report = run_dir / "report"
     report.mkdir(exist_ok=True)
-    check_not_published(run_dir / "audit", request.epoch)
-    write_atomically(report / "audit.json", audit.model_dump_json(indent=2) + "\n")
+    write_atomically(epoch_dir / "audit.json", audit.model_dump_json(indent=2) + "\n")
+    give_public_name(request, epoch_dir / "audit.json", report / "audit.json")
     measures = {
         "quadratic_weighted_kappa": audit.fidelity.quadratic_weighted_kappa.point if audit.fidelity else None,
         "quadratic_weighted_kappa_low": audit.fidelity.quadratic_weighted_kappa.low

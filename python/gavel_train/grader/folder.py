@@ -12,7 +12,8 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 
 from gavel_train.contracts import LocatedModel, StageRequest
 from gavel_train.grader.examples import Examples
-from gavel_train.run.directory import check_not_published, fsync_path, run_dir_of
+from gavel_train.run.directory import fsync_path, run_dir_of
+from gavel_train.run.public_name import give_public_name
 
 
 def write_grader(
@@ -34,15 +35,7 @@ def write_grader(
     (work / "README.md").write_text(card(request, examples, metrics), encoding="utf-8")
     for path in [*work.rglob("*"), work]:
         fsync_path(path)
-    target = run_dir_of(request) / "grader"
-    check_not_published(run_dir_of(request) / "sft", request.epoch)
-    if target.exists():
-        # Left by an epoch that ended between this rename and its result: nobody has been told of it.
-        target.rename(epoch_dir / "grader-before")
-        shutil.rmtree(epoch_dir / "grader-before")
-    work.rename(target)
-    fsync_path(target.parent)
-    return target
+    return give_public_name(request, work, run_dir_of(request) / "grader")
 
 
 def _save_merged(

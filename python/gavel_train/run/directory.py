@@ -185,7 +185,10 @@ def publish_result(
     check_newest(stage_dir, request.epoch)
     final = stage_dir / "result.json"
     try:
-        _create_exclusively(own, final)
+        if failpoint("replace-result"):
+            own.replace(final)
+        else:
+            create_exclusively(own, final)
     except FileExistsError:
         check_not_published(stage_dir, request.epoch)
         write_atomically(final, data)
@@ -193,12 +196,9 @@ def publish_result(
     return final
 
 
-def _create_exclusively(complete: Path, final: Path) -> None:
+def create_exclusively(complete: Path, final: Path) -> None:
     """Give a finished file its public name, unless that is taken (FileExistsError)."""
     try:
-        if failpoint("replace-result"):
-            complete.replace(final)
-            return
         os.link(complete, final)
     except FileExistsError:
         raise
