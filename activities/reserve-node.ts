@@ -5,7 +5,7 @@ import type { Heartbeat } from '../src/contracts/status.ts';
 import { failure } from '../src/failures.ts';
 import { mostGpus, noteGpus } from '../src/gpus/lease-folder.ts';
 import { leaseGpus, releaseClaim, releaseReservation, releaseSuperseded } from '../src/gpus/leases.ts';
-import { listGpus } from '../src/gpus/list.ts';
+import { GpusUnknown, listGpus } from '../src/gpus/list.ts';
 import { nodeQueue } from '../src/temporal/task-queues.ts';
 import { namespaceId, workflowRuns } from '../src/temporal/workflow-runs.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -55,7 +55,10 @@ async function reserve(dependencies: Dependencies, input: ReserveNodeInput): Pro
   if (avoid.includes(node) && !asked_around) {
     throw failure('NodeLeaving', `Node ${node} will be taken away: another one is asked`, {}, { retry: true });
   }
-  const list = () => listGpus({ injected: config.gpus, visible: config.cuda_visible_devices });
+  const list = () =>
+    listGpus({ injected: config.gpus, visible: config.cuda_visible_devices }).catch((error: unknown) => {
+      throw error instanceof GpusUnknown ? failure('GpusUnknown', `Node ${node}: ${error.message}`) : error;
+    });
   const present = count === 0 ? [] : await list();
   if (count > 0) await noteGpus(root, node, present.length);
   if (present.length < count) {

@@ -32,6 +32,7 @@ export type FailureType =
   | 'DiskFull'
   | 'NoProgress'
   | 'NotEnoughGpus'
+  | 'GpusUnknown'
   | 'GpusTaken';
 
 const retryable: Record<FailureType, boolean> = {
@@ -63,6 +64,8 @@ const retryable: Record<FailureType, boolean> = {
   NoProgress: false,
   // Another node may have more; reserve-node itself gives up once it has asked around.
   NotEnoughGpus: true,
+  // A driver that hangs or is being replaced answers later, and another node may answer now.
+  GpusUnknown: true,
   GpusTaken: true,
 };
 

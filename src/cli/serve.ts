@@ -7,7 +7,7 @@ import { GatewayConfig } from '../contracts/gateway.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { startGateway } from '../gateway/server.ts';
 import { GpusNotFree, type HeldGpus, holdGpus } from '../gpus/hold-gpus.ts';
-import { listGpus } from '../gpus/list.ts';
+import { GpusUnknown, listGpus } from '../gpus/list.ts';
 import { claimEpoch } from '../run-directory/claim-epoch.ts';
 import { readSpec } from '../run-directory/create-run.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
@@ -97,13 +97,14 @@ async function keepModel(config: Config, spec: Spec, paths: RunPaths, signal: Ab
 
 /** GPUs by the same leases as everybody else's, so that no stage of a run takes them meanwhile. */
 async function leased(config: Config, spec: Spec): Promise<HeldGpus> {
-  const gpus = await listGpus({ visible: config.cuda_visible_devices, injected: config.gpus });
   const count = spec.placement.grader_gpus;
   const purpose = `gavel serve ${spec.run}`;
   try {
+    const visible = config.cuda_visible_devices;
+    const gpus = count === 0 ? [] : await listGpus({ visible, injected: config.gpus });
     return await holdGpus({ root: config.root, node: config.node, count, purpose, gpus });
   } catch (error) {
-    if (!(error instanceof GpusNotFree)) throw error;
+    if (!(error instanceof GpusNotFree || error instanceof GpusUnknown)) throw error;
     throw new CliError(`Expected ${count} free GPUs (placement.grader_gpus): ${error.message}`);
   }
 }

@@ -27,7 +27,7 @@ export async function noteGpus(root: string, node: string, count: number): Promi
   await writeAtomic(countOf(folder), String(count));
 }
 
-/** The most GPUs that any node of this root ever said it has. */
+/** The most GPUs that any node of this root has, each as it last said. */
 export async function mostGpus(root: string): Promise<number> {
   const folders = await leaseFolders(root);
   const counts = folders.map((folder) => readFile(countOf(folder), 'utf8').then(Number, () => 0));

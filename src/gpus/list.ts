@@ -12,22 +12,37 @@ export interface Gpu {
 /** Memory that an idle GPU may show as used: the driver's own, below 1 GiB on every card we know of. */
 const idleMib = 1024;
 
+const ANSWER_MS = 20_000;
+
 type Query = (fields: string) => Promise<string>;
 
-/** Asks nvidia-smi; an empty answer where there is none. */
+/** nvidia-smi gave no answer: how many GPUs the machine has is unknown, which is not the same as none. */
+export class GpusUnknown extends Error {
+  override name = 'GpusUnknown';
+}
+
+/** Asks nvidia-smi; an empty answer where there is no such program. */
 const nvidiaSmi: Query = async (fields) => {
-  const { stdout, failed } = await execa('nvidia-smi', [fields, '--format=csv,noheader,nounits'], {
-    reject: false,
+  const { stdout, stderr, failed, code, exitCode, timedOut } = await execa(
+    'nvidia-smi',
+    [fields, '--format=csv,noheader,nounits'],
     // A wedged driver makes nvidia-smi hang.
-    timeout: 20_000,
-  });
-  return failed ? '' : stdout;
+    { reject: false, timeout: ANSWER_MS },
+  );
+  if (!failed) return stdout;
+  if (code === 'ENOENT') return '';
+  const how = timedOut ? `gave no answer in ${ANSWER_MS / 1000} s` : `failed with ${code ?? `exit status ${exitCode}`}`;
+  // It writes most of its errors to standard output.
+  const [said] = `${stderr}\n${stdout}`.trim().split('\n', 1);
+  throw new GpusUnknown(
+    `Expected \`nvidia-smi ${fields}\` to list the GPUs, but it ${how}${said ? `: ${said}` : ''}. Check the driver.`,
+  );
 };
 
 /**
  * The GPUs that this node may use, by UUID, in the order of `visible` (CUDA_VISIBLE_DEVICES: indexes in bus order, or UUIDs;
  * null allows all). `injected` (the ids in GAVEL_GPUS) stands in for nvidia-smi: such GPUs are always idle.
- * No driver, no GPUs: an empty list.
+ * No nvidia-smi, no GPUs: an empty list. Throws GpusUnknown where it fails.
  */
 export async function listGpus({
   visible,

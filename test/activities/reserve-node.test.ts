@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { releaseNode, reserveNode } from '../../activities/reserve-node.ts';
 import { loadConfig } from '../../src/config.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
@@ -16,7 +16,10 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'gavel-reserve-'));
   mkdirSync(runPaths(root, 'r').stage('grpo').dir, { recursive: true });
 });
-afterEach(() => rmSync(root, { recursive: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(root, { recursive: true });
+});
 
 /** What a server knows: its namespaces, and in each the workflows with their states. */
 type Known = Record<string, Record<string, 'running' | 'completed'>>;
@@ -53,7 +56,7 @@ interface Options {
   waits_for?: number | null;
 }
 
-function on(node: string, gpus: string[], options: Options = {}) {
+function on(node: string, gpus: string[] | null, options: Options = {}) {
   const { known = SERVER, namespace = 'default', owner = 'mine', attempt = 1, waits_for = attempt } = options;
   const pendingActivities = waits_for === null ? [] : [{ activityId: 'test', attempt: waits_for }];
   const client = {
@@ -108,6 +111,19 @@ describe('reserveNode', () => {
     await on('large', ['g0', 'g1']).reserve({ gpus: 2 });
     const small = on('small', [], { attempt: 99 }).reserve({ gpus: 2 });
     await expect(small).rejects.toMatchObject({ type: 'NotEnoughGpus', nonRetryable: false });
+  });
+
+  it('waits where nvidia-smi fails, however often it did, and keeps what the node last said', async () => {
+    const smi = join(root, 'nvidia-smi');
+    vi.stubEnv('PATH', `${root}:${process.env.PATH}`);
+    writeFileSync(smi, '#!/bin/sh\necho GPU-1, 0, H100, 81559, 60000\n', { mode: 0o755 });
+    await expect(on('a', null).reserve({ gpus: 2 })).rejects.toMatchObject({ type: 'NotEnoughGpus' });
+    writeFileSync(smi, '#!/bin/sh\necho the driver hangs >&2\nexit 15\n');
+    const failed = on('a', null, { attempt: 99 }).reserve();
+    await expect(failed).rejects.toMatchObject({ type: 'GpusUnknown', nonRetryable: false });
+    await expect(failed).rejects.toThrow('Node a: Expected `nvidia-smi');
+    await expect(failed).rejects.toThrow('the driver hangs');
+    expect(readFileSync(join(root, '.gavel/leases/a/gpu-count'), 'utf8')).toBe('1');
   });
 
   it.each([

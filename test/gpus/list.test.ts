@@ -1,5 +1,10 @@
-import { expect, test } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, expect, test, vi } from 'vitest';
 import { listGpus } from '../../src/gpus/list.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+
+afterEach(() => void vi.unstubAllEnvs());
 
 // As nvidia-smi prints them with --format=csv,noheader,nounits.
 const cards = [
@@ -33,6 +38,22 @@ test.each([
   [null, ['GPU-aa11', 'GPU-bb22', 'GPU-bb33']],
 ])('reads CUDA_VISIBLE_DEVICES=%s as CUDA does', async (visible, expected) => {
   expect((await listGpus({ query, visible })).map(({ uuid }) => uuid)).toEqual(expected);
+});
+
+test('an nvidia-smi that fails is an error that quotes it: the machine may have any number of GPUs', async () => {
+  const folder = temporaryFolder('smi');
+  writeFileSync(join(folder, 'nvidia-smi'), '#!/bin/sh\necho "Unable to determine the device handle"\nexit 9\n', {
+    mode: 0o755,
+  });
+  vi.stubEnv('PATH', `${folder}:/bin:/usr/bin`);
+  const listed = listGpus();
+  await expect(listed).rejects.toMatchObject({ name: 'GpusUnknown' });
+  await expect(listed).rejects.toThrow('failed with exit status 9: Unable to determine the device handle');
+});
+
+test('a machine without the program nvidia-smi has no GPUs', async () => {
+  vi.stubEnv('PATH', temporaryFolder('no-smi'));
+  expect(await listGpus()).toEqual([]);
 });
 
 test('a machine without a driver has no GPUs, and given ids stand in for them', async () => {

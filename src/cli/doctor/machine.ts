@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Config, pythonEnv } from '../../config.ts';
 import { messageOf } from '../../failures.ts';
-import { listGpus } from '../../gpus/list.ts';
+import { GpusUnknown, listGpus } from '../../gpus/list.ts';
 import { readRootId } from '../../run-directory/root.ts';
 import { modelDigest } from '../../serving/identity.ts';
 import type { Check } from './checks.ts';
@@ -90,7 +90,13 @@ async function checkTemporalCli(config: Config): Promise<Check> {
 }
 
 async function checkGpus(config: Config): Promise<Check> {
-  const gpus = await listGpus({ visible: config.cuda_visible_devices, injected: config.gpus });
+  const gpus = await listGpus({ visible: config.cuda_visible_devices, injected: config.gpus }).catch(
+    (error: unknown) => {
+      if (error instanceof GpusUnknown) return error;
+      throw error;
+    },
+  );
+  if (gpus instanceof GpusUnknown) return { name: 'GPUs', ok: false, needed: false, found: gpus.message, mend: null };
   const list = gpus.map(
     ({ index, name, memory_mib, used_by }) =>
       `${index} ${name} ${Math.round(memory_mib / 1024)} GiB${used_by ? `, used by ${used_by}` : ''}`,
