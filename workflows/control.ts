@@ -74,13 +74,17 @@ export class StageControl {
     }
   }
 
-  /** Says on which node, and on which reservation, the stage's work is now; null while there is none. */
-  async onNode(at: { node: string; reservation: string } | null): Promise<void> {
+  /**
+   * Says on which node, and on which reservation, the stage's work is now; null while there is none. `avoided` are the
+   * nodes that the reservation was to avoid: one of them was given because no other came, and its work is left to run.
+   */
+  async onNode(at: { node: string; reservation: string; avoided: string[] } | null): Promise<void> {
     this.at = at;
     if (at === null) return;
     this.board.onNode(at.node);
     // Asked for between two attempts: there was nothing to stop then.
-    if (this.avoided.includes(at.node)) await this.stop(at.reservation, `node ${at.node} will be taken away`);
+    const told = this.avoided.includes(at.node) && !at.avoided.includes(at.node);
+    if (told) await this.stop(at.reservation, `node ${at.node} will be taken away`);
   }
 
   /** Resolves at once, or, while the stage is paused, when it may go on. */
@@ -103,9 +107,9 @@ export class StageControl {
   }
 
   private async setPaused(paused: boolean): Promise<void> {
-    if (this.paused === paused) return;
     this.paused = paused;
     if (!paused) return;
+    // Asked again, the work is told again: the first word may not have been written.
     this.reserving?.cancel();
     if (this.at !== null) await this.stop(this.at.reservation, 'paused on request');
   }

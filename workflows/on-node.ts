@@ -51,7 +51,7 @@ export async function onNode<T>(
         reserve(limits, summary).reserveNode({ stage, gpus, reservation, avoid }),
       );
       if (node === null || control.isPaused) continue;
-      await control.onNode({ node: node.node, reservation });
+      await control.onNode({ node: node.node, reservation, avoided: avoid });
       return await work({ ...node, reservation, number });
     } catch (error) {
       if (!startsOver(error)) throw error;

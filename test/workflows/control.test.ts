@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunStatus } from '../../src/contracts/status.ts';
@@ -178,6 +179,45 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
       await handle.signal('preemptionNotice', { node: 'a' });
       await until('the second attempt', () => run.attempts() === 2);
       expect(run.reservations.map(({ avoid }) => avoid)).toEqual([[], ['a']]);
+      run.finish();
+      await handle.result();
+    });
+  });
+
+  it('works on the node that will be taken away where no other came', async () => {
+    const run = aRun();
+    await withWorker(environment, run.activities, async () => {
+      const handle = await start('noticed-alone');
+      await until('the first attempt', () => run.attempts() === 1);
+      await handle.signal('preemptionNotice', { node: 'a' });
+      await until('the second attempt', () => run.attempts() === 2);
+      run.finish();
+      await handle.result();
+      expect(run.asked).toEqual([run.reservations[0]?.reservation]);
+    });
+  });
+
+  it('asks for a pause again where the first request could not be written', async () => {
+    const run = aRun();
+    let broken = true;
+    const activities = {
+      ...run.activities,
+      askToStop: async (input: { reservation: string; reason: string }) => {
+        if (!broken) return run.activities.askToStop(input);
+        broken = false;
+        throw ApplicationFailure.nonRetryable('EIO: i/o error');
+      },
+    };
+    await withWorker(environment, activities, async () => {
+      const handle = await start('paused-again');
+      await until('the first attempt', () => run.attempts() === 1);
+      const first = handle.executeUpdate('pause');
+      await until('the failed request', () => !broken);
+      const second = (await handle.executeUpdate('pause')) as RunStatus;
+      expect(second.stages.grpo?.state).toBe('paused');
+      await first;
+      await handle.executeUpdate('resume');
+      await until('the second attempt', () => run.attempts() === 2);
       run.finish();
       await handle.result();
     });
