@@ -53,7 +53,12 @@ async function reserve(dependencies: Dependencies, input: ReserveNodeInput): Pro
   const asked_around = info.attempt > ATTEMPTS_TO_FIND_A_NODE;
   // Where there is no other node, one that may be taken away is better than none.
   if (avoid.includes(node) && !asked_around) {
-    throw failure('NodeLeaving', `Node ${node} will be taken away: another one is asked`, {}, { retry: true });
+    throw failure(
+      'NodeLeaving',
+      `Node ${node} has had notice of its end, so another node is asked`,
+      {},
+      { retry: true },
+    );
   }
   const list = () =>
     listGpus({ injected: config.gpus, visible: config.cuda_visible_devices }).catch((error: unknown) => {
@@ -62,10 +67,10 @@ async function reserve(dependencies: Dependencies, input: ReserveNodeInput): Pro
   const present = count === 0 ? [] : await list();
   if (count > 0) await noteGpus(root, node, present.length);
   if (present.length < count) {
-    // A larger node that is busy, or away for the moment, is waited for; one that nobody has ever seen is not.
+    // The stage waits for a larger node that is busy or away. It does not wait for one that has never been seen.
     const nowhere = asked_around && (await mostGpus(root)) < count;
-    const lack = `placement: ${stage} needs ${count} GPUs at once; node ${node} has ${present.length}`;
-    throw failure('NotEnoughGpus', `${lack}${nowhere ? ', and no node has more' : ''}`, {}, { retry: !nowhere });
+    const found = `placement: ${stage} needs ${count} GPUs at once; node ${node} has ${present.length}`;
+    throw failure('NotEnoughGpus', `${found}${nowhere ? ', and no node has more' : ''}`, {}, { retry: !nowhere });
   }
   await refuseIfGivenUp(client);
   const place = { node, task_queue: nodeQueue(root_id, node) };

@@ -16,10 +16,13 @@ export async function refuseIfGivenUp(client: Client): Promise<void> {
     .describe()
     .catch((error: unknown) => {
       if (error instanceof WorkflowNotFoundError) return { raw: { pendingActivities: [] } };
-      throw failure('ServerAway', `${activityType}: the server did not say whether it waits: ${messageOf(error)}`);
+      throw failure(
+        'ServerAway',
+        `${activityType}: the server did not say whether it still wants this attempt's result: ${messageOf(error)}`,
+      );
     });
   const pending = raw.pendingActivities?.find((activity) => activity.activityId === activityId);
   if (pending?.attempt === attempt) return;
-  const now = pending ? `waits for attempt ${pending.attempt}` : 'waits for none';
-  throw failure('AttemptGivenUp', `${activityType}: attempt ${attempt} came too late, the server ${now}`);
+  const now = pending ? `waits for attempt ${pending.attempt}` : 'waits for no attempt';
+  throw failure('AttemptGivenUp', `${activityType}: attempt ${attempt} was superseded: the server ${now}`);
 }

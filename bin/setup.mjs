@@ -34,7 +34,7 @@ async function setUp() {
   const stop = () => {
     killTools();
     lock.release();
-    say('\nSet-up interrupted. Run the same command again; it goes on where it stopped.');
+    say('\nSet-up interrupted. Run the same command again; it continues where it stopped.');
     process.exit(130);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);

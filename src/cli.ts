@@ -18,13 +18,13 @@ const COMMANDS: CommandEntry[] = [
   {
     name: 'demo',
     args: '',
-    summary: 'the whole road on tiny models, on this machine, in minutes',
+    summary: 'run all stages on tiny models, on this machine, in minutes',
     load: () => import('./cli/demo.ts'),
   },
   {
     name: 'up',
     args: '',
-    summary: 'Temporal server (SQLite, Web UI) and worker, in the foreground',
+    summary: 'run a Temporal server (SQLite, Web UI) and a worker in the foreground',
     load: () => import('./cli/up/up.ts'),
   },
   {
@@ -36,10 +36,15 @@ const COMMANDS: CommandEntry[] = [
   {
     name: 'root',
     args: '',
-    summary: 'the folder that holds the runs, its UUID and its task queue',
+    summary: 'print the folder that holds the runs, its UUID and its task queue',
     load: () => import('./cli/root.ts'),
   },
-  { name: 'worker', args: '', summary: 'a worker that polls a Temporal server', load: () => import('./cli/worker.ts') },
+  {
+    name: 'worker',
+    args: '',
+    summary: 'run a worker that polls a Temporal server',
+    load: () => import('./cli/worker.ts'),
+  },
   { name: 'run', args: '<spec>', summary: 'start a run', load: () => import('./cli/run.ts') },
   {
     name: 'watch',
@@ -50,29 +55,29 @@ const COMMANDS: CommandEntry[] = [
   {
     name: 'pause',
     args: '<run>',
-    summary: 'commit, end the stage and give its GPUs back until `resume`',
+    summary: 'commit, end the stage and release its GPUs until `resume`',
     load: () => import('./cli/pause.ts'),
   },
-  { name: 'resume', args: '<run>', summary: 'go on after `pause`', load: () => import('./cli/resume.ts') },
+  { name: 'resume', args: '<run>', summary: 'continue a paused run', load: () => import('./cli/resume.ts') },
   {
     name: 'cancel',
     args: '<run>',
-    summary: 'end a run; `gavel run --resume` goes on with it',
+    summary: 'end a run; `gavel run SPEC --resume` continues it',
     load: () => import('./cli/cancel.ts'),
   },
   {
     name: 'judge',
     args: '<run>',
-    summary: 'where the judge is, or where it has moved to',
+    summary: 'print or change the URL of the judge',
     load: () => import('./cli/judge.ts'),
   },
   {
     name: 'status',
     args: '[run]',
-    summary: 'stage, step, figures and live processes of a run',
+    summary: 'print stage, step, figures and live processes of a run',
     load: () => import('./cli/status.ts'),
   },
-  { name: 'report', args: '<run>', summary: "path of a run's report", load: () => import('./cli/report.ts') },
+  { name: 'report', args: '<run>', summary: "print the path of a run's report", load: () => import('./cli/report.ts') },
   {
     name: 'traces',
     args: '<run>',
@@ -82,7 +87,7 @@ const COMMANDS: CommandEntry[] = [
   {
     name: 'export',
     args: '<run>',
-    summary: 'traces and prompts for other trainers',
+    summary: 'write traces and prompts for other trainers',
     load: () => import('./cli/export.ts'),
   },
   {
@@ -100,7 +105,7 @@ const COMMANDS: CommandEntry[] = [
   {
     name: 'doctor',
     args: '',
-    summary: 'what is installed, what is missing, and the command that mends it',
+    summary: 'list what is installed, and print the command that installs what is missing',
     load: () => import('./cli/doctor/doctor.ts'),
   },
 ];

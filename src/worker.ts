@@ -25,11 +25,12 @@ export async function runWorker(
 ): Promise<void> {
   const root_id = readRootId(config.root);
   const broken = [...failpointsInForce()];
-  if (broken.length > 0) console.warn(`GAVEL_FAILPOINTS takes guarantees away, for tests alone: ${broken.join(', ')}.`);
+  if (broken.length > 0)
+    console.warn(`GAVEL_FAILPOINTS switches these guarantees off, which only tests should do: ${broken.join(', ')}.`);
   if (roles.activities) {
     // A node that comes back may still have what its killed worker started, on GPUs that are wanted now.
     const reaped = await reapOrphans(nodeTag(config.node, config.root));
-    if (reaped > 0) console.log(`Ended ${reaped} processes that an earlier worker of this node had left.`);
+    if (reaped > 0) console.log(`Ended ${reaped} processes that an earlier worker of this node had left behind.`);
   }
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'] });

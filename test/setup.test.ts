@@ -16,7 +16,7 @@ const { runTool, SetupError } = (await import(new URL('../bin/setup/tool.mjs', i
   runTool: (
     command: string,
     args: string[],
-    options: { what: string; mend: string; onLine?: (line: string) => void },
+    options: { what: string; fix: string; onLine?: (line: string) => void },
   ) => Promise<string[]>;
   SetupError: new (message: string) => Error & { text(): string };
 };
@@ -76,16 +76,16 @@ describe('a tool of the set-up', () => {
     const lines: string[] = [];
     await runTool('sh', ['-c', 'echo one; echo two >&2'], {
       what: 'Saying',
-      mend: '-',
+      fix: '-',
       onLine: (line) => lines.push(line),
     });
     expect(lines.sort()).toEqual(['one', 'two']);
   });
 
-  it('that fails is quoted, with what mends it and where its log is', async () => {
+  it('that fails is quoted, with its fix and the path of its log', async () => {
     const failure = await runTool('sh', ['-c', 'echo "npm warn noise"; echo no such package; exit 3'], {
       what: 'Installing',
-      mend: 'check the network.',
+      fix: 'check the network.',
     }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(SetupError);
     const text = (failure as InstanceType<typeof SetupError>).text();
@@ -93,12 +93,12 @@ describe('a tool of the set-up', () => {
     expect(text).toContain('exit status 3');
     expect(text).toContain('    no such package');
     expect(text).not.toContain('    npm warn noise');
-    expect(text).toContain('To mend it: check the network.');
+    expect(text).toContain('To fix it: check the network.');
     expect(text).toContain('.gavel/setup.log');
   });
 
   it('that is not there is named', async () => {
-    const failure = await runTool('no-such-tool', [], { what: 'Installing', mend: 'install it.' }).catch(
+    const failure = await runTool('no-such-tool', [], { what: 'Installing', fix: 'install it.' }).catch(
       (error: Error) => error,
     );
     expect((failure as Error).message).toContain('cannot start no-such-tool (ENOENT)');

@@ -36,11 +36,11 @@ export class StageControl {
     this.stage = stage;
     setHandler(setPausedSignal, (paused) => this.setPaused(paused), { description: 'Sent by the pipeline.' });
     setHandler(pauseUpdate, () => this.pause(), {
-      description: 'Commits at the next step boundary, ends the stage and gives its GPUs back until `resume`.',
+      description: 'Commits at the next step boundary, ends the stage and releases its GPUs until `resume`.',
     });
-    setHandler(resumeUpdate, () => this.resume(), { description: 'Goes on after `pause`.' });
+    setHandler(resumeUpdate, () => this.resume(), { description: 'Continues after `pause`.' });
     setHandler(preemptionNoticeSignal, (notice) => this.notice(notice), {
-      description: 'A node will be taken away: commit at the next step boundary and go on elsewhere.',
+      description: 'A node will be preempted: commit at the next step boundary and resume on another node.',
     });
   }
 
@@ -166,11 +166,11 @@ export class PipelineControl {
     this.board = board;
     setHandler(stageStateSignal, (state) => board.setState(state), { description: 'Sent by the running stage.' });
     setHandler(pauseUpdate, () => this.pause(), {
-      description: 'Commits at the next step boundary, ends the stage and gives its GPUs back until `resume`.',
+      description: 'Commits at the next step boundary, ends the stage and releases its GPUs until `resume`.',
     });
-    setHandler(resumeUpdate, () => this.resume(), { description: 'Goes on after `pause`.' });
+    setHandler(resumeUpdate, () => this.resume(), { description: 'Continues after `pause`.' });
     setHandler(preemptionNoticeSignal, (notice) => this.notice(notice), {
-      description: 'A node will be taken away: commit at the next step boundary and go on elsewhere.',
+      description: 'A node will be preempted: commit at the next step boundary and resume on another node.',
     });
   }
 

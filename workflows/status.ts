@@ -37,7 +37,7 @@ export class StatusBoard {
       description: 'Sent by activities at commits.',
     });
     setHandler(interruptionsSignal, (totals) => this.interrupted(totals), {
-      description: 'Sent by whoever has written an interruption into the run directory.',
+      description: 'Sent by the activity that has written an interruption into the run directory.',
     });
     this.show();
   }

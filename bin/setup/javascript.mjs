@@ -60,7 +60,7 @@ export async function installPackages(lock) {
     try {
       await runTool('npm', ['ci', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=warn'], {
         what: 'Installing the npm packages',
-        mend: 'check the connection to the npm registry, then run `npm run setup` again.',
+        fix: 'check the connection to the npm registry, then run `npm run setup` again.',
         onStart: lock.add,
       });
       bar.done(`${paths.length} installed`);

@@ -63,13 +63,13 @@ function findPython() {
     if (!version) continue;
     const [major, minor] = version.split('.').map(Number);
     if (major !== 3 || minor < 11) seen.push(`${name} is ${version}`);
-    else if (status !== 0) seen.push(`${name} ${version} lacks the module venv`);
+    else if (status !== 0) seen.push(`${name} ${version} has no module venv`);
     else return { name, version };
   }
   throw new SetupError(
     `Expected Python 3.11 or later with venv, found ${seen.length > 0 ? seen.join('; ') : 'no Python at all'}.`,
     {
-      mend: 'install Python 3.11 or later (Debian, Ubuntu: `apt install python3 python3-venv`), then `npm run setup`.',
+      fix: 'install Python 3.11 or later (Debian, Ubuntu: `apt install python3 python3-venv`), then `npm run setup`.',
     },
   );
 }
@@ -81,7 +81,7 @@ async function makeVenv(lock) {
   const found = findPython();
   await runTool(found.name, ['-m', 'venv', '--clear', venv], {
     what: 'Making the Python environment .venv',
-    mend: 'see that the folder is writable and that the disk has room, then run `npm run setup` again.',
+    fix: 'make the folder writable and free disk space, then run `npm run setup` again.',
     onStart: lock.add,
   });
 }
@@ -142,7 +142,7 @@ async function pip(label, args, { total, what, lock }) {
   try {
     await runTool(python, ['-m', 'pip', 'install', '--progress-bar', 'off', ...args], {
       what,
-      mend: 'check the connection to the Python package index and the room on the disk, then run `npm run setup` again; it goes on where it stopped.',
+      fix: 'check the connection to the Python package index and the free disk space, then run `npm run setup` again; it continues where it stopped.',
       onLine: (line) => {
         if (/^(Collecting|Requirement already satisfied)/.test(line)) fetched += 1;
       },

@@ -8,18 +8,18 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 export const logPath = join(root, '.gavel/setup.log');
 
-/** A set-up step that failed: what failed, the tool's last words, how to mend it. */
+/** A set-up step that failed: what failed, the tool's last words, how to fix it. */
 export class SetupError extends Error {
-  constructor(message, { lines = [], mend = null } = {}) {
+  constructor(message, { lines = [], fix = null } = {}) {
     super(message);
     this.lines = lines;
-    this.mend = mend;
+    this.fix = fix;
   }
 
   /** The whole message as a person reads it. */
   text() {
     const quoted = this.lines.map((line) => `    ${line}`);
-    const hint = this.mend ? [`To mend it: ${this.mend}`] : [];
+    const hint = this.fix ? [`To fix it: ${this.fix}`] : [];
     return [this.message, ...quoted, ...hint, `Log: ${logPath}`].join('\n');
   }
 }
@@ -36,7 +36,7 @@ export function killTools() {
 }
 
 /** Runs a command to its end; rejects with a SetupError that quotes its last lines. */
-export function runTool(command, args, { what, mend, onLine = () => {}, onStart = () => {}, env = {} }) {
+export function runTool(command, args, { what, fix, onLine = () => {}, onStart = () => {}, env = {} }) {
   mkdirSync(dirname(logPath), { recursive: true });
   appendFileSync(logPath, `\n# ${new Date().toISOString()} ${[command, ...args].join(' ')}\n`);
   return new Promise((resolve, reject) => {
@@ -59,13 +59,13 @@ export function runTool(command, args, { what, mend, onLine = () => {}, onStart 
     }
     child.on('error', (error) => {
       running.delete(child);
-      reject(new SetupError(`${what} failed: cannot start ${command} (${error.code ?? error.message}).`, { mend }));
+      reject(new SetupError(`${what} failed: cannot start ${command} (${error.code ?? error.message}).`, { fix }));
     });
     child.on('close', (code, signal) => {
       running.delete(child);
       if (code === 0) return resolve(last);
       const how = signal ? `ended by ${signal}` : `exit status ${code}`;
-      reject(new SetupError(`${what} failed: ${command} ${args[0]} ${args[1] ?? ''}, ${how}.`, { lines: last, mend }));
+      reject(new SetupError(`${what} failed: ${command} ${args[0]} ${args[1] ?? ''}, ${how}.`, { lines: last, fix }));
     });
   });
 }

@@ -47,7 +47,10 @@ export function define(program: Command): void {
     .requiredOption('--endpoint <url>', "the grader's URL, up to and including /v1")
     .requiredOption('--model <name>', "the grader's name there")
     .requiredOption('--data <rows>', 'JSON Lines file of rows')
-    .requiredOption('--out <dir>', 'folder for audit.json, verdicts and traces; used again, it pays for nothing twice')
+    .requiredOption(
+      '--out <dir>',
+      'folder for audit.json, verdicts and traces; verdicts that it holds are not asked for again',
+    )
     .requiredOption('--rubric <file>', 'rubric that both grade by (YAML)')
     .addOption(new Option('--mode <mode>', "the grader's mode").choices(GradingMode.options).default('single_token'))
     .addOption(engineOption('--engine', 'what serves the grader: vllm can begin and constrain an answer'))

@@ -9,7 +9,7 @@ export function define(program: Command): void {
   program
     .command('cancel')
     .argument('<run>', 'name of a run that goes on')
-    .description('Ends a run and all of its processes within seconds; what is committed stays.')
+    .description('Ends a run and all of its processes within seconds. Committed checkpoints and traces stay.')
     .action(async (run: string) => {
       const ended = await steer(run, async (handle) => {
         await handle.cancel();
@@ -23,10 +23,13 @@ export function define(program: Command): void {
         ]);
       });
       if (!ended) {
-        throw new CliError(`Run ${run} was told to end and has not done so within ${WAIT_MS / 1000} s.`, {
-          hint: 'Is its worker alive? It ends as soon as one is.',
-        });
+        throw new CliError(
+          `Expected run ${run} to end within ${WAIT_MS / 1000} s of its cancel, found it still going on.`,
+          {
+            hint: 'Check that a worker runs (`gavel doctor`): the run ends as soon as one polls.',
+          },
+        );
       }
-      console.log(`Run ${run} is cancelled. Go on with it: \`gavel run runs/${run}/spec.json --resume\`.`);
+      console.log(`Run ${run} is cancelled. Continue it with \`gavel run runs/${run}/spec.json --resume\`.`);
     });
 }

@@ -19,7 +19,7 @@ export async function checkAudit(
   if (reason === null) return;
   if (!override) {
     throw new CliError(`Expected a grader whose audit is PASS, found that ${reason} (${paths.report.html}).`, {
-      hint: 'Serve it all the same with --override-audit.',
+      hint: 'Use --override-audit to serve it anyway.',
       code: audit?.verdict === 'INCONCLUSIVE' ? EXIT.audit_inconclusive : EXIT.audit_fail,
     });
   }
@@ -29,7 +29,7 @@ export async function checkAudit(
   console.error(`Warning: ${reason}; it is served because of --override-audit, and the report of the run says so now.`);
 }
 
-/** What speaks against serving the grader; null where its audit cleared it. */
+/** Why the grader should not be served; null where its audit cleared it. */
 function objection(audit: Audit | null, model_digest: string): string | null {
   if (audit === null) return 'it has not been audited';
   if (audit.verdict !== 'PASS') return `its audit is ${audit.verdict}`;

@@ -27,10 +27,12 @@ export function define(program: Command): void {
     .command('export')
     .argument('<run>', 'name of a run')
     .description(
-      'Writes what a run gathered: verl (parquet of prompts), sft (chat examples of the judge), openai (fine-tuning JSONL).',
+      "Writes a run's data: verl (parquet of prompts), sft (chat examples from the judge's traces), openai (fine-tuning JSONL).",
     )
     .addOption(
-      new Option('--format <format>', 'what for').choices(ExportRequest.shape.format.options).makeOptionMandatory(),
+      new Option('--format <format>', 'what the file is for')
+        .choices(ExportRequest.shape.format.options)
+        .makeOptionMandatory(),
     )
     .requiredOption('--out <file>', 'file to write; .parquet for verl, .jsonl for the others')
     .addOption(
@@ -38,7 +40,7 @@ export function define(program: Command): void {
         .choices(ExportRequest.shape.split.unwrap().options)
         .default('train'),
     )
-    .option('--force', 'replace the file where there is one')
+    .option('--force', 'replace the file if it exists')
     .action(async (run: string, { format, out, split, force }: Options) => {
       const config = loadConfig();
       const paths = pathsOf(config, run);

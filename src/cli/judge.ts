@@ -12,7 +12,7 @@ export function define(program: Command): void {
     .command('judge')
     .argument('<run>', 'name of a run')
     .description(
-      'Prints where the judge of a run is; with --url, says where it has moved to. A run that waits for it goes on there.',
+      'Prints the URL of the judge of a run; --url sets the URL that it has moved to. A run that waits for the judge then asks there.',
     )
     .option('--url <url>', 'new base URL, up to and including /v1; only for a judge that gavel does not serve itself')
     .action(async (run: string, { url }: { url?: string }) => {
@@ -29,7 +29,7 @@ export function define(program: Command): void {
       });
       if (judge.engine !== 'openai') {
         throw new CliError(
-          `gavel serves the judge of run ${run} itself (judge.engine ${judge.engine}): it moves with its node.`,
+          `Expected a judge with judge.engine openai, found ${judge.engine} in run ${run}: gavel serves that judge and sets its URL itself.`,
         );
       }
       await publishJudgeAt(judge, paths, url, new URL(url).hostname);
@@ -37,7 +37,7 @@ export function define(program: Command): void {
       if (judge.api_key_env === null) return;
       const { host } = new URL(url);
       console.log(
-        `It gets its key if the worker's GAVEL_KEYS binds ${judge.api_key_env} to ${host}; else the run waits and says so.`,
+        `The worker sends its key there only if GAVEL_KEYS binds ${judge.api_key_env} to ${host}; else the run waits and reports that.`,
       );
     });
 }

@@ -7,7 +7,7 @@ export function define(program: Command): void {
     .command('pause')
     .argument('<run>', 'name of a run that goes on')
     .description(
-      'Has the stage commit at its next step boundary and end, servers included; its GPUs are free until `gavel resume`.',
+      'The stage commits at its next step boundary and ends, servers included. Its GPUs are free until `gavel resume`.',
     )
     .option('--json', 'print the status as JSON')
     .action(async (run: string, { json }: { json?: boolean }) => {
@@ -16,7 +16,7 @@ export function define(program: Command): void {
       if (json) return console.log(JSON.stringify(status));
       if (stage?.state !== 'paused') return console.log(`Run ${run} stops before its next stage or step.`);
       console.log(
-        `Run ${run} is paused in ${status.stage}${stage.checkpoint ? ` after ${stage.checkpoint}` : ''}. Go on: \`gavel resume ${run}\`.`,
+        `Run ${run} is paused in ${status.stage}${stage.checkpoint ? ` after ${stage.checkpoint}` : ''}. Continue it with \`gavel resume ${run}\`.`,
       );
     });
 }

@@ -25,7 +25,7 @@ export function printError(error: unknown): number {
   console.error(`${paint.red('error:')} ${message}`);
   if (error instanceof CliError && error.hint) console.error(plainText(error.hint));
   if (debug && error instanceof Error) console.error(plainText(error.stack ?? ''));
-  else if (!known) console.error('GAVEL_DEBUG=1 shows where this comes from.');
+  else if (!known) console.error('Set GAVEL_DEBUG=1 to see the stack.');
   if (name === 'SpecError' || name === 'RubricError' || name === 'InvalidRunName') return EXIT.usage;
   return error instanceof CliError ? error.code : EXIT.failed;
 }

@@ -9,9 +9,7 @@ export function define(program: Command): void {
   program
     .command('report')
     .argument('<run>', 'name of a run')
-    .description(
-      "Prints the path of a run's report; where the run has written none yet, it is made from what is there.",
-    )
+    .description("Prints the path of a run's report. Where the run has written none yet, makes one from what is there.")
     .option('--open', 'open it in the browser')
     .action(async (run: string, { open }: { open?: boolean }) => {
       const paths = pathsOf(loadConfig(), run);

@@ -7,7 +7,7 @@ export function define(program: Command): void {
     .command('resume')
     .argument('<run>', 'name of a run that was paused')
     .description(
-      'Goes on after `gavel pause`. A run that failed or was cancelled goes on with `gavel run SPEC --resume` instead.',
+      'Continues a run after `gavel pause`. `gavel run SPEC --resume` continues a run that failed or was cancelled.',
     )
     .option('--json', 'print the status as JSON')
     .action(async (run: string, { json }: { json?: boolean }) => {

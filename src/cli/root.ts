@@ -7,9 +7,9 @@ export function define(program: Command): void {
   program
     .command('root')
     .description(
-      'Prints the folder of GAVEL_ROOT, its UUID and the task queue that runs are started on.\nWorkers refuse a folder that is no root, since that is how a missing mount looks.',
+      'Prints the folder of GAVEL_ROOT, its UUID and the task queue that runs are started on.\nWorkers refuse a folder that is no root, because a mount may be missing.',
     )
-    .option('--new', 'make the folder a root, once; one that is a root stays as it is')
+    .option('--new', 'make the folder a root; a folder that is one keeps its UUID')
     .option('--queue', 'print the task queue alone, for scripts')
     .action(async (options: { new?: boolean; queue?: boolean }) => {
       const config = loadConfig();

@@ -26,7 +26,7 @@ export function define(program: Command): void {
     .option('--run <name>', 'name of the run, instead of the one in the spec')
     .option('--watch', 'show its progress until it is over')
     .option('--detach', 'return at once (the default)')
-    .option('--resume', 'go on with the run directory of an earlier run of the same spec')
+    .option('--resume', 'continue the run directory of an earlier run of the same spec')
     .addOption(new Option('--until <stage>', 'last stage to run').choices(['grpo', 'sft', 'audit']))
     .option('--json', 'print what was started as JSON')
     .action(async (path: string, { run, watch, resume, json, until }: RunOptions) => {
@@ -80,7 +80,7 @@ export async function startRun(
     throw new CliError(`Expected a new run, got one that exists: ${spec.run} (workflow ${workflow_id}).`, {
       hint: resume
         ? `It runs or is done: \`gavel status ${spec.run}\`.`
-        : `See it with \`gavel status ${spec.run}\`, choose another name with --run NAME, or go on with a failed one with --resume.`,
+        : `See it with \`gavel status ${spec.run}\`, choose another name with --run NAME, or continue a failed one with --resume.`,
     });
   }
 }

@@ -19,7 +19,7 @@ export async function steer<T>(run: string, say: (handle: WorkflowHandle) => Pro
     refuseOthers(config, run, taskQueue);
     if (status.name !== 'RUNNING') {
       throw new CliError(`Expected run ${run} to be going on, found it ${status.name.toLowerCase()}.`, {
-        hint: `See it with \`gavel status ${run}\`; go on with it by \`gavel run runs/${run}/spec.json --resume\`.`,
+        hint: `See it with \`gavel status ${run}\`; continue it with \`gavel run runs/${run}/spec.json --resume\`.`,
       });
     }
     return await say(handle);
@@ -28,8 +28,8 @@ export async function steer<T>(run: string, say: (handle: WorkflowHandle) => Pro
     if (error instanceof WorkflowNotFoundError) {
       throw new CliError(`There is no run ${run} on this server.`, { hint: '`gavel status` lists the runs.' });
     }
-    throw new CliError(`The run ${run} did not take the message: ${messageOf(error)}.`, {
-      hint: 'Is a worker with workflows running? `gavel doctor` says.',
+    throw new CliError(`Run ${run} did not accept the request: ${messageOf(error)}.`, {
+      hint: 'Check with `gavel doctor` that a worker with workflows runs.',
     });
   } finally {
     await server.close();

@@ -30,19 +30,19 @@ export function define(program: Command): void {
     .command('traces')
     .argument('<run>', 'name of a run')
     .description(
-      "Prints a run's traces, oldest first, as they are read: `gavel traces RUN | head` costs next to nothing.",
+      "Prints a run's traces, oldest first, while it reads them, so `gavel traces RUN | head` returns at once.",
     )
-    .addOption(new Option('--role <role>', 'who graded').choices(GradingRole.options))
-    .addOption(new Option('--stage <stage>', 'when').choices(StageName.options))
-    .addOption(new Option('--mode <mode>', 'how').choices(GradingMode.options))
-    .addOption(new Option('--verdict <verdict>', 'what came of it').choices(VerdictKind.options))
+    .addOption(new Option('--role <role>', 'role that graded').choices(GradingRole.options))
+    .addOption(new Option('--stage <stage>', 'stage of the call').choices(StageName.options))
+    .addOption(new Option('--mode <mode>', 'mode of the call').choices(GradingMode.options))
+    .addOption(new Option('--verdict <verdict>', 'kind of the verdict').choices(VerdictKind.options))
     .option('--min-score <n>', 'lowest score', parseScore)
     .option('--max-score <n>', 'highest score', parseScore)
     .option('--prompt-contains <text>', 'part of the prompt')
     .option('--contains <text>', 'part of prompt, completion or reply')
     .option('--occasion <start>', 'start of the occasion, say grpo:12: for step 12')
-    .option('--key <digits>', 'key, or how it starts')
-    .option('--limit <n>', 'at most so many', parseCount)
+    .option('--key <digits>', 'key, or its first digits')
+    .option('--limit <n>', 'print at most this many', parseCount)
     .option('--json', 'one JSON object a line')
     .action(traces);
 }

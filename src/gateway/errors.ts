@@ -31,6 +31,6 @@ export const badRequest = (message: string, code = 'bad_request'): GatewayError 
 /** The model is away for longer than it may be; the stage that asked ends, and can be resumed. */
 export const judgeAway = (message: string): GatewayError => new GatewayError(503, 'judge_away', message);
 
-/** Asking again cannot help: a person has to mend the configuration. */
+/** A retry cannot succeed: a person has to fix the configuration. */
 export const judgeMisconfigured = (message: string): GatewayError =>
   new GatewayError(502, 'judge_misconfigured', message);

@@ -102,7 +102,7 @@ function startUpstreams(config: GatewayConfig, emit: (event: GatewayEvent) => vo
     try {
       upstream.place();
     } catch (error) {
-      // A model may still be starting; a wrong setting never mends itself.
+      // A model may still be starting, so a missing endpoint is no error. A wrong setting is one.
       if (!(error instanceof NotPublished)) throw error;
     }
     upstreams[role] = upstream;

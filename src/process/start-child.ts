@@ -82,8 +82,8 @@ export function startChild(options: ChildOptions): Child {
   if (pid === undefined) {
     subprocess.once('error', () => {});
     closeSync(log);
-    const lack = existsSync(cwd) ? `there is no program ${command} that may be run` : `there is no folder ${cwd}`;
-    throw new ChildStartError(`Cannot start ${name}: ${lack}.`);
+    const reason = existsSync(cwd) ? `there is no program ${command} that may be run` : `there is no folder ${cwd}`;
+    throw new ChildStartError(`Cannot start ${name}: ${reason}.`);
   }
   const leaderPid = pid;
   // Nobody writes to it; it breaks when the child closes its end.

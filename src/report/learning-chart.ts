@@ -35,7 +35,7 @@ export function ends(lines: MetricLine[], curve: Curve): { first: number; last: 
   return { first: mean(values.slice(0, tenth)), last: mean(values.slice(-tenth)) };
 }
 
-/** Steps at which a newer epoch took over: work went on from a checkpoint there. */
+/** Steps at which a newer epoch took over: the stage resumed from a checkpoint there. */
 export function resumedAt(lines: MetricLine[]): number[] {
   return lines
     .filter((line, index) => index > 0 && line.epoch > (lines[index - 1] as MetricLine).epoch)

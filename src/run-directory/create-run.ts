@@ -113,7 +113,7 @@ async function layOut(building: RunPaths, spec: Spec, own: RunOwner): Promise<vo
  */
 export async function readSpec(paths: RunPaths, expected?: string): Promise<Spec> {
   const spec = await readContractIfAny(paths.spec, Spec);
-  if (!spec) throw new Error(`There is no run ${paths.run}: ${paths.spec} is not there.`);
+  if (!spec) throw new Error(`There is no run ${paths.run}: ${paths.spec} does not exist.`);
   const found = specDigest(spec);
   if (expected === undefined || found === expected) return spec;
   throw new SpecChanged(

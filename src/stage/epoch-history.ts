@@ -36,7 +36,7 @@ export function untold(past: PastEpoch[], stage: string, interruptions: readonly
   return past.filter(({ epoch }) => !told.has(epoch));
 }
 
-const SILENT = 'the worker left no outcome (it was killed, or its node went away)';
+const SILENT = 'the worker left no outcome (it was killed, or its node was lost)';
 
 /** What ended a past epoch, as the one that goes on from it sees it; null where it ended as it should. */
 export async function interruptionOf(
@@ -51,7 +51,7 @@ export async function interruptionOf(
   const record = await readEpoch(paths, stage, last.epoch);
   const started = record?.started_at ?? new Date().toISOString();
   const moved = record !== null && record.node !== node;
-  const silent = moved ? `node ${record.node} fell silent; the stage went on at ${node}` : SILENT;
+  const silent = moved ? `node ${record.node} fell silent; the stage resumed on ${node}` : SILENT;
   const damage = quarantined.map(({ name, reason, moved_to }) =>
     moved_to === null ? `; ${name}: ${reason}` : `; ${name} was damaged (${reason}) and is in quarantine`,
   );

@@ -46,7 +46,7 @@ export interface GatewayChild {
   stop(grace_ms: number): Promise<void>;
 }
 
-// A gateway that cannot be started this many times in a row has a fault that another start will not mend.
+// A gateway that fails to start this many times in a row has a fault that another start does not fix.
 const MAX_FAILED_STARTS = 5;
 // Indexing the ledger of a long run takes minutes on a slow disk.
 const START_TIMEOUT_MS = 10 * 60_000;

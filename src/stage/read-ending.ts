@@ -52,7 +52,7 @@ export async function readEnding(ending: Ending): Promise<StageResult> {
   if (outcome?.status === 'judge_away') {
     throw failure(
       'JudgeAway',
-      `${outcome.message}. When it is back: \`gavel run runs/${paths.run}/spec.json --resume\``,
+      `${outcome.message}. Once the judge answers again: \`gavel run runs/${paths.run}/spec.json --resume\``,
     );
   }
   const how = signal ?? `exit code ${code}`;

@@ -152,7 +152,7 @@ describe('reserveNode', () => {
 
   it.each([
     ['waits for attempt 2', 2],
-    ['waits for none', null],
+    ['waits for no attempt', null],
   ])('changes nothing when it comes too late: the server %s', async (says, waits_for) => {
     await on('b', ['h0'], { attempt: 2 }).reserve();
     const late = on('a', ['g0'], { attempt: 1, waits_for }).reserve();

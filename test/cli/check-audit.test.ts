@@ -46,5 +46,5 @@ test('serves it all the same when told to, and the report of the run says so', a
   expect(said.mock.calls.flat().join()).toContain('--override-audit');
   said.mockRestore();
   const text = await readFile(paths.report.html, 'utf8');
-  expect(text).toMatch(/Served in spite of its audit<\/strong> at .* on n1: its audit is of other weights/);
+  expect(text).toMatch(/Served with --override-audit<\/strong> at .* on n1: its audit is of other weights/);
 });

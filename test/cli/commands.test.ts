@@ -146,7 +146,7 @@ describe('gavel doctor', () => {
     const { code, stdout } = await gavel(['doctor'], { ...inRoot, GAVEL_PYTHON: '/nowhere/python' });
     expect(code).toBe(1);
     expect(stdout).toContain('none that works at /nowhere/python');
-    expect(stdout).toContain('mend: npm run setup');
+    expect(stdout).toContain('fix: npm run setup');
   });
 });
 

@@ -54,7 +54,7 @@ describe('the report of a finished run', async () => {
   });
 
   it('tells what was interrupted, what was lost and what was set aside', () => {
-    expect(plain).toContain('3 interruptions; 7 training steps had to be done again');
+    expect(plain).toContain('3 interruptions; 7 training steps had to be repeated');
     expect(plain).toContain('killed by signal 9');
     expect(plain).toMatch(/3 traces of committed rollouts are missing from the +ledger/);
     expect(plain).toContain('step-000030.e1 : Expected model.safetensors to be 3252224 bytes, got 1048576.');

@@ -79,7 +79,7 @@ function missingRollouts(
     if (missing.length === 0 && own.length === places.length) return [];
     const detail =
       missing.length > 0
-        ? `step ${step} lacks the rollouts ${missing.slice(0, 4).join(', ')}`
+        ? `step ${step} is without the rollouts ${missing.slice(0, 4).join(', ')}`
         : `step ${step} has ${own.length} rollouts, expected ${places.length}`;
     return [{ assertion, detail }];
   });

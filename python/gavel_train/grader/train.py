@@ -221,12 +221,12 @@ def _load_model(base: LocatedModel, spec: SftSpec) -> Any:
 def _check_qlora(spec: SftSpec) -> None:
     if not spec.qlora:
         return
-    lacks = [] if torch.cuda.is_available() else ["a CUDA GPU"]
+    missing = [] if torch.cuda.is_available() else ["a CUDA GPU"]
     if importlib.util.find_spec("bitsandbytes") is None:
-        lacks.append("the package bitsandbytes")
-    if lacks:
+        missing.append("the package bitsandbytes")
+    if missing:
         raise BadRequest(
-            "sft.qlora", f"QLoRA needs {' and '.join(lacks)}, found none: set sft.qlora to false."
+            "sft.qlora", f"QLoRA needs {' and '.join(missing)}, found none: set sft.qlora to false."
         )
 
 

@@ -36,7 +36,7 @@ _SPARE = "disk-full.json"
 
 
 class BadRequest(Exception):
-    """The spec or its data cannot be used: retrying is useless, a person has to mend `field`."""
+    """The spec or its data cannot be used: a retry cannot succeed, a person has to fix `field`."""
 
     def __init__(self, field: str | None, message: str) -> None:
         super().__init__(message)

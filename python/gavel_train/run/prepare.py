@@ -20,7 +20,7 @@ from gavel_train.tasks import make_splits
 
 
 def main(run_dir: Path, root: Path) -> None:
-    """Write the three splits; raises BadRequest with the spec field to mend."""
+    """Write the three splits; raises BadRequest with the spec field to fix."""
     try:
         spec = Spec.model_validate_json((run_dir / "spec.json").read_bytes())
     except FileNotFoundError:

@@ -118,7 +118,7 @@ def _load_from_hub(split: str) -> list[tuple[int, str, str]]:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"GSM8K could not be had from the hub ({reason}); "
+            f"GSM8K could not be downloaded from the hub ({reason}); "
             "give task.path a folder with train.jsonl and test.jsonl"
         ) from None
     pairs = zip(rows["question"], rows["answer"], strict=True)

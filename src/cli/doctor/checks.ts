@@ -8,11 +8,11 @@ import { readUp } from '../up/state.ts';
 export interface Check {
   name: string;
   ok: boolean;
-  /** false: its lack is worth a note and no more. */
+  /** false: gavel works without it, so its absence is only noted. */
   needed: boolean;
   found: string;
-  /** Command that mends it, where there is one. */
-  mend: string | null;
+  /** Command that fixes it, where there is one. */
+  fix: string | null;
 }
 
 /** Whether Temporal answers, a worker polls, and the ports of `gavel up` are free where nothing is up. */
@@ -24,18 +24,18 @@ export async function checkServer(config: Config): Promise<Check[]> {
     const polled = queue === null ? 0 : await pollers(server, queue);
     await server.close();
     return [
-      { name: 'Temporal', ok: true, needed: false, found: `answers at ${address}`, mend: null },
+      { name: 'Temporal', ok: true, needed: false, found: `answers at ${address}`, fix: null },
       {
         name: 'worker',
         ok: (polled ?? 0) > 0,
         needed: false,
         found: workers(queue, polled),
-        mend: 'gavel worker',
+        fix: 'gavel worker',
       },
     ];
   } catch {
     return [
-      { name: 'Temporal', ok: false, needed: false, found: `no answer at ${address}`, mend: 'gavel up' },
+      { name: 'Temporal', ok: false, needed: false, found: `no answer at ${address}`, fix: 'gavel up' },
       ...(await checkPorts(config)),
     ];
   }
@@ -43,7 +43,7 @@ export async function checkServer(config: Config): Promise<Check[]> {
 
 function workers(queue: string | null, polled: number | null): string {
   if (queue === null) return 'not asked: GAVEL_ROOT is no root, so it has no task queue';
-  return polled ? `${polled} poll the task queue ${queue}` : `nobody polls the task queue ${queue}`;
+  return polled ? `${polled} poll the task queue ${queue}` : `no worker polls the task queue ${queue}`;
 }
 
 async function checkPorts(config: Config): Promise<Check[]> {
@@ -60,7 +60,7 @@ async function checkPorts(config: Config): Promise<Check[]> {
         ok: taken === null,
         needed: false,
         found: taken ?? 'free',
-        mend: `gavel up ${option} PORT`,
+        fix: `gavel up ${option} PORT`,
       };
     }),
   );

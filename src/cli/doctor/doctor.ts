@@ -9,7 +9,7 @@ export function define(program: Command): void {
   program
     .command('doctor')
     .description(
-      'Looks at Node, Python, packages, GPUs, ports, the Temporal server, models and the disk. Exits with 1 where something needed is missing.',
+      'Checks Node, Python, packages, GPUs, ports, the Temporal server, models and the disk, and prints the command that installs what is missing. Exits with 1 where something needed is missing.',
     )
     .option('--json', 'print it as JSON')
     .action(async ({ json }: { json?: boolean }) => {
@@ -22,13 +22,13 @@ export function define(program: Command): void {
 
 const fine = ({ ok, needed }: Check): boolean => ok || !needed;
 
-/** A line a check: a mark, what was found and, where it lacks, what mends it. */
+/** One line for each check: a mark and what was found; a second line with the fix where something is missing. */
 export function doctorText(checks: Check[]): string {
   const width = Math.max(...checks.map(({ name }) => name.length));
-  const lines = checks.flatMap(({ name, ok, needed, found, mend }) => {
+  const lines = checks.flatMap(({ name, ok, needed, found, fix }) => {
     const mark = ok ? paint.green('ok  ') : needed ? paint.red('MISS') : paint.yellow('note');
     const line = `${mark}  ${name.padEnd(width)}  ${found}`;
-    return ok || mend === null ? [line] : [line, `      ${' '.repeat(width)}  mend: ${paint.bold(mend)}`];
+    return ok || fix === null ? [line] : [line, `      ${' '.repeat(width)}  fix: ${paint.bold(fix)}`];
   });
   const missing = checks.filter((check) => !fine(check)).length;
   return [

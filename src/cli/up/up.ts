@@ -36,7 +36,7 @@ async function up(config: Config, { port, uiPort, supervised }: UpOptions): Prom
     throw new CliError(
       `gavel is up already for ${config.root}: pid ${running.pid}, server ${running.address}, Web UI ${running.ui}.`,
       {
-        hint: 'End it with `gavel down`, or use it as it is.',
+        hint: 'Use it, or end it with `gavel down`.',
       },
     );
   }

@@ -35,7 +35,8 @@ export function eventsBetween(before: RunView | null, now: RunView): string[] {
   const notes = now.notes.filter((note) => !before?.notes.includes(note));
   return [
     ...lost.map(
-      ({ stage, what, message }) => `${stage}: ${what} was lost (${message}); it goes on from its last checkpoint`,
+      ({ stage, what, message }) =>
+        `${stage}: ${what} was lost (${message}); the stage resumes from its last checkpoint`,
     ),
     ...notes,
   ];

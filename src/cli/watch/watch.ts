@@ -21,7 +21,7 @@ export async function watchToEnd(config: Config, run: string): Promise<number> {
   const watching = watchRun(config, run, () => stop.asked);
   const view = await Promise.race([watching, stop.promise.then(() => null)]);
   if (!view || stop.asked) {
-    console.error(`\nNot watching any more; the run goes on. \`gavel watch ${run}\` comes back to it.`);
+    console.error(`\nStopped watching; the run goes on. Watch it again with \`gavel watch ${run}\`.`);
     return EXIT.interrupted;
   }
   console.log(`\n${statusText(view)}`);

@@ -23,7 +23,7 @@ ${audit && tiles(audit)}</header>`;
 }
 
 const served = ({ at, node, reason }: ReportData['overrides'][number]) =>
-  html`<p class="failure"><strong>Served in spite of its audit</strong> at ${at} on ${node}: ${reason}.</p>`;
+  html`<p class="failure"><strong>Served with --override-audit</strong> at ${at} on ${node}: ${reason}.</p>`;
 
 function verdict(audit: Audit): Html {
   const missed = audit.gates.filter((gate) => gate.verdict !== 'PASS').length;

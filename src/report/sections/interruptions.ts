@@ -19,7 +19,7 @@ export async function interruptions(data: ReportData): Promise<Html> {
 async function list({ interruptions: all }: ReportData): Promise<Html> {
   if (all.length === 0) return html`<p>No process of this run was interrupted.</p>`;
   const lost = all.reduce((sum, { steps_lost }) => sum + (steps_lost ?? 0), 0);
-  return html`<p>${count(all.length)} interruption${all.length > 1 && 's'}; ${count(lost)} training step${lost !== 1 && 's'} had to be done again. Each time work went on from the newest ${word('checkpoint')}.</p>
+  return html`<p>${count(all.length)} interruption${all.length > 1 && 's'}; ${count(lost)} training step${lost !== 1 && 's'} had to be repeated. Each time the stage resumed from the newest intact ${word('checkpoint')}.</p>
 ${await figureOf(interruptionChart(all))}
 ${table(
   'Interruptions',

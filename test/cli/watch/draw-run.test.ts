@@ -107,7 +107,7 @@ describe('events between two looks', () => {
     const before = view();
     const now = view({ interruptions: totalsOf([interruption]) });
     expect(eventsBetween(before, now)).toEqual([
-      'grpo: trainer was lost (it was killed); it goes on from its last checkpoint',
+      'grpo: trainer was lost (it was killed); the stage resumes from its last checkpoint',
     ]);
     expect(eventsBetween(now, now)).toEqual([]);
   });
