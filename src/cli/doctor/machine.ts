@@ -96,7 +96,7 @@ async function checkGpus(config: Config): Promise<Check> {
       throw error;
     },
   );
-  if (gpus instanceof GpusUnknown) return { name: 'GPUs', ok: false, needed: false, found: gpus.message, mend: null };
+  if (gpus instanceof GpusUnknown) return { name: 'GPUs', ok: false, needed: false, found: gpus.message, fix: null };
   const list = gpus.map(
     ({ index, name, memory_mib, used_by }) =>
       `${index} ${name} ${Math.round(memory_mib / 1024)} GiB${used_by ? `, used by ${used_by}` : ''}`,
