@@ -1,7 +1,7 @@
+import { readdir } from 'node:fs/promises';
 import { EpochRecord, Head } from '../contracts/stage.ts';
-import { epochNumbers } from './claim-epoch.ts';
-import { ContractError, readContractIfAny } from './files.ts';
-import type { RunFolder } from './paths.ts';
+import { ContractError, orNull, readContractIfAny } from './files.ts';
+import type { RunFolder, StagePaths } from './paths.ts';
 
 /** Somebody took a newer epoch: whatever the older one does is void. */
 export class EpochSuperseded extends Error {
@@ -9,9 +9,15 @@ export class EpochSuperseded extends Error {
 }
 
 /** The newest epoch of a stage, the only one that counts; null where none was taken. */
-export async function newestEpoch(paths: RunFolder, stage: string): Promise<number | null> {
-  const numbers = await epochNumbers(paths.stage(stage));
-  return numbers.length === 0 ? null : Math.max(...numbers);
+export const newestEpoch = async (paths: RunFolder, stage: string): Promise<number | null> =>
+  newestOf(await epochNumbers(paths.stage(stage)));
+
+export const newestOf = (numbers: number[]): number | null => (numbers.length === 0 ? null : Math.max(...numbers));
+
+/** Numbers of all epochs that were ever taken, in no order. */
+export async function epochNumbers({ epochs }: StagePaths): Promise<number[]> {
+  const names = (await readdir(epochs).catch(orNull)) ?? [];
+  return names.filter((name) => /^\d{6,}$/.test(name)).map(Number);
 }
 
 /** `epoch.json` of one epoch; null where its taker died before it was written, or it is damaged. */

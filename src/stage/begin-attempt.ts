@@ -1,5 +1,6 @@
 import type { StageResult } from '../contracts/stage.ts';
 import { reapOlderAttempts } from '../process/reap.ts';
+import { newestEpoch } from '../run-directory/epoch-records.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readVerifiedResult } from '../run-directory/result.ts';
 import { type PastEpoch, readPastEpochs } from './epoch-history.ts';
@@ -17,15 +18,18 @@ export function beginAttempt(run: StageRun, paths: RunPaths): Promise<Begun> {
 }
 
 async function begin({ config, spec, stage, signal, ended }: StageRun, paths: RunPaths): Promise<Begun> {
+  // Before the result: whoever takes an epoch after this may publish one that is not seen here.
+  const after = await newestEpoch(paths, stage);
   const { result } = await readVerifiedResult(paths, stage);
   if (result) return { result };
   // Nobody waits for it any more: an epoch taken now would end the attempt that took its place.
   if (signal.aborted) throw ended();
   let past: PastEpoch[] = [];
-  const taken = await takeEpoch(paths, stage, { node: config.node, pid: process.pid }, async (epoch) => {
+  const mayBegin = async (epoch: number) => {
     past = await readPastEpochs(paths, stage, epoch);
     await refuseWithoutProgress(paths, stage, spec.limits, past, epoch);
-  });
+  };
+  const taken = await takeEpoch(paths, stage, { node: config.node, pid: process.pid }, { after, mayBegin });
   // They may hold the GPUs, and whatever they do from here on is void.
   await reapOlderAttempts(stageTag(config.node, paths, stage), taken.epoch);
   return { taken, past };

@@ -8,8 +8,8 @@ import type { Segment } from '../ledger/segment.ts';
 import { verifyLedger } from '../ledger/verify.ts';
 import { findResume, namesUpTo, type Resume } from '../run-directory/chain.ts';
 import type { Quarantined } from '../run-directory/checkpoints.ts';
-import { claimEpoch } from '../run-directory/claim-epoch.ts';
-import { assertNewest, EpochSuperseded } from '../run-directory/epoch-records.ts';
+import { claimEpochAfter } from '../run-directory/claim-epoch.ts';
+import { assertNewest, EpochSuperseded, newestEpoch } from '../run-directory/epoch-records.ts';
 import { appendLine, writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readResult } from '../run-directory/result.ts';
@@ -27,22 +27,28 @@ export interface TakenEpoch {
   ledger: LedgerSegment[];
 }
 
+export interface Taking {
+  /** The newest epoch when the taker began to look at the stage; what it is now where that is not given. */
+  after?: number | null;
+  mayBegin?: (epoch: number) => Promise<void>;
+}
+
 /**
- * Takes the next epoch of a stage. The exclusive mkdir is the fence; only after it are the older epochs read, so that what a
+ * Takes the epoch after `after`. The exclusive mkdir is the fence; only after it are the older epochs read, so that what a
  * zombie commits or writes later is not in the record and therefore void. Damaged segments are restored before their lengths are
  * recorded. `mayBegin` comes between the two: an attempt that must not go on, or that cannot read what it should go on from, has a
  * folder that says so.
- * Throws EpochSuperseded where another taker came after this one before its record was written.
+ * Throws EpochSuperseded where another taker came since `after`, or after this one before its record was written.
  */
 export async function takeEpoch(
   paths: RunPaths,
   name: StageName,
   holder: { node: string; pid: number },
-  mayBegin: (epoch: number) => Promise<void> = async () => {},
+  { after, mayBegin = async () => {} }: Taking = {},
 ): Promise<TakenEpoch> {
   const stage = paths.stage(name);
   await mkdir(stage.checkpoints, { recursive: true });
-  const epoch = await claimEpoch(stage);
+  const epoch = await claimEpochAfter(paths, name, after === undefined ? await newestEpoch(paths, name) : after);
   try {
     await mayBegin(epoch);
     return await describeEpoch(paths, name, epoch, holder);

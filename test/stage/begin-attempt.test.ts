@@ -1,7 +1,9 @@
+import { mkdirSync } from 'node:fs';
 import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import { claimEpoch } from '../../src/run-directory/claim-epoch.ts';
+import { EpochSuperseded } from '../../src/run-directory/epoch-records.ts';
 import type { RunPaths } from '../../src/run-directory/paths.ts';
 import { readOutcome } from '../../src/run-directory/result.ts';
 import { beginAttempt } from '../../src/stage/begin-attempt.ts';
@@ -62,4 +64,18 @@ it('says in the folder of the attempt what kept it from beginning', async () => 
   await expect(beginAttempt(grpo(paths.root), paths)).rejects.toThrow('ELOOP');
   expect(await readdir(paths.stage('grpo').epochs)).toEqual(['000001', '000002']);
   expect(await readOutcome(paths, 'grpo', 2)).toMatchObject({ status: 'failed' });
+});
+
+it('takes no epoch where another attempt took one since it looked for the result', async () => {
+  const paths = await aRun();
+  const run = grpo(paths.root);
+  // The node is first read when the epoch is taken.
+  const config = Object.defineProperty({ ...run.config }, 'node', {
+    get: () => {
+      mkdirSync(paths.stage('grpo').epoch(1).dir, { recursive: true });
+      return 'a';
+    },
+  });
+  await expect(beginAttempt({ ...run, config }, paths)).rejects.toBeInstanceOf(EpochSuperseded);
+  expect(await readdir(paths.stage('grpo').epochs)).toEqual(['000001']);
 });

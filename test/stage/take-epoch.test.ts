@@ -5,9 +5,10 @@ import { EpochRecord } from '../../src/contracts/stage.ts';
 import { lineOf } from '../../src/ledger/line.ts';
 import { EpochSuperseded, newestEpoch } from '../../src/run-directory/epoch-records.ts';
 import { readContract } from '../../src/run-directory/files.ts';
+import { readResult } from '../../src/run-directory/result.ts';
 import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { aTrace } from '../ledger/a-trace.ts';
-import { aRun, commit } from '../run-directory/a-run.ts';
+import { aRun, commit, publish } from '../run-directory/a-run.ts';
 
 const holder = { node: 'a', pid: 1 };
 const take = (paths: Awaited<ReturnType<typeof aRun>>) => takeEpoch(paths, 'grpo', holder);
@@ -18,10 +19,16 @@ test('takes the next epoch exactly once under twenty racing takers', async () =>
   const won = settled.filter((result) => result.status === 'fulfilled').map((result) => result.value.epoch);
   const lost = settled.filter((result) => result.status === 'rejected');
   expect(new Set(won).size).toBe(won.length);
-  expect(won).toContain(20);
-  expect(await newestEpoch(paths, 'grpo')).toBe(20);
+  expect(won).toContain(await newestEpoch(paths, 'grpo'));
   for (const result of lost) expect(result.reason).toBeInstanceOf(EpochSuperseded);
-  expect(await readdir(paths.stage('grpo').epochs)).toHaveLength(20);
+});
+
+test('leaves a result alone that was published since the taker looked', async () => {
+  const paths = await aRun();
+  const after = await newestEpoch(paths, 'grpo');
+  const { epoch } = await publish(paths);
+  await expect(takeEpoch(paths, 'grpo', holder, { after })).rejects.toBeInstanceOf(EpochSuperseded);
+  expect(await readResult(paths, 'grpo')).toMatchObject({ epoch });
 });
 
 test('starts afresh where nothing was committed', async () => {
