@@ -14,13 +14,14 @@ export interface VerifyResultsInput {
 export const verifyResults = ({ config }: Dependencies) =>
   async function verifyResults({ run, stages }: VerifyResultsInput): Promise<void> {
     const context = Context.current();
+    const paths = runPaths(config.root, run);
     // Weights of a large grader take a while to read.
     await whileBeating(
       5000,
       () => context.heartbeat(),
       async () => {
         for (const stage of stages) {
-          const { result, quarantined } = await readVerifiedResult(runPaths(config.root, run), stage);
+          const { result, quarantined } = await readVerifiedResult(paths, stage, context.cancellationSignal);
           if (result) continue;
           const [first] = quarantined;
           // A stage that was never run says so itself.

@@ -32,14 +32,14 @@ export const writeReport = ({ config }: Dependencies) =>
     return whileBeating(
       5000,
       () => context.heartbeat(),
-      () => report(paths, run),
+      () => report(paths, run, context.cancellationSignal),
     );
   };
 
-async function report(paths: RunPaths, run: string): Promise<PipelineResult> {
-  const { quarantined } = await readVerifiedResult(paths, 'audit');
+async function report(paths: RunPaths, run: string, signal: AbortSignal): Promise<PipelineResult> {
+  const { result, quarantined } = await readVerifiedResult(paths, 'audit', signal);
   const [damaged] = quarantined;
-  if (damaged) {
+  if (!result && damaged) {
     const again = `Audit again: \`gavel run runs/${run}/spec.json --resume\``;
     throw failure('ResultDamaged', `audit: ${damaged.name}: ${damaged.reason}. ${again}`, { stage: 'audit' });
   }

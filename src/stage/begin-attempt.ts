@@ -20,7 +20,7 @@ export function beginAttempt(run: StageRun, paths: RunPaths): Promise<Begun> {
 async function begin({ config, spec, stage, signal, ended }: StageRun, paths: RunPaths): Promise<Begun> {
   // Before the result: whoever takes an epoch after this may publish one that is not seen here.
   const after = await newestEpoch(paths, stage);
-  const { result } = await readVerifiedResult(paths, stage);
+  const { result } = await readVerifiedResult(paths, stage, signal);
   if (result) return { result };
   // Nobody waits for it any more: an epoch taken now would end the attempt that took its place.
   if (signal.aborted) throw ended();

@@ -1,6 +1,8 @@
-import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { constants } from 'node:fs';
+import { mkdir, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { digestOf } from '../../src/run-directory/digest.ts';
 import type { RunPaths } from '../../src/run-directory/paths.ts';
 import { readResult, readVerifiedResult } from '../../src/run-directory/result.ts';
@@ -8,7 +10,7 @@ import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { aRun, commit, publish } from './a-run.ts';
 
-const verified = (paths: RunPaths) => readVerifiedResult(paths, 'grpo');
+const verified = (paths: RunPaths, signal = new AbortController().signal) => readVerifiedResult(paths, 'grpo', signal);
 
 test('reads a result that is as it was published', async () => {
   const paths = await aRun();
@@ -85,6 +87,43 @@ test('sets a result aside whose artifact is gone', async () => {
   const { result, quarantined } = await verified(paths);
   expect(result).toBeNull();
   expect(quarantined[1]).toMatchObject({ reason: expect.stringContaining('it is not there'), moved_to: null });
+});
+
+/** A reader of the result that hangs on `file`, which is out of its successors' way; `wake` gives it something damaged to read. */
+async function stalledReader(paths: RunPaths, file: string) {
+  await rm(file);
+  execFileSync('mkfifo', [file]);
+  const reading = verified(paths);
+  // Fails with ENXIO until somebody reads.
+  const pipe = await vi.waitFor(() => open(file, constants.O_WRONLY | constants.O_NONBLOCK));
+  await rm(file);
+  const wake = async () => {
+    await pipe.writeFile('{"stage": "gr');
+    await pipe.close();
+    return reading;
+  };
+  return { wake };
+}
+
+test.each(['result', 'artifact'])(
+  'a reader that stalled over a damaged %s leaves alone what a successor published',
+  async (which) => {
+    const paths = await aRun();
+    const { path, rows } = await publish(paths);
+    const { wake } = await stalledReader(paths, which === 'result' ? path : rows);
+    await rm(path, { force: true });
+    const { epoch } = await publish(paths);
+    expect((await wake()).result).toMatchObject({ epoch });
+    expect(await readResult(paths, 'grpo')).toMatchObject({ epoch });
+  },
+);
+
+test('a reader whose attempt was given up moves nothing', async () => {
+  const paths = await aRun();
+  const { path } = await publish(paths);
+  await truncate(path, 0);
+  await expect(verified(paths, AbortSignal.abort())).rejects.toThrow('aborted');
+  expect(await readFile(path, 'utf8')).toBe('');
 });
 
 test('leaves the last checkpoint to takeEpoch, which falls back, and sets an earlier one aside itself', async () => {
