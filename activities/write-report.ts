@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { Audit } from '../src/contracts/audit.ts';
 import { failure } from '../src/failures.ts';
 import { ledgerTotals } from '../src/ledger/totals.ts';
+import { verifyServed } from '../src/ledger/verify.ts';
 import { writeReport as render } from '../src/report/write-report.ts';
 import { readContractIfAny } from '../src/run-directory/files.ts';
 import { type RunPaths, runPaths } from '../src/run-directory/paths.ts';
@@ -43,6 +44,8 @@ async function report(paths: RunPaths, run: string, signal: AbortSignal): Promis
     const again = `Audit again: \`gavel run runs/${run}/spec.json --resume\``;
     throw failure('ResultDamaged', `audit: ${damaged.name}: ${damaged.reason}. ${again}`, { stage: 'audit' });
   }
+  // Somebody may have served the run since the audit looked.
+  await verifyServed(paths);
   await render(paths, { ledger: await ledgerTotals(paths) });
   const audit = await readContractIfAny(paths.report.audit, Audit);
   return {

@@ -8,6 +8,7 @@ import type { Spec } from '../contracts/spec/spec.ts';
 import { startGateway } from '../gateway/server.ts';
 import { GpusNotFree, type HeldGpus, holdGpus } from '../gpus/hold-gpus.ts';
 import { GpusUnknown, listGpus } from '../gpus/list.ts';
+import { verifyServed } from '../ledger/verify.ts';
 import { claimEpoch } from '../run-directory/claim-epoch.ts';
 import { readSpec } from '../run-directory/create-run.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
@@ -69,6 +70,7 @@ async function serve(config: Config, run: string, options: ServeOptions): Promis
   const key = config.api_key ?? `gavel-${randomBytes(24).toString('base64url')}`;
   // A number of its own: whoever else serves this run writes other segments, and neither makes the other's void.
   const epoch = await claimEpoch(paths.stage('serve'));
+  for (const { name, reason } of await verifyServed(paths)) console.error(`${name} was damaged: ${reason}`);
   const gateway = await startGateway(gatewayConfig(spec, paths, epoch, options), key, (event) => {
     if (event.event === 'waiting' && loaded) console.error(`Waiting for the ${event.for}: ${event.reason}`);
     if (event.event === 'recovered') console.error(`The ${event.for} is back after ${event.seconds.toFixed(0)} s.`);

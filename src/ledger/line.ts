@@ -22,7 +22,9 @@ export class LedgerDamaged extends Error {
   constructor(path: string, { bytes, offset, number }: Line, why: string) {
     const where = number === null ? path : `${path}:${number}`;
     const shown = JSON.stringify(bytes.toString('utf8', 0, 60));
-    super(`${where}: ${why}, at byte ${offset}, in ${shown}. The next attempt at a stage moves it to quarantine/.`);
+    super(
+      `${where}: ${why}, at byte ${offset}, in ${shown}. The next attempt at a stage, or the next \`gavel serve\`, moves it to quarantine/.`,
+    );
     this.path = path;
     this.line = number;
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, stat } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Quarantined, quarantine } from '../run-directory/checkpoints.ts';
 import { ContractError, fsyncFolder, orNull } from '../run-directory/files.ts';
@@ -16,13 +16,14 @@ export type ExpectedSegment = Pick<Segment, 'path' | 'name' | 'epoch'>;
 
 /**
  * Checks the first `limit` bytes of a segment, restores and seals it where that is needed, and says what was found. `fence` throws where
- * another taker has come, and is asked before anything is replaced.
+ * another taker has come, and is asked before anything is replaced. With `open`, somebody may be writing it: intact, it stays unsealed.
  */
 export async function verifySegment(
   paths: RunPaths,
   { path, name }: ExpectedSegment,
   limit: number,
   fence: () => Promise<void>,
+  { open = false }: { open?: boolean } = {},
 ): Promise<Quarantined[]> {
   let seal: Seal | null = null;
   let unsealed: string | null = null;
@@ -50,8 +51,9 @@ export async function verifySegment(
   const fresh = { bytes: scan.whole, sha256: scan.sha256 };
   const records = () => recordsOf({ path, accepted: scan.whole });
   if (unsealed === null) {
-    if (seal === null) await sealSegment(path, fresh, await records());
-    else if (seal.bytes === scan.whole && (await readIndex(path, seal)) === null) {
+    if (seal === null) {
+      if (!open) await sealSegment(path, fresh, await records());
+    } else if (seal.bytes === scan.whole && (await readIndex(path, seal)) === null) {
       await fence();
       await sealSegment(path, fresh, await records(), { replace: true });
     }
@@ -92,7 +94,7 @@ async function replaceMissing(path: string, limit: number, seal: Seal | null, fe
   await fence();
   const lost = seal ? traces(seal.keys) : `the traces of ${limit} bytes lost`;
   try {
-    await (await open(path, 'wx')).close();
+    await writeFile(path, '', { flag: 'wx' });
     await fsyncFolder(join(path, '..'));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

@@ -9,15 +9,15 @@ import { acceptedBytes, type Rule, ruleOf } from './accepted.ts';
 import { type ExpectedSegment, verifySegment } from './verify-segment.ts';
 
 /**
- * Checks every line that counts of the older segments of stage `name`, and of the stages that are done, against its checksum, its
- * number, its seal and the length that was accepted. A damaged segment goes to quarantine and its intact lines stay under its name,
+ * Checks every line that counts of the older segments of stage `name`, of the stages that are done and of what was served, against its
+ * checksum, its number, its seal and the length that was accepted. A damaged segment goes to quarantine and its intact lines stay under its name,
  * sealed; one that nobody sealed is sealed. Called by whoever has taken `epoch`. Returns what was found, with how many traces are lost.
  * Throws EpochSuperseded where another taker has come, before it changes anything more.
  */
 export async function verifyLedger(paths: RunPaths, name: StageName, epoch: number): Promise<Quarantined[]> {
   const found: Quarantined[] = [];
   const fence = () => assertNewest(paths, name, epoch);
-  for (const stage of StageName.options) {
+  for (const stage of StageName.exclude(['serve']).options) {
     const own = stage === name;
     if (!own && !(await stat(paths.stage(stage).result).catch(orNull))) continue;
     const rule = await ruleOf(paths, stage, own ? epoch - 1 : undefined);
@@ -25,6 +25,22 @@ export async function verifyLedger(paths: RunPaths, name: StageName, epoch: numb
       const limit = await acceptedBytes(rule, segment);
       if (limit > 0) found.push(...(await verifySegment(paths, segment, limit, fence)));
     }
+  }
+  found.push(...(await verifyServed(paths)));
+  return found;
+}
+
+/**
+ * The same for the segments of every `gavel serve` of the run. Several may serve at once and each may be writing, so that an intact
+ * segment is left as it is. A server whose segment is restored under it goes on writing the original in quarantine: a damaged line
+ * would stop every other gateway of the run, and its report.
+ */
+export async function verifyServed(paths: RunPaths): Promise<Quarantined[]> {
+  const found: Quarantined[] = [];
+  const rule = await ruleOf(paths, 'serve');
+  for (const segment of await expectedSegments(paths, 'serve', rule)) {
+    const limit = await acceptedBytes(rule, segment);
+    if (limit > 0) found.push(...(await verifySegment(paths, segment, limit, async () => {}, { open: true })));
   }
   return found;
 }
