@@ -11,6 +11,7 @@ export const trace = (n: number): Trace => ({
   mode: 'reasoned',
   model: 'judge',
   model_digest: sha256('judge'),
+  endpoint: null,
   rubric_digest: sha256('rubric'),
   prompt: 'Evaluate 2x^2-3x+1 at x=-2.',
   completion: 'p'.repeat(400),

@@ -1439,6 +1439,12 @@ class Trace(BaseModel):
     mode: Literal["reasoned", "single_token"]
     model: str
     model_digest: str | None
+    endpoint: Annotated[
+        str | None,
+        Field(
+            description="URL of a server that gavel does not move and whose weights no digest names; null: not in the key."
+        ),
+    ] = None
     rubric_digest: str | None
     prompt: str
     completion: str

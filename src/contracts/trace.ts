@@ -57,6 +57,11 @@ export const Trace = z.strictObject({
   mode: GradingMode,
   model: z.string(),
   model_digest: z.string().nullable(),
+  endpoint: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('URL of a server that gavel does not move and whose weights no digest names; null: not in the key.'),
   rubric_digest: z.string().nullable(),
   prompt: z.string(),
   completion: z.string(),

@@ -4,7 +4,7 @@ import type { ChatCompletionMessageParam } from 'openai/resources/chat/completio
 import type { Message, StageName, Trace } from '../contracts/trace.ts';
 import { readReply } from '../judging/read-reply.ts';
 import type { Scale } from '../judging/value.ts';
-import { keyOf } from '../ledger/key.ts';
+import { type Identity, keyOf } from '../ledger/key.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { ChatBody } from './chat-body.ts';
 import type { Upstream } from './upstream.ts';
@@ -39,7 +39,7 @@ export class ChatRecorder {
   }
 
   /** Of several choices the first is kept. */
-  follow(body: ChatBody, who: { model: string; model_digest: string | null }, response: Response): Listener {
+  follow(body: ChatBody, who: Identity, response: Response): Listener {
     const started = performance.now();
     const heard: Heard = { content: '', thinking: '', finish_reason: null, usage: null };
     const decoder = new TextDecoder();
@@ -68,12 +68,14 @@ export class ChatRecorder {
     };
   }
 
-  #trace(body: ChatBody, who: { model: string; model_digest: string | null }, heard: Heard, latency_ms: number): Trace {
+  #trace(body: ChatBody, who: Identity, heard: Heard, latency_ms: number): Trace {
     const { role, config } = this.#upstream;
     // One vote, as a panel of one casts it.
     const occasion = `call:${randomUUID()}:0`;
     const messages = body.messages.map(plainMessage);
-    const question = { ...who, rubric_digest: null, mode: config.mode, messages };
+    // Field by field: who answers comes with its key.
+    const { model, model_digest, endpoint } = who;
+    const question = { role, model, model_digest, endpoint, rubric_digest: null, mode: config.mode, messages };
     const { messages: _, stream: __, ...sampling } = body;
     const reply = {
       content: heard.content,
@@ -87,7 +89,6 @@ export class ChatRecorder {
       key: keyOf(question, sampling, occasion),
       occasion,
       ...this.#place,
-      role,
       ...question,
       prompt,
       completion: '',

@@ -25,7 +25,9 @@ export function readEndpoint(role: string, config: GatewayRole): Endpoint {
       throw judgeMisconfigured(`roles.${role}: Expected endpoint_file, or base_url and model, got neither.`);
     }
     const { base_url, model, model_digest } = config;
-    return { base_url, model, model_digest, api_key: keyOf(role, config, base_url) };
+    const { origin, pathname } = new URL(base_url);
+    const endpoint = model_digest === null ? `${origin}${pathname}`.replace(/\/$/, '') : null;
+    return { base_url, model, model_digest, endpoint, api_key: keyOf(role, config, base_url) };
   }
   const path = config.endpoint_file;
   let parsed: EndpointFile;
@@ -44,6 +46,7 @@ export function readEndpoint(role: string, config: GatewayRole): Endpoint {
     base_url: parsed.base_url,
     model: config.model ?? parsed.model,
     model_digest,
+    endpoint: null,
     api_key: parsed.api_key_file === null ? keyOf(role, config, parsed.base_url) : keyIn(parsed.api_key_file),
   };
 }

@@ -125,7 +125,7 @@ export class Upstream {
     if (this.#live) return this.#live;
     const endpoint = readEndpoint(this.role, this.config);
     const { model, model_digest } = endpoint;
-    this.#identity ??= { model, model_digest };
+    this.#identity ??= { model, model_digest, endpoint: endpoint.endpoint };
     if (this.#identity.model !== model || this.#identity.model_digest !== model_digest) {
       const [was, is] = [this.#identity, endpoint].map((who) => `${who.model} (${who.model_digest ?? 'no digest'})`);
       throw judgeMisconfigured(

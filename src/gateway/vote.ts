@@ -35,7 +35,7 @@ type Outcome = Reading & Pick<Trace, 'reply' | 'thinking' | 'usage' | 'latency_m
 export class Voter {
   readonly #place: { run: string; stage: StageName };
   readonly #ledger: Ledger;
-  /** Calls under way, by key; and, where a reply may be reused, by role and text. */
+  /** Calls under way, by key; and, where a reply may be reused, by text. */
   readonly #calls = new Map<string, Promise<Trace>>();
   readonly #texts = new Map<string, Promise<Trace>>();
 
@@ -68,12 +68,11 @@ export class Voter {
     const text = textDigest(call.question);
     const earlier = this.#sameText(call, text);
     if (earlier) return this.#reuse(call, key, earlier);
-    const flight = `${call.question.mode} ${call.upstream.role} ${text}`;
-    const running = this.#texts.get(flight);
+    const running = this.#texts.get(text);
     const first = await running;
     if (first && first.verdict !== 'failed') return this.#reuse(call, key, first);
-    const asked = this.#ask(call, key).finally(() => this.#texts.delete(flight));
-    this.#texts.set(flight, asked);
+    const asked = this.#ask(call, key).finally(() => this.#texts.delete(text));
+    this.#texts.set(text, asked);
     return asked;
   }
 
@@ -119,9 +118,9 @@ export class Voter {
 
   async #record(call: Call, key: string, outcome: Outcome): Promise<Trace> {
     const { request, occasion, question, altered, settings } = call;
-    const { role, prompt, completion, ground_truth } = request;
-    const { model, model_digest, rubric_digest, mode, messages } = question;
-    const asked = { model, model_digest, rubric_digest, prompt, completion, ground_truth, messages, altered };
+    const { prompt, completion, ground_truth } = request;
+    const { role, model, model_digest, endpoint, rubric_digest, mode, messages } = question;
+    const asked = { model, model_digest, endpoint, rubric_digest, prompt, completion, ground_truth, messages, altered };
     const trace: Trace = {
       ...{ key, occasion, ...this.#place, role, mode, ...asked },
       ...{ answer_prefix: settings.answer_prefix, ...outcome, created_at: new Date().toISOString() },

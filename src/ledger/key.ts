@@ -1,16 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { GradingMode } from '../contracts/mode.ts';
-import type { Message } from '../contracts/trace.ts';
+import type { GradingRole, Message } from '../contracts/trace.ts';
 import { failpoint } from '../failpoints.ts';
 
-/** Who answers, under whatever URL. */
+/** Who answers. */
 export interface Identity {
   model: string;
   model_digest: string | null;
+  /** URL of a server that does not move and whose weights no digest names; null: the model is the same under any URL. */
+  endpoint: string | null;
 }
 
 /** Everything that decides what a grading call asks. */
 export interface Question extends Identity {
+  /** Judge and grader may be served under one name. */
+  role: GradingRole;
   rubric_digest: string | null;
   mode: GradingMode;
   messages: Message[];
@@ -29,16 +33,22 @@ export const sha256 = (text: string): string => createHash('sha256').update(text
 
 /** Key of one grading call: the same question on another occasion is another call. */
 export function keyOf(question: Question, sampling: Record<string, unknown>, occasion: string): string {
-  const { model, model_digest, rubric_digest, mode, messages } = question;
   const about = failpoint('key-without-occasion') ? '' : occasion;
-  return sha256(canonicalJson({ model, model_digest, rubric_digest, mode, messages, sampling, occasion: about }));
+  return sha256(canonicalJson({ ...asked(question), sampling, occasion: about }));
 }
 
 /**
  * Digest of the question alone, by which a reply to identical text is found. Traces do not hold sampling
  * parameters, so a find must be checked by computing its key again. 128 bits: half the memory, and checked anyway.
  */
-export function textDigest({ model, model_digest, rubric_digest, mode, messages }: Question): string {
-  const text = canonicalJson({ model, model_digest, rubric_digest, mode, messages });
-  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+export function textDigest(question: Question): string {
+  return createHash('sha256')
+    .update(canonicalJson(asked(question)))
+    .digest('base64url')
+    .slice(0, 22);
 }
+
+/** The question without what else a trace, which is one too, holds. */
+const asked = ({ role, model, model_digest, endpoint, rubric_digest, mode, messages }: Question): Question => {
+  return { role, model, model_digest, endpoint, rubric_digest, mode, messages };
+};

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Trace } from '../../src/contracts/trace.ts';
 import { parseLine } from '../../src/ledger/line.ts';
-import { gatewayWith, graded, KEY, QUESTION, tracesOf } from './start.ts';
+import { configFor, fakeJudge, gatewayWith, graded, KEY, QUESTION, tracesOf } from './start.ts';
 
 const onDisk = (run_dir: string): string[] => {
   const name = readdirSync(join(run_dir, 'traces')).find((file) => file.endsWith('.jsonl')) as string;
@@ -179,4 +179,35 @@ test('counts calls, replays and tokens per role', async () => {
   await gateway.grade();
   await gateway.grade();
   expect(gateway.stats().judge).toMatchObject({ calls: 2, asked: 1, replayed: 1, in_flight: 0, prompt_tokens: 10 });
+});
+
+test('asks a judge and a grader apart that are served under one name', async () => {
+  const { gateway, judge, run_dir, config } = await graded(undefined, { model_digest: null });
+  await gateway.close();
+  const grader = await fakeJudge(() => ({ text: 'Score: 2' }));
+  const role = { base_url: grader.url, model: 'tiny' };
+  const both = await gatewayWith({ ...config, roles: { ...config.roles, grader: role } });
+  expect(await both.grade({ occasion: 'audit:row1' })).toMatchObject({ score: 7 });
+  const second = await both.grade({ role: 'grader', occasion: 'audit:row1' });
+  expect(second).toMatchObject({ score: 2, replayed: false });
+  expect([judge.chats.length, grader.chats.length]).toEqual([1, 1]);
+  expect((await tracesOf(run_dir)).map(({ role, endpoint }) => [role, endpoint])).toEqual([
+    ['judge', judge.url],
+    ['grader', grader.url],
+  ]);
+});
+
+test('asks anew where another server answers under the same name, and no digest says that it is the same model', async () => {
+  const { gateway, config, run_dir } = await graded(undefined, { model_digest: null });
+  await gateway.grade({ occasion: 'audit:row1' });
+  await gateway.close();
+  const other = await fakeJudge(() => ({ text: 'Score: 1' }));
+  const moved = configFor(run_dir, { ...config.roles.judge, base_url: other.url });
+  expect(await (await gatewayWith(moved)).grade({ occasion: 'audit:row1' })).toMatchObject({ score: 1 });
+  const same = { ...config.roles.judge, base_url: other.url, model_digest: 'd1' };
+  const known = await gatewayWith(configFor(run_dir, { ...same }));
+  await known.grade({ occasion: 'audit:row1' });
+  await known.close();
+  const elsewhere = await gatewayWith(configFor(run_dir, { ...same, base_url: 'http://127.0.0.1:1/v1' }));
+  expect(await elsewhere.grade({ occasion: 'audit:row1' })).toMatchObject({ score: 1, replayed: true });
 });

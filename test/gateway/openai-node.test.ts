@@ -6,6 +6,7 @@ import OpenAI, {
   RateLimitError,
 } from 'openai';
 import { expect, test } from 'vitest';
+import { Trace } from '../../src/contracts/trace.ts';
 import { collect, configFor, fakeJudge, gatewayWith, graded, KEY, runDirectory, tracesOf } from './start.ts';
 
 const clientOf = (gateway: { url: string }, apiKey = KEY) =>
@@ -89,8 +90,10 @@ test('raises the classes of the openai client', async () => {
 test.each([false, true])('records a chat before its answer has ended, if told to (stream: %s)', async (stream) => {
   const judge = await fakeJudge(() => ({ text: 'Good work. Score: 8' }));
   const run_dir = runDirectory();
+  process.env.CHAT_JUDGE_KEY = 'sk-of-the-judge';
+  const role = { api_key_env: 'CHAT_JUDGE_KEY', api_key_hosts: [new URL(judge.url).host] };
   const gateway = await gatewayWith(
-    configFor(run_dir, { base_url: judge.url, model: 'tiny' }, { record_chat: true, rubric: null }),
+    configFor(run_dir, { base_url: judge.url, model: 'tiny', ...role }, { record_chat: true, rubric: null }),
   );
   const answer = await clientOf(gateway).chat.completions.create({ model: 'judge', messages, stream });
   if (Symbol.asyncIterator in answer) for await (const _ of answer);
@@ -103,4 +106,7 @@ test.each([false, true])('records a chat before its answer has ended, if told to
     rubric_digest: null,
   });
   expect(trace?.occasion).toMatch(/^call:/);
+  // Strict, so that nothing stands in a trace that does not belong there; the model server's key above all.
+  expect(Trace.parse(trace)).toEqual(trace);
+  expect(judge.chats[0]?.authorization).toBe('Bearer sk-of-the-judge');
 });

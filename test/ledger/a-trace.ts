@@ -11,6 +11,7 @@ export const aTrace = (n: number, more: Partial<Trace> = {}): Trace => ({
   mode: 'reasoned',
   model: 'm',
   model_digest: null,
+  endpoint: null,
   rubric_digest: 'r',
   prompt: `prompt ${n}`,
   completion: 'é',
