@@ -146,7 +146,7 @@ function gatewayConfig(run_dir: string, epoch: number, options: AuditOptions) {
     engine: options.engine,
     api_key_env: options.apiKeyEnv ?? null,
     // The person at the command line names both the key and where it goes.
-    api_key_hosts: [new URL(options.endpoint).host],
+    api_key_hosts: [new URL(options.endpoint).origin],
   };
   const judge = judgeEndpoint
     ? {
@@ -156,7 +156,7 @@ function gatewayConfig(run_dir: string, epoch: number, options: AuditOptions) {
         mode: options.judgeMode,
         engine: options.judgeEngine,
         api_key_env: options.judgeApiKeyEnv ?? null,
-        api_key_hosts: [new URL(judgeEndpoint).host],
+        api_key_hosts: [new URL(judgeEndpoint).origin],
       }
     : undefined;
   return {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { loadConfig } from '../config.ts';
+import { bindingOf } from '../key-hosts.ts';
 import { readSpec } from '../run-directory/create-run.ts';
 import { readEndpoint } from '../serving/endpoints.ts';
 import { publishJudgeAt } from '../serving/engines/openai.ts';
@@ -35,9 +36,8 @@ export function define(program: Command): void {
       await publishJudgeAt(judge, paths, url, new URL(url).hostname);
       console.log(`The judge of ${run} is at ${url} now.`);
       if (judge.api_key_env === null) return;
-      const { host } = new URL(url);
       console.log(
-        `The worker sends its key there only if GAVEL_KEYS binds ${judge.api_key_env} to ${host}; else the run waits and reports that.`,
+        `The worker sends its key there only if GAVEL_KEYS binds ${judge.api_key_env} to ${bindingOf(url)}; else the run waits and reports that.`,
       );
     });
 }

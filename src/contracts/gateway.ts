@@ -21,7 +21,9 @@ export const GatewayRole = z.strictObject({
   api_key_hosts: z
     .array(z.string())
     .default([])
-    .describe('Hosts that this key may be sent to, wherever the endpoint file says that the model is.'),
+    .describe(
+      'Hosts ([http://|https://]host[:port]) that this key may be sent to, wherever the endpoint file says that the model is.',
+    ),
   engine: z
     .enum(['vllm', 'openai'])
     .default('openai')

@@ -113,10 +113,10 @@ test('keeps the key of the judge out of errors and ledger', async () => {
   try {
     const told = (asked: { authorization: string | undefined }, n: number) =>
       n === 1 ? { text: 'Score: 1' } : { status: 401, body: { error: { message: `Bad key ${asked.authorization}` } } };
-    const { gateway, judge, run_dir } = await graded(told, {
-      api_key_env: 'TEST_JUDGE_KEY',
-      api_key_hosts: ['127.0.0.1'],
-    });
+    const judge = await fakeJudge(told);
+    const run_dir = runDirectory();
+    const key = { api_key_env: 'TEST_JUDGE_KEY', api_key_hosts: [new URL(judge.url).host] };
+    const gateway = await gatewayWith(configFor(run_dir, { base_url: judge.url, model: 'tiny', ...key }));
     await gateway.grade();
     expect(judge.chats[0]?.authorization).toBe('Bearer sk-very-secret-key-123');
     const error = await gateway.grade({ completion: 'other' }).catch((thrown) => thrown);
