@@ -8,7 +8,7 @@ import type { Heartbeat } from '../contracts/status.ts';
 import { failure, invalidSpec } from '../failures.ts';
 import { lastError } from '../process/last-error.ts';
 import { freePort } from '../process/ports.ts';
-import { reapOrphans, reapTagged } from '../process/reap.ts';
+import { ProcessStuck, reapOrphans, reapTagged } from '../process/reap.ts';
 import { type Child, startChild } from '../process/start-child.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { claimEndpoint, claimsOf, type EndpointClaim, keepPublished, withdrawEndpoint } from '../serving/endpoints.ts';
@@ -29,6 +29,8 @@ export interface ModelServerRun {
   run: string;
   stage: string;
   served: ServedModel;
+  /** Name of its endpoint, claims and log; absent: its role. Servers of one name supersede each other. */
+  endpoint?: string;
   /** UUIDs of leased GPUs; empty serves on the CPU. */
   gpus: string[];
   start_timeout_s: number;
@@ -60,12 +62,13 @@ const HEALTH_INTERVAL_MS = 2000;
 const MAX_FAILED_HEALTH_CHECKS = 5;
 
 /**
- * Serves until the signal aborts (then throws what `ended` gives); throws ModelDidNotStart or ModelServerDied, and AttemptGivenUp
- * where a newer server of the role came before this one served.
+ * Serves until the signal aborts (then throws what `ended` gives); throws ModelDidNotStart or ModelServerDied, AttemptGivenUp
+ * where a newer server has claimed its endpoint, and NodeStuck where SIGKILL does not end what holds the GPU.
  */
 export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
   const { paths } = server;
   const { role } = server.served;
+  const place = placeOf(server);
   const location = locateModel(server.config.root, server.served);
   if ('problem' in location) {
     throw invalidSpec([{ field: `${role}.${location.field}`, message: location.problem }]);
@@ -78,12 +81,12 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
   try {
     server.signal.throwIfAborted();
     // It also removes what a killed worker left: another server may have its port by now.
-    const claim = await claimEndpoint(paths, role, server.order ?? null);
+    const claim = await claimEndpoint(paths, place, server.order ?? null);
     if (claim === null) throw givenUp(server);
     // An engine that outlived its server still holds the GPU's memory.
     await (server.stage === 'serve' ? reapOrphans : reapTagged)(tagOf(server));
     const port = await freePort(HOST);
-    const logPath = paths.log(`vllm-${role}-${server.attempt}`);
+    const logPath = paths.log(`vllm-${place}-${server.attempt}`);
     const name = servedName(location, role, server.run);
     held = await holdKey();
     sockets = await makeSocketFolder();
@@ -103,7 +106,7 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
       api_key_file: held.file,
       started_at: new Date().toISOString(),
     };
-    if (!(await keepPublished(paths, role, own, claim.isNewest))) throw givenUp(server);
+    if (!(await keepPublished(paths, place, own, claim.isNewest))) throw givenUp(server);
     live.update({ phase: 'serve' });
     const cause = await untilGone(server, child, { started, own, claim, held });
     server.signal.throwIfAborted();
@@ -111,21 +114,37 @@ export async function serveUntilAborted(server: ModelServerRun): Promise<void> {
     throw failure('ModelServerDied', `vLLM of the ${role}: ${cause}. Log: ${logPath}`, { log: logPath });
   } catch (error) {
     // Whatever an abort interrupts, loading or hashing or serving, it is the abort that ended it.
-    throw server.signal.aborted ? server.ended() : error;
+    throw server.signal.aborted ? server.ended() : orNodeStuck(error);
   } finally {
     stopBeating();
     // A disk that fails must not keep the server from being stopped.
-    if (own) await withdrawEndpoint(paths, role, own).catch(() => undefined);
-    await child?.stop(STOP_GRACE_MS).finally(() => sockets && rm(sockets, { recursive: true, force: true }));
+    if (own) await withdrawEndpoint(paths, place, own).catch(() => undefined);
+    await end(child, sockets, held);
+  }
+}
+
+/** Ends vLLM; its sockets and its key go even where it does not end, or where its start has thrown. */
+async function end(child: Child | null, sockets: string | null, held: HeldKey | null): Promise<void> {
+  try {
+    await child?.stop(STOP_GRACE_MS);
+  } catch (error) {
+    throw orNodeStuck(error);
+  } finally {
+    if (sockets) await rm(sockets, { recursive: true, force: true }).catch(() => undefined);
     await held?.release().catch(() => undefined);
   }
 }
 
-const givenUp = ({ paths, served: { role }, attempt, config }: ModelServerRun) =>
+/** The GPU's memory is not free before a reboot, so that another attempt has to be on another node. */
+const orNodeStuck = (error: unknown) => (error instanceof ProcessStuck ? failure('NodeStuck', error.message) : error);
+
+const placeOf = ({ endpoint, served }: ModelServerRun): string => endpoint ?? served.role;
+
+const givenUp = (server: ModelServerRun) =>
   failure(
     'AttemptGivenUp',
-    `Expected attempt ${attempt} on node ${config.node} to be the newest that serves the ${role}, found a newer claim in ` +
-      `${claimsOf(paths, role)}: another server has taken over, and this one ends. Where there is none, because the Temporal ` +
+    `Expected attempt ${server.attempt} on node ${server.config.node} to be the newest that serves the ${server.served.role}, ` +
+      `found a newer claim in ${claimsOf(server.paths, placeOf(server))}: another server has taken over, and this one ends. Where there is none, because the Temporal ` +
       "server's clock was set back, remove that folder.",
   );
 
@@ -165,9 +184,14 @@ async function untilHealthy(
 ): Promise<void> {
   const deadline = Date.now() + server.start_timeout_s * 1000;
   let ended: string | null = null;
-  child.exited.then(({ code, signal }) => {
-    ended = signal ?? `exit code ${code}`;
-  }, String);
+  child.exited.then(
+    ({ code, signal }) => {
+      ended = signal ?? `exit code ${code}`;
+    },
+    () => {
+      ended = 'processes that SIGKILL does not end';
+    },
+  );
   while (!((await isHealthy(started, server.signal)) && (await isOwn(started, server.signal)))) {
     server.signal.throwIfAborted();
     const late = Date.now() > deadline;
@@ -198,11 +222,15 @@ async function untilGone(
   { started, own, claim, held }: { started: StartedServer; own: Endpoint; claim: EndpointClaim; held: HeldKey },
 ): Promise<string> {
   const { paths, signal } = server;
-  const { role } = server.served;
   let cause: string | null = null;
-  child.exited.then(({ code, signal }) => {
-    cause = `ended with ${signal ?? `exit code ${code}`}`;
-  }, String);
+  child.exited.then(
+    ({ code, signal }) => {
+      cause = `ended with ${signal ?? `exit code ${code}`}`;
+    },
+    () => {
+      cause = 'left processes that SIGKILL does not end';
+    },
+  );
   let failed = 0;
   let nextCheck = Date.now() + HEALTH_INTERVAL_MS;
   while (cause === null && !signal.aborted) {
@@ -212,7 +240,10 @@ async function untilGone(
     // An older server that was stopped while it published or withdrew may have overwritten or removed it.
     if (failed === 0 && !signal.aborted) {
       await held.keep();
-      await keepPublished(paths, role, own, claim.isNewest).catch(() => undefined);
+      // A disk that fails for a moment is tried again at the next check.
+      const ours = await keepPublished(paths, placeOf(server), own, claim.isNewest).catch(() => true);
+      // Nobody finds it any more; the next attempt claims the endpoint anew, where there is one.
+      if (!ours) throw givenUp(server);
     }
     nextCheck = Date.now() + HEALTH_INTERVAL_MS;
     if (failed >= MAX_FAILED_HEALTH_CHECKS) cause ??= `failed ${failed} health checks in a row`;

@@ -24,6 +24,21 @@ import { readKey } from '../../src/serving/key-file.ts';
 import { serveUntilAborted } from '../../src/stage/model-server.ts';
 import { spec } from '../workflows/environment.ts';
 
+// What hangs in the kernel cannot be made by a test: this one is killed, and said to live.
+const reaping = vi.hoisted(() => ({ stuck: false }));
+vi.mock('../../src/process/reap.ts', async (original) => {
+  const real = await original<typeof import('../../src/process/reap.ts')>();
+  const stuck = async (killed: number) => {
+    if (reaping.stuck) throw new real.ProcessStuck('Expected processes 7 to end, got them still alive.');
+    return killed;
+  };
+  return {
+    ...real,
+    killUntilGone: async (look: () => number[]) => stuck(await real.killUntilGone(look)),
+    reapTagged: async (tag: string) => stuck(await real.reapTagged(tag)),
+  };
+});
+
 const fakeVllm = fileURLToPath(new URL('../fixtures/children/fake_vllm.mjs', import.meta.url));
 const ENDED = new Error('what an aborted attempt ends with');
 
@@ -38,12 +53,13 @@ beforeEach(() => {
   chmodSync(join(root, 'python'), 0o755);
 });
 afterEach(async () => {
+  reaping.stuck = false;
   for (const server of servers) await server.abort();
   rmSync(root, { recursive: true });
 });
 
 /** Serves the judge on `node` from a model folder of its own. */
-function serve(node: string, order?: number) {
+function serve(node: string, order?: number, endpoint?: string) {
   const folder = join(root, `models/${node}`);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'config.json'), '{}');
@@ -60,6 +76,7 @@ function serve(node: string, order?: number) {
     paths,
     attempt: 1,
     ...(order !== undefined && { order }),
+    ...(endpoint !== undefined && { endpoint }),
     signal: stop.signal,
     ended: () => ENDED,
     beat: (beat) => {
@@ -80,7 +97,9 @@ function serve(node: string, order?: number) {
     },
     started: () => vi.waitFor(() => expect(vllm()).not.toBeNull(), { timeout: 20_000 }),
     isPublished: () =>
-      vi.waitFor(async () => expect((await readEndpoint(paths, 'judge'))?.pid).toBe(vllm()), { timeout: 20_000 }),
+      vi.waitFor(async () => expect((await readEndpoint(paths, endpoint ?? 'judge'))?.pid).toBe(vllm()), {
+        timeout: 20_000,
+      }),
   };
   servers.push(server);
   return server;
@@ -172,18 +191,49 @@ describe('serveUntilAborted', () => {
     expect(await readEndpoint(paths, 'judge')).toEqual(own);
   });
 
-  it('does not put it back once a newer one has claimed it, and leaves that one alone when it ends', async () => {
+  it('ends once a newer one has claimed its endpoint, so that the next attempt claims it anew', async () => {
     const a = serve('a', 1000);
     a.load();
     await a.isPublished();
     const b = serve('b');
     await b.started();
-    await sleep(3000);
-    expect(await readEndpoint(paths, 'judge')).toBeNull();
+    expect(await a.end).toMatchObject({ type: 'AttemptGivenUp', nonRetryable: false });
+    expect(isGone(a.vllm())).toBe(true);
     b.load();
     await b.isPublished();
-    expect(await a.abort()).toBe(ENDED);
-    await b.isPublished();
+    const again = serve('a', 3000);
+    await again.isPublished();
+    expect(await b.end).toMatchObject({ type: 'AttemptGivenUp' });
+  });
+
+  it('leaves a server of the same role alone that publishes under another name', async () => {
+    const audit = serve('a', 1000);
+    audit.load();
+    await audit.isPublished();
+    const served = serve('b', undefined, 'serve-e1');
+    served.load();
+    await served.isPublished();
+    await sleep(3000);
+    await audit.isPublished();
+    expect(isGone(audit.vllm())).toBe(false);
+    expect(await served.abort()).toBe(ENDED);
+    await audit.isPublished();
+  });
+
+  it('sends the stage to another node where SIGKILL does not end what an earlier server left', async () => {
+    reaping.stuck = true;
+    expect(await serve('a', 1000).end).toMatchObject({ type: 'NodeStuck', nonRetryable: true });
+  });
+
+  it('sends the stage to another node where SIGKILL does not end its own vLLM, and leaves no key behind', async () => {
+    const a = serve('a', 1000);
+    a.load();
+    await a.isPublished();
+    const file = (await readEndpoint(paths, 'judge'))?.api_key_file ?? '';
+    reaping.stuck = true;
+    process.kill(a.vllm() as number, 'SIGKILL');
+    expect(await a.end).toMatchObject({ type: 'NodeStuck' });
+    expect(existsSync(file)).toBe(false);
   });
 
   it('ends with what an abort ends it with while it loads, and publishes nothing', async () => {

@@ -120,6 +120,31 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
     });
   });
 
+  it('goes on elsewhere where the vLLM of its judge leaves processes that SIGKILL does not end', async () => {
+    const run = aRun();
+    let servers = 0;
+    const activities = {
+      ...run.activities,
+      reserveNode: async (input: { avoid: string[]; reservation: string }) => {
+        const place = await run.activities.reserveNode(input);
+        return { ...place, node: input.avoid.includes('a') ? 'b' : 'a' };
+      },
+      serveModel: async () => {
+        servers += 1;
+        if (servers === 1) throw failure('NodeStuck', 'Expected vllm (pid 7) to end on SIGKILL, got it still alive.');
+        await run.activities.serveModel();
+      },
+    };
+    await withWorker(environment, activities, async () => {
+      const handle = await start('stuck-server', spec);
+      await until('the second reservation', () => run.reservations.length === 2);
+      await until('its server', () => servers === 2);
+      expect(run.reservations[1]?.avoid).toEqual(['a']);
+      const finishing = setInterval(run.finish, 100);
+      await handle.result().finally(() => clearInterval(finishing));
+    });
+  });
+
   describe('while its stage is being started', () => {
     const slowly = (run: string) =>
       environment.client.workflow.start('slowStart', { taskQueue: 'gavel', workflowId: `gavel/${run}` });
