@@ -22,7 +22,7 @@ from gavel_train.judging.grading import Mode, Role, grade_rows
 from gavel_train.run import lifetime, progress
 from gavel_train.run.directory import read_rows, write_atomically
 from gavel_train.run.outcome import EXIT_CODES, BadRequest, outcome_of
-from gavel_train.tasks import gsm8k_verifier, jsonl
+from gavel_train.tasks import gsm8k_verifier
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -102,11 +102,23 @@ def read_external_rows(path: Path) -> list[AuditRow]:
     return rows
 
 
-def equal_answers(completion: str, ground_truth: str) -> bool:
-    """Whether a completion is the ground truth, or ends in it where the truth is a number."""
-    if jsonl.verify(completion, ground_truth):
+def equal_answers(completion: str, ground_truth: str) -> bool | None:
+    """Whether a completion is the ground truth, or ends in it where the whole truth is a number.
+
+    None where the truth is text that the completion holds among other words: "It is not Paris" holds
+    "Paris" too, and whether it is right takes more than a comparison.
+    """
+    if gsm8k_verifier.number_of_truth(ground_truth) is not None:
+        return gsm8k_verifier.verify(completion, ground_truth, "lenient")
+    said, truth = _evened(completion), _evened(ground_truth)
+    if said == truth:
         return True
-    return gsm8k_verifier.verify(completion, ground_truth, "lenient")
+    return None if truth in said else False
+
+
+def _evened(text: str) -> str:
+    """A text without what does not count in a comparison: case, white space, a full stop at its end."""
+    return " ".join(text.casefold().split()).rstrip(".")
 
 
 def _read(path: Path) -> bytes:

@@ -30,12 +30,36 @@ _GOES_ON = re.compile(
     r"[.,]\d|\s*(?:[-+/x\u00d7\u00f7:^]|\*{1,2}|\\times|\\cdot|\\div)\s*[$({]*\d", re.IGNORECASE
 )
 
+# A second number after the answer; the 2 of m2 and m^2 is none.
+_ANOTHER = re.compile(r"(?<![\w^])(?<!\^\{)\d")
+# Several equations: "x = 3, y = 4".
+_LISTED = re.compile(r"[,;]\s|\b(?:or|and)\b", re.IGNORECASE)
+# Of 3/4/2020 the last number is 2020.
+_FRACTION_AT_END = re.compile(
+    r"(?P<minus>(?<![\w)])-)?(?:(?P<whole>(?<![\d.,/])\d+)\s+)?"
+    r"(?<![\d.,/])(?P<above>\d+)\s*/\s*(?P<below>\d+)$"
+)
+
 
 def verify(completion: str, ground_truth: str, reading: Reading = "strict") -> bool:
-    """Say whether the completion's answer equals the ground truth as a number; 1,234 and 1234.0 are equal."""
-    answer, truth = answer_in(completion, reading), _number_of(_plain(ground_truth))
-    truth = answer_in(ground_truth, "lenient") if truth is None else truth
+    """Say whether the completion's answer equals the ground truth as a number; 1,234 and 1234.0 are equal.
+
+    False where the ground truth is no number: a number in it, as in "42 km", is not all that it says.
+    """
+    answer, truth = answer_in(completion, reading), number_of_truth(ground_truth)
     return answer is not None and truth is not None and abs(answer - truth) < 1e-6
+
+
+def number_of_truth(text: str) -> float | None:
+    """Return the number that the whole text is, $, %, and a fraction allowed, or that it marks; else None."""
+    text = _plain(text)
+    if _MARK.search(text):
+        return answer_in(text, "strict")
+    found = _first_number(_without_ornament(text))
+    if found is None:
+        return None
+    value, before, rest = found
+    return value if before == "" and rest.strip() in ("", "%", ".") else None
 
 
 def answer_in(text: str, reading: Reading) -> float | None:
@@ -47,8 +71,9 @@ def answer_in(text: str, reading: Reading) -> float | None:
             return answer
     if reading == "strict":
         return None
+    text = _FRACTION.sub(r"\1/\2", text)
     numbers = list(_NUMBER.finditer(text))
-    return _value(numbers[-1]) if numbers else None
+    return _last_number(text, numbers[-1]) if numbers else None
 
 
 def _plain(text: str) -> str:
@@ -75,8 +100,24 @@ def _braced(text: str) -> str:
 
 
 def _number_of(content: str) -> float | None:
-    """The number of a marked answer: after its last "=", a fraction as such, None for an open expression."""
-    content = _ORNAMENT.sub("", _FRACTION.sub(r"\1/\2", content)).rpartition("=")[2].strip()
+    """The one number of a marked answer: after its last "=", a fraction as such.
+
+    None for an open expression, and for more numbers than one: "5 or 6" would be right twice.
+    """
+    before, _, content = _without_ornament(content).rpartition("=")
+    found = _first_number(content.strip())
+    if found is None or _LISTED.search(before):
+        return None
+    value, _, rest = found
+    return None if _GOES_ON.match(rest) or _ANOTHER.search(rest) else value
+
+
+def _without_ornament(text: str) -> str:
+    return _ORNAMENT.sub("", _FRACTION.sub(r"\1/\2", text)).strip()
+
+
+def _first_number(content: str) -> tuple[float | None, str, str] | None:
+    """The first number of a text (None: divided by 0), what stands before it, and what follows."""
     content = re.sub(r"^-\s+", "-", content)
     found = _NUMBER.search(content)
     if found is None:
@@ -84,10 +125,23 @@ def _number_of(content: str) -> float | None:
     value, end = _value(found), found.end()
     if mixed := _MIXED.match(content, end):
         part = _ratio(int(mixed[1]), int(mixed[2]))
-        value, end = (value + (-part if value < 0 else part), mixed.end()) if part is not None else (None, 0)
+        value = None if part is None else value + (-part if value < 0 else part)
+        end = mixed.end()
     elif fraction := _DENOMINATOR.match(content, end):
         value, end = _ratio(value, int(fraction[1])), fraction.end()
-    return None if _GOES_ON.match(content, end) else value
+    return value, content[: found.start()], content[end:]
+
+
+def _last_number(text: str, last: re.Match[str]) -> float | None:
+    """The last number of a text, or the fraction whose denominator it is."""
+    found = _FRACTION_AT_END.search(text[: last.end()])
+    if found is None:
+        return _value(last)
+    value = _ratio(int(found["above"]), int(found["below"]))
+    if value is None:
+        return None
+    value += int(found["whole"] or 0)
+    return -value if found["minus"] else value
 
 
 def _ratio(above: float, below: int) -> float | None:

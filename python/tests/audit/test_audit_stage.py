@@ -236,6 +236,26 @@ def test_an_endpoint_is_audited_on_a_users_rows_without_a_judge(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("completion", "truth", "right"),
+    [
+        ("It was Berlin, 1900", "Paris, 1900", False),
+        ("x = 3, y = 4", "x = 5, y = 4", False),
+        ("B2", "A2", False),
+        ("42 km", "42 miles", False),
+        ("1/2", "2", False),
+        ("so 3 + 4 = 7", "7", True),
+        ("$1,000", "1000", True),
+        (" paris. ", "Paris", True),
+        ("It is not Paris", "Paris", None),
+    ],
+)
+def test_a_truth_that_is_no_number_is_compared_whole(completion, truth, right):
+    from gavel_train.audit.external import equal_answers
+
+    assert equal_answers(completion, truth) is right
+
+
+@pytest.mark.parametrize(
     ("line", "said"),
     [
         ('{"id": "a", "prompt": "p"}', "rows.jsonl:1: completion"),

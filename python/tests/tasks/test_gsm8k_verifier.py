@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gavel_train.tasks.gsm8k_verifier import answer_in, verify
+from gavel_train.tasks.gsm8k_verifier import answer_in, number_of_truth, verify
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "gsm8k"
 
@@ -37,7 +37,12 @@ def test_ways_to_write_a_marked_number_are_equal(answer):
         ("1/0", None),
         (".5", 0.5),
         ("60 km/h", 60),
-        ("5 (of 10)", 5),
+        ("5 (of 10)", None),
+        ("5 or 6 or 7", None),
+        ("between 5 and 9", None),
+        ("12, 13, 14", None),
+        ("x = 3, y = 4", None),
+        ("5 m^2", 5),
         ("10 - 5", None),
         ("2*3", None),
         ("2**3", None),
@@ -68,6 +73,9 @@ def test_a_marked_answer_is_one_number_and_an_open_expression_is_none(answer, nu
         ("so 3 + 4 = 7 and then 7 * 2", None, 2),
         ("6 is near.\n####", None, 6),
         ("6, so \\boxed{12", None, 12),
+        ("it is 1/2", None, 0.5),
+        ("it is 1 1/2", None, 1.5),
+        ("on 3/4/2020", None, 2020),
         ("no number", None, None),
         ("#### " + "9" * 5000, float("inf"), float("inf")),
     ],
@@ -88,6 +96,19 @@ def test_another_number_or_none_is_wrong_and_a_truth_may_be_a_fraction():
     assert not verify("I do not know", "1234")
     assert not verify("#### 5", "no number")
     assert verify("#### 0.5", "1/2")
+
+
+@pytest.mark.parametrize(
+    ("truth", "number"),
+    [
+        *(("18", 18), ("$1,234.50", 1234.5), ("-5", -5), ("50%", 50), ("18.", 18), ("1 1/2", 1.5)),
+        ("3 + 15 = 18\n#### 18", 18),
+        *((text, None) for text in ("Paris, 1900", "42 km", "A2", "x = 4", "x = 5, y = 4", "1/0", "")),
+    ],
+)
+def test_a_ground_truth_is_a_number_where_that_is_all_it_says(truth, number):
+    assert number_of_truth(truth) == number
+    assert verify("it is 1900, 42, 2 or 4", truth, "lenient") is False
 
 
 def published() -> list[tuple[str, str, bool]]:
