@@ -6,7 +6,6 @@ split, so that nothing a policy or a grader is trained on can be in an audit.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gavel_train.tasks.gsm8k_verifier import answer_in, verify
+from gavel_train.tasks.json_lines import kind_of, object_in
 
 INSTRUCTION = 'Solve the problem step by step. End with a line "#### " followed by the answer as a number.'
 HUB_NAME = "openai/gsm8k"
@@ -94,17 +94,11 @@ def _load(path: Path | None, split: str) -> list[tuple[int, str, str]]:
 
 
 def _question_and_answer(line: str, where: str) -> tuple[str, str]:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{where}: expected a JSON object, got {line.strip()[:60]!r} ({error.msg})"
-        ) from None
-    if not isinstance(record, dict):
-        raise ValueError(f"{where}: expected a JSON object, got {line.strip()[:60]!r}")
+    record = object_in(line, where)
     for field in ("question", "answer"):
-        if not isinstance(record.get(field), str) or not record[field].strip():
-            raise ValueError(f"{where}: field {field!r}: expected text, got {record.get(field)!r}")
+        found = record.get(field)
+        if not isinstance(found, str) or not found.strip():
+            raise ValueError(f"{where}: field {field!r}: expected text, got {kind_of(found)}")
     if answer_in(record["answer"], "strict") is None:
         raise ValueError(f"{where}: field 'answer': expected it to end in '#### <number>'")
     return record["question"], record["answer"]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gavel_train.tasks import gsm8k_verifier
+from gavel_train.tasks.json_lines import kind_of, object_in
 
 __all__ = ["make_splits", "verifier_of", "verify"]
 
@@ -111,21 +111,18 @@ def _read(path: Path, settings: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _row(line: str, path: Path, number: int, settings: dict[str, str]) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}:{number}: expected a JSON object, got {line.strip()[:60]!r} ({error.msg})"
-        ) from None
-    if not isinstance(record, dict):
-        raise ValueError(f"{path}:{number}: expected a JSON object, got {line.strip()[:60]!r}")
+    record = object_in(line, f"{path}:{number}")
     prompt_field, truth_field = settings["prompt_field"], settings["ground_truth_field"]
     prompt = record.pop(prompt_field, None)
     if not isinstance(prompt, str) or not prompt.strip():
-        raise ValueError(f"{path}:{number}: field {prompt_field!r}: expected text, got {prompt!r}")
+        raise ValueError(f"{path}:{number}: field {prompt_field!r}: expected text, got {kind_of(prompt)}")
     truth = record.pop(truth_field, None)
+    where = f"{path}:{number}: field {truth_field!r}"
     if isinstance(truth, bool) or not isinstance(truth, str | int | float | None):
-        raise ValueError(f"{path}:{number}: field {truth_field!r}: expected text or a number, got {truth!r}")
+        raise ValueError(f"{where}: expected text or a number, got {kind_of(truth)}")
+    numeric = settings["verifier"] in ("number", "marked_number")
+    if numeric and truth is not None and gsm8k_verifier.number_of_truth(str(truth)) is None:
+        raise ValueError(f"{where}: expected a number for verifier {settings['verifier']!r}, got other text")
     return {
         "id": f"{path.stem}-{number:06d}",
         "prompt": prompt,

@@ -55,7 +55,7 @@ def test_a_malformed_task_file_ends_in_a_bad_request_that_names_its_line(tmp_pat
     assert done.returncode == 2
     outcome = json.loads((folder / "data/outcome.json").read_text())
     assert outcome["status"] == "bad_request" and outcome["field"] == "task.path"
-    assert "mine.jsonl:2: expected a JSON object, got 'nonsense'" in outcome["message"]
+    assert "mine.jsonl:2: expected a JSON object, got 8 characters that are no JSON" in outcome["message"]
     assert not list((folder / "data").glob("*.jsonl"))
 
 

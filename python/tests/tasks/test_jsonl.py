@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from gavel_train.tasks import jsonl
+from gavel_train.tasks import gsm8k, jsonl
 
 SIZES = {"train": 3, "eval": 2, "audit": 1}
 
@@ -40,7 +40,7 @@ def test_a_folder_gives_each_split_its_own_file(tmp_path):
         ([], "expected at least one line with a 'prompt', found none"),
         (["{"], r"mine\.jsonl:1: expected a JSON object"),
         (["[1]"], r"mine\.jsonl:1: expected a JSON object"),
-        ([{"prompt": "a"}, {"question": "b"}], r"mine\.jsonl:2: field 'prompt': expected text, got None"),
+        ([{"prompt": "a"}, {"question": "b"}], r"mine\.jsonl:2: field 'prompt': expected text, got none"),
         ([{"prompt": "a", "ground_truth": [1]}], r"mine\.jsonl:1: field 'ground_truth'"),
         (
             [{"prompt": "a", "ground_truth": "1"}, {"prompt": "a", "ground_truth": "2"}],
@@ -53,6 +53,31 @@ def test_bad_files_are_named_by_path_line_and_field(tmp_path, rows, message):
     path = write(tmp_path / "mine.jsonl", rows)
     with pytest.raises(ValueError, match=message):
         jsonl.make_splits({}, SIZES, 0, tmp_path, path)
+
+
+SECRET = "root:*:19000"
+
+
+@pytest.mark.parametrize("task", [jsonl, gsm8k])
+@pytest.mark.parametrize(
+    "line", [SECRET, json.dumps([SECRET]), json.dumps({"prompt": [SECRET], "question": [SECRET]})]
+)
+def test_no_error_quotes_a_file_that_a_spec_names(tmp_path, task, line):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for split in ("train", "test", "eval", "audit"):
+        write(folder / f"{split}.jsonl", [line])
+    with pytest.raises(ValueError, match=r"jsonl:1: ") as error:
+        task.make_splits({}, SIZES, 0, tmp_path, folder)
+    assert "19000" not in str(error.value)
+
+
+@pytest.mark.parametrize("verifier", ["number", "marked_number"])
+def test_a_ground_truth_that_is_no_number_is_refused_where_numbers_are_compared(tmp_path, verifier):
+    path = write(tmp_path / "mine.jsonl", [*numbered(6), {"prompt": "how far", "ground_truth": "42 km"}])
+    with pytest.raises(ValueError, match=r"mine\.jsonl:7: field 'ground_truth': expected a number"):
+        jsonl.make_splits({"verifier": verifier}, SIZES, 0, tmp_path, path)
+    assert jsonl.make_splits({"verifier": "exact"}, SIZES, 0, tmp_path, path)
 
 
 def test_a_missing_file_and_a_missing_path_are_told_apart(tmp_path):
