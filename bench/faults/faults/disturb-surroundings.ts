@@ -109,7 +109,8 @@ async function cutOff(context: FaultContext) {
 export const outsideFaults: readonly FaultKind[] = [
   { kind: 'judge away', scenarios: ['outside', 'whole'], stages: ['grpo'], strike: judgeOutage },
   { kind: 'judge moves', scenarios: ['outside', 'whole'], stages: ['grpo'], strike: judgeMoves },
-  { kind: 'Temporal server killed', scenarios: ALL, stages: TRAINED, strike: serverRestart },
+  // The training goes on meanwhile.
+  { kind: 'Temporal server killed', scenarios: ALL, stages: TRAINED, steps: 30, strike: serverRestart },
   {
     kind: 'worker cut off from the server',
     scenarios: ['outside', 'managed'],

@@ -120,22 +120,23 @@ async function noticeToWorker(context: FaultContext) {
 }
 
 /**
- * A zombie: the worker is stopped until its work has been taken over, then goes on. Its trainer was never stopped, or, half of the
- * time, was stopped in the middle of a save and finishes that save later.
+ * A zombie: the worker is stopped until its work has been taken over, then goes on. In GRPO its trainer is never stopped, or, half of
+ * the time, is stopped in the middle of a save and finishes that save later. SFT and audit would end before anybody takes over: there
+ * the trainer is always stopped.
  */
 async function zombie(context: FaultContext) {
-  const { node } = context;
-  const { stage } = context;
+  const { node, stage } = context;
   // The audit commits nothing, and its next attempt waits for a model server of its own.
   const trained = stage !== 'audit';
   const in_save = trained && context.random.next() < 0.5;
+  const frozen = in_save || stage !== 'grpo';
   const pid = in_save ? (await untilSaving(context)).pid : await context.untilTrainer();
   const worker = context.cluster.pid(node);
   const fault = context.strikes(
-    `SIGSTOP to the worker of node ${node}${in_save ? ' and to its trainer, in a save' : ''}`,
+    `SIGSTOP to the worker of node ${node}${frozen ? ' and to its trainer' : ''}${in_save ? ', in a save' : ''}`,
   );
   process.kill(worker, 'SIGSTOP');
-  if (in_save) process.kill(pid, 'SIGSTOP');
+  if (frozen) process.kill(pid, 'SIGSTOP');
   const from = context.log.events.length;
   const limit_s = trained ? 60 : 240;
   // Its trainer may have been about to publish the stage's result: then there is nothing left to take over.
@@ -145,7 +146,7 @@ async function zombie(context: FaultContext) {
   const goesOn = trained ? 'commit' : 'trainer';
   if (taken) await context.log.next(goesOn, ({ epoch }) => epoch === taken.epoch, { from, timeout_ms: 60_000 });
   process.kill(worker, 'SIGCONT');
-  if (in_save && isAlive(pid)) process.kill(pid, 'SIGCONT');
+  if (frozen && isAlive(pid)) process.kill(pid, 'SIGCONT');
   if (!taken) {
     if (ended()) return {};
     context.violated('a silent worker is taken over', `nobody had done so ${limit_s} s after node ${node} was stopped`);
@@ -207,7 +208,8 @@ export const killFaults: readonly FaultKind[] = [
     strike: (context) => killWorker(context, context.random.between(14, 20)),
   },
   { kind: 'worker told to end (SIGTERM)', scenarios: ALL, stages: EVERY, strike: noticeToWorker },
-  { kind: 'worker stopped, then woken', scenarios: ALL, stages: EVERY, strike: zombie },
+  // Its trainer goes on for a heartbeat timeout.
+  { kind: 'worker stopped, then woken', scenarios: ALL, stages: EVERY, steps: 30, strike: zombie },
   { kind: 'vLLM killed', scenarios: ['managed'], stages: grpoOnly, strike: (context) => killVllm(context, 'server') },
   {
     kind: 'vLLM engine killed',
