@@ -19,6 +19,8 @@ export interface ReserveNodeInput {
   reservation: string;
   /** Nodes that will be taken away soon. */
   avoid: string[];
+  /** Nodes where the stage's work failed: none of them is taken, even where there is no other. */
+  failed_on: string[];
 }
 
 /** Where a stage may work, and on which GPUs. */
@@ -47,10 +49,14 @@ export const reserveNode = (dependencies: Dependencies) =>
 
 async function reserve(dependencies: Dependencies, input: ReserveNodeInput): Promise<Place> {
   const { config, root_id, client } = dependencies;
-  const { stage, gpus: count, avoid } = input;
+  const { stage, gpus: count, avoid, failed_on } = input;
   const { node, root } = config;
   const { info, cancellationSignal } = Context.current();
   const asked_around = info.attempt > ATTEMPTS_TO_FIND_A_NODE;
+  if (failed_on.includes(node)) {
+    const asked = `${stage} failed on node ${node}: another one is asked`;
+    throw failure('NoOtherNode', `${asked}${asked_around ? ', and none came' : ''}`, {}, { retry: !asked_around });
+  }
   // Where there is no other node, one that may be taken away is better than none.
   if (avoid.includes(node) && !asked_around) {
     throw failure(

@@ -13,7 +13,7 @@ export interface ServeModelInput {
   role: GradingRole;
   /** UUIDs of leased GPUs; empty serves on the CPU. */
   gpus: string[];
-  /** It ran somewhere for this stage before: where it does not start now, it is worth another try. */
+  /** The stage's work began on this node before: where the model does not start now, it is worth another try. */
   served_before: boolean;
 }
 

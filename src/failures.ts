@@ -31,6 +31,7 @@ export type FailureType =
   | 'JudgeMisconfigured'
   | 'DiskFull'
   | 'NoProgress'
+  | 'NoOtherNode'
   | 'NotEnoughGpus'
   | 'GpusUnknown'
   | 'GpusTaken';
@@ -62,6 +63,8 @@ const retryable: Record<FailureType, boolean> = {
   // Somebody or something may free space; the last good checkpoint is untouched.
   DiskFull: true,
   NoProgress: false,
+  // As NotEnoughGpus: reserve-node itself gives up once it has asked around.
+  NoOtherNode: true,
   // Another node may have more; reserve-node itself gives up once it has asked around.
   NotEnoughGpus: true,
   // A driver that hangs or is being replaced answers later, and another node may answer now.

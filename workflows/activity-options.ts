@@ -66,6 +66,7 @@ const longRunning = ({ task_queue, limits, summary }: OnNode, policy: RetryPolic
 /** One attempt at training: the workflow counts attempts itself (attempts.ts), by what ended them. */
 export const training = (on: OnNode) => longRunning(on, { maximumAttempts: 1 });
 
-// No worker may poll the queue of a silent one any more: the stage reserves again instead of waiting there.
+// No worker may poll the queue of a silent one any more: the stage reserves again instead of waiting there. A program that
+// cannot be started on this node may well start on another.
 export const serving = (on: OnNode) =>
-  longRunning(on, { ...retry, nonRetryableErrorTypes: ['TemporalTimeout:Heartbeat'] });
+  longRunning(on, { ...retry, nonRetryableErrorTypes: ['TemporalTimeout:Heartbeat', 'ChildStartError'] });

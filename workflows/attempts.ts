@@ -11,6 +11,7 @@ import {
   mayRetry,
   messageOf,
 } from '../src/failures.ts';
+import { mayBeOfNode } from './node-errors.ts';
 
 // Short, and always the same: the hundredth preemption of a month should cost no more than the first.
 const PAUSE_MS = 500;
@@ -26,6 +27,9 @@ export class Attempts {
   private readonly limits: LimitsSpec;
   private errors = 0;
   private full_disks = 0;
+  /** Attempts in a row that ended by what may be the node's own error. */
+  private of_node = 0;
+  private moved = false;
 
   constructor(run: string, stage: string, limits: LimitsSpec) {
     this.run = run;
@@ -33,7 +37,10 @@ export class Attempts {
     this.limits = limits;
   }
 
-  /** Tries until an attempt succeeds. Throws NoProgress, and what may not be tried again. */
+  /**
+   * Tries until an attempt succeeds. Throws NoProgress, what may not be tried again, and, once for the stage, the second error in a
+   * row that may be the node's own: the caller finds another node and calls again.
+   */
   async untilDone<T>(attempt: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
@@ -41,6 +48,11 @@ export class Attempts {
       } catch (error) {
         if (!mayRetry(error)) throw error;
         this.count(error);
+        this.of_node = mayBeOfNode(error) ? this.of_node + 1 : 0;
+        if (this.of_node >= 2 && !this.moved) {
+          this.moved = true;
+          throw error;
+        }
         await sleep(this.pause_ms(error));
       }
     }

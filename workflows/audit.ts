@@ -34,7 +34,7 @@ export async function audit(input: StageInput): Promise<StageSummary> {
           role,
           model: models[role],
           gpus: node.gpus.slice(index * perModel, (index + 1) * perModel),
-          served_before: node.number > 1,
+          served_before: node.worked_before,
           task_queue,
           limits,
         }),

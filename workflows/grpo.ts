@@ -30,7 +30,7 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
         role: 'judge',
         model: plan.models.judge,
         gpus: node.gpus.slice(0, placement.judge_gpus),
-        served_before: node.number > 1,
+        served_before: node.worked_before,
         task_queue,
         limits,
       };

@@ -5,6 +5,7 @@ import type { LimitsSpec } from '../src/contracts/spec/limits.ts';
 import { failureType, timeoutOf } from '../src/failures.ts';
 import { brief, reserve } from './activity-options.ts';
 import type { StageControl } from './control.ts';
+import { NodeErrors } from './node-errors.ts';
 
 export interface NodeRequest {
   stage: string;
@@ -13,18 +14,19 @@ export interface NodeRequest {
   limits: LimitsSpec;
 }
 
-/** A reserved node, and the reservation's id and number, from 1. */
+/** A reserved node and the reservation's id. */
 export interface Reservation extends Place {
   reservation: string;
-  number: number;
+  /** The stage's work began on this node before. */
+  worked_before: boolean;
 }
 
-// A process that no signal ends hangs on a driver or a disk; a person, or a reboot, takes that long at least.
-const STUCK_S = 600;
+// A driver or a disk hangs, or an installation is broken; a person, or a reboot, takes that long at least.
+const AVOID_S = 600;
 
 /**
  * Reserves a node, does the work there and gives the node back. Starts over, maybe elsewhere, when the node or its worker is
- * gone, when it is about to be taken away, and after a pause.
+ * gone, when it is about to be taken away, after a pause, and elsewhere where the work failed by what may be the node's own error.
  */
 export async function onNode<T>(
   control: StageControl,
@@ -40,6 +42,8 @@ export async function onNode<T>(
         .releaseNode({ reservation })
         .catch(() => undefined);
     });
+  const errors = new NodeErrors();
+  const worked_on = new Set<string>();
   for (let number = 1; ; number += 1) {
     const reservation = reservationId(workflowInfo().runId, number);
     await control.untilNotPaused();
@@ -48,14 +52,18 @@ export async function onNode<T>(
     let node: Place | null = null;
     try {
       node = await control.whileReserving(() =>
-        reserve(limits, summary).reserveNode({ stage, gpus, reservation, avoid }),
+        reserve(limits, summary).reserveNode({ stage, gpus, reservation, avoid, failed_on: errors.failed_on }),
       );
       if (node === null || control.isPaused) continue;
       await control.onNode({ node: node.node, reservation, avoided: avoid });
-      return await work({ ...node, reservation, number });
+      const worked_before = worked_on.has(node.node);
+      worked_on.add(node.node);
+      return await work({ ...node, reservation, worked_before });
     } catch (error) {
-      if (!startsOver(error)) throw error;
-      if (node !== null && failureType(error) === 'NodeStuck') control.avoid(node.node, STUCK_S);
+      const moves = node !== null && errors.moves(node.node, error);
+      if (!moves && !startsOver(error)) throw errors.endOf(error);
+      const away = moves || failureType(error) === 'NodeStuck';
+      if (node !== null && away) control.avoid(node.node, AVOID_S);
     } finally {
       await release(reservation);
     }

@@ -67,7 +67,13 @@ function on(node: string, gpus: string[] | null, options: Options = {}) {
   const workflowExecution = { workflowId: owner, runId: `run of ${owner}` };
   const info = { attempt, workflowExecution };
   const environment = new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });
-  const input = { stage: 'grpo', gpus: 1, reservation: `run of ${owner}.1`, avoid: [] as string[] };
+  const input = {
+    stage: 'grpo',
+    gpus: 1,
+    reservation: `run of ${owner}.1`,
+    avoid: [] as string[],
+    failed_on: [] as string[],
+  };
   return {
     reserve: (change: Partial<typeof input> = {}) =>
       environment.run(reserveNode(dependencies), { ...input, ...change }) as Promise<unknown>,
@@ -98,6 +104,14 @@ describe('reserveNode', () => {
     const refused = on('a', ['g0']).reserve({ avoid: ['a'] });
     await expect(refused).rejects.toMatchObject({ type: 'NodeLeaving', nonRetryable: false });
     expect(await on('a', ['g0'], { attempt: 13 }).reserve({ avoid: ['a'] })).toMatchObject({ node: 'a' });
+  });
+
+  it('never hands out a node where the work failed, and says so once all had their turn', async () => {
+    const refused = on('a', ['g0']).reserve({ avoid: ['a'], failed_on: ['a'] });
+    await expect(refused).rejects.toMatchObject({ type: 'NoOtherNode', nonRetryable: false });
+    const last = on('a', ['g0'], { attempt: 13 }).reserve({ avoid: ['a'], failed_on: ['a'] });
+    await expect(last).rejects.toMatchObject({ type: 'NoOtherNode', nonRetryable: true });
+    expect(await on('b', ['h0']).reserve({ failed_on: ['a'] })).toMatchObject({ node: 'b' });
   });
 
   it('lets another node try where it has too few GPUs, and gives up once all had their turn', async () => {
