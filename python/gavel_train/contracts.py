@@ -1104,7 +1104,9 @@ class BaseSpec(BaseModel):
     ] = {}
     extra_body: Annotated[
         dict[str, Any],
-        Field(description="Further fields of each request to the model, say {repetition_penalty: 1.05}."),
+        Field(
+            description="Further fields of each request to the model, say {service_tier: flex}; none that gavel sets itself."
+        ),
     ] = {}
     concurrency: Annotated[int, Field(description="Grading calls in flight at once.", ge=1, le=4096)] = 64
     timeout_s: Annotated[float, Field(description="One call to the model, seconds.", gt=0.0)] = 120
@@ -1129,7 +1131,9 @@ class GraderSpec(BaseModel):
     ] = {}
     extra_body: Annotated[
         dict[str, Any],
-        Field(description="Further fields of each request to the model, say {repetition_penalty: 1.05}."),
+        Field(
+            description="Further fields of each request to the model, say {service_tier: flex}; none that gavel sets itself."
+        ),
     ] = {}
     concurrency: Annotated[int, Field(description="Grading calls in flight at once.", ge=1, le=4096)] = 64
     timeout_s: Annotated[float, Field(description="One call to the model, seconds.", gt=0.0)] = 120
@@ -1277,7 +1281,9 @@ class JudgeSpec(BaseModel):
     ] = {}
     extra_body: Annotated[
         dict[str, Any],
-        Field(description="Further fields of each request to the model, say {repetition_penalty: 1.05}."),
+        Field(
+            description="Further fields of each request to the model, say {service_tier: flex}; none that gavel sets itself."
+        ),
     ] = {}
     concurrency: Annotated[int, Field(description="Grading calls in flight at once.", ge=1, le=4096)] = 64
     timeout_s: Annotated[float, Field(description="One call to the model, seconds.", gt=0.0)] = 120
@@ -1316,7 +1322,9 @@ class PolicySpec(BaseModel):
     sampling: Annotated[SamplingSpec, Field(validate_default=True)] = {}
     extra_body: Annotated[
         dict[str, Any],
-        Field(description="Further fields of each request to the model, say {repetition_penalty: 1.05}."),
+        Field(
+            description="Further fields of each request to the model, say {service_tier: flex}; none that gavel sets itself."
+        ),
     ] = {}
 
 

@@ -28,7 +28,7 @@ export async function ask(
 ): Promise<Answer> {
   const asking = (messages: Message[]) => async (live: Live, signal: AbortSignal) => {
     const allowed = settings.choices && (await choiceTokens(live.endpoint, settings.choices, signal));
-    const body = { model: live.endpoint.model, ...requestOf(settings, messages) };
+    const body = { ...requestOf(settings, messages), model: live.endpoint.model };
     return send(live, { ...body, ...(allowed && { allowed_token_ids: allowed }) } as unknown as Body, signal);
   };
   const { value, latency_ms } = await upstream.call(settings.max_tokens, asking(messages), asking(probe));

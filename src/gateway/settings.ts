@@ -39,9 +39,10 @@ export function settingsOf(role: GatewayRole, { answer_prefix, choices, max_toke
   const sent = named.filter(([name, value]) => vllm || VLLM_ONLY[name as keyof typeof VLLM_ONLY] !== value);
   const template = vllm || Object.keys(role.chat_template_kwargs).length > 0;
   const body: Record<string, unknown> = {
+    // First, so that it can add to what is asked and not change it.
+    ...role.extra_body,
     ...Object.fromEntries(sent),
     ...(template && { chat_template_kwargs: role.chat_template_kwargs }),
-    ...role.extra_body,
   };
   return {
     body,
@@ -54,9 +55,9 @@ export function settingsOf(role: GatewayRole, { answer_prefix, choices, max_toke
 
 /** The part of a request that its settings and messages make; the tokens of `choices` are the server's to name. */
 export function requestOf({ body, answer_prefix }: Settings, messages: Message[]): Record<string, unknown> {
-  if (answer_prefix === null) return { messages, ...body };
+  if (answer_prefix === null) return { ...body, messages };
   const begun = [...messages, { role: 'assistant', content: answer_prefix }];
-  return { messages: begun, ...body, continue_final_message: true, add_generation_prompt: false };
+  return { ...body, messages: begun, continue_final_message: true, add_generation_prompt: false };
 }
 
 /** What a call's key holds of them. */

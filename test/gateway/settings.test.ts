@@ -29,7 +29,7 @@ test.each([
   { sampling: { frequency_penalty: 0.5 } },
   { sampling: { max_tokens: 99 } },
   { chat_template_kwargs: { enable_thinking: false } },
-  { extra_body: { seed: 3 } },
+  { extra_body: { service_tier: 'flex' } },
 ])('has another key under %j', async (change) => {
   const { gateway, config } = await served('Score: 7');
   const first = await gateway.grade();
@@ -38,6 +38,28 @@ test.each([
   const other = await (await gatewayWith({ ...config, roles: { judge } })).grade();
   expect(other.replayed).toBe(false);
   expect(other.trace_keys).not.toEqual(first.trace_keys);
+});
+
+test('adds the fields of extra_body, and lets none of them change what is asked', async () => {
+  const extra_body = {
+    service_tier: 'flex',
+    messages: [],
+    model: 'other',
+    temperature: 2,
+    max_tokens: 1,
+    top_logprobs: 1,
+  };
+  const { gateway, judge } = await served('Score: 7', { extra_body });
+  await gateway.grade();
+  const sent = judge.chats[0]?.body;
+  expect(sent).toMatchObject({
+    service_tier: 'flex',
+    model: 'tiny',
+    temperature: 0,
+    max_tokens: 512,
+    top_logprobs: 20,
+  });
+  expect(sent.messages).toHaveLength(1);
 });
 
 test('constrains the one token of single_token mode to the digits where gavel serves the model', async () => {

@@ -22,4 +22,4 @@ export const extraBody = () =>
   z
     .record(z.string(), z.unknown())
     .default({})
-    .describe('Further fields of each request to the model, say {repetition_penalty: 1.05}.');
+    .describe('Further fields of each request to the model, say {service_tier: flex}; none that gavel sets itself.');

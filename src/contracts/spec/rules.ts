@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { reservedIn } from './reserved.ts';
 import { SamplingSpec } from './sampling.ts';
 import { ServeSpec } from './serve.ts';
 import type { Spec } from './spec.ts';
@@ -25,7 +26,18 @@ const gpusOf = (serve: ServeSpec) => serve.tensor_parallel_size * serve.data_par
 
 const isDefault = (value: unknown, schema: z.ZodType) => JSON.stringify(value) === JSON.stringify(schema.parse({}));
 
+const extraBodies: Rule[] = (['judge', 'base', 'grader'] as const).map((role) =>
+  rule(`${role}.extra_body`, (spec) => {
+    const reserved = reservedIn(spec[role].extra_body);
+    return (
+      reserved.length > 0 &&
+      `expected fields that gavel does not set itself; found ${reserved.join(', ')}. Sampling belongs in ${role}.sampling, template arguments in ${role}.chat_template_kwargs`
+    );
+  }),
+);
+
 const rules: Rule[] = [
+  ...extraBodies,
   rule(
     'policy.serve',
     ({ policy }) =>

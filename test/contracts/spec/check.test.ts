@@ -46,6 +46,10 @@ describe('checkSpec', () => {
     expect(problemsOf({ run })[0]?.field).toBe('run');
   });
 
+  it('takes further fields of a request that gavel does not set itself', () => {
+    expect(problemsOf({ judge: { ...good.judge, extra_body: { service_tier: 'flex' } } })).toEqual([]);
+  });
+
   it.each([
     ['judge.base_url', { judge: { ...good.judge, engine: 'openai' } }],
     ['task.path', { task: { name: 'jsonl' } }],
@@ -57,6 +61,10 @@ describe('checkSpec', () => {
     ['policy.serve', { policy: { ...good.policy, serve: { dtype: 'float32' } } }],
     ['policy.sampling', { policy: { ...good.policy, sampling: { temperature: 0.5 } } }],
     ['policy.extra_body', { policy: { ...good.policy, extra_body: { top_k: 1 } } }],
+    ['judge.extra_body', { judge: { ...good.judge, extra_body: { messages: [] } } }],
+    ['base.extra_body', { base: { ...good.base, extra_body: { structured_outputs: {} } } }],
+    ['grader.extra_body', { grader: { extra_body: { temperature: 1 } } }],
+    ['judge.extra_body', { judge: { ...good.judge, extra_body: { guided_choice: ['9'] } } }],
     ['judge.panel.votes', { judge: { ...good.judge, panel: { votes: 3 } } }],
     [
       'judge.panel.votes',
