@@ -13,13 +13,18 @@ import type { RunPaths } from './paths.ts';
  * The stage's result for those who show it: null where it is not done, or where result.json is not what the newest epoch
  * published or an artifact is not there. What artifacts hold is not read, since a grader has gigabytes: readVerifiedResult does that.
  */
-export async function readResult(paths: RunPaths, stage: string): Promise<StageResult | null> {
-  const { result } = await checkResult(paths, stage);
-  if (!result) return null;
+export const readResult = async (paths: RunPaths, stage: string): Promise<StageResult | null> =>
+  (await readResultOrReason(paths, stage)).result;
+
+/** As readResult, and why there is none; both are null where nobody published one. */
+export async function readResultOrReason(paths: RunPaths, stage: string): Promise<Omit<Checked, 'bytes'>> {
+  const { result, reason } = await checkResult(paths, stage);
+  if (!result) return { result, reason };
   for (const path of Object.values(result.artifacts)) {
-    if (!(await stat(join(paths.dir, path)).catch(orNull))) return null;
+    const found = await stat(join(paths.dir, path)).catch(orNull);
+    if (!found) return { result: null, reason: `its artifact ${path} is not there` };
   }
-  return result;
+  return { result, reason };
 }
 
 /**

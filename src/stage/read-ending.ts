@@ -4,9 +4,10 @@ import type { Outcome, StageResult } from '../contracts/stage.ts';
 import { failure, invalidSpec, saysDiskFull } from '../failures.ts';
 import { killedRank, lastError } from '../process/last-error.ts';
 import { withoutQuotes } from '../process/without-quotes.ts';
+import { assertNewest } from '../run-directory/epoch-records.ts';
 import { writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
-import { readOutcome, readResult } from '../run-directory/result.ts';
+import { readOutcome, readResultOrReason } from '../run-directory/result.ts';
 
 export interface Ending {
   paths: RunPaths;
@@ -34,10 +35,7 @@ const FROM_OUTSIDE_CODES: ReadonlySet<number> = new Set(
 export async function readEnding(ending: Ending): Promise<StageResult> {
   const { paths, stage, epoch, logPath, code, signal, asked, hung, oom_kills } = ending;
   const outcome = await readOutcome(paths, stage, epoch).catch(() => null);
-  if (outcome?.status === 'done') {
-    const result = await readResult(paths, stage);
-    if (result) return result;
-  }
+  if (outcome?.status === 'done') return await resultOf(ending);
   if (asked !== null && outcome?.status !== 'bad_request' && outcome?.status !== 'judge_away') {
     await record(ending, 'preempted', asked);
     throw failure('StopRequested', `${stage}: ${asked}`);
@@ -74,6 +72,21 @@ export async function readEnding(ending: Ending): Promise<StageResult> {
   throw failure(isFull ? 'DiskFull' : 'TrainerDied', `${stage}: ${message}. Log: ${logPath}`, {
     log: logPath,
   });
+}
+
+/** The result of an attempt that says it is done. Another one may have taken over since, or the disk lost it. */
+async function resultOf(ending: Ending): Promise<StageResult> {
+  const { paths, stage, epoch, logPath } = ending;
+  await assertNewest(paths, stage, epoch);
+  const { result, reason } = await readResultOrReason(paths, stage);
+  if (result) return result;
+  await assertNewest(paths, stage, epoch);
+  const message = `the trainer said that it was done, but its result is damaged: ${reason ?? 'it is not there'}`;
+  // An attempt that is done ends the row of those that count as errors; what is damaged each time must count.
+  await record(ending, 'crashed', message);
+  const details = { stage, log: logPath };
+  // The next attempt sets the damaged result aside and publishes another, from the last checkpoint.
+  throw failure('ResultDamaged', `${stage}: ${message}. Log: ${logPath}`, details, { retry: true });
 }
 
 // What torch says of a GPU and of the machine, and what Python does.

@@ -30,7 +30,7 @@ async function ending({ code, signal, outcome, log = '', oom_kills = 0 }: Left) 
   const given = { paths, stage: 'grpo', epoch: 1, logPath, code: code ?? null, signal: signal ?? null };
   const error = await readEnding({ ...given, asked: null, hung: null, oom_kills }).catch((thrown: unknown) => thrown);
   return {
-    type: (error as { type: string }).type,
+    type: (error as { type?: string }).type ?? (error as Error).name,
     message: (error as Error).message,
     outcome: await readOutcome(paths, 'grpo', 1),
   };
@@ -117,4 +117,24 @@ it.each([
   const { type, outcome } = await ending({ code: 1, outcome: { ...failed, message } });
   expect(type).toBe('OutOfMemory');
   expect(outcome?.message).toContain('lower grpo.micro_batch_size');
+});
+
+const done: Outcome = { status: 'done', message: 'done', field: null, cause: null };
+
+it('says superseded where another attempt took over from one that was done, and leaves what that one said', async () => {
+  mkdirSync(runPaths(root, 'r').stage('grpo').epoch(2).dir);
+  expect(await ending({ code: 0, outcome: done })).toMatchObject({ type: 'EpochSuperseded', outcome: done });
+});
+
+it('says that the result is damaged where a trainer was done and its result cannot be read', async () => {
+  const { result, epoch } = runPaths(root, 'r').stage('grpo');
+  writeFileSync(result, '{"stage": "gr');
+  const { type, message, outcome } = await ending({ code: 0, outcome: done });
+  expect(type).toBe('ResultDamaged');
+  expect(message).toContain(`its result is damaged: Expected ${result} to hold JSON`);
+  // It counts as an error, so that a disk that damages every result ends the stage.
+  expect(outcome).toMatchObject({ status: 'failed', cause: 'crashed' });
+  rmSync(epoch(1).outcome);
+  rmSync(result);
+  expect((await ending({ code: 0, outcome: done })).message).toContain('its result is damaged: it is not there');
 });
