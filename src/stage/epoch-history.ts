@@ -1,9 +1,11 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { z } from 'zod';
 import type { Interruption } from '../contracts/interruption.ts';
 import { MetricLine, type Outcome } from '../contracts/stage.ts';
 import { readEpoch, readHead } from '../run-directory/epoch-records.ts';
+import { readJsonLines } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readOutcome } from '../run-directory/result.ts';
 import { causeOf } from './failed-outcome.ts';
@@ -15,7 +17,10 @@ export interface PastEpoch {
   epoch: number;
   /** null: its worker was killed, or is a zombie. */
   outcome: Outcome | null;
-  committed: boolean;
+  /** It committed a checkpoint or, where a stage only grades, had verdicts given that a later attempt need not ask for again. */
+  progressed: boolean;
+  /** It came so far as to start its trainer. */
+  started: boolean;
 }
 
 /** All epochs of a stage before `taken`, oldest first. */
@@ -25,9 +30,24 @@ export async function readPastEpochs(paths: RunPaths, stage: string, taken: numb
     const outcome = await readOutcome(paths, stage, epoch).catch(() => null);
     // One that cannot be read must not keep the attempts after it from being counted.
     const committed = (await readHead(paths, stage, epoch).catch(() => null)) !== null;
-    past.push({ epoch, outcome, committed });
+    const progressed = committed || (await gradedRows(paths, stage, epoch).catch(() => false));
+    past.push({ epoch, outcome, progressed, started: existsSync(paths.stage(stage).epoch(epoch).request) });
   }
   return past;
+}
+
+const Occasion = z.object({ occasion: z.string() });
+
+/**
+ * Whether the epoch added verdicts on audit rows to the ledger: the audit, and GRPO once it is trained, make no checkpoints. The first trace
+ * says it, since an epoch without a commit either trains or grades rows. Verdicts in training are no progress: a step that is sampled
+ * again on a GPU differs, and has new ones each time.
+ */
+async function gradedRows(paths: RunPaths, stage: string, epoch: number): Promise<boolean> {
+  for await (const { occasion } of readJsonLines(paths.segment(stage, epoch, 1), Occasion)) {
+    return /^(audit|retest):/.test(occasion);
+  }
+  return false;
 }
 
 /** Those whose end is not in the list yet, oldest first: the last one, and others that no attempt since could write down. */

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
-import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import { claimEpoch } from '../../src/run-directory/claim-epoch.ts';
@@ -78,4 +79,17 @@ it('takes no epoch where another attempt took one since it looked for the result
   });
   await expect(beginAttempt({ ...run, config }, paths)).rejects.toBeInstanceOf(EpochSuperseded);
   expect(await readdir(paths.stage('grpo').epochs)).toEqual(['000001']);
+});
+
+it('refuses after ten attempts in a row that were killed with their worker, and asks about memory', async () => {
+  const paths = await aRun();
+  for (let n = 1; n <= 10; n += 1) {
+    const { taken } = (await beginAttempt(grpo(paths.root), paths)) as { taken: { dir: string } };
+    await writeFile(join(taken.dir, 'request.json'), '{}');
+  }
+  const refused = beginAttempt(grpo(paths.root), paths);
+  await expect(refused).rejects.toMatchObject({ type: 'NoProgress', nonRetryable: true });
+  await expect(refused).rejects.toThrow('10 attempts at grpo in a row were killed with their worker');
+  await expect(refused).rejects.toThrow('out of memory?');
+  expect(await beginAttempt(grpo(paths.root), paths)).toMatchObject({ taken: { epoch: 12 } });
 });

@@ -2,12 +2,19 @@ import { writeFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import type { Interruption } from '../../src/contracts/interruption.ts';
 import type { Outcome } from '../../src/contracts/stage.ts';
+import { Ledger } from '../../src/ledger/ledger.ts';
 import { claimEpoch } from '../../src/run-directory/claim-epoch.ts';
 import { writeAtomic } from '../../src/run-directory/files.ts';
 import { interruptionOf, type PastEpoch, readPastEpochs, untold } from '../../src/stage/epoch-history.ts';
+import { aTrace } from '../ledger/a-trace.ts';
 import { aRun } from '../run-directory/a-run.ts';
 
-const epoch = (number: number): PastEpoch => ({ epoch: number, outcome: null, committed: false });
+const epoch = (number: number): PastEpoch => ({
+  epoch: number,
+  outcome: null,
+  progressed: false,
+  started: true,
+});
 const told = (stage: string, number: number | null) => ({ stage, epoch: number }) as Interruption;
 const epochs = (rows: PastEpoch[]) => rows.map((row) => row.epoch);
 
@@ -43,4 +50,19 @@ it('counts the steps after the checkpoint that the stage goes on from as lost', 
   const resume_from = { name: 'step-000010.e1', folder: 'f', step: 10 };
   const found = await interruptionOf(paths, 'grpo', epoch(number), { resume_from, quarantined: [] }, 'a');
   expect(found).toMatchObject({ steps_lost: 3, at });
+});
+
+it.each([
+  ['audit', 'audit:row-1:0', true],
+  ['audit', 'retest:row-1:2:0', true],
+  ['grpo', 'audit:row-1:0', true],
+  ['grpo', 'grpo:1:0:0:0', false],
+] as const)('takes verdicts of %s on %s for progress: %s', async (stage, occasion, progressed) => {
+  const paths = await aRun();
+  const number = await claimEpoch(paths.stage(stage));
+  expect(await readPastEpochs(paths, stage, number + 1)).toMatchObject([{ progressed: false }]);
+  const ledger = await Ledger.open({ run_dir: paths.dir, stage, epoch: number });
+  await ledger.append(aTrace(1, { stage, occasion }));
+  await ledger.close();
+  expect(await readPastEpochs(paths, stage, number + 1)).toMatchObject([{ progressed }]);
 });

@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest';
 import type { Outcome } from '../../src/contracts/stage.ts';
 import type { PastEpoch } from '../../src/stage/epoch-history.ts';
-import { errorsWithoutProgress } from '../../src/stage/error-budget.ts';
+import { errorsWithoutProgress, silentInARow } from '../../src/stage/error-budget.ts';
 
 const past = (...endings: (Outcome['status'] | null | 'committed')[]): PastEpoch[] =>
   endings.map((status, index) => ({
     epoch: index + 1,
-    committed: status === 'committed',
+    progressed: status === 'committed',
+    started: true,
     outcome: status === null || status === 'committed' ? null : { status, message: 'm', field: null, cause: null },
   }));
 
@@ -27,10 +28,25 @@ it('starts anew after a refusal, so that a person who fixed the cause can resume
   expect(rowOf(past('failed', 'bad_request', 'failed'))).toEqual([3]);
 });
 
+it.each(['done', 'judge_away'] as const)('starts anew after an attempt that was %s', (status) => {
+  expect(rowOf(past('failed', 'failed', status, 'failed'))).toEqual([4]);
+});
+
+it('counts attempts that were killed with their worker, in a row and without a commit', () => {
+  const silent = Array.from({ length: 9 }, () => null);
+  const rowLength = (...rows: Parameters<typeof past>) => silentInARow(past(...rows)).length;
+  expect(rowLength(...silent)).toBe(9);
+  expect(rowLength(null, 'committed', ...silent)).toBe(9);
+  expect(rowLength(...silent, 'preempted', null)).toBe(1);
+  expect(rowLength(...silent, 'failed')).toBe(0);
+  // One that was superseded before it started a trainer says nothing about memory.
+  expect(silentInARow(past(...silent).map((epoch) => ({ ...epoch, started: false })))).toEqual([]);
+});
+
 it('takes a full disk for an error only when it stays full', () => {
   const full = (epoch: number): PastEpoch => {
     const outcome = { status: 'failed', message: 'disk full: free space', field: null, cause: 'disk_full' } as const;
-    return { epoch, committed: false, outcome };
+    return { epoch, progressed: false, started: true, outcome };
   };
   const attempts = (count: number) => Array.from({ length: count }, (_, index) => full(index + 1));
   expect(errorsWithoutProgress(attempts(19)).errors).toBe(0);
