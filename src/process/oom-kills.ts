@@ -6,16 +6,37 @@ import { join } from 'node:path';
  * keeps for each control group: `memory.events` (cgroup v2), `memory.oom_control` (v1), or `/proc/vmstat` for the whole machine.
  */
 
+// A launcher gives the other ranks 30 s to end once one was killed, and only then ends itself.
+const RECENT_MS = 60_000;
+const SAMPLE_MS = 5000;
+
+export interface OomKills {
+  /** How many processes were killed within the last minute or so. */
+  recent: () => number;
+  stop: () => void;
+}
+
 /**
- * Starts counting for the control group of `pid`, or in `counter` where that is given; the returned function says how many processes
- * were killed since.
+ * Watches the count of the control group of `pid`, or the one in `counter` where that is given, until `stop`. Only kills of the last minute
+ * are counted: an older one hit another process of the group or of the machine, and says nothing about what ended just now.
  */
-export function oomKillsSince(pid: number, counter: string | null, system = '/'): () => number {
+export function watchOomKills(pid: number, counter: string | null, system = '/'): OomKills {
   // Chosen once: the count of a group that is gone later must not be compared with another group's.
   const file = counter ?? countersOf(pid, system).find((path) => countIn(path) !== null);
-  if (file === undefined) return () => 0;
-  const before = countIn(file) ?? 0;
-  return () => Math.max(0, (countIn(file) ?? before) - before);
+  if (file === undefined) return { recent: () => 0, stop: () => undefined };
+  // Oldest first; the first one is the newest of those that are older than RECENT_MS.
+  const samples = [{ at: performance.now(), count: countIn(file) ?? 0 }];
+  const timer = setInterval(() => {
+    const count = countIn(file);
+    if (count !== null) samples.push({ at: performance.now(), count });
+    while (samples[1] && samples[1].at <= performance.now() - RECENT_MS) samples.shift();
+  }, SAMPLE_MS);
+  timer.unref();
+  const before = () => samples[0]?.count ?? 0;
+  return {
+    recent: () => Math.max(0, (countIn(file) ?? before()) - before()),
+    stop: () => clearInterval(timer),
+  };
 }
 
 /** Files that may hold the count, the nearest group first. */

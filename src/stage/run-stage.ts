@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { StageResult } from '../contracts/stage.ts';
 import type { ProgressSignal } from '../contracts/status.ts';
 import { failure, isDiskFull, messageOf, withDetails } from '../failures.ts';
-import { oomKillsSince } from '../process/oom-kills.ts';
+import { watchOomKills } from '../process/oom-kills.ts';
 import { ProcessStuck } from '../process/reap.ts';
 import { EpochSuperseded } from '../run-directory/epoch-records.ts';
 import { writeAtomic } from '../run-directory/files.ts';
@@ -120,10 +120,11 @@ async function trainAndRead(attempt: Attempt): Promise<StageResult> {
   const onCommit = (progress: ProgressSignal) => thin(progress) && run.onCommit(progress);
   const events = trainerEvents({ paths, stage, epoch, live, interruptions, onCommit });
   const child = startTrainer(attempt, logPath, tag, events.take);
-  const oomKills = oomKillsSince(child.pid, config.oom_counter);
+  const oom = watchOomKills(child.pid, config.oom_counter);
   live.running('trainer', child.pid);
   const { gone } = attempt.gateway;
-  const ended: Ended = await watchTrainer({ child, paths, stage, run, live, limits: spec.limits, gone, events });
+  const watched = { child, paths, stage, run, live, limits: spec.limits, gone, events };
+  const ended: Ended = await watchTrainer(watched).finally(oom.stop);
   await events.settled();
   // Its cause is noted where every abort ends.
   if (ended.why === 'aborted') throw run.ended();
@@ -131,7 +132,7 @@ async function trainAndRead(attempt: Attempt): Promise<StageResult> {
   const { exit, why } = ended;
   const asked = why === 'stop' ? ended.reason : null;
   const hung = why === 'hung' ? ended.message : null;
-  return readEnding({ paths, stage, epoch, logPath, asked, hung, oom_kills: oomKills(), ...exit });
+  return readEnding({ paths, stage, epoch, logPath, asked, hung, oom_kills: oom.recent(), ...exit });
 }
 
 /** Why an attempt was ended from outside, in words for the next one. */

@@ -1,8 +1,21 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, it } from 'vitest';
-import { oomKillsSince } from '../../src/process/oom-kills.ts';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { watchOomKills } from '../../src/process/oom-kills.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
+
+const stops: (() => void)[] = [];
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop();
+  vi.useRealTimers();
+});
+
+function watching(...args: Parameters<typeof watchOomKills>) {
+  const oom = watchOomKills(...args);
+  stops.push(oom.stop);
+  return oom;
+}
 
 /** A tree with the files that the kernel would show. */
 function aSystem(files: Record<string, string>) {
@@ -26,12 +39,12 @@ it.each([
     [path]: events(1),
     'proc/vmstat': 'oom_kill 9\n',
   });
-  const since = oomKillsSince(42, null, root);
-  expect(since()).toBe(0);
+  const oom = watching(42, null, root);
+  expect(oom.recent()).toBe(0);
   write('proc/vmstat', 'oom_kill 10\n');
-  expect(since()).toBe(0);
+  expect(oom.recent()).toBe(0);
   write(path, events(3));
-  expect(since()).toBe(2);
+  expect(oom.recent()).toBe(2);
 });
 
 it('counts the kills of a group of cgroup v1', () => {
@@ -39,20 +52,20 @@ it('counts the kills of a group of cgroup v1', () => {
   const control = (kills: number) => `oom_kill_disable 0\nunder_oom 0\noom_kill ${kills}\n`;
   const cgroup = '11:cpu,cpuacct:/docker/a\n9:memory:/docker/a\n';
   const { root, write } = aSystem({ 'proc/42/cgroup': cgroup, [path]: control(0) });
-  const since = oomKillsSince(42, null, root);
+  const oom = watching(42, null, root);
   write(path, control(1));
-  expect(since()).toBe(1);
+  expect(oom.recent()).toBe(1);
 });
 
 it('counts the kills of the whole machine where no group is limited', () => {
   const { root, write } = aSystem({ 'proc/42/cgroup': '0::/\n', 'proc/vmstat': 'nr_free 1\noom_kill 4\n' });
-  const since = oomKillsSince(42, null, root);
+  const oom = watching(42, null, root);
   write('proc/vmstat', 'nr_free 1\noom_kill 5\n');
-  expect(since()).toBe(1);
+  expect(oom.recent()).toBe(1);
 });
 
 it('counts nothing where the system does not say', () => {
-  expect(oomKillsSince(42, null, aSystem({}).root)()).toBe(0);
+  expect(watching(42, null, aSystem({}).root).recent()).toBe(0);
 });
 
 it('counts in the file that the configuration names, where it names one', () => {
@@ -61,15 +74,28 @@ it('counts in the file that the configuration names, where it names one', () => 
     'sys/fs/cgroup/a/memory.events': events(5),
     counter: 'oom_kill 0\n',
   });
-  const since = oomKillsSince(42, join(root, 'counter'), root);
+  const oom = watching(42, join(root, 'counter'), root);
   write('counter', 'oom_kill 1\n');
-  expect(since()).toBe(1);
+  expect(oom.recent()).toBe(1);
 });
 
 it('counts nothing where the group is gone together with its process', () => {
   const path = 'sys/fs/cgroup/job/memory.events';
   const { root } = aSystem({ 'proc/42/cgroup': '0::/job\n', [path]: events(1), 'proc/vmstat': 'oom_kill 9\n' });
-  const since = oomKillsSince(42, null, root);
+  const oom = watching(42, null, root);
   rmSync(join(root, path));
-  expect(since()).toBe(0);
+  expect(oom.recent()).toBe(0);
+});
+
+it('does not count a kill that another process had while the trainer was well', () => {
+  const path = 'sys/fs/cgroup/job/memory.events';
+  const { root, write } = aSystem({ 'proc/42/cgroup': '0::/job\n', [path]: events(0) });
+  const oom = watching(42, null, root);
+  write(path, events(1));
+  vi.advanceTimersByTime(30_000);
+  expect(oom.recent()).toBe(1);
+  vi.advanceTimersByTime(60_000);
+  expect(oom.recent()).toBe(0);
+  write(path, events(2));
+  expect(oom.recent()).toBe(1);
 });
