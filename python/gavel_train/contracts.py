@@ -921,6 +921,10 @@ class AuditCoverage(BaseModel):
         dict[str, dict[str, int]],
         Field(description="Role, then verdict kind, then rows."),
     ]
+    value_rules: Annotated[
+        dict[str, dict[str, int]],
+        Field(description="Role, then the rule that made the value of its scored verdicts, then rows."),
+    ]
 
 
 class AuditSpeed(BaseModel):
@@ -982,7 +986,7 @@ class Rubric(BaseModel):
         Field(
             description="Probability outside the ten digits above which a verdict is off_scale and has no score.",
             ge=0.0,
-            le=1.0,
+            lt=1.0,
         ),
     ] = 0.5
     modes: RubricModes

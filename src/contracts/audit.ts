@@ -152,6 +152,9 @@ export const Audit = z.strictObject({
     grader: Measure.describe('Share of rows that the grader scored.'),
     judge: Measure.nullable(),
     counts: z.record(z.string(), z.record(z.string(), z.int())).describe('Role, then verdict kind, then rows.'),
+    value_rules: z
+      .record(z.string(), z.record(z.string(), z.int()))
+      .describe('Role, then the rule that made the value of its scored verdicts, then rows.'),
   }),
   judge_scores: z.array(z.int()).length(10).describe('How often the judge gave each score.'),
   passes: z.array(GradingPass),

@@ -39,7 +39,7 @@ export const Rubric = z.strictObject({
   max_off_scale_mass: z
     .number()
     .min(0)
-    .max(1)
+    .lt(1)
     .default(0.5)
     .describe('Probability outside the ten digits above which a verdict is off_scale and has no score.'),
   modes: z.strictObject({

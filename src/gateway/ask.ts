@@ -29,21 +29,23 @@ export async function ask(
   const asking = (messages: Message[]) => async (live: Live, signal: AbortSignal) => {
     const allowed = settings.choices && (await choiceTokens(live.endpoint, settings.choices, signal));
     const body = { ...requestOf(settings, messages), model: live.endpoint.model };
-    return send(live, { ...body, ...(allowed && { allowed_token_ids: allowed }) } as unknown as Body, signal);
+    const sent = { ...body, ...(allowed && { allowed_token_ids: allowed }) } as unknown as Body;
+    return { completion: await send(live, sent, signal), forced: allowed !== null };
   };
   const { value, latency_ms } = await upstream.call(settings.max_tokens, asking(messages), asking(probe));
-  const usage = value.usage
-    ? { prompt_tokens: value.usage.prompt_tokens, completion_tokens: value.usage.completion_tokens }
+  const { completion, forced } = value;
+  const usage = completion.usage
+    ? { prompt_tokens: completion.usage.prompt_tokens, completion_tokens: completion.usage.completion_tokens }
     : null;
   upstream.stats.asked++;
   upstream.stats.prompt_tokens += usage?.prompt_tokens ?? 0;
   upstream.stats.completion_tokens += usage?.completion_tokens ?? 0;
-  return { reply: replyOf(value), usage, latency_ms };
+  return { reply: replyOf(completion, forced), usage, latency_ms };
 }
 
 type Body = ChatCompletionCreateParamsNonStreaming;
 
-/** Servers that said no to log-probabilities; verdicts from them have a score and no distribution. */
+/** Servers that said no to log-probabilities; their verdicts have no distribution, and no score where the digit was forced. */
 const without_logprobs = new Set<string>();
 
 async function send(live: Live, body: Body, signal: AbortSignal): Promise<ChatCompletion> {
@@ -65,7 +67,7 @@ async function send(live: Live, body: Body, signal: AbortSignal): Promise<ChatCo
   return completion;
 }
 
-function replyOf(completion: ChatCompletion): Reply {
+function replyOf(completion: ChatCompletion, forced: boolean): Reply {
   const choice = completion.choices[0] as ChatCompletion.Choice;
   const message = choice.message as ChatCompletion.Choice['message'] & {
     reasoning_content?: string;
@@ -77,6 +79,7 @@ function replyOf(completion: ChatCompletion): Reply {
     reasoning_content: message.reasoning_content ?? message.reasoning ?? null,
     refusal: message.refusal ?? null,
     finish_reason: choice.finish_reason,
+    forced,
     logprobs: (choice.logprobs?.content as TokenLogprob[] | null | undefined) ?? null,
   };
 }

@@ -82,6 +82,7 @@ export class ChatRecorder {
       finish_reason: heard.finish_reason,
       reasoning_content: heard.thinking || null,
       refusal: null,
+      forced: false,
     };
     const reading = readReply({ ...reply, logprobs: null }, config.mode, this.#scale);
     const prompt = messages.findLast((message) => message.role === 'user')?.content ?? '';

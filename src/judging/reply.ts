@@ -8,6 +8,8 @@ export interface Reply {
   reasoning_content: string | null;
   refusal: string | null;
   finish_reason: string | null;
+  /** Whether the server let the model choose among the answers of the mode alone. */
+  forced: boolean;
   /** null: the server sent none. */
   logprobs: TokenLogprob[] | null;
 }

@@ -73,6 +73,26 @@ test('constrains the one token of single_token mode to the digits where gavel se
   expect(sent).not.toHaveProperty('continue_final_message');
 });
 
+test('gives no score for a digit that vLLM was made to say where it refuses log-probabilities', async () => {
+  const { gateway, judge } = await graded(
+    ({ body }) =>
+      body.logprobs
+        ? {
+            status: 400,
+            body: { error: { message: 'Requested sample logprobs of 20, which is greater than max allowed: 5' } },
+          }
+        : { text: '4' },
+    { engine: 'vllm' },
+  );
+  judge.vllm = true;
+  const grade = await gateway.grade({ mode: 'single_token' });
+  expect(grade).toMatchObject({
+    verdict: 'unparseable',
+    score: null,
+    reasoning: expect.stringMatching(/log-probabilities/),
+  });
+});
+
 test("sends no field that is not OpenAI's to another server, and reads the digit all the same", async () => {
   const { gateway, judge } = await graded(() => ({ text: '4', logprobs: false }));
   const grade = await gateway.grade({ mode: 'single_token' });

@@ -12,6 +12,7 @@ export const said = (content: string, more: Partial<Reply> = {}): Reply => ({
   reasoning_content: null,
   refusal: null,
   finish_reason: 'stop',
+  forced: false,
   logprobs: null,
   ...more,
 });

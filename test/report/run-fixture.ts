@@ -84,6 +84,11 @@ export const audit = Audit.parse({
       grader: { scored: 659, unparseable: 1 },
       base: { scored: 648, unparseable: 12 },
     },
+    value_rules: {
+      judge: { expectation: 655 },
+      grader: { expectation: 657, score: 2 },
+      base: { expectation: 648 },
+    },
   },
   judge_scores: judgeScores,
   passes: [

@@ -121,7 +121,9 @@ describe('a report with parts missing', () => {
       },
     });
     expect(plain).toContain('The untrained base scored none of the answers that the judge scored');
-    expect(plain).toMatch(/graded by scored unparseable off_scale .* base 0 0 660/);
+    expect(plain).toMatch(
+      /graded by scored unparseable off_scale value is the expectation value is the score .* base 0 0 660/,
+    );
     expect(text).not.toMatch(/NaN|undefined|Infinity/);
   });
 

@@ -222,6 +222,7 @@ def _teacher_wrong(inputs: Inputs, judge: Verdicts | None, grader: Verdicts) -> 
 
 def _coverage(inputs: Inputs) -> dict[str, Any]:
     counts: dict[str, dict[str, int]] = {}
+    rules: dict[str, dict[str, int]] = {}
     shares: dict[str, Any] = {"grader": None, "judge": None}
     modes = {"grader": inputs.headline_mode, "judge": inputs.judge_mode, "base": inputs.headline_mode}
     for role, mode in modes.items():
@@ -231,10 +232,11 @@ def _coverage(inputs: Inputs) -> dict[str, Any]:
         rows = _rows(inputs, verdicts)
         found = Counter(verdicts[row.id].verdict for row in rows)
         counts[role] = dict(found)
+        rules[role] = dict(Counter(rule for row in rows if (rule := verdicts[row.id].value_rule)))
         if role in shares:
             scored = [verdicts[row.id].verdict == "scored" for row in rows]
             shares[role] = inputs.measure(metrics.share(_prompts(rows), scored)).model_dump()
-    return shares | {"counts": counts}
+    return shares | {"counts": counts, "value_rules": rules}
 
 
 def _speed(inputs: Inputs) -> dict[str, float | None]:

@@ -59,5 +59,7 @@ def test_a_base_without_one_score_leaves_its_measures_undefined(kind):
         )
     )
     assert audit.coverage.counts["base"] == {kind: 30}
+    assert audit.coverage.value_rules["base"] == {}
+    assert sum(audit.coverage.value_rules["grader"].values()) == audit.coverage.counts["grader"]["scored"]
     assert (audit.base_fidelity.exact.n, audit.base_fidelity.exact.point) == (0, None)
     assert audit.truth.base.balanced_accuracy.point is None

@@ -14,7 +14,7 @@ export const VLLM_FLAGS: Flags = {
   ...flags('switch', 'disable-log-stats enable-log-requests'),
   ...flags('value', 'max-num-seqs max-num-batched-tokens block-size kv-cache-dtype kv-cache-memory-bytes'),
   ...flags('value', 'cpu-offload-gb quantization pipeline-parallel-size attention-backend moe-backend'),
-  ...flags('value', 'max-logprobs scheduling-policy seed reasoning-parser max-cudagraph-capture-size'),
+  ...flags('value', 'scheduling-policy seed reasoning-parser max-cudagraph-capture-size'),
   ...flags('value', 'tokenizer-mode limit-mm-per-prompt optimization-level performance-mode'),
 };
 

@@ -1,8 +1,11 @@
 import { digitsAt } from '../digits.ts';
 import { renderMessages } from '../messages.ts';
 import { reasoningOf } from '../reply.ts';
-import { scoredBy } from '../value.ts';
+import { scoredBy, unscored } from '../value.ts';
 import type { Mode } from './mode.ts';
+
+const NO_PROBABILITIES =
+  'The server constrained the reply to the digits and returned no log-probabilities, so nothing tells whether the model would have given a digit.';
 
 /** The reply is one token. The score is the most probable digit, whichever token was sampled. */
 export const singleToken: Mode = {
@@ -16,6 +19,8 @@ export const singleToken: Mode = {
   read(reply, scale) {
     const text = reply.content.trim();
     const token = reply.logprobs?.find((position) => position.token.trim() !== '') ?? null;
+    // A digit that is all the model may say is no sign that it would have said one.
+    if (reply.forced && token === null) return { ...unscored('unparseable'), reasoning: NO_PROBABILITIES };
     const sampled = /^[0-9]$/.test(text) ? Number(text) : null;
     return { ...scoredBy(sampled, token && digitsAt(token), scale), reasoning: reasoningOf(reply, '') };
   },

@@ -1,12 +1,12 @@
 import type { Audit } from '../../contracts/audit.ts';
-import { VerdictKind } from '../../contracts/verdict.ts';
+import { ValueRule, VerdictKind } from '../../contracts/verdict.ts';
 import { type Html, html, table } from '../html.ts';
 import { count, measured, word } from '../words.ts';
 import { section } from './section.ts';
 
 export function coverage(audit: Audit): Html {
   const question = 'Was every answer graded?';
-  const { counts, grader, judge } = audit.coverage;
+  const { counts, value_rules, grader, judge } = audit.coverage;
   const seen = Object.values(counts);
   const kinds = VerdictKind.options.filter((kind) => kind === 'scored' || seen.some((of) => (of[kind] ?? 0) > 0));
   return section(
@@ -21,6 +21,11 @@ ${audit.excluded_rows > 0 ? `${count(audit.excluded_rows)} rows were left out be
         ...kinds.map((kind) => ({
           head: kind,
           cell: ([, of]: [string, Record<string, number>]) => count(of[kind] ?? 0),
+          numeric: true,
+        })),
+        ...ValueRule.options.map((rule) => ({
+          head: `value is the ${rule}`,
+          cell: ([role]: [string, Record<string, number>]) => count(value_rules[role]?.[rule] ?? 0),
           numeric: true,
         })),
       ],

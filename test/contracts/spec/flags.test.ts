@@ -18,6 +18,7 @@ test.each([
   ['--served-model-name=x'],
   ['--middleware=os.system'],
   ['--config=all.yaml'],
+  ['--max-logprobs=5'],
   ['-tp'],
   ['other/model'],
   ['--max-num-seqs'],

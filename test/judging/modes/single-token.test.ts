@@ -50,6 +50,13 @@ test('reads the digit alone where the server gives no probabilities, and nothing
   expect(read(said('Sure'))).toMatchObject({ verdict: 'unparseable', score: null, off_scale_mass: null });
 });
 
+test('has no score where the digit was forced and no probability tells whether the model would have given one', () => {
+  const verdict = read(said('4', { forced: true }));
+  expect(verdict).toMatchObject({ verdict: 'unparseable', score: null, value: null, p_pass: null });
+  expect(verdict.reasoning).toMatch(/constrained the reply to the digits and returned no log-probabilities/);
+  expect(read(said('4', { forced: true, logprobs: [at('4', sure(4, 0.9))] }))).toMatchObject({ verdict: 'scored' });
+});
+
 test('gives no distribution where digits below the listed tokens could change it', () => {
   const digits = digitsAt(at('7', { the: 0.3, a: 0.3, an: 0.3, '7': 0.05 }));
   expect(digits).toMatchObject({ argmax: 7, distribution: null });
