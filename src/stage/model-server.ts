@@ -239,8 +239,8 @@ async function untilGone(
     failed = (await isHealthy(started, signal)) ? 0 : failed + 1;
     // An older server that was stopped while it published or withdrew may have overwritten or removed it.
     if (failed === 0 && !signal.aborted) {
-      await held.keep();
       // A disk that fails for a moment is tried again at the next check.
+      await held.keep().catch(() => undefined);
       const ours = await keepPublished(paths, placeOf(server), own, claim.isNewest).catch(() => true);
       // Nobody finds it any more; the next attempt claims the endpoint anew, where there is one.
       if (!ours) throw givenUp(server);

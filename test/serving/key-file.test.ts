@@ -1,6 +1,5 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { holdKey, readKey } from '../../src/serving/key-file.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -21,11 +20,23 @@ test('an endpoint file cannot have another file sent as a key', () => {
   expect(() => readKey(file)).toThrow(/found something else/);
 });
 
-test('what a killed worker left is removed with the next key', async () => {
-  // Higher than any pid that Linux gives.
-  const left = join(tmpdir(), 'gavel-key-4194999-test');
-  mkdirSync(left, { recursive: true });
+test('a key comes back where a cleaner has removed its folder too', async () => {
   const held = await holdKey();
-  expect(existsSync(left)).toBe(false);
+  rmSync(dirname(held.file), { recursive: true });
+  await held.keep();
+  expect(readKey(held.file)).toBe(held.key);
+  expect(statSync(dirname(held.file)).mode & 0o077).toBe(0);
   await held.release();
+});
+
+test('what a killed worker left is removed with the next key, and nothing of one in another container', async () => {
+  const temporary = temporaryFolder('test');
+  const own = basename(dirname((await holdKey(temporary)).file));
+  const [, , machine] = own.split('-');
+  const dead = `gavel-key-${machine}-${process.pid}-000000-abcdef`;
+  // Higher than any pid that Linux gives: here it is nobody's, in its own container it may live.
+  const elsewhere = 'gavel-key-000000-4194999-000000-abcdef';
+  for (const name of [dead, elsewhere]) mkdirSync(join(temporary, name));
+  const next = basename(dirname((await holdKey(temporary)).file));
+  expect(readdirSync(temporary).sort()).toEqual([own, next, elsewhere].sort());
 });

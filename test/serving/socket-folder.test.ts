@@ -25,9 +25,9 @@ it('takes away what a process has left that died, and nothing of one that lives 
   const temporary = mkdtempSync('/tmp/s-');
   onTestFinished(() => rmSync(temporary, { recursive: true }));
   const own = basename(await makeSocketFolder(temporary));
-  const [, machine] = own.split('-');
-  const dead = `gavel-${machine}-${process.pid}-000000-abcdef`;
-  const elsewhere = 'gavel-000000-999999999-000000-abcdef';
+  const [, , machine] = own.split('-');
+  const dead = `gavel-socket-${machine}-${process.pid}-000000-abcdef`;
+  const elsewhere = 'gavel-socket-000000-999999999-000000-abcdef';
   for (const name of [dead, elsewhere, 'gavel-e2e-1']) mkdirSync(join(temporary, name));
   writeFileSync(join(temporary, dead, UUID), '');
   const next = basename(await makeSocketFolder(temporary));
