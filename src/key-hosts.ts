@@ -9,6 +9,9 @@ export type KeyHosts = Record<string, string[]>;
 const HOST = /^(?:(https?:)\/\/)?(\[[^\]]+\]|[^:/\s]+)(?::(\d+))?$/;
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
 
+/** Whether a URL names this machine. */
+export const isLoopback = (url: string): boolean => LOOPBACK.test(new URL(url).hostname);
+
 const defaultPort = (protocol: string) => (protocol === 'https:' ? '443' : '80');
 
 /** Reads `VARIABLE=[http://|https://]host[:port]` entries, separated by commas; a variable may have several. An entry of another form binds nothing. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { secretFrom } from '../config.ts';
 import type { GatewayRole } from '../contracts/gateway.ts';
 import { Endpoint as EndpointFile } from '../contracts/stage.ts';
-import { isHostOf, keyRefusal } from '../key-hosts.ts';
+import { isHostOf, isLoopback, keyRefusal } from '../key-hosts.ts';
 import type { Identity } from '../ledger/key.ts';
 import { readKey } from '../serving/key-file.ts';
 import { judgeMisconfigured } from './errors.ts';
@@ -47,14 +47,28 @@ export function readEndpoint(role: string, config: GatewayRole): Endpoint {
     model: config.model ?? parsed.model,
     model_digest,
     endpoint: null,
-    api_key: parsed.api_key_file === null ? keyOf(role, config, parsed.base_url) : keyIn(parsed.api_key_file),
+    api_key: parsed.api_key_file === null ? keyOf(role, config, parsed.base_url) : vllmKey(role, config, parsed, path),
   };
 }
 
-/** The key of a server that gavel started on this machine. */
-function keyIn(file: string): string {
+/**
+ * The key of a vLLM that gavel started on this machine. Such a server listens on the loopback alone: a file that names another
+ * place would have the key sent there.
+ */
+function vllmKey(
+  role: string,
+  { engine }: GatewayRole,
+  { base_url, api_key_file }: EndpointFile,
+  path: string,
+): string {
+  if (engine !== 'vllm' || !isLoopback(base_url)) {
+    throw new NotPublished(
+      `${path}: Expected api_key_file only beside a base_url on this machine, for a ${role} that gavel serves (engine vllm); ` +
+        `found ${new URL(base_url).host}, engine ${engine}. The key was not sent.`,
+    );
+  }
   try {
-    return readKey(file);
+    return readKey(api_key_file ?? '');
   } catch (error) {
     throw new NotPublished((error as Error).message);
   }
