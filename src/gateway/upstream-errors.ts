@@ -4,14 +4,14 @@ import { NotPublished } from './endpoint.ts';
 import { errorLine } from './error-line.ts';
 import { GatewayError } from './errors.ts';
 
-/** What a failed call to a model means. */
+/** What a failed call to a model means. `message` may quote the request or the reply; `brief` never does. */
 export type Fault =
   /** The server is away, busy or broken; asking later may help. `suspect`: the request itself may be the reason. */
-  | { kind: 'away'; message: string; retry_after_s: number | null; suspect: boolean }
+  | { kind: 'away'; message: string; brief: string; retry_after_s: number | null; suspect: boolean }
   /** This one request cannot be answered, and no later one like it. */
-  | { kind: 'rejected'; message: string; refused: boolean; status: number }
+  | { kind: 'rejected'; message: string; brief: string; refused: boolean; status: number }
   /** Asking again brings the same. Unless others are answered, nothing will be until a person changes something. */
-  | { kind: 'misconfigured'; message: string };
+  | { kind: 'misconfigured'; message: string; brief: string };
 
 const TOO_LONG =
   /context.?(?:length|window|size)|maximum.{0,20}(?:length|tokens)|too long|too many tokens|string_above_max/i;
@@ -36,27 +36,31 @@ export function faultOf(error: unknown, secrets: readonly (string | null)[], max
   const text = errorLine(describe(error), secrets);
   if (!(error instanceof APIError) || error.status === undefined) {
     // A connection that is refused or cut is no answer to any request. A body that is no JSON throws a SyntaxError.
-    const suspect = error instanceof NoAnswerInTime || error instanceof Garbage || error instanceof SyntaxError;
-    return { kind: 'away', message: text, retry_after_s: null, suspect };
+    const suspect = error instanceof NoAnswerInTime || unreadable(error);
+    const brief = unreadable(error) ? 'the answer was no chat completion' : text;
+    return { kind: 'away', message: text, brief, retry_after_s: null, suspect };
   }
   const { status } = error;
   const message = `HTTP ${status}: ${text}`;
+  const brief = `HTTP ${status}`;
   if (status >= 500 || BUSY.includes(status)) {
     // Answers that say the account is empty come as 429 too, but no waiting refills it.
-    if (error.code === 'insufficient_quota') return { kind: 'misconfigured', message };
-    return { kind: 'away', message, retry_after_s: retryAfter(error.headers), suspect: !BUSY.includes(status) };
+    if (error.code === 'insufficient_quota') return { kind: 'misconfigured', message, brief };
+    return { kind: 'away', message, brief, retry_after_s: retryAfter(error.headers), suspect: !BUSY.includes(status) };
   }
   if (status === 400 || status === 413 || status === 422) {
     const about = `${error.code ?? ''} ${error.type ?? ''} ${error.message}`;
-    if (CONTENT_FILTER.test(about)) return { kind: 'rejected', message, refused: true, status };
+    if (CONTENT_FILTER.test(about)) return { kind: 'rejected', message, brief, refused: true, status };
     // A context that the reply alone would fill is a wrong setting, not a long completion.
     const context = Number(/maximum context length is (\d+)/i.exec(about)?.[1] ?? Number.POSITIVE_INFINITY);
     const hopeless = max_tokens !== null && max_tokens >= context;
     if (status === 413 || (TOO_LONG.test(about) && !hopeless))
-      return { kind: 'rejected', message, refused: false, status };
+      return { kind: 'rejected', message, brief, refused: false, status };
   }
-  return { kind: 'misconfigured', message };
+  return { kind: 'misconfigured', message, brief };
 }
+
+const unreadable = (error: unknown) => error instanceof Garbage || error instanceof SyntaxError;
 
 function describe(error: unknown): string {
   if (error instanceof NotPublished) return error.message;

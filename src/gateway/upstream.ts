@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import OpenAI from 'openai';
+import OpenAI, { APIError } from 'openai';
 import type { GatewayEvent, GatewayRole, RoleStats } from '../contracts/gateway.ts';
 import type { GradingRole } from '../contracts/trace.ts';
 import type { Identity } from '../ledger/key.ts';
-import { type Endpoint, readEndpoint } from './endpoint.ts';
+import { type Endpoint, NotPublished, readEndpoint } from './endpoint.ts';
 import { GatewayError, judgeAway, judgeMisconfigured } from './errors.ts';
 import { Limiter } from './limiter.ts';
 import { Outage } from './outage.ts';
@@ -106,13 +106,13 @@ export class Upstream {
     });
   }
 
-  /** Forgets where the model was; true if it is elsewhere now. */
+  /** Forgets where the model was; true if it is there no more: elsewhere, or nowhere while it is started again. */
   moved(from: Endpoint): boolean {
     this.#live = null;
     try {
       return this.place().endpoint.base_url !== from.base_url;
-    } catch {
-      return false;
+    } catch (error) {
+      return error instanceof NotPublished;
     }
   }
 
@@ -160,7 +160,7 @@ export class Upstream {
         return answer;
       } catch (error) {
         this.#closing.signal.throwIfAborted();
-        const fault = faultOf(error, [live?.endpoint.api_key ?? null], max_tokens);
+        const fault = this.#sort(error, live, max_tokens);
         if (fault.kind === 'rejected') throw new Rejected(fault);
         first_failure ??= started;
         const stays = live !== null && !this.moved(live.endpoint);
@@ -168,11 +168,10 @@ export class Upstream {
         // In this order: an outage that this call began is never over before the call's own time is.
         const away_too_long = this.outage.away_ms >= limit_ms;
         const over = performance.now() - first_failure >= limit_ms;
-        const others =
-          stays && live && probe ? await this.#askOthers(live, probe, { suspicion, fault, over }) : fault.message;
+        const others = stays && live && probe ? await this.#askOthers(live, probe, { suspicion, fault, over }) : fault;
         if (others === 'answered') suspicion.count(this.role, fault.message, over);
-        else if (away_too_long || over) throw this.#away(others);
-        else this.outage.failed(started, others);
+        else if (away_too_long || over) throw this.#away(others === fault ? fault.brief : others.message);
+        else this.outage.failed(started, others.message);
         suspicion.since = performance.now();
         await this.#pause(attempt, fault, limit_ms - this.outage.away_ms);
       }
@@ -180,21 +179,20 @@ export class Upstream {
   }
 
   /**
-   * Whether the model has answered other requests since this one was tried before; else what it says, in words that quote nothing of
-   * this request, since they end in Temporal's history. Throws judge_misconfigured where it rejects all.
+   * Whether the model has answered other requests since this one was tried before; else why it does not. Throws judge_misconfigured where it rejects all.
    * Failures that only say "later" are not held against a request before its time is up.
    */
   async #askOthers(
     live: Live,
     probe: Ask<unknown>,
     { suspicion, fault, over }: { suspicion: Suspicion; fault: Fault; over: boolean },
-  ): Promise<string> {
-    if (fault.kind === 'away' && !fault.suspect && !over) return fault.message;
+  ): Promise<'answered' | Fault> {
+    if (fault.kind === 'away' && !fault.suspect && !over) return fault;
     if (this.outage.answeredSince(suspicion.since)) return 'answered';
-    const { api_key, base_url, model } = live.endpoint;
+    const { base_url, model } = live.endpoint;
     const probed = await this.#prober.ask(
       () => this.#timed(probe, live),
-      (error) => faultOf(error, [api_key], null),
+      (error) => this.#sort(error, live, null),
     );
     this.#closing.signal.throwIfAborted();
     if (probed === 'answers') {
@@ -206,7 +204,15 @@ export class Upstream {
         `The ${this.role} at ${base_url} (model "${model}") cannot be used as configured: ${probed.message}`,
       );
     }
-    return probed.message;
+    return probed;
+  }
+
+  /** Sorts a failed call. A vLLM that gavel started has the key that gavel reads: what refuses it is another server on its old port. */
+  #sort(error: unknown, live: Live | null, max_tokens: number | null): Fault {
+    const fault = faultOf(error, [live?.endpoint.api_key ?? null], max_tokens);
+    const own = this.config.engine === 'vllm' && this.config.endpoint_file !== null;
+    if (!own || !(error instanceof APIError) || error.status !== 401) return fault;
+    return { kind: 'away', message: fault.message, brief: 'HTTP 401', retry_after_s: null, suspect: false };
   }
 
   /** Gives an attempt its deadline: body included, which the client's own timeout leaves out. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { configFor, fakeJudge, gatewayWith, graded, runDirectory, tracesOf } from './start.ts';
@@ -32,6 +32,52 @@ test('waits through an outage, says so, and finds the judge on its new port', as
   expect(gateway.stats().judge?.waiting_s).toBeGreaterThan(1);
   expect(await tracesOf(run_dir)).toHaveLength(4);
 });
+
+test('waits for a judge that is started again, also where a server of another run has its old port', async () => {
+  const first = await fakeJudge();
+  const run_dir = runDirectory();
+  const endpoint_file = publish(run_dir, first.url);
+  const gateway = await gatewayWith(configFor(run_dir, { endpoint_file }));
+  await gateway.grade();
+  rmSync(endpoint_file);
+  first.behave = () => ({ status: 401 });
+  const waiting = gateway.grade({ completion: 'other' });
+  await pause(1000);
+  publish(run_dir, (await fakeJudge()).url);
+  expect(await waiting).toMatchObject({ score: 7 });
+});
+
+test('waits for a vLLM of its own while the endpoint file still names a port that another server has taken', async () => {
+  const first = await fakeJudge();
+  const run_dir = runDirectory();
+  const endpoint_file = publish(run_dir, first.url);
+  const gateway = await gatewayWith(configFor(run_dir, { endpoint_file, engine: 'vllm' }));
+  await gateway.grade();
+  first.behave = () => ({ status: 401 });
+  const waiting = gateway.grade({ completion: 'other' });
+  await pause(1000);
+  publish(run_dir, (await fakeJudge()).url);
+  expect(await waiting).toMatchObject({ score: 7 });
+});
+
+test.each([503, 429])(
+  'quotes no request in judge_away after a %s, since it ends in the history of Temporal',
+  async (status) => {
+    const { gateway } = await graded(
+      ({ body }) => ({ status, body: { error: { message: `No room for ${JSON.stringify(body)}` } } }),
+      { timeout_s: 0.4, outage_limit_s: 1 },
+    );
+    const failed = (completion: string) => gateway.grade({ completion }).catch((thrown) => thrown);
+    const first = failed('QUOTED');
+    await pause(400);
+    // Its own time is not over when the outage that the first one began is.
+    for (const error of [await failed('QUOTED too'), await first]) {
+      expect(error).toMatchObject({ code: 'judge_away' });
+      expect(error.message).toContain(`Last: HTTP ${status}`);
+      expect(error.message).not.toContain('QUOTED');
+    }
+  },
+);
 
 test('waits for a judge that is not published yet', async () => {
   const judge = await fakeJudge();
