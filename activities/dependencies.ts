@@ -29,7 +29,7 @@ function tell({ client }: Dependencies, run: string, signal: string, argument: u
 
 // A step and its commit, out of the 30 s that a notice leaves; the rest is for telling the server.
 const COMMIT_GRACE_MS = 20_000;
-// A person who cancels waits for it; what is not committed by then was not asked to be kept. Of the 5 s until every process is gone
+// A person who cancels waits for the end and did not ask to keep uncommitted steps. Of the 5 s until every process has ended
 // up to two go by until a heartbeat brings the word, and a quarter of this is the gateway's after the trainer's end.
 const CANCEL_GRACE_MS = 1500;
 

@@ -87,7 +87,7 @@ async function reserve(dependencies: Dependencies, input: ReserveNodeInput): Pro
     const request = { root, node, count, claim, gpus: await list() };
     const { leased, why } = await leaseGpus({ ...request, workflowRuns: workflowRuns.bind(null, client) });
     if (leased) {
-      // Superseded meanwhile, it gives back what nobody will release: the reservation may be over by now.
+      // A superseded attempt releases what it has just leased: its reservation may be over, and then no other code releases it.
       await refuseIfGivenUp(client).catch(async (error: unknown) => {
         await releaseClaim(root, claim);
         throw error;

@@ -8,7 +8,7 @@ import { refuseIfGivenUp } from './still-asked.ts';
 
 export interface StageActivityInput {
   run: string;
-  /** Of the spec in the run directory. */
+  /** Digest of the spec in the run directory. */
   spec_digest: string;
   gpus: string[];
   /** Id of the reservation that the GPUs are leased for. */

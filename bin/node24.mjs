@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Runs a script with the Node 24 that npm brought, whatever Node the shell has: TypeScript is run as it lies.
+// Runs a script with the Node 24 that npm brought, whatever Node the shell has. Node 24 runs TypeScript without a build step.
 import { spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { constants } from 'node:os';

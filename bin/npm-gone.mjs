@@ -1,4 +1,4 @@
-// npm and npx end on SIGTERM without handing it on to what they run: whoever they run has to look.
+// npm and npx end on SIGTERM and do not pass it on, so the program that they run has to watch for their end.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 
@@ -41,7 +41,7 @@ const isGone = (pid) => {
 };
 
 /**
- * Calls `end` once when the npm that started this process has gone. Without npm nothing is watched: a shell that ends leaves
+ * Calls `end` once when the npm that started this process has ended. Without npm nothing is watched: a shell that ends leaves
  * what runs in its background, `nohup gavel up &` say, alone.
  */
 export function whenNpmIsGone(end) {

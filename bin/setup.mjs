@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Installs into the clone whatever it lacks: npm packages (Node 24 among them), a Python environment, torch, the Temporal server.
+// Installs what is missing into the clone: npm packages (Node 24 among them), a Python environment, torch, the Temporal server.
 // Only Node's own modules are imported, since nothing else is there yet. A second call takes milliseconds.
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';

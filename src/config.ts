@@ -31,7 +31,7 @@ export interface Config {
   key_hosts: KeyHosts;
   /** Flags of vLLM and of accelerate that a spec may set here besides those that every worker allows. */
   allow_args: string[];
-  /** File that counts kills for want of memory in place of the kernel's, so that a fault campaign can make one; null asks the kernel. */
+  /** File that counts out-of-memory kills instead of the kernel's, so that a fault campaign can cause one; null asks the kernel. */
   oom_counter: string | null;
   debug: boolean;
   color: boolean;

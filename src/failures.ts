@@ -52,7 +52,7 @@ const retryable: Record<FailureType, boolean> = {
   StopRequested: false,
   NodeLeaving: false,
   NodeStuck: false,
-  // Nobody waits for it: another attempt runs, or the workflow has ended.
+  // The server no longer wants its result: another attempt runs, or the workflow has ended.
   AttemptGivenUp: true,
   ServerAway: true,
   // The pipeline runs the stage that the result is of again.
@@ -60,7 +60,7 @@ const retryable: Record<FailureType, boolean> = {
   // The gateway has already waited as long as the spec allows; the run is resumable by hand.
   JudgeAway: false,
   JudgeMisconfigured: false,
-  // Somebody or something may free space; the last good checkpoint is untouched.
+  // A person or another program may free space; the last good checkpoint is untouched.
   DiskFull: true,
   NoProgress: false,
   // As NotEnoughGpus: reserve-node itself gives up once it has asked around.
@@ -85,7 +85,7 @@ const fromOutside: ReadonlySet<string | null> = new Set<FailureType>([
 /** Space does not come back within seconds, and each attempt leaves an epoch behind. */
 export const DISK_FULL_PAUSE_MS = 5000;
 
-/** Somebody or something may free a disk within minutes: so many attempts, 5 s apart and more, count as one error. */
+/** A person or another program may free a disk within minutes, so this many attempts, 5 s apart and more, count as one error. */
 export const FULL_DISKS_PER_ERROR = 20;
 
 /** A typed failure; `retry` overrides what its type says; `details` are scalars and paths only, never rollouts, log tails or secrets. */

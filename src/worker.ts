@@ -72,7 +72,7 @@ export async function runWorker(
           ...common,
           activities,
           taskQueue: nodeQueue(root_id, config.node),
-          // Nobody else serves this queue, so there is no one to take tasks from. After an outage each poll tries again at its
+          // No other worker serves this queue, so more polls take tasks from none. After an outage each poll tries again at its
           // own moment, up to 12 s apart: the first of three comes some seconds sooner than one alone.
           maxConcurrentActivityTaskPolls: 3,
         }),

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Makes python/requirements-*.lock anew from the .in files: `npm run lock`, after changing one of them.
+// Makes python/requirements-*.lock again from the .in files: `npm run lock`, after changing one of them.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -38,7 +38,7 @@ export const reserve = (limits: LimitsSpec, summary: string) =>
     heartbeatTimeout: Math.min(limits.heartbeat_timeout_s, 5) * 1000,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary,
-    // A node that refuses hands on at once: another one's worker may take the next attempt.
+    // The interval is short where a node refuses, so that another node's worker can take the next attempt.
     retry: { ...retry, initialInterval: '0.2s' },
   });
 

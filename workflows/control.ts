@@ -25,7 +25,7 @@ export class StageControl {
   private at: { node: string; reservation: string } | null = null;
   /** Nodes that will be taken away, and until when (ms) no work should go there. */
   private readonly leaving: Map<string, number>;
-  /** Until when (ms) a notice without a node speaks of the node that the last one did. */
+  /** Until when (ms) a notice without a node is about the node of the last notice. */
   private nodeless_until = 0;
   private reserving: CancellationScope | null = null;
 
@@ -119,7 +119,7 @@ export class StageControl {
     // A signal cannot be refused; one that says nothing that can be used is not worth a run.
     if (!success) return;
     const now = Date.now();
-    // Said twice of one node, it must not drive the stage off the next one.
+    // A notice that repeats for the same node must not evict the stage from the next one.
     if (data.node === null && now < this.nodeless_until) return;
     const node = data.node ?? this.at?.node ?? null;
     if (node === null) return;

@@ -37,7 +37,7 @@ export async function onNode<T>(
   const release = (reservation: string) =>
     CancellationScope.nonCancellable(async () => {
       await control.onNode(null);
-      // A lease that stays on a broken disk holds nobody up: a newer reservation supersedes it, and it is void once its workflow ends.
+      // A lease that stays on a broken disk blocks no other stage: a newer reservation supersedes it, and it is void once its workflow ends.
       await brief('Give the node back')
         .releaseNode({ reservation })
         .catch(() => undefined);
@@ -73,7 +73,7 @@ export async function onNode<T>(
 /** True where the work ended through no fault of its own, and all that it needs is another reservation. */
 function startsOver(error: unknown): boolean {
   const timeout = timeoutOf(error);
-  // Nobody polled the node's queue in time, or its worker fell silent. The first to miss its node may be a model server.
+  // No worker polled the node's queue in time, or its worker fell silent. A model server may be the first to notice.
   if (timeout !== null) return ['SCHEDULE_TO_START', 'HEARTBEAT'].includes(timeout);
   return ['StopRequested', 'NodeLeaving', 'NodeStuck'].includes(failureType(error) ?? '');
 }

@@ -99,7 +99,7 @@ async function main(options: Options): Promise<void> {
   say(`logs and results: ${out}`);
 }
 
-/** Results as they were written, their costs computed anew from the event logs beside them where these were kept. */
+/** Results as they were written, their costs computed again from the event logs beside them where these were kept. */
 function measuredAgain(path: string): SeedResult[] {
   const results = JSON.parse(readFileSync(path, 'utf8')) as SeedResult[];
   return results.map((result) => {

@@ -1,4 +1,4 @@
-// Runs the tools of the set-up: their output goes to a log file, line by line to whoever counts progress, never to the terminal.
+// Runs the tools of the set-up: their output goes to a log file and, line by line, to the code that counts progress, never to the terminal.
 import { spawn } from 'node:child_process';
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -32,7 +32,7 @@ class ModeTemplate(BaseModel):
     answer_prefix: Annotated[
         str | None,
         Field(
-            description='What the answer is made to begin with, say "Score: ", where the engine can continue a message.',
+            description='Beginning of the answer, for example "Score: ", where the engine can continue a message.',
             min_length=1,
         ),
     ] = None
@@ -251,7 +251,9 @@ class SftSpec(BaseModel):
         Field(description="What the grader learns to do.", max_length=2, min_length=1),
     ] = ["reasoned", "single_token"]
     epochs: Annotated[float, Field(description="Passes over the examples; may be a fraction.", gt=0.0)] = 2
-    learning_rate: Annotated[float, Field(description="Of the adapter.", gt=0.0, lt=1.0)] = 0.0002
+    learning_rate: Annotated[float, Field(description="Learning rate of the adapter.", gt=0.0, lt=1.0)] = (
+        0.0002
+    )
     batch_size: Annotated[int, Field(description="Examples per optimizer step.", ge=1)] = 32
     max_examples: Annotated[int | None, Field(description="Traces used at most; null uses all.", ge=1)] = None
     max_length: Annotated[int, Field(description="Longest example, tokens.", ge=1)] = 2048
@@ -379,9 +381,9 @@ class Grade(BaseModel):
             le=1.0,
         ),
     ]
-    reasoning: Annotated[str | None, Field(description="Of the first vote that counts.")]
+    reasoning: Annotated[str | None, Field(description="Reasoning of the first vote that counts.")]
     replayed: Annotated[bool, Field(description="true: answered from the ledger, nothing was paid.")]
-    latency_ms: Annotated[float, Field(description="Of the slowest vote.", ge=0.0)]
+    latency_ms: Annotated[float, Field(description="Latency of the slowest vote.", ge=0.0)]
 
 
 class Message(BaseModel):
@@ -687,7 +689,10 @@ class AuditRow(BaseModel):
     completion: str
     ground_truth: str | None = None
     is_correct: bool | None = None
-    source: Annotated[str, Field(description="Where the completion comes from, say step-000060.")]
+    source: Annotated[
+        str,
+        Field(description="Where the completion comes from, for example step-000060."),
+    ]
 
 
 class ExternalAuditRequest(BaseModel):
@@ -730,7 +735,9 @@ class ExternalAuditRequest(BaseModel):
         int,
         Field(description="Resamples of prompts for each interval.", ge=100, le=100000),
     ] = 2000
-    confidence: Annotated[float, Field(description="Of each interval.", gt=0.5, lt=1.0)] = 0.95
+    confidence: Annotated[float, Field(description="Confidence level of each interval.", gt=0.5, lt=1.0)] = (
+        0.95
+    )
     gates: Annotated[
         list[GateSpec],
         Field(
@@ -767,7 +774,7 @@ class GradingPass(BaseModel):
     model_digest: Annotated[
         str | None,
         Field(
-            description="Of the weights that answered; null where a server does not say. gavel serve takes no others."
+            description="Digest of the weights that answered; null where a server gives none. gavel serve refuses other weights."
         ),
     ] = None
     rows: Annotated[int, Field(ge=0)]
@@ -1048,7 +1055,11 @@ class AuditSpec(BaseModel):
     ] = 2
     temperature: Annotated[
         float,
-        Field(description="Of the sampled completions that are graded.", ge=0.0, le=2.0),
+        Field(
+            description="Sampling temperature of the completions that are graded.",
+            ge=0.0,
+            le=2.0,
+        ),
     ] = 1
     grader_modes: Annotated[
         list[Literal["reasoned", "single_token"]],
@@ -1067,7 +1078,9 @@ class AuditSpec(BaseModel):
         int,
         Field(description="Resamples of prompts for each interval.", ge=100, le=100000),
     ] = 2000
-    confidence: Annotated[float, Field(description="Of each interval.", gt=0.5, lt=1.0)] = 0.95
+    confidence: Annotated[float, Field(description="Confidence level of each interval.", gt=0.5, lt=1.0)] = (
+        0.95
+    )
     gates: Annotated[
         list[GateSpec],
         Field(
@@ -1079,7 +1092,7 @@ class AuditSpec(BaseModel):
         {"measure": "truth.grader_minus_judge.balanced_accuracy", "at_least": -0.05},
         {"measure": "coverage.grader", "at_least": 0.95},
     ]
-    seed: Annotated[int, Field(description="Of the bootstrap.", ge=0)] = 0
+    seed: Annotated[int, Field(description="Seed of the bootstrap.", ge=0)] = 0
 
 
 class BaseSpec(BaseModel):
@@ -1161,7 +1174,7 @@ class GrpoSpec(BaseModel):
     temperature: Annotated[
         float,
         Field(
-            description="Of sampled completions; a group of equal completions teaches nothing.",
+            description="Sampling temperature of the rollouts; a group of equal completions teaches nothing.",
             gt=0.0,
             le=2.0,
         ),

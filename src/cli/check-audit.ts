@@ -8,7 +8,7 @@ import { readAudit } from './summary.ts';
 
 /**
  * Refuses a grader that no audit cleared: its verdict is not PASS, or the weights that were audited are others. With `override` it
- * is served all the same, and the run's report says so from then on.
+ * is served anyway, and the run's report says so from then on.
  */
 export async function checkAudit(
   paths: RunPaths,

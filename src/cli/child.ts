@@ -23,7 +23,7 @@ export interface Child {
 
 /**
  * Starts a child in a process group of its own, so that Ctrl-C reaches this process alone and the order of ending is ours.
- * Its standard input is a pipe that nobody writes to: when this process dies, however it dies, the pipe ends.
+ * Its standard input is a pipe that this process never writes to, so the pipe ends when this process does, also by SIGKILL.
  */
 export function startChild({ command, args, env, log, onLine }: ChildOptions): Child {
   mkdirSync(dirname(log), { recursive: true });

@@ -55,7 +55,7 @@ export function define(program: Command): void {
     });
 }
 
-/** Has Python write the file, with a gateway that renders the rubric of the run meanwhile. */
+/** Has Python write the file, beside a gateway that renders the rubric of the run for it. */
 async function exportRun(
   config: Config,
   paths: RunPaths,

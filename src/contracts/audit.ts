@@ -21,7 +21,7 @@ export const AuditRow = z.strictObject({
   completion: z.string(),
   ground_truth: z.string().nullable().default(null),
   is_correct: z.boolean().nullable().default(null),
-  source: z.string().describe('Where the completion comes from, say step-000060.'),
+  source: z.string().describe('Where the completion comes from, for example step-000060.'),
 });
 
 /** One verdict about one audit row, a line of <stage>/verdicts-<role>-<mode>.jsonl. */
@@ -69,7 +69,9 @@ export const GradingPass = z.strictObject({
     .string()
     .nullable()
     .default(null)
-    .describe('Of the weights that answered; null where a server does not say. gavel serve takes no others.'),
+    .describe(
+      'Digest of the weights that answered; null where a server gives none. gavel serve refuses other weights.',
+    ),
   rows: z.int().min(0),
   asked: z.int().min(0).describe('Rows that the model was asked about; the rest came from the ledger.'),
   seconds: z.number().min(0).describe('Wall time of the rows that were asked.'),
@@ -171,7 +173,7 @@ export const Audit = z.strictObject({
   verdict: z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']),
 });
 
-/** A line of report/overrides.jsonl: somebody serves a grader that no audit cleared. */
+/** A line of report/overrides.jsonl: one start of `gavel serve --override-audit`. */
 export const AuditOverride = z.strictObject({
   at: z.string(),
   node: z.string(),

@@ -79,7 +79,7 @@ export const RoleStats = z.strictObject({
   calls: z.int().describe('Grading and chat calls received.'),
   asked: z.int().describe('Calls that the model answered.'),
   replayed: z.int().describe('Answered from the ledger, or by a call in flight; nothing was paid.'),
-  reused: z.int().describe('Of those, answered with the reply to identical text.'),
+  reused: z.int().describe('Replayed calls that got the reply to identical text.'),
   in_flight: z.int(),
   waiting: z.int().describe('Calls that wait because the model is away.'),
   waiting_s: z.number().describe('Time in which the model was away, seconds.'),

@@ -18,7 +18,7 @@ export const ModeTemplate = z.strictObject({
     .min(1)
     .nullable()
     .default(null)
-    .describe('What the answer is made to begin with, say "Score: ", where the engine can continue a message.'),
+    .describe('Beginning of the answer, for example "Score: ", where the engine can continue a message.'),
 });
 
 export const Rubric = z.strictObject({

@@ -43,9 +43,9 @@ export const GradeRequest = z.strictObject({
 export const Grade = z.strictObject({
   trace_keys: z.array(z.string().regex(/^[0-9a-f]{64}$/)).describe('One a vote, in order; every one is in the ledger.'),
   ...verdictFields,
-  reasoning: z.string().nullable().describe('Of the first vote that counts.'),
+  reasoning: z.string().nullable().describe('Reasoning of the first vote that counts.'),
   replayed: z.boolean().describe('true: answered from the ledger, nothing was paid.'),
-  latency_ms: z.number().min(0).describe('Of the slowest vote.'),
+  latency_ms: z.number().min(0).describe('Latency of the slowest vote.'),
 });
 
 export const Trace = z.strictObject({

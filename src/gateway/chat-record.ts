@@ -38,7 +38,7 @@ export class ChatRecorder {
     this.#scale = scale;
   }
 
-  /** Of several choices the first is kept. */
+  /** Keeps the first of several choices. */
   follow(body: ChatBody, who: Identity, response: Response): Listener {
     const started = performance.now();
     const heard: Heard = { content: '', thinking: '', finish_reason: null, usage: null };

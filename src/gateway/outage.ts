@@ -6,7 +6,7 @@ type Role = (typeof GradingRole.options)[number];
 /** Often enough for a live view, rare enough for a log; the first comes after one interval, so a lone 429 is no news. */
 const ANNOUNCE_EVERY_MS = 1_000;
 
-/** Keeps count of how long a role's model has been away, and says so while somebody waits for it. Times are performance.now(), ms. */
+/** Measures how long a role's model has been away, and reports it while a call waits. Times are performance.now(), ms. */
 export class Outage {
   #role: Role;
   #emit: (event: GatewayEvent) => void;
@@ -38,7 +38,7 @@ export class Outage {
     return this.#last_success > time;
   }
 
-  /** A call that began at `started` failed. A call that was answered meanwhile shows that the model is not away since then. */
+  /** A call that began at `started` failed. A call that was answered since then shows that the model was not away all that time. */
   failed(started: number, reason: string): void {
     this.#reason = reason;
     this.#since ??= Math.max(started, this.#last_success);

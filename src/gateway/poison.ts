@@ -17,7 +17,7 @@ const HOLDS_MS = 1_000;
 /** What a small fixed request brought: the model answers others, or this fault. */
 export type Probed = 'answers' | Fault;
 
-/** Tells one request that a model cannot answer from a model that is away, by whether others are answered meanwhile. */
+/** Tells one request that a model cannot answer from a model that is away, by whether the model answers others. */
 export class Prober {
   #running: Promise<Probed> | null = null;
   #failed: { at: number; fault: Fault } | null = null;

@@ -35,7 +35,7 @@ export interface Live {
 
 type Ask<T> = (live: Live, signal: AbortSignal) => Promise<T>;
 
-/** One role's model server: limits, retries and waits, so that nobody else has to. */
+/** One role's model server. All limits, retries and waits are here, and no caller adds its own. */
 export class Upstream {
   readonly role: Role;
   readonly config: GatewayRole;
@@ -71,7 +71,7 @@ export class Upstream {
   }
 
   /**
-   * Runs `ask` until it is answered: through refused connections, timeouts, 429 and 5xx, reading anew where the model is.
+   * Runs `ask` until it is answered: through refused connections, timeouts, 429 and 5xx. It reads again where the model is before each retry.
    * Returns the answer and the milliseconds of the attempt that succeeded. Throws Rejected or KeepsFailing, which are about this
    * request, or GatewayError judge_away or judge_misconfigured. `probe` is a request that is known to be harmless.
    */

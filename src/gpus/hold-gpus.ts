@@ -30,7 +30,7 @@ export async function holdGpus(request: {
   root: string;
   node: string;
   count: number;
-  /** Shown to others that want the GPUs, say "gavel serve my-run". */
+  /** What others that want the GPUs are shown, for example "gavel serve my-run". */
   purpose: string;
   /** What listGpus says. */
   gpus: readonly Gpu[];

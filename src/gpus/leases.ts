@@ -25,7 +25,7 @@ export interface LeaseRequest {
 
 /**
  * Leases `count` GPUs or none; the same claim asking again gets the same ones. Never waits: `leased: null` says why, and the
- * caller asks again (every second or two). First come, first served: whoever asked first and still asks is served before all
+ * caller asks again (every second or two). First come, first served: the caller that asked first and still asks is served before all
  * others, so that a large request is not starved by small ones.
  */
 export async function leaseGpus(request: LeaseRequest): Promise<Leased> {
@@ -42,7 +42,7 @@ export async function leaseGpus(request: LeaseRequest): Promise<Leased> {
   const place = await keepPlace(folder, claim);
   const first = await firstInLine(folder, claim, (other) => ownerLives(folder, other, workflowRuns));
   if (first?.name !== place) {
-    return { leased: null, why: `${node}: ${first?.claim ? nameOf(first.claim.owner) : 'somebody'} asked first.` };
+    return { leased: null, why: `${node}: ${first?.claim ? nameOf(first.claim.owner) : 'another one'} asked first.` };
   }
   const { taken, refused } = await take(folder, request);
   if (taken.length < count) {

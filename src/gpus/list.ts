@@ -5,11 +5,11 @@ export interface Gpu {
   index: number;
   name: string;
   memory_mib: number;
-  /** Who uses it now, in words; null where nobody does. */
+  /** The processes that use it now, in words; null where none does. */
   used_by: string | null;
 }
 
-/** Memory that an idle GPU may show as used: the driver's own, below 1 GiB on every card we know of. */
+/** Memory that an idle GPU may show as used: the driver's own, below 1 GiB on every known card. */
 const idleMib = 1024;
 
 const ANSWER_MS = 20_000;
@@ -69,7 +69,7 @@ export async function listGpus({
     index: Number(index),
     name,
     memory_mib: Number(total),
-    // Inside a container nvidia-smi does not list the processes of others; their memory shows all the same.
+    // Inside a container nvidia-smi does not list the processes of others; their memory still shows.
     used_by: users.get(uuid) ?? (Number(used) > idleMib ? `an unseen process with ${used} MiB` : null),
   }));
   return within(gpus, visible);

@@ -13,7 +13,7 @@ export function stillFor(path: string, content: string): number {
   return 0;
 }
 
-/** Nobody will ask about `path` again. */
+/** Forgets `path`: its content is not asked about again. */
 export function forgetStill(path: string): void {
   seen.delete(path);
 }

@@ -13,7 +13,7 @@ import { forgetStill, stillFor } from './still.ts';
  */
 
 /**
- * A waiter asks again every second or two. One that has not for this long has gone to another node or died, and the next in
+ * A waiter asks again every second or two. One that has not asked for this long reserves elsewhere or is dead, and the next in
  * line moves up.
  */
 const waiterGone_ms = 30_000;
@@ -56,7 +56,7 @@ export async function keepPlace(folder: string, claim: Claim): Promise<string> {
   return name;
 }
 
-/** Returns false where somebody has removed it, and makes no new one then. */
+/** Returns false where another process has removed it, and makes no new one then. */
 async function rewrite(path: string, content: string): Promise<boolean> {
   const file = await open(path, 'r+').catch(orNull);
   if (!file) return false;

@@ -59,7 +59,7 @@ function mostProbable(scored: Verdict[], among = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   return among.reduce((best, digit) => (massOf(digit) > massOf(best) ? digit : best));
 }
 
-/** Of the votes' distributions; null where a vote has none, since what it would add is not known. */
+/** Mean of the votes' distributions; null where a vote has none, because its share is not known. */
 function meanDistribution(scored: Verdict[]): number[] | null {
   const known = scored.flatMap(({ distribution }) => (distribution ? [distribution] : []));
   if (known.length < scored.length) return null;

@@ -8,7 +8,7 @@ import { PLACEHOLDER } from './messages.ts';
 
 export interface LoadedRubric {
   rubric: Rubric;
-  /** Of the content, so a changed comment in the file changes no key. */
+  /** Digest of the content, so a changed comment in the file changes no key. */
   digest: string;
 }
 

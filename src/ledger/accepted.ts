@@ -26,7 +26,7 @@ export async function ruleOf(paths: RunFolder, stage: string, last = Number.POSI
 /**
  * How many of the first bytes of a segment count; Infinity: all of its complete lines.
  *
- * Of epochs before that of the record, what the record accepted. Of an epoch that nobody took, nothing. An epoch whose record is
+ * For epochs before the record's, what the record accepted. For an epoch that no attempt took, nothing. An epoch whose record is
  * missing (its taker died) or damaged has made nothing void by it; what its taker sealed then is the end of an older segment, since a
  * superseded writer may have gone on.
  */
@@ -53,7 +53,7 @@ export async function acceptedSegments(run_dir: string): Promise<Segment[]> {
     rules.set(stage.data, rule);
     const { epoch, number: n } = parsed;
     const place = { path: join(paths.traces, name), name, epoch };
-    // A torn last line was never answered with a verdict, whoever wrote it.
+    // The verdict of a torn last line was never returned, so the line does not count.
     const accepted = Math.min(await completeBytes(place.path), await acceptedBytes(rule, place));
     segments.push({ ...place, stage: stage.data, n, accepted });
   }

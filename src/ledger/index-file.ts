@@ -22,7 +22,7 @@ export async function writeIndex(segmentPath: string, records: readonly Buffer[]
 
 export const digestOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
-/** The records of a sealed segment; null where they are not what the seal speaks of. */
+/** The records of a sealed segment; null where their digest is not the seal's. */
 export async function readIndex(segmentPath: string, seal: Seal): Promise<Buffer | null> {
   const bytes = await readFile(indexPath(segmentPath)).catch(orNull);
   return bytes !== null && digestOf(bytes) === seal.index_sha256 ? bytes : null;

@@ -3,7 +3,7 @@ import { textDigest } from './key.ts';
 
 /**
  * One trace in an index, 64 bytes: key 0-31, digest of the question 32-47 (zeros: it cannot be asked again), offset of the line 48-53,
- * its length without newline 54-57, number of the segment 58-61 (zeros in a file, which speaks of one segment). Little-endian.
+ * its length without newline 54-57, number of the segment 58-61 (zeros in a file, which is about one segment). Little-endian.
  */
 export const RECORD_BYTES = 64;
 export const KEY_BYTES = 32;
@@ -29,7 +29,7 @@ export function recordOf(trace: Indexed, offset: number, length: number): Buffer
 /** The first 128 bits of a digest of a question. */
 export const textBytes = (digest: string): Buffer => Buffer.from(digest, 'base64url').subarray(0, TEXT_BYTES);
 
-/** Where the line is that the record at byte `at` of `records` speaks of. */
+/** Where the line of the record at byte `at` of `records` is. */
 export const placeIn = (records: Buffer, at: number) => ({
   offset: records.readUIntLE(at + OFFSET_AT, 6),
   length: records.readUInt32LE(at + LENGTH_AT),

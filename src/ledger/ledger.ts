@@ -7,7 +7,7 @@ import { SegmentWriter } from './writer.ts';
 export interface LedgerPlace {
   run_dir: string;
   stage: StageName;
-  /** Nobody else writes segments of this stage and epoch: its number was taken by an exclusive create. */
+  /** No other ledger writes segments of this stage and epoch: its number was taken by an exclusive create. */
   epoch: number;
   /** A segment longer than this is sealed and another begun, so that readers and copies work in pieces. */
   segment_bytes?: number;

@@ -8,7 +8,7 @@ import { acceptedSegments } from './accepted.ts';
 import { LedgerIndex } from './index.ts';
 
 /**
- * Committed rollouts held against the ledger. Their rewards are in the weights, so an attempt goes on without a trace that is missing;
+ * Looks up the traces of committed rollouts in the ledger. Their rewards are in the weights, so an attempt continues without a missing trace;
  * but it is counted and said, since nothing else would tell: a segment that lost whole lines at its end looks like a shorter one.
  */
 
@@ -18,7 +18,7 @@ const Traced = z.object({ trace_keys: z.array(z.string()) });
 export interface Missing {
   /** Traces of committed rollouts that the ledger does not hold. */
   traces: number;
-  /** Of the newest of them. */
+  /** Step of the newest of them. */
   example: { checkpoint: string; key: string } | null;
   /** Files of rollouts that could not be read to their end, so that their traces were not looked for. */
   unread: string[];

@@ -10,7 +10,7 @@ import { sealSegment } from './seal-segment.ts';
 import { segmentLines } from './segment.ts';
 
 /**
- * Writes the intact lines among the first `accepted` bytes of a segment back under its name, numbered anew and sealed. The original
+ * Writes the intact lines among the first `accepted` bytes of a segment back under its name, renumbered and sealed. The original
  * goes to quarantine, and a writer that still has it open goes on writing there. Returns where it is.
  */
 export async function restoreSegment(path: string, accepted: number, reason: string, quarantineFolder: string) {

@@ -14,9 +14,9 @@ export interface Scan {
   written: number;
   /** Where and what the first damage is. */
   first: string | null;
-  /** Whether the bytes that the seal speaks of have its digest. */
+  /** Whether the bytes that the seal covers have its digest. */
   sealed: boolean;
-  /** Of the complete lines. */
+  /** Bytes of the complete lines. */
   sha256: string;
 }
 

@@ -6,7 +6,7 @@ import type { Seal } from './seal.ts';
 
 /**
  * Writes index and seal of a segment beside it, the index first, since the seal vouches for it. A seal that is there stays, and with it
- * what it speaks of; with `replace` it is replaced.
+ * what it covers; with `replace` it is replaced.
  */
 export async function sealSegment(
   path: string,

@@ -6,10 +6,7 @@ const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** `<segment>.seal.json`, written when a segment is closed or its successor finds it unsealed. */
 export const Seal = z.strictObject({
-  bytes: z
-    .int()
-    .min(0)
-    .describe('Bytes from the start that it speaks of; more may follow, which it does not vouch for.'),
+  bytes: z.int().min(0).describe('Bytes from the start that it covers; more may follow, which it does not cover.'),
   sha256: Sha256,
   keys: z.int().min(0).describe('Lines among these bytes.'),
   index_sha256: Sha256.describe('Of `<segment>.index`, which says where each of them is.'),

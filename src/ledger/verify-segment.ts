@@ -44,7 +44,7 @@ export async function verifySegment(
     await fence();
     return [{ name, reason, moved_to: await restoreSegment(path, counted, reason, paths.quarantine) }];
   }
-  // Bytes beyond the limit are void, so a seal that speaks of them says nothing.
+  // Bytes beyond the limit are void, so a seal that covers them proves nothing.
   if (seal && seal.bytes <= limit && !scan.sealed) {
     unsealed = `expected the sha256 of ${name}, whose ${scan.lines} lines are as they were written, got ${seal.sha256}`;
   }

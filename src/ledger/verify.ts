@@ -11,7 +11,7 @@ import { type ExpectedSegment, verifySegment } from './verify-segment.ts';
 /**
  * Checks every line that counts of the older segments of stage `name`, of the stages that are done and of what was served, against its
  * checksum, its number, its seal and the length that was accepted. A damaged segment goes to quarantine and its intact lines stay under its name,
- * sealed; one that nobody sealed is sealed. Called by whoever has taken `epoch`. Returns what was found, with how many traces are lost.
+ * sealed; one without a seal gets one. Only the attempt that has taken `epoch` may call it. Returns what was found, with how many traces are lost.
  * Throws EpochSuperseded where another taker has come, before it changes anything more.
  */
 export async function verifyLedger(paths: RunPaths, name: StageName, epoch: number): Promise<Quarantined[]> {

@@ -73,7 +73,7 @@ export class SegmentWriter {
 
   /**
    * Closes the segment and writes its seal beside it, unless a successor has sealed it: what came later than that is void. One that
-   * failed (disk full) can be repeated. A torn segment's seal speaks of what comes before the tear.
+   * failed (disk full) can be repeated. A torn segment's seal covers what comes before the tear.
    */
   async seal(): Promise<void> {
     await this.#file.close();

@@ -1,6 +1,6 @@
 /**
  * What a child may see of this process's environment, besides what it is given. No key is among these: each child gets only
- * those that it needs, by name, from whoever starts it.
+ * those that it needs, by name, from the code that starts it.
  */
 const passedOn = [
   // The system.

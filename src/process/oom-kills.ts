@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * The kernel ends a process for want of memory by SIGKILL, as a person or a scheduler does. The difference is in a count that it
+ * The kernel kills a process that exceeds its memory by SIGKILL, as a person or a scheduler does. The difference is in a count that it
  * keeps for each control group: `memory.events` (cgroup v2), `memory.oom_control` (v1), or `/proc/vmstat` for the whole machine.
  */
 

@@ -1,7 +1,7 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 
-/** A port that is free now. Somebody may take it before its user does: whoever starts a server on it tries again then. */
+/** A port that is free now. Another process may take it first, so the code that starts a server on it must retry. */
 export function freePort(host = '127.0.0.1'): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();

@@ -39,7 +39,7 @@ export const findDescendants = (leader: number, variable: string, value: string)
 /** This process as its children name it. */
 export const ownName = () => processName(process.pid) ?? `${process.pid}:`;
 
-/** Processes whose tag `belongs` accepts; it is told whether whoever started them still lives. */
+/** Processes whose tag `belongs` accepts; its second argument says whether the process that started them still lives. */
 export const findByTag = (belongs: (tag: string, ownerLives: () => boolean) => boolean) =>
   find(({ pid }) => {
     const environment = environmentOf(pid);
@@ -106,7 +106,7 @@ export const reapOlderAttempts = (stageTag: string, epoch: number): Promise<numb
     }),
   );
 
-/** Ends what died workers left: processes whose tag starts with `prefix` and whose starter is gone. Returns how many there were. */
+/** Ends the processes of dead workers: their tag starts with `prefix`, and their starter has ended. Returns how many there were. */
 export const reapOrphans = (prefix: string): Promise<number> =>
   killUntilGone(() => findByTag((tag, ownerLives) => tag.startsWith(prefix) && !ownerLives()));
 

@@ -15,7 +15,7 @@ export async function writeStacks(logPath: string, pids: number[]): Promise<void
   for (const [index, pid] of pids.entries()) {
     tryAppend(logPath, `gavel: the stacks of process ${pid} (${index + 1} of ${pids.length})\n`);
     const before = sizeOf(logPath);
-    // One that has gone meanwhile is not waited for.
+    // A process that has ended since writes no stack, so it is not waited for.
     if (send(pid, 'SIGUSR1')) await untilQuiet(logPath, before);
   }
 }

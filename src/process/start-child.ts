@@ -86,7 +86,7 @@ export function startChild(options: ChildOptions): Child {
     throw new ChildStartError(`Cannot start ${name}: ${reason}.`);
   }
   const leaderPid = pid;
-  // Nobody writes to it; it breaks when the child closes its end.
+  // This process never writes to it; the pipe breaks when the child closes its end.
   const { stdin, stdout } = subprocess as ChildProcessByStdio<Writable, Readable, null>;
   stdin.on('error', () => {});
 
@@ -120,7 +120,7 @@ export function startChild(options: ChildOptions): Child {
   }
   const stuck = Promise.withResolvers<never>();
   const exited = Promise.race([end(), stuck.promise]);
-  // Whoever awaits it sees the error; nobody has to.
+  // A caller that awaits it sees the error. Without this line a rejection that no caller awaits would end the process.
   exited.catch(() => {});
 
   async function stop(graceMs: number) {

@@ -13,7 +13,7 @@ export type Verified =
 export interface Quarantined {
   name: string;
   reason: string;
-  /** Where it lies now; null where it was missing, or somebody else moved it. */
+  /** Where it is now; null where it was missing, or another attempt moved it. */
   moved_to: string | null;
 }
 

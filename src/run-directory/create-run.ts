@@ -83,7 +83,7 @@ export async function createRun(
     await rename(building.dir, paths.dir);
     await fsyncFolder(runs);
   } catch (error) {
-    // Its own folder and no other: the one in place may be what another attempt made meanwhile.
+    // Deletes only its own folder: another attempt may have made the one in place since.
     await rm(building.dir, { recursive: true, force: true }).catch(() => {});
     const { code = '', syscall } = error as NodeJS.ErrnoException;
     if (syscall !== 'rename') throw error;
@@ -161,7 +161,7 @@ async function accept(
         `then resume here: gavel run runs/${paths.run}/spec.json --resume.`,
     );
   }
-  // Whoever resumes it next has to ask about this workflow.
+  // The next workflow that resumes the run has to ask whether this one still runs.
   await writeAtomic(paths.run_json, own);
   return true;
 }

@@ -3,7 +3,7 @@ import { EpochRecord, Head } from '../contracts/stage.ts';
 import { ContractError, orNull, readContractIfAny } from './files.ts';
 import type { RunFolder, StagePaths } from './paths.ts';
 
-/** Somebody took a newer epoch: whatever the older one does is void. */
+/** Another attempt took a newer epoch, so anything that the older one does is void. */
 export class EpochSuperseded extends Error {
   override name = 'EpochSuperseded';
 }

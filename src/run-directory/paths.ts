@@ -31,7 +31,7 @@ export function parseSegmentName(name: string) {
   return match ? { stage: match[1] ?? '', epoch: Number(match[2]), number: Number(match[3]) } : null;
 }
 
-/** File name of a ledger segment: its writer is the attempt that took the epoch, and nobody else. */
+/** File name of a ledger segment: only the attempt that took the epoch writes it. */
 export const segmentName = (stage: string, epoch: number, number: number) =>
   `${stage}-e${epoch}-${sixDigits(number)}.jsonl`;
 

@@ -110,7 +110,7 @@ async function damagedArtifacts(paths: RunPaths, result: StageResult): Promise<D
   const damaged: DamagedArtifact[] = [];
   for (const [name, path] of Object.entries(artifacts)) {
     const at = join(paths.dir, path);
-    // Of a short training the first, middle and last checkpoint are one folder.
+    // The first, middle and last checkpoint of a short training are one folder.
     if (seen.has(at)) continue;
     seen.add(at);
     const found = await digestOf(at);

@@ -39,7 +39,7 @@ export function readRootId(root: string): string {
   );
 }
 
-/** Makes the folder a root unless it is one, and returns its UUID. Of several that try at once one makes it. */
+/** Makes the folder a root unless it is one, and returns its UUID. Where several processes try at once, one makes it. */
 export async function createRoot(root: string): Promise<string> {
   await mkdir(root, { recursive: true });
   await writeExclusive(markerOf(root), Buffer.from(`${randomUUID()}\n`));

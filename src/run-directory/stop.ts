@@ -6,7 +6,7 @@ import type { RunPaths } from './paths.ts';
 
 /**
  * `<stage>/stops/<reservation>.json`: asks the attempt on one reservation, on whichever node, to end; the disk is what they
- * share. One that comes late names a reservation that is over, and nobody reads it.
+ * share. One that comes late names a reservation that is over, and no attempt reads it.
  */
 
 export async function requestStop(paths: RunPaths, stage: string, reservation: string, reason: string): Promise<void> {

@@ -7,7 +7,7 @@ import { orNull, readContractIfAny, writeAtomic, writeExclusive } from '../run-d
 import type { RunPaths } from '../run-directory/paths.ts';
 
 /**
- * Where each served model is now: one file a role, replaced atomically. Of several servers of a role the newest counts.
+ * Where each served model is now: one file a role, replaced atomically. Where a role has several servers, the newest counts.
  * A file can be looked at and then written, but not both at once, so a server that was stopped in between may still overwrite or
  * remove what a newer one said; the newer one, which lives, puts it back (`keepPublished`).
  */

@@ -10,7 +10,7 @@ import type { RunPaths } from '../run-directory/paths.ts';
 /** A model behind an OpenAI-compatible URL, in one role. */
 export interface ServedModel {
   role: GradingRole;
-  /** vllm: gavel starts a server; openai: the server is somebody else's. */
+  /** vllm: gavel starts a server; openai: the server is not gavel's. */
   engine: 'vllm' | 'openai';
   /** As in the spec: a folder under GAVEL_ROOT, an absolute path, or a hub name. */
   model: string;

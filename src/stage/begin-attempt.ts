@@ -22,7 +22,7 @@ async function begin({ config, spec, stage, signal, ended }: StageRun, paths: Ru
   const after = await newestEpoch(paths, stage);
   const { result } = await readVerifiedResult(paths, stage, signal);
   if (result) return { result };
-  // Nobody waits for it any more: an epoch taken now would end the attempt that took its place.
+  // An epoch taken by a superseded attempt would end the attempt that superseded it.
   if (signal.aborted) throw ended();
   let past: PastEpoch[] = [];
   const mayBegin = async (epoch: number) => {

@@ -4,7 +4,7 @@ import type { ProgressSignal } from '../contracts/status.ts';
 // Temporal keeps each signal in the history: more than 2,000 a run, preemptions and restarts included, are too many.
 const MOST_SIGNALS = 800;
 
-/** Which commits of a stage are told to the workflow: all, or, of a long run, every n-th. The last always is. */
+/** Which commits of a stage are sent to the workflow: all, or every n-th of a long run. The last one always is. */
 export function commitThinning(stage: string, spec: Spec): (progress: ProgressSignal) => boolean {
   const save_every = stage === 'sft' ? spec.sft.save_every : spec.grpo.save_every;
   return ({ step, total }) => {

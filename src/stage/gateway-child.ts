@@ -64,7 +64,7 @@ export async function startGatewayChild(options: GatewayChildOptions): Promise<G
   const port = Number(new URL(current.url).port);
 
   const giveUp = Promise.withResolvers<never>();
-  // Whoever waits for the trainer hears it; before that nobody does.
+  // The code that waits for the trainer gets this rejection. Before it waits, the rejection must not end the process.
   giveUp.promise.catch(() => undefined);
   const watch = async (): Promise<void> => {
     for (;;) {

@@ -23,7 +23,7 @@ export class ProgressDeadline {
   private phase = 'load';
   private step = 0;
   private silent_ms = 0;
-  /** Of each phase that has steps: how long the last ones took. */
+  /** How long the last steps of each phase took. */
   private readonly gaps_ms = new Map<string, number[]>();
   private ticked = performance.now();
   private readonly timer: NodeJS.Timeout;

@@ -24,7 +24,7 @@ export interface Ending {
   oom_kills: number;
 }
 
-// What somebody sends. A trainer that crashes in native code (SIGSEGV, SIGABRT) did so itself, and may for ever.
+// Signals that people and schedulers send. A trainer that crashes in native code (SIGSEGV, SIGABRT) did so itself, and may do so at every attempt.
 const FROM_OUTSIDE: ReadonlySet<string> = new Set(['SIGHUP', 'SIGINT', 'SIGKILL', 'SIGTERM']);
 // 128 + n is how a shell or a launcher reports a signal.
 const FROM_OUTSIDE_CODES: ReadonlySet<number> = new Set(

@@ -10,7 +10,7 @@ export const SEARCH_ATTRIBUTES = {
   GavelAgreement: 'Double',
 } as const;
 
-/** Those of them that the server knows: setting one that it lacks retries the workflow task for ever. */
+/** Those of them that the server knows. Setting one that it does not know makes Temporal retry the workflow task for ever. */
 export async function registeredSearchAttributes(client: Client): Promise<string[]> {
   const { namespace } = client.options;
   try {

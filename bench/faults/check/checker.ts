@@ -9,7 +9,7 @@ import { traceViolations } from './recorded-traces.ts';
 import type { Testimony } from './undisturbed-run.ts';
 
 /**
- * The one checker. It believes nobody: it reads the run directory by itself, holds it against what was seen from outside, and says
+ * The one checker. It trusts no code of gavel's: it reads the run directory by itself, compares it with what was seen from outside, and says
  * which of the assertions do not hold.
  */
 

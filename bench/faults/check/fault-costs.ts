@@ -8,7 +8,7 @@ export interface Cost {
   kind: string;
   stage: string;
   steps_lost: number;
-  /** null where the judge is gavel's own vLLM, at which nobody counts. */
+  /** null where the judge is gavel's own vLLM, whose requests are not counted. */
   asked_again: number | null;
   /** Seconds from the fault to the next epoch, to its trainer, to the first new committed step; null where there was none. */
   to_epoch: number | null;

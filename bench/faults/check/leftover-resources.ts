@@ -22,7 +22,7 @@ function children(root: string): Violation[] {
     }));
 }
 
-/** Sockets of gateways and model servers, seen while these were in use, that still listen, whoever holds them now. */
+/** Sockets of gateways and model servers, seen while these were in use, that still listen, whichever process holds them now. */
 function ports(events: readonly Logged[]): Violation[] {
   const now = listeners();
   return events.flatMap((event) =>

@@ -48,7 +48,7 @@ function newestRecord(run: RunDirectory, stage: string): EpochRecord | null {
 
 /**
  * Segments of the newest epoch count whole, those of epochs before the newest record for what that accepted, and those between, whose
- * takers left no record that can be read, for what they are sealed at. Of an epoch that nobody took nothing counts.
+ * takers left no readable record, for the bytes that their seals cover. Segments of an epoch that no attempt took do not count.
  */
 function acceptedBytes(run: RunDirectory, stage: string, name: string, epoch: number | null): number {
   const newest = run.epochs(stage).at(-1);
@@ -93,7 +93,7 @@ function traceIn(line: Buffer, number: number | null): Trace | string {
   return trace;
 }
 
-/** What is wrong with the seal of a segment. One that was written after its epoch was superseded speaks of void bytes. */
+/** What is wrong with the seal of a segment. One that was written after its epoch was superseded covers void bytes. */
 function sealDamage(path: string, bytes: Buffer, counted: number): string[] {
   const place = path.replace(/\.jsonl$/, '.seal.json');
   if (read(place) === null) return [];

@@ -105,7 +105,7 @@ export class RunDirectory {
     return spec.grpo;
   }
 
-  /** Process that serves `role` by what its endpoint says; null where nobody does, or somebody who is not gavel's. */
+  /** Process that serves `role` by what its endpoint says; null where none does, or one that is not gavel's. */
   servedBy(role: string): number | null {
     return parsed<{ pid: number | null }>(join(this.dir, 'endpoints', `${role}.json`))?.pid ?? null;
   }

@@ -52,7 +52,7 @@ async function serverRestart(context: FaultContext) {
   await context.log.next('epoch', () => true, {
     from,
     timeout_ms: 60_000,
-    // The attempt of before may have gone on, and ended the stage.
+    // The earlier attempt may have continued and ended the stage.
     unless: () =>
       context.log.of('result').some((result) => result.stage === stage) || context.heights(stage).step > height + 6,
   });
@@ -81,7 +81,7 @@ async function cutOff(context: FaultContext) {
   context.cluster.cut(node, how);
   const long_enough = sleep(seconds * 1000);
   try {
-    // Its trainer may still end the stage: until somebody has taken over, nothing is wrong with that.
+    // Its trainer may still end the stage. That is right until another attempt has superseded it.
     const ended = () => context.log.of('result').some((result) => result.stage === stage && result.at > fault.at);
     const options = { from, timeout_ms: 60_000, unless: ended };
     const taken = await context.log.next('epoch', (epoch) => epoch.stage === stage && epoch.at > fault.at, options);
@@ -90,7 +90,7 @@ async function cutOff(context: FaultContext) {
     context.cluster.heal(node);
     if (!taken) {
       if (!ended())
-        context.violated('a silent worker is taken over', `nobody had done so 60 s after node ${node} was cut off`);
+        context.violated('a silent worker is taken over', `no attempt had done so 60 s after node ${node} was cut off`);
       return {};
     }
     if (taken.node !== node) context.reached('move to the other node', `${stage} went on at node ${taken.node}`);

@@ -19,7 +19,7 @@ async function killTrainer(context: FaultContext) {
 async function outOfMemory(context: FaultContext) {
   const pid = await context.untilTrainer();
   const counter = context.cluster.oomCounter(context.node);
-  const fault = context.strikes(`SIGKILL to trainer ${pid}, counted as a kill for want of memory`);
+  const fault = context.strikes(`SIGKILL to trainer ${pid}, counted as an out-of-memory kill`);
   const before = Number(/oom_kill (\d+)/.exec(read(counter) ?? '')?.[1] ?? 0);
   writeFileSync(counter, `oom_kill ${before + 1}\n`);
   process.kill(pid, 'SIGKILL');
@@ -27,7 +27,7 @@ async function outOfMemory(context: FaultContext) {
   await context.log.next('epoch', ({ at }) => at > fault.at, { from, timeout_ms: 60_000 });
   const outcome = read(join(context.directory.epoch(fault.stage, fault.epoch), 'outcome.json')) ?? '';
   if (!outcome.includes('out of memory')) {
-    context.violated('a kill for want of memory is said', `epoch ${fault.epoch} says ${outcome.slice(0, 200)}`);
+    context.violated('an out-of-memory kill is reported', `epoch ${fault.epoch} says ${outcome.slice(0, 200)}`);
   }
   return {};
 }
@@ -149,7 +149,10 @@ async function zombie(context: FaultContext) {
   if (frozen && isAlive(pid)) process.kill(pid, 'SIGCONT');
   if (!taken) {
     if (ended()) return {};
-    context.violated('a silent worker is taken over', `nobody had done so ${limit_s} s after node ${node} was stopped`);
+    context.violated(
+      'a silent worker is taken over',
+      `no attempt had done so ${limit_s} s after node ${node} was stopped`,
+    );
     return {};
   }
   const zombie_gone = await context.secondsUntil(30, () => !isAlive(pid));

@@ -66,7 +66,7 @@ export class Observer {
     this.lookAtMetrics(paths.report.metrics);
   }
 
-  /** Whoever of gavel's own processes (they have a pid) is named in an endpoint file listens by then. */
+  /** By then each of gavel's own processes (they have a pid) that an endpoint file names listens. */
   private lookAtEndpoints(folder: string): void {
     for (const name of list(folder)) {
       const text = name.endsWith('.json') ? read(join(folder, name)) : null;

@@ -19,12 +19,12 @@ export type Role = 'server' | 'workflows' | 'a' | 'b';
 
 interface Member {
   child: ChildProcess | null;
-  /** While true, nobody starts it again. */
+  /** While true, the cluster does not start it again. */
   held: boolean;
   restart_ms: number;
 }
 
-/** The GPU ids that a node is given; nobody asks a driver for them. */
+/** The GPU ids that a node is given instead of a driver's. */
 export const GPUS: Record<string, string> = { a: 'GPU-a0', b: 'GPU-b0' };
 
 export class Cluster {
@@ -129,7 +129,7 @@ export class Cluster {
     // The connection stays open until the process ends: a call that is being tried again would throw from a timer otherwise.
   }
 
-  /** File in which a fault counts kills for want of memory: a group with a limit of its own cannot be had everywhere. */
+  /** File in which a fault counts out-of-memory kills: not every machine can make a control group with a limit of its own. */
   oomCounter(role: Role): string {
     return join(this.root, '.gavel', `oom-${role}`);
   }

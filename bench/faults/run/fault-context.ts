@@ -24,7 +24,7 @@ export class FaultContext {
   readonly directory: RunDirectory;
   /** Where originals go before a fault damages them: what the witness is fed with. */
   readonly saved: string;
-  /** true once the pipeline has ended and nobody resumed it. */
+  /** true once the pipeline has ended and has not been resumed. */
   dead = false;
   private current: { id: number; kind: string; phase: Phase } = { id: 0, kind: '', phase: 'grpo' };
 

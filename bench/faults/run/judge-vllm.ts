@@ -20,7 +20,7 @@ export async function startJudge(config: Config, folder: string): Promise<{ url:
   const location = { kind: 'folder', path: `${config.package_root}/models/poly-easy-judge` } as const;
   const { args, env } = vllmCommand({
     ...{ location, served_name: 'poly-easy-judge', host, port, serve, allow_args: [], gpus: [] },
-    // The runs of a campaign reach it as one that is not gavel's; nobody gave it a key.
+    // The runs of a campaign reach it as one that is not gavel's; it has no key.
     api_key: '',
   });
   const logPath = `${folder}/judge.log`;

@@ -16,7 +16,7 @@ export class Forwarder {
   private readonly waiting = new Set<Socket>();
   private now: Cut | null = null;
 
-  /** To port `to` of this machine, whether or not somebody listens there yet. */
+  /** Forwards to port `to` of this machine, whether or not a process listens there yet. */
   constructor(to: number) {
     this.to = to;
     this.server = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (near) =>
@@ -78,7 +78,7 @@ export class Forwarder {
       this.links.delete(from);
       to.destroySoon();
     };
-    // Nobody hears across a silence that the other side has gone.
+    // Across a partition neither side notices that the other has closed.
     from.once('close', () => (this.now === 'silent' ? from.once('healed', over) : over()));
   }
 }

@@ -28,7 +28,7 @@ export interface PlanOptions {
 const STEPS_PER_FAULT = 6;
 // A step of SFT takes some hundredths of a second.
 const SFT_STEPS_PER_FAULT = 100;
-// Of the eight traces of a GRPO step four fifths are learned from, in two modes, four at a time.
+// SFT learns from four fifths of the eight traces of a GRPO step, in two modes, four at a time.
 const SFT_STEPS_PER_GRPO_STEP = (2 * 0.8 * 8) / 4;
 const PHASES: readonly Phase[] = ['prepare', 'grpo', 'sft', 'audit', 'report'];
 

@@ -8,7 +8,7 @@ import { processName, runs } from '../../process/stat.ts';
 export interface UpState {
   /** The `gavel up` process; SIGINT ends it and all that it started. */
   pid: number;
-  /** Its id and start time: by now the id may belong to somebody else. */
+  /** Its id and start time, because another process may have the id by now. */
   process: string;
   server_pid: number | null;
   worker_pid: number | null;

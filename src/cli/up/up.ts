@@ -40,7 +40,7 @@ async function up(config: Config, { port, uiPort, supervised }: UpOptions): Prom
       },
     );
   }
-  // It brings a server of its own, so the folder cannot be the wrong mount of somebody else's root.
+  // `gavel up` starts a server of its own, so the folder cannot be a wrong mount of another server's root.
   await createRoot(config.root);
   await needPort(port, '--port');
   await needPort(uiPort, '--ui-port');

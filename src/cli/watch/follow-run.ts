@@ -21,7 +21,7 @@ export function pathsOf(config: Config, run: string): RunPaths {
   }
 }
 
-/** One look at a run; `server` null looks at the disk alone. Throws CliError where nobody knows the run. */
+/** One look at a run; `server` null looks at the disk alone. Throws CliError where neither server nor disk has the run. */
 export async function lookAtRun(config: Config, run: string, server: Server | null): Promise<RunView> {
   const paths = pathsOf(config, run);
   const onDisk = await viewFromDisk(paths);
@@ -48,7 +48,7 @@ export async function lookAtRun(config: Config, run: string, server: Server | nu
   return plainDeep(view);
 }
 
-/** Between two stages no heartbeat names the worker that `gavel up` keeps; it is there all the same. */
+/** Between two stages no heartbeat names the worker of `gavel up`, although it runs. */
 function addOwnWorker(config: Config, view: RunView): void {
   const pid = readUp(config)?.worker_pid;
   if (!pid || view.processes.some(({ role }) => role === 'worker')) return;

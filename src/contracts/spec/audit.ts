@@ -19,7 +19,7 @@ export const GateSpec = z.strictObject({
 
 export const AuditSpec = z.strictObject({
   completions_per_prompt: posInt('Samples from each of the three checkpoints for each audit prompt.').default(2),
-  temperature: z.number().min(0).max(2).default(1).describe('Of the sampled completions that are graded.'),
+  temperature: z.number().min(0).max(2).default(1).describe('Sampling temperature of the completions that are graded.'),
   grader_modes: z
     .array(GradingMode)
     .min(1)
@@ -29,7 +29,7 @@ export const AuditSpec = z.strictObject({
   headline_mode: GradingMode.default('single_token').describe('The mode that the measures and gates are about.'),
   base: z.boolean().default(true).describe('Grade with the untrained base model too.'),
   bootstrap_samples: z.int().min(100).max(100_000).default(2000).describe('Resamples of prompts for each interval.'),
-  confidence: z.number().gt(0.5).lt(1).default(0.95).describe('Of each interval.'),
+  confidence: z.number().gt(0.5).lt(1).default(0.95).describe('Confidence level of each interval.'),
   gates: z
     .array(GateSpec)
     .default([
@@ -38,5 +38,5 @@ export const AuditSpec = z.strictObject({
       { measure: 'coverage.grader', at_least: 0.95 },
     ])
     .describe('Bounds that decide the verdict; an empty list decides nothing.'),
-  seed: z.int().min(0).default(0).describe('Of the bootstrap.'),
+  seed: z.int().min(0).default(0).describe('Seed of the bootstrap.'),
 });

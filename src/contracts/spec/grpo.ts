@@ -12,7 +12,7 @@ export const GrpoSpec = z.strictObject({
     .gt(0)
     .max(2)
     .default(1)
-    .describe('Of sampled completions; a group of equal completions teaches nothing.'),
+    .describe('Sampling temperature of the rollouts; a group of equal completions teaches nothing.'),
   learning_rate: z
     .number()
     .gt(0)

@@ -13,7 +13,7 @@ export const SftSpec = z.strictObject({
     .default(['reasoned', 'single_token'])
     .describe('What the grader learns to do.'),
   epochs: z.number().gt(0).default(2).describe('Passes over the examples; may be a fraction.'),
-  learning_rate: z.number().gt(0).lt(1).default(2e-4).describe('Of the adapter.'),
+  learning_rate: z.number().gt(0).lt(1).default(2e-4).describe('Learning rate of the adapter.'),
   batch_size: posInt('Examples per optimizer step.').default(32),
   max_examples: posInt('Traces used at most; null uses all.').nullable().default(null),
   max_length: posInt('Longest example, tokens.').default(2048),

@@ -5,7 +5,7 @@ import { notMeasured, section } from './section.ts';
 
 const question = 'Could an answer speak as the judge?';
 
-/** What kept an answer in its place in the judge's messages, and what did not. */
+/** Which guards kept answers inside their frame in the judge's messages. */
 export function guard({ rubric, ledger }: ReportData): Html {
   if (rubric === null) return section('guard', question, notMeasured('rubric.json is missing or unreadable.'));
   const frame =

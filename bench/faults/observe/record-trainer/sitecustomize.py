@@ -2,7 +2,7 @@
 
 On the module path of a campaign's trainers (PYTHONPATH), never of a user's. A killed process leaves its
 writes in the kernel's cache, so a wrong order of fsync and rename shows in no kill; a power cut would show
-it. Each publication is therefore held against the fsyncs before it: a file or folder is durable if its
+it. Each publication is therefore checked against the fsyncs before it: a file or folder is durable if its
 inode was fsynced after its last change.
 """
 
@@ -32,7 +32,7 @@ def _unsynced(source: str, target: str) -> list[str]:
     if os.path.isdir(source):
         paths += [os.path.join(folder, name) for folder, _, names in os.walk(source) for name in names]
     if os.path.basename(target) == "HEAD":
-        # The name that HEAD speaks of has to be durable first.
+        # The name that HEAD holds has to be durable first.
         paths.append(os.path.join(os.path.dirname(target), "..", "..", "checkpoints"))
     return [os.path.normpath(path) for path in paths if not _is_durable(path)]
 
