@@ -10,7 +10,7 @@ afterEach(() => {
 });
 
 describe('a failpoint', () => {
-  it('is in force only while GAVEL_FAILPOINTS names it', () => {
+  it('is on only while GAVEL_FAILPOINTS names it', () => {
     expect(failpoint('skip-fence')).toBe(false);
     process.env.GAVEL_FAILPOINTS = 'keep-leases,skip-fence';
     expect([failpoint('skip-fence'), failpoint('keep-leases'), failpoint('wrong-step')]).toEqual([true, true, false]);

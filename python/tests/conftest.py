@@ -101,7 +101,7 @@ class FakeGateway:
                 request = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 time.sleep(gateway.delay_s)
                 if gateway.stopped:
-                    # A dead process answers nobody, least of all on connections kept alive.
+                    # A dead process answers no connection, also none that was kept alive.
                     self.close_connection = True
                     return
                 if self.headers["authorization"] != f"Bearer {KEY}":

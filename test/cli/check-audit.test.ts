@@ -39,7 +39,7 @@ test.each(['FAIL', 'INCONCLUSIVE'])('refuses a grader whose audit is %s', async 
   await expect(checkAudit(await audited({ verdict }), serve)).rejects.toThrow(`found that its audit is ${verdict}`);
 });
 
-test('serves it all the same when told to, and the report of the run says so', async () => {
+test('serves it with --override-audit, and the report of the run says so', async () => {
   const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
   const paths = await audited();
   await checkAudit(paths, { ...serve, model_digest: OTHER, override: true });

@@ -119,13 +119,13 @@ describe('gavel status', () => {
     expect(view.notes.join()).toContain('Temporal is not reachable');
   });
 
-  it('fails for a run that nobody knows', async () => {
-    const { code, stderr } = await gavel(['status', 'nobody'], inRoot);
+  it('fails for a run that neither server nor disk has', async () => {
+    const { code, stderr } = await gavel(['status', 'unknown'], inRoot);
     expect(code).toBe(1);
-    expect(stderr).toContain('Expected a run named nobody');
+    expect(stderr).toContain('Expected a run named unknown');
   });
 
-  it('writes no colours where nobody can see them', async () => {
+  it('writes no colours where the output is not a terminal', async () => {
     const { stdout } = await gavel(['status', 'alone'], { ...inRoot, NO_COLOR: '1' });
     expect(stdout).toContain('GRPO');
     expect(stdout).not.toContain('\u001b');

@@ -13,7 +13,7 @@ export interface Ended {
   stderr: string;
 }
 
-/** Runs the real command and waits for its end. Nobody listens on port 1, so no test meets a server by chance. */
+/** Runs the real command and waits for its end. No process listens on port 1, so no test meets a server by chance. */
 export function gavel(args: string[], env: Record<string, string> = {}): Promise<Ended> {
   return new Promise((resolve) => {
     execFile(

@@ -59,7 +59,7 @@ async function complete(settings: object, key = readKey(endpoint.api_key_file ??
   return { status: response.status, text: body.choices?.[0]?.text };
 }
 
-it('answers nobody without its key', async () => {
+it('refuses a request without its key', async () => {
   expect((await complete({}, 'gavel-another')).status).toBe(401);
   expect((await complete({})).status).toBe(200);
 });

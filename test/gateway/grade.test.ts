@@ -99,7 +99,7 @@ test('reuses the reply to identical text at temperature 0 under a key of its own
   expect(traces.find(({ key }) => key === second.trace_keys[0])?.usage).toBeNull();
 });
 
-test('asks anew about identical text for a retest, at a temperature above 0, and under other sampling parameters', async () => {
+test('asks again about identical text for a retest, at a temperature above 0, and under other sampling parameters', async () => {
   const { gateway, judge, config } = await graded();
   await gateway.grade();
   await gateway.grade({ occasion: 'retest:row1:1' });

@@ -29,7 +29,7 @@ test.each(KINDS)(
     expect(trace).toMatchObject({ verdict: 'failed', reply: '', completion: 'poison' });
     expect(trace?.reasoning).toMatch(/failed this request 4 times while it answered others: ./);
     expect(gateway.events).not.toContainEqual(expect.objectContaining({ event: 'waiting' }));
-    // Probes are paid for, and are nobody's verdict.
+    // Probes are paid for, and make no verdict.
     expect(judge.chats.filter(({ body }) => !JSON.stringify(body).includes('poison')).length).toBeGreaterThan(0);
     expect(await tracesOf(run_dir)).toHaveLength(1);
   },
@@ -94,7 +94,7 @@ test('quotes nothing of a request where the judge is away or misconfigured for a
   }
 });
 
-test('replays a failed verdict, and asks anew where the same text is graded on another occasion', async () => {
+test('replays a failed verdict, and asks again where the same text is graded on another occasion', async () => {
   const { gateway, judge, config } = await graded(poisonedBy({ status: 500 }));
   const first = await gateway.grade({ completion: 'poison' });
   await gateway.close();

@@ -93,7 +93,7 @@ test('gives no score for a digit that vLLM was made to say where it refuses log-
   });
 });
 
-test("sends no field that is not OpenAI's to another server, and reads the digit all the same", async () => {
+test("sends no field that is not OpenAI's to another server, and still reads the digit", async () => {
   const { gateway, judge } = await graded(() => ({ text: '4', logprobs: false }));
   const grade = await gateway.grade({ mode: 'single_token' });
   expect(grade).toMatchObject({ score: 4, value: 4, value_rule: 'score', confidence: null, off_scale_mass: null });

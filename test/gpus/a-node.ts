@@ -41,7 +41,7 @@ export function aNode(count: number, used: Record<string, string> = {}) {
   return { root, folder, lease, closed, gpus };
 }
 
-/** A claim of a process on another machine, which nobody here can look up. */
+/** A claim of a process on another machine, which cannot be looked up here. */
 export const farProcess = (): Claim => ({
   root: ROOT_ID,
   owner: { kind: 'process', machine: 'elsewhere', process: '1:1', purpose: 'gavel serve far' },

@@ -20,7 +20,7 @@ async function aRoot(count: number) {
   return { ...node, id, hold, of: (claim: Claim): Claim => ({ ...claim, root: id }) };
 }
 
-test('a command without a workflow holds GPUs that no run gets until it gives them back', async () => {
+test('a command without a workflow holds GPUs that no run gets until it releases them', async () => {
   const { hold, lease, of, folder } = await aRoot(2);
   const held = await hold(1);
   expect(held.gpus).toEqual(['GPU-0']);

@@ -34,7 +34,7 @@ test.each([-3600, 3600])('a file server whose clock is %i s off changes nothing'
   await lease('small', 1);
   await lease('large', 2);
   await skew(folder, seconds);
-  // Whoever asks now would have lost its own place to the skew, or have taken that of the one before it.
+  // With the skew, a waiter that asks now would have lost its place, or have taken that of the one before it.
   expect((await lease('other', 1)).why).toContain('large (namespace default) asked first');
   await skew(folder, seconds);
   await release(root, 'small');

@@ -10,7 +10,7 @@ import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { aRun, commit, publish } from '../run-directory/a-run.ts';
 import { aTrace } from './a-trace.ts';
 
-/** Rewards of committed rollouts are in the weights: their traces are held against the ledger whenever a stage is taken over. */
+/** Rewards of committed rollouts are in the weights: each attempt that takes a stage over looks their traces up in the ledger. */
 
 const take = (paths: RunPaths, stage: StageName = 'grpo') => takeEpoch(paths, stage, { node: 'a', pid: 1 });
 const keys = (from: number, count: number) => Array.from({ length: count }, (_, n) => [aTrace(from + n).key]);

@@ -26,7 +26,7 @@ test('begins a segment of its own after a restart, and does not read the torn la
   expect((await tracesOf(run_dir)).map(({ key }) => key)).toEqual([trace(1).key, trace(2).key]);
 });
 
-test('neither truncates nor seals what another writer of the run has open, whoever opens the ledger meanwhile', async () => {
+test('opening the ledger neither truncates nor seals what another writer of the run has open', async () => {
   const paths = runPaths(runDirectory(), 'test');
   const serve = async () =>
     Ledger.open({ run_dir: paths.dir, stage: 'serve', epoch: await claimEpoch(paths.stage('serve')) });

@@ -85,7 +85,7 @@ test.each([{ sealed: false }, { sealed: true }])(
 );
 
 test.each([{ sealed: false }, { sealed: true }])(
-  'finds a line that is gone from the middle by the gap in the numbers, and numbers what is kept anew ($sealed)',
+  'finds a line that is gone from the middle by the gap in the numbers, and renumbers what is kept ($sealed)',
   async ({ sealed }) => {
     const { paths, path } = await aLedger({ sealed });
     const whole = await readFile(path);
@@ -206,7 +206,7 @@ test('restores the ledger of a stage that is done before a later stage reads it,
   expect((await take(paths, 'audit')).quarantined).toEqual([]);
 });
 
-test('leaves the segments of a stage that is not done alone: somebody may be writing them', async () => {
+test('leaves the segments of a stage that is not done alone: an attempt may be writing them', async () => {
   const { paths, path } = await aLedger({ sealed: false });
   await flip(path, 20);
   expect((await take(paths, 'sft')).quarantined).toEqual([]);

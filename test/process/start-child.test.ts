@@ -13,7 +13,7 @@ import { temporaryFolder } from '../temporary-folder.ts';
 
 const children = fileURLToPath(new URL('../fixtures/children', import.meta.url));
 const python = fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
-/** Above the tags of this file's children and of nobody else's. */
+/** A prefix of the tags of this file's children only. */
 const ours = `process-test-${process.pid}`;
 type Event = { event: string; [key: string]: unknown };
 
@@ -39,7 +39,7 @@ async function start(file: string, args: string[] = [], env: Record<string, stri
   return { child, events, seen, tag: `${ours}/${folder.slice(-6)}` };
 }
 
-/** Not there, or only as a zombie that nobody has waited for (its parent, here, may be a container's lax init). */
+/** Not there, or only as a zombie that its parent has not waited for (its parent, here, may be a container's lax init). */
 function isGone(pid: unknown) {
   try {
     return / [XZ] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
@@ -54,7 +54,7 @@ const milliseconds = async (work: Promise<unknown>) => {
   return performance.now() - start;
 };
 
-test('hands on events and puts every other line, and standard error, into the log', async () => {
+test('passes events on and writes every other line, and standard error, to the log', async () => {
   const { child, events } = await start('prints.mjs');
   expect(await child.exited).toMatchObject({ code: 3, signal: null, seconds: expect.any(Number) });
   expect(events.map(({ event }) => event)).toEqual(['progress', 'environment', 'last']);
@@ -151,7 +151,7 @@ test('reaps what a crashed child leaves, in other sessions too, before it says t
   expect(isGone(grandchild)).toBe(true);
 });
 
-test('a rank that still saves when its launcher has gone gets the rest of the grace', async () => {
+test('a rank that still saves when its launcher has ended gets the rest of the grace', async () => {
   const { child, seen } = await start('family.mjs', ['end-while-saving']);
   const { grandchild } = await seen('ready');
   const stopped = child.stop(10_000);

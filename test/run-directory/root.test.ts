@@ -5,7 +5,7 @@ import { createRoot, readRootId } from '../../src/run-directory/root.ts';
 import { nodeQueue, taskQueue } from '../../src/temporal/task-queues.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
-it('gives a folder one identity, whoever makes it a root and however often', async () => {
+it('gives a folder one identity, however many processes make it a root and however often', async () => {
   const root = temporaryFolder('root');
   const ids = await Promise.all(Array.from({ length: 8 }, () => createRoot(root)));
   expect(new Set([...ids, await createRoot(root), readRootId(root)]).size).toBe(1);

@@ -27,7 +27,7 @@ test.each([
   expect(await isOwn({ url, api_key: 'ours', served_name: 'judge' }, signal)).toBe(own);
 });
 
-test('nobody at the port is neither healthy nor our own', async () => {
+test('a port without a server is neither healthy nor our own', async () => {
   const url = 'http://127.0.0.1:1';
   expect(await isHealthy({ url }, signal)).toBe(false);
   expect(await isOwn({ url, api_key: 'ours', served_name: 'judge' }, signal)).toBe(false);

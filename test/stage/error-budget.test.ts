@@ -23,7 +23,7 @@ it('lets preemptions and killed workers neither count nor break the row', () => 
   expect(rowOf(past('preempted', null, 'preempted', null))).toEqual([]);
 });
 
-it('starts anew after a refusal, so that a person who fixed the cause can resume', () => {
+it('starts a new row after a refusal, so that a person who fixed the cause can resume', () => {
   expect(rowOf(past('failed', 'failed', 'failed', 'bad_request'))).toEqual([]);
   expect(rowOf(past('failed', 'bad_request', 'failed'))).toEqual([3]);
 });

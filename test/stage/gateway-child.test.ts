@@ -103,7 +103,7 @@ describe('startGatewayChild', () => {
     expect(existsSync(join(dir, 'gateway.json'))).toBe(false);
   });
 
-  it('says that it died where nobody aborted it', async () => {
+  it('reports its death where it was not aborted', async () => {
     const { start, pid } = attempt(1, { mute: true });
     const ended = start().catch((error: unknown) => error);
     process.kill(await pid(), 'SIGKILL');

@@ -26,7 +26,7 @@ const interruption = (stage: string, what: Interruption['what']): Interruption =
   seconds_to_next_commit: null,
 });
 
-it('closes every open interruption of its stage at the next commit, whoever reported it', async () => {
+it('closes every open interruption of its stage at the next commit, whichever process reported it', async () => {
   const grpo = logOf('grpo');
   await grpo.report(interruption('grpo', 'trainer'));
   await logOf('grpo').report(interruption('grpo', 'vllm'));
@@ -39,7 +39,7 @@ it('closes every open interruption of its stage at the next commit, whoever repo
   expect(found[0]?.seconds_to_next_commit).toBeGreaterThanOrEqual(3);
 });
 
-it('tells the workflow what the file adds up to, whoever wrote into it', async () => {
+it('tells the workflow the totals of the file, whichever process wrote into it', async () => {
   await logOf('sft').report(interruption('sft', 'worker'));
   const grpo = logOf('grpo');
   await grpo.report(interruption('grpo', 'trainer'));

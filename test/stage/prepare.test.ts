@@ -103,7 +103,7 @@ test('a stalled attempt that comes to its end finds the run that another one has
   expect(await readFile(paths.data.train, 'utf8')).toBe('of the second');
 });
 
-test('an attempt that nobody waits for any more publishes no run', async () => {
+test('a superseded attempt publishes no run', async () => {
   const { first, paths } = await stalledThenCompleted({
     stillAsked: async () => {
       throw new Error('given up');
@@ -123,7 +123,7 @@ test('bad input leaves nothing behind and names the field', async () => {
   expect(await readdir(at('runs'))).toEqual([]);
 });
 
-test('a run is published whole: nobody sees one without its prompts', async () => {
+test('a run is published whole: no reader sees one without its prompts', async () => {
   await writeFile(at('hold'), '');
   const making = attempt();
   await until('held');

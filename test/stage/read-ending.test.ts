@@ -89,7 +89,7 @@ it.each(['1 (pid: 12)', '-11 (pid: 12)  (SIGSEGV)'])('takes a rank that ended wi
   expect(outcome).toMatchObject({ status: 'failed', message: failed.message });
 });
 
-it('takes a SIGKILL for an error where the kernel killed for want of memory, and says what to lower', async () => {
+it('takes a SIGKILL for an error where the kernel killed because memory ran out, and says what to lower', async () => {
   const { type, outcome, message } = await ending({ signal: 'SIGKILL', oom_kills: 1 });
   expect(type).toBe('OutOfMemory');
   expect(outcome?.status).toBe('failed');
@@ -97,7 +97,7 @@ it('takes a SIGKILL for an error where the kernel killed for want of memory, and
   expect(message).toContain('lower grpo.micro_batch_size');
 });
 
-it('takes a rank that the kernel killed for want of memory for an error, although the others failed of it', async () => {
+it('takes a rank that the kernel killed because memory ran out for an error, although the others failed because of it', async () => {
   const log = launcherLog('-9 (pid: 12)  (SIGKILL)');
   expect(await ending({ code: 1, outcome: failed, log, oom_kills: 1 })).toMatchObject({
     type: 'OutOfMemory',
@@ -105,7 +105,7 @@ it('takes a rank that the kernel killed for want of memory for an error, althoug
   });
 });
 
-it('lets a trainer that was asked to end be preempted although another process was killed for want of memory', async () => {
+it('lets a trainer that was asked to end be preempted although another process was killed because memory ran out', async () => {
   expect((await ending({ signal: 'SIGTERM', oom_kills: 1 })).type).toBe('TrainerPreempted');
 });
 

@@ -108,7 +108,7 @@ test('falls back across epochs when every checkpoint of the newest is damaged', 
   await take(paths);
   const middle = await commit(paths, { epoch: 2, step: 20, parent: old });
   const newest = await commit(paths, { epoch: 2, step: 30, parent: middle });
-  // Without its manifest nobody knows the parent: the checkpoints of its epoch are looked through.
+  // Without its manifest the parent is not known, so the checkpoints of its epoch are searched.
   await rm(join(paths.stage('grpo').checkpoint(newest), 'manifest.json'));
   await writeFile(join(paths.stage('grpo').checkpoint(middle), 'manifest.json'), '{"stage": "gr');
   const taken = await take(paths);

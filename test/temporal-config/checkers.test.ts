@@ -20,7 +20,7 @@ describe.each([
   { name: 'kubernetes-validate', options: ['--strict', '--quiet'], files: within('kubernetes', '.yaml') },
 ])('$name', ({ name, options, files }) => {
   const path = checker(name);
-  if (path === null) console.warn(`SKIPPED: ${name} is not installed, so nobody checked ${files.join(', ')}`);
+  if (path === null) console.warn(`SKIPPED: ${name} is not installed, so these were not checked: ${files.join(', ')}`);
 
   it.skipIf(path === null)('has nothing to say', () => {
     expect(files.length).toBeGreaterThan(0);

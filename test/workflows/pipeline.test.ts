@@ -80,7 +80,7 @@ describe('gavelPipeline', { timeout: 180_000 }, () => {
     expect(calls.filter((name) => name === 'releaseNode').length).toBe(3);
   });
 
-  it('knows what a run was through before this workflow took it up', async () => {
+  it('knows the interruptions of a run before this workflow resumed it', async () => {
     const before = { count: 3, steps_lost: 2, by_cause: { preempted: 2, hung: 1 }, latest: [] };
     const acts = {
       ...activities([]),

@@ -1,4 +1,4 @@
-"""What is known about the rightness of audit rows, whoever graded them."""
+"""Whether the completions of audit rows are right, by label or by ground truth."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,8 +1,8 @@
 """The one reward: `w * verifier + (1 - w) * value / 9`, the judge alone where there is no verifier's word.
 
 Where the judge gives no score, `grpo.when_unscored` says what happens: the verifier's word counts alone, or
-the row has no reward. A row without a reward moves nothing. It is never a 0 for want of a verdict: that
-would teach the policy from an outage or from a reply that nobody could read.
+the row has no reward. A row without a reward moves nothing. It is never a 0 because a verdict is missing: that
+would teach the policy from an outage or from an unreadable reply.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Judged:
 def mixed_reward(
     verifier: float | None, value: float | None, *, verifier_weight: float, when_unscored: WhenUnscored
 ) -> float | None:
-    """Return the reward, 0 to 1; None where nobody whose word counts has given it.
+    """Return the reward, 0 to 1; None where neither judge nor verifier gives one that counts.
 
     Alone, the verifier's 0 is what a wrong completion gets that the judge scores 0, so a wrong completion
     gains nothing by making the judge ramble. At `verifier_weight` 1 the judge's verdict changes nothing, nor
@@ -175,7 +175,7 @@ def _wait_for(calls: Sequence[Future[Grade]]) -> None:
         if any(call.exception() is not None for call in done):
             return
         now = time.monotonic()
-        # A judge that is slow and answers is waited for; only whoever says so is not taken for hung.
+        # The wait for a slow judge is reported, because the worker takes a silent trainer for hung.
         if pending and now - began > _SLOW_S and now - said_at > _SAY_EVERY_S:
             said_at = now
             progress.waiting("judge", now - began)

@@ -26,7 +26,7 @@ UNTRAINED = "untrained"
 def choose_checkpoints(request: StageRequest, last: str) -> tuple[dict[str, tuple[str, int]], dict[str, str]]:
     """Return name and step of the first, middle and last checkpoint, and what is wrong with damaged ones.
 
-    Each is held against its manifest. The first is step 0, else UNTRAINED. The middle is the good one
+    Each is checked against its manifest. The first is step 0, else UNTRAINED. The middle is the good one
     nearest to half way; it is left out where none is good between first and last. Raises
     CheckpointDamaged for the last.
     """
@@ -50,7 +50,7 @@ def choose_checkpoints(request: StageRequest, last: str) -> tuple[dict[str, tupl
     chosen = {"first": (first or UNTRAINED, 0)}
     end, wanted = step_of(last), middle_step(grpo.steps, grpo.save_every)
     if wanted == 0:
-        # Of a short training there is none between.
+        # A short training has none in between.
         return chosen | {"middle": chosen["first"], "last": (last, end)}, damaged
     between = [name for name in links if 0 < step_of(name) < end]
     between.sort(key=lambda name: abs(step_of(name) - wanted))

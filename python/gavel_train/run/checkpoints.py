@@ -186,7 +186,7 @@ def prune(
     keep_steps: Collection[int],
     best_by: str | None,
 ) -> list[str]:
-    """Delete the weights of checkpoints that nobody will ask for; return their names.
+    """Delete the weights of checkpoints that no later step needs; return their names.
 
     Kept whole: the newest `keep_newest`, the one whose metric `best_by` is highest, and those of
     `keep_steps`. Of the others the manifest and the rollouts stay: the first keeps the chain walkable, and

@@ -203,7 +203,7 @@ def create_exclusively(complete: Path, final: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        # A filesystem without hard links: the create is exclusive all the same, the content then follows.
+        # On a filesystem without hard links the create is still exclusive, and the content follows it.
         with final.open("xb") as file:
             file.write(complete.read_bytes())
             file.flush()

@@ -20,5 +20,5 @@ _IN_FORCE = frozenset(os.environ.get("GAVEL_FAILPOINTS", "").split(","))
 
 
 def failpoint(name: Failpoint) -> bool:
-    """Return whether a failpoint is in force."""
+    """Return whether a failpoint is switched on."""
     return name in _IN_FORCE

@@ -68,7 +68,7 @@ def watch() -> None:
 def deferring_sigterm() -> Iterator[None]:
     """Inside, SIGTERM only sets `stop_requested()`: the body promises to look at step boundaries.
 
-    A body that does not get to a boundary within the grace period is ended all the same.
+    A body that does not reach a boundary within the grace period is ended where it is.
     """
     global _deferrals
     _deferrals += 1

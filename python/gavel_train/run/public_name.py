@@ -63,7 +63,7 @@ def _move_back(moved: Path, target: Path) -> None:
     try:
         _take(moved, target)
     except FileExistsError:
-        # Somebody newer still has published meanwhile: this stays in quarantine.
+        # A still newer epoch has published in between: this stays in quarantine.
         return
     if moved.is_file():
         moved.unlink()

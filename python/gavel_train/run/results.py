@@ -1,4 +1,4 @@
-"""Results of other stages, held against the digests that were published with them before they are used."""
+"""Results of other stages, checked before use against the digests that were published with them."""
 
 import hashlib
 from pathlib import Path

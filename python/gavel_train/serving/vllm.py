@@ -7,7 +7,7 @@ its pid, signals and exit code are this one's. Three things are added:
   the kernel kills this process and its group; a model server has nothing to save.
 - The engine processes watch their parent: a killed API server otherwise leaves EngineCore behind,
   with all of its memory.
-- A process group of its own, so that killing it cannot hit whoever started it.
+- A process group of its own, so that killing it cannot kill the process that started it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A grader's training that was disturbed, held against one that was not."""
+"""A disturbed training of a grader ends as an undisturbed one does."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A run that was disturbed, held against one that was not."""
+"""A disturbed run ends as an undisturbed one does."""
 
 import hashlib
 import json

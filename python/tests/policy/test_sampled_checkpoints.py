@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("imported_once")
 
 
 def renew_the_thread_pool():
-    """A forked child makes torch's pool anew, on first use; in threads that load weights that is a race."""
+    """A forked child makes torch's pool again on first use; in threads that load weights that is a race."""
     import torch
 
     torch.set_num_threads(1)

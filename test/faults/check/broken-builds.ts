@@ -20,7 +20,7 @@ export async function killed(made: MiniRun): Promise<void> {
   await made.attempt();
 }
 
-/** The trainer is killed with its first step graded and nothing committed; nobody goes on with the stage. */
+/** The trainer is killed with its first step graded and nothing committed; no attempt continues the stage. */
 export async function killedAtFirstStep(made: MiniRun): Promise<void> {
   made.hold(1);
   const first = made.attempt().catch(() => null);
@@ -41,7 +41,7 @@ export async function takenOver(made: MiniRun): Promise<void> {
   await Promise.all([zombie, second]);
 }
 
-/** As `takenOver`, but the second attempt's trainer is killed before it commits, and the first ends the stage meanwhile. */
+/** As `takenOver`, but the second attempt's trainer is killed before it commits, and the first ends the stage before that. */
 export async function takenOverInVain(made: MiniRun): Promise<void> {
   made.hold(1);
   const zombie = made.attempt('a').catch(() => null);

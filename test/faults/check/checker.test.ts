@@ -88,7 +88,7 @@ describe('the checker', () => {
   });
 });
 
-/** A gateway whose worker has gone: its standard input is at its end. */
+/** A gateway whose worker has ended: its standard input is at its end. */
 async function afterItsWorker(failpoints: Failpoint[], allowed_s: number) {
   const folder = mkdtempSync(join(tmpdir(), 'gavel-mini-'));
   try {

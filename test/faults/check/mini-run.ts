@@ -81,7 +81,7 @@ export class MiniRun {
     };
   }
 
-  /** One attempt at the stage, with the failpoints in force; rejects as the activity would. */
+  /** One attempt at the stage, with the failpoints switched on; rejects as the activity would. */
   async attempt(node = 'a', reservation = 'r.1', change: Partial<StageRun> = {}): Promise<StageResult> {
     process.env.GAVEL_FAILPOINTS = this.failpoints.join(',');
     return runStage({

@@ -92,7 +92,7 @@ describe('a way to the server', () => {
     await until(() => expect([seen.text, late.seen.text]).toEqual(['ab', 'c']));
   });
 
-  it('that is silent does not tell that the other side has gone before it is healed', async () => {
+  it('that is silent does not show that the other side has closed before it is healed', async () => {
     const { seen } = await talking();
     forwarder.cut('silent');
     for (const socket of open)
