@@ -41,7 +41,7 @@ export async function keepGrader(config: Config, spec: Spec, kept: KeptGrader): 
   }
 }
 
-/** GPUs by the same leases as everybody else's, so that no stage of a run takes them meanwhile. */
+/** Leases GPUs as stages do, so that no stage takes them while they serve. */
 async function leased(config: Config, spec: Spec): Promise<HeldGpus> {
   const count = spec.placement.grader_gpus;
   const purpose = `gavel serve ${spec.run}`;

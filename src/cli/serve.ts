@@ -61,7 +61,7 @@ async function serve(config: Config, run: string, options: ServeOptions): Promis
   const stop = stopping();
   const ending = new AbortController();
   void stop.promise.then(() => ending.abort());
-  // A number of its own: whoever else serves this run writes other segments, and neither makes the other's void.
+  // With a number of its own, another `gavel serve` of this run writes other segments, and neither makes the other's void.
   const epoch = await claimEpoch(paths.stage('serve'));
   // And an endpoint of its own: the audit, and other servers of this run, keep theirs.
   const endpoint = `serve-e${epoch}`;

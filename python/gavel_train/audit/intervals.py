@@ -1,7 +1,7 @@
 """Intervals from a bootstrap that resamples prompts, not rows: completions of one prompt are alike.
 
-BCa (Efron 1987, as scipy.stats.bootstrap has it). Where BCa is undefined (a resample has no row of a class, or no
-resample differs) the percentile interval stands in, and a share that is the same in every resample, 0 or 1,
+BCa (Efron 1987, as in scipy.stats.bootstrap). Where BCa is undefined (a resample has no row of a class, or
+all are equal) the percentile interval replaces it, and a share that is the same in every resample, 0 or 1,
 gets the Clopper-Pearson interval with prompts as trials: no width at all would claim more than a few rows
 can show.
 """

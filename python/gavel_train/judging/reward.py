@@ -1,8 +1,8 @@
 """The one reward: `w * verifier + (1 - w) * value / 9`, the judge alone where there is no verifier's word.
 
 Where the judge gives no score, `grpo.when_unscored` says what happens: the verifier's word counts alone, or
-the row has no reward. A row without a reward moves nothing. It is never a 0 because a verdict is missing: that
-would teach the policy from an outage or from an unreadable reply.
+the row has no reward. A row without a reward moves nothing. A missing verdict is never a 0: that would
+teach the policy from an outage or from an unreadable reply.
 """
 
 from __future__ import annotations
