@@ -5,6 +5,7 @@ import { runStage } from '../src/stage/run-stage.ts';
 import { channels, type Dependencies } from './dependencies.ts';
 import { refuseIfGivenUp } from './still-asked.ts';
 import { type StageActivityInput, type StageSummary, summary } from './train-grpo.ts';
+import { workflowOwner } from './workflow-owner.ts';
 
 /** Has grader and base grade the rows that the judge graded, and measures them. */
 export const auditGrader = (dependencies: Dependencies) =>
@@ -19,6 +20,7 @@ export const auditGrader = (dependencies: Dependencies) =>
         config,
         spec,
         stage: 'audit',
+        owner: await workflowOwner(dependencies),
         gpus,
         reservation,
         gateway,

@@ -7,10 +7,11 @@ import { mostGpus, noteGpus } from '../src/gpus/lease-folder.ts';
 import { leaseGpus, releaseClaim, releaseReservation, releaseSuperseded } from '../src/gpus/leases.ts';
 import { GpusUnknown, listGpus } from '../src/gpus/list.ts';
 import { nodeQueue } from '../src/temporal/task-queues.ts';
-import { namespaceId, workflowRuns } from '../src/temporal/workflow-runs.ts';
+import { workflowRuns } from '../src/temporal/workflow-runs.ts';
 import type { Dependencies } from './dependencies.ts';
 import { refuseIfGivenUp } from './still-asked.ts';
 import { whileBeating } from './while-beating.ts';
+import { workflowOwner } from './workflow-owner.ts';
 
 export interface ReserveNodeInput {
   stage: string;
@@ -113,12 +114,9 @@ const waiting = (stage: string, seconds: number): Heartbeat => ({
   processes: [],
 });
 
-async function claimOf({ root_id, client, namespace }: Dependencies, reservation: string): Promise<Claim> {
-  const { attempt, workflowExecution } = Context.current().info;
-  const { workflowId, runId } = workflowExecution ?? { workflowId: '', runId: '' };
-  const namespace_id = await namespaceId(client, namespace);
-  const owner = { kind: 'workflow' as const, namespace, namespace_id, workflow_id: workflowId, run_id: runId };
-  return { root: root_id, owner, reservation, attempt };
+async function claimOf(dependencies: Dependencies, reservation: string): Promise<Claim> {
+  const { attempt } = Context.current().info;
+  return { root: dependencies.root_id, owner: await workflowOwner(dependencies), reservation, attempt };
 }
 
 export interface ReleaseNodeInput {

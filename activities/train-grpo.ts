@@ -5,6 +5,7 @@ import { judgeGateway } from '../src/stage/gateway-settings.ts';
 import { runStage } from '../src/stage/run-stage.ts';
 import { channels, type Dependencies } from './dependencies.ts';
 import { refuseIfGivenUp } from './still-asked.ts';
+import { workflowOwner } from './workflow-owner.ts';
 
 export interface StageActivityInput {
   run: string;
@@ -37,6 +38,7 @@ export const trainGrpo = (dependencies: Dependencies) =>
         config,
         spec,
         stage: 'grpo',
+        owner: await workflowOwner(dependencies),
         gpus,
         reservation,
         gateway,

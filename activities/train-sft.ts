@@ -5,6 +5,7 @@ import { runStage } from '../src/stage/run-stage.ts';
 import { channels, type Dependencies } from './dependencies.ts';
 import { refuseIfGivenUp } from './still-asked.ts';
 import { type StageActivityInput, type StageSummary, summary } from './train-grpo.ts';
+import { workflowOwner } from './workflow-owner.ts';
 
 /** Trains the grader on the traces that GRPO left in the ledger. */
 export const trainSft = (dependencies: Dependencies) =>
@@ -13,6 +14,7 @@ export const trainSft = (dependencies: Dependencies) =>
     await refuseIfGivenUp(dependencies.client);
     const spec = await readSpec(runPaths(config.root, run), spec_digest);
     const gateway = renderingGateway.bind(null, spec);
-    const stage = { config, spec, stage: 'sft', gpus, reservation, gateway, secrets: {} } as const;
+    const owner = await workflowOwner(dependencies);
+    const stage = { config, spec, stage: 'sft', owner, gpus, reservation, gateway, secrets: {} } as const;
     return summary(await runStage({ ...channels(dependencies, run), ...stage }));
   };

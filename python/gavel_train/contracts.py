@@ -437,29 +437,6 @@ class Endpoint(BaseModel):
     started_at: str
 
 
-class EpochRecord(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    stage: Literal["grpo", "sft", "audit", "serve"]
-    epoch: Annotated[int, Field(ge=1)]
-    node: str
-    pid: int
-    started_at: str
-    starts_from: Annotated[str | None, Field(description="Name of the checkpoint this epoch goes on from.")]
-    accepted_segments: Annotated[
-        dict[str, int],
-        Field(description="Bytes of each older ledger segment that count; the rest is void."),
-    ]
-    missing_traces: Annotated[
-        int,
-        Field(
-            description="Traces of committed rollouts that the ledger did not hold when the epoch began.",
-            ge=0,
-        ),
-    ]
-
-
 class Head(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -884,6 +861,20 @@ class RubricModes(BaseModel):
     )
     reasoned: Annotated[ModeTemplate, Field(description='The reply reasons, then ends in "Score: N".')]
     single_token: Annotated[ModeTemplate, Field(description="The reply is one digit.")]
+
+
+class EpochRecordOwner(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    kind: Literal["workflow"]
+    namespace: str
+    namespace_id: Annotated[
+        str,
+        Field(description="UUID of the namespace: two servers may both have one of the same name."),
+    ]
+    workflow_id: str
+    run_id: str
 
 
 class StageRequestModels(BaseModel):
@@ -1586,6 +1577,33 @@ class InterruptionTotals(BaseModel):
     steps_lost: Annotated[int, Field(ge=0)]
     by_cause: dict[str, int]
     latest: Annotated[list[Interruption], Field(description="The last five, oldest first.")]
+
+
+class EpochRecord(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    stage: Literal["grpo", "sft", "audit", "serve"]
+    epoch: Annotated[int, Field(ge=1)]
+    node: str
+    pid: int
+    owner: Annotated[
+        EpochRecordOwner | None,
+        Field(description="The execution that the attempt is for; null: none of a Temporal server."),
+    ]
+    started_at: str
+    starts_from: Annotated[str | None, Field(description="Name of the checkpoint this epoch goes on from.")]
+    accepted_segments: Annotated[
+        dict[str, int],
+        Field(description="Bytes of each older ledger segment that count; the rest is void."),
+    ]
+    missing_traces: Annotated[
+        int,
+        Field(
+            description="Traces of committed rollouts that the ledger did not hold when the epoch began.",
+            ge=0,
+        ),
+    ]
 
 
 class Manifest(BaseModel):

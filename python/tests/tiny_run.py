@@ -159,6 +159,7 @@ def take_epoch(run_dir: Path, stage: str, epoch: int, accepted: dict[str, int] |
         "started_at": "2026-01-01T00:00:00Z",
         "starts_from": None,
         "accepted_segments": accepted or {},
+        "owner": None,
         "missing_traces": 0,
     }
     (folder / "epoch.json").write_text(json.dumps(record))

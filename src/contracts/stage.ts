@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InterruptionCause } from './interruption.ts';
+import { WorkflowOwner } from './reservation.ts';
 import { Spec } from './spec/spec.ts';
 import { StageName } from './trace.ts';
 import { VerdictKind } from './verdict.ts';
@@ -46,6 +47,7 @@ export const EpochRecord = z.strictObject({
   epoch: z.int().min(1),
   node: z.string(),
   pid: z.int(),
+  owner: WorkflowOwner.nullable().describe('The execution that the attempt is for; null: none of a Temporal server.'),
   started_at: z.string(),
   starts_from: z.string().nullable().describe('Name of the checkpoint this epoch goes on from.'),
   accepted_segments: z

@@ -5,6 +5,7 @@ import type { RunPaths } from '../run-directory/paths.ts';
 import { readVerifiedResult } from '../run-directory/result.ts';
 import { type PastEpoch, readPastEpochs } from './epoch-history.ts';
 import { refuseWithoutProgress } from './error-budget.ts';
+import { refuseIfTakenOver } from './other-owner.ts';
 import type { StageRun } from './stage-run.ts';
 import { stageTag } from './tags.ts';
 import { type TakenEpoch, takeEpoch } from './take-epoch.ts';
@@ -17,19 +18,20 @@ export function beginAttempt(run: StageRun, paths: RunPaths): Promise<Begun> {
   return unlessAborted(run, begin(run, paths));
 }
 
-async function begin({ config, spec, stage, signal, ended }: StageRun, paths: RunPaths): Promise<Begun> {
+async function begin({ config, spec, stage, owner, signal, ended }: StageRun, paths: RunPaths): Promise<Begun> {
   // Before the result: whoever takes an epoch after this may publish one that is not seen here.
   const after = await newestEpoch(paths, stage);
   const { result } = await readVerifiedResult(paths, stage, signal);
   if (result) return { result };
   // An epoch taken by a superseded attempt would end the attempt that superseded it.
   if (signal.aborted) throw ended();
+  await refuseIfTakenOver(paths, stage, after, owner);
   let past: PastEpoch[] = [];
   const mayBegin = async (epoch: number) => {
     past = await readPastEpochs(paths, stage, epoch);
     await refuseWithoutProgress(paths, stage, spec.limits, past, epoch);
   };
-  const taken = await takeEpoch(paths, stage, { node: config.node, pid: process.pid }, { after, mayBegin });
+  const taken = await takeEpoch(paths, stage, { node: config.node, pid: process.pid, owner }, { after, mayBegin });
   // They may hold the GPUs, and whatever they do from here on is void.
   await reapOlderAttempts(stageTag(config.node, paths, stage), taken.epoch);
   return { taken, past };

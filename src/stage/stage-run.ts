@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import type { GatewayConfig } from '../contracts/gateway.ts';
 import type { InterruptionTotals } from '../contracts/interruption.ts';
+import type { WorkflowOwner } from '../contracts/reservation.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import type { Heartbeat, ProgressSignal } from '../contracts/status.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
@@ -17,6 +18,8 @@ export interface StageRun {
   config: Config;
   spec: Spec;
   stage: TrainedStage;
+  /** The execution that the attempt is for; null: none of a Temporal server. */
+  owner: WorkflowOwner | null;
   gpus: string[];
   /** Id of the reservation that the attempt is on: a stop that names another one is not meant. */
   reservation: string;

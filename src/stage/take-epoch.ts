@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import type { WorkflowOwner } from '../contracts/reservation.ts';
 import type { EpochRecord, LedgerSegment } from '../contracts/stage.ts';
 import type { StageName } from '../contracts/trace.ts';
 import { acceptedSegments, whatCounts } from '../ledger/accepted.ts';
@@ -27,6 +28,13 @@ export interface TakenEpoch {
   ledger: LedgerSegment[];
 }
 
+/** Whose attempt takes an epoch, and where. */
+export interface Holder {
+  node: string;
+  pid: number;
+  owner?: WorkflowOwner | null;
+}
+
 export interface Taking {
   /** The newest epoch when the taker began to look at the stage; what it is now where that is not given. */
   after?: number | null;
@@ -43,7 +51,7 @@ export interface Taking {
 export async function takeEpoch(
   paths: RunPaths,
   name: StageName,
-  holder: { node: string; pid: number },
+  holder: Holder,
   { after, mayBegin = async () => {} }: Taking = {},
 ): Promise<TakenEpoch> {
   const stage = paths.stage(name);
@@ -61,12 +69,7 @@ export async function takeEpoch(
   }
 }
 
-async function describeEpoch(
-  paths: RunPaths,
-  name: StageName,
-  epoch: number,
-  holder: { node: string; pid: number },
-): Promise<TakenEpoch> {
+async function describeEpoch(paths: RunPaths, name: StageName, epoch: number, holder: Holder): Promise<TakenEpoch> {
   const stage = paths.stage(name);
   const { resume_from, quarantined } = await findResume(paths, name, epoch);
   quarantined.push(...(await verifyLedger(paths, name, epoch)));
@@ -81,6 +84,7 @@ async function describeEpoch(
     epoch,
     node: holder.node,
     pid: holder.pid,
+    owner: holder.owner ?? null,
     started_at: new Date().toISOString(),
     starts_from: resume_from?.name ?? null,
     accepted_segments: acceptedOf(segments, name, epoch),

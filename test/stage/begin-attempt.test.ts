@@ -3,6 +3,7 @@ import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
+import type { WorkflowOwner } from '../../src/contracts/reservation.ts';
 import { claimEpoch } from '../../src/run-directory/claim-epoch.ts';
 import { EpochSuperseded } from '../../src/run-directory/epoch-records.ts';
 import type { RunPaths } from '../../src/run-directory/paths.ts';
@@ -19,11 +20,20 @@ async function brokenSegment(paths: RunPaths) {
   return segment;
 }
 
+const anOwner = (namespace: string, run_id: string): WorkflowOwner => ({
+  kind: 'workflow',
+  namespace,
+  namespace_id: `id of ${namespace}`,
+  workflow_id: 'gavel/first/grpo',
+  run_id,
+});
+
 /** What the attempt at GRPO is given; nothing here starts a process. */
 const grpo = (root: string): StageRun => ({
   config: loadConfig({ GAVEL_ROOT: root, GAVEL_NODE: 'a' }),
   spec: aSpec(),
   stage: 'grpo',
+  owner: anOwner('default', 'run-1'),
   gpus: [],
   reservation: 'r.1',
   signal: new AbortController().signal,
@@ -92,4 +102,27 @@ it('refuses after ten attempts in a row that were killed with their worker, and 
   await expect(refused).rejects.toThrow('10 attempts at grpo in a row were killed with their worker');
   await expect(refused).rejects.toThrow('out of memory?');
   expect(await beginAttempt(grpo(paths.root), paths)).toMatchObject({ taken: { epoch: 12 } });
+});
+
+it('ends a workflow whose stage one of another namespace has taken over, and lets the other go on', async () => {
+  const paths = await aRun();
+  const as = (owner: WorkflowOwner) => beginAttempt({ ...grpo(paths.root), owner }, paths);
+  const [one, other] = [anOwner('default', 'run-1'), anOwner('team', 'run-2')];
+  await as(one);
+  // A person resumes the run elsewhere.
+  expect(await as(other)).toMatchObject({ taken: { epoch: 2 } });
+  const superseded = as(one);
+  await expect(superseded).rejects.toMatchObject({ type: 'AttemptGivenUp', nonRetryable: true });
+  await expect(superseded).rejects.toThrow('epoch 2 was taken by workflow gavel/first/grpo in the namespace team');
+  expect(await as(other)).toMatchObject({ taken: { epoch: 3 } });
+  // And back again, by a new execution.
+  expect(await as(anOwner('default', 'run-3'))).toMatchObject({ taken: { epoch: 4 } });
+  await expect(as(other)).rejects.toMatchObject({ nonRetryable: true });
+});
+
+it('lets executions of one namespace follow each other', async () => {
+  const paths = await aRun();
+  for (const run_id of ['run-1', 'run-2', 'run-1']) {
+    await beginAttempt({ ...grpo(paths.root), owner: anOwner('default', run_id) }, paths);
+  }
 });

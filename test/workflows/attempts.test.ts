@@ -26,7 +26,8 @@ const stillWaits = () => {
   const { activityId, attempt } = Context.current().info;
   return { describe: async () => ({ raw: { pendingActivities: [{ activityId, attempt }] } }) };
 };
-const client = { workflow: { getHandle: stillWaits } } as unknown as Client;
+const describeNamespace = async () => ({ namespaceInfo: { id: 'id of default' } });
+const client = { workflow: { getHandle: stillWaits }, workflowService: { describeNamespace } } as unknown as Client;
 
 const base = aSpec();
 const { plan, ...rest } = knownRun(base);

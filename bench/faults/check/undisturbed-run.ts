@@ -187,6 +187,7 @@ export async function runUndisturbed(
       spec,
       stage,
       gpus: [],
+      owner: null,
       reservation: 'undisturbed.1',
       signal: over.signal,
       grace_ms: () => 0,

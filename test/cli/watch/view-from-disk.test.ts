@@ -17,7 +17,7 @@ const json = async (path: string, value: object) => {
 async function takeEpoch(paths: RunPaths, epoch: number, pid = process.pid) {
   const { record } = paths.stage('grpo').epoch(epoch);
   const common = { stage: 'grpo', epoch, node: 'here', pid, started_at: new Date().toISOString() };
-  await json(record, { ...common, starts_from: null, accepted_segments: {}, missing_traces: 0 });
+  await json(record, { ...common, owner: null, starts_from: null, accepted_segments: {}, missing_traces: 0 });
 }
 
 const metricLine = (step: number, epoch: number, reward: number) => ({

@@ -89,6 +89,7 @@ export class MiniRun {
       spec: this.spec,
       stage: 'grpo',
       gpus: [],
+      owner: null,
       reservation,
       signal: new AbortController().signal,
       grace_ms: () => 0,
