@@ -968,7 +968,7 @@ class Rubric(BaseModel):
     frame: Annotated[
         Literal["digest", "none"],
         Field(
-            description="digest: {{completion}} stands between two lines marked with digits of its own digest, which {{frame}} names, so that it cannot end its frame; none: as it is, where the model cannot spell digits of a digest."
+            description="digest: {{completion}} stands between two lines marked with digits of a digest of all texts shown, which {{frame}} names, so that it cannot end its frame; none: as it is, where the model cannot spell digits of a digest."
         ),
     ] = "digest"
     threshold: Annotated[

@@ -33,7 +33,7 @@ export const Rubric = z.strictObject({
     .enum(['digest', 'none'])
     .default('digest')
     .describe(
-      'digest: {{completion}} stands between two lines marked with digits of its own digest, which {{frame}} names, so that it cannot end its frame; none: as it is, where the model cannot spell digits of a digest.',
+      'digest: {{completion}} stands between two lines marked with digits of a digest of all texts shown, which {{frame}} names, so that it cannot end its frame; none: as it is, where the model cannot spell digits of a digest.',
     ),
   threshold: z.int().min(1).max(9).default(5).describe('A score at or above this says that the completion passes.'),
   max_off_scale_mass: z

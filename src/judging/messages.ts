@@ -10,11 +10,13 @@ export const PLACEHOLDER = /\{\{\s*([\w-]+)\s*\}\}/g;
 export function renderMessages(rubric: Rubric, mode: GradingMode, subject: Subject): Message[] {
   const scores = [...'0123456789'].map((score) => `${score}: ${rubric.scores[score]}`).join('\n');
   const { prompt, completion } = subject;
+  const ground_truth = rubric.reference_guided ? (subject.ground_truth ?? '') : '';
+  const mark = markOf([prompt, completion, ground_truth]);
   const known: Record<string, string> = {
     prompt,
-    completion: rubric.frame === 'digest' ? framed(completion) : completion,
-    frame: markOf(completion),
-    ground_truth: subject.ground_truth ?? '',
+    completion: rubric.frame === 'digest' ? framed(completion, mark) : completion,
+    frame: mark,
+    ground_truth,
     scores,
   };
   return rubric.modes[mode].messages.map(({ role, content }) => ({

@@ -10,7 +10,7 @@ export function guard({ rubric, ledger }: ReportData): Html {
   if (rubric === null) return section('guard', question, notMeasured('rubric.json is missing or unreadable.'));
   const frame =
     rubric.frame === 'digest'
-      ? html`<p>Each answer stood between two lines with a mark made from its own digest, so it could not contain the line that ends its frame.</p>`
+      ? html`<p>Each answer stood between two lines with a mark made from the digest of all texts that the judge was shown, so none of them could contain the line that ends its frame.</p>`
       : html`<p class="warning">Answers stood in the judge’s messages without a frame (the ${word('rubric')} says <code>frame: none</code>): an answer that imitates the text after it may have misled the judge.</p>`;
   return section('guard', question, frame, controlTokens(ledger));
 }
