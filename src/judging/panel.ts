@@ -21,14 +21,13 @@ export function combine(votes: Verdict[], { combine, confidence_threshold }: Pan
     return { ...unscored('low_confidence'), ...seen };
   }
   const value_rule = scored.every((vote) => vote.value_rule === 'expectation') ? 'expectation' : 'score';
-  const p_pass = mean(scored.map((vote) => vote.p_pass as number));
-  return { verdict: 'scored', ...numbers[combine](scored), value_rule, p_pass, ...seen };
+  return { verdict: 'scored', ...numbers[combine](scored), value_rule, ...seen };
 }
 
-type Numbers = { score: number; value: number };
+type Numbers = { score: number; value: number; p_pass: number };
 
 const numbers: Record<PanelSpec['combine'], (scored: Verdict[]) => Numbers> = {
-  mean: (scored) => ({ score: mostProbable(scored), value: mean(valuesOf(scored)) }),
+  mean: (scored) => ({ score: mostProbable(scored), value: mean(valuesOf(scored)), p_pass: passOf(scored) }),
 
   /** An even number of votes has two in the middle; the lower one is the score, since a score is one that was given. */
   median(scored) {
@@ -36,27 +35,36 @@ const numbers: Record<PanelSpec['combine'], (scored: Verdict[]) => Numbers> = {
     const values = valuesOf(scored).sort((a, b) => a - b);
     const half = Math.floor((scored.length - 1) / 2);
     const middle = values.slice(half, values.length - half);
-    return { score: scores[half] as number, value: mean(middle) };
+    return { score: scores[half] as number, value: mean(middle), p_pass: passOf(scored) };
   },
 
-  /** The score that most votes gave, and the mean value of those votes. */
+  /** The score that most votes gave, and value and p_pass of those votes: of all, p_pass could fail what the score passes. */
   majority(scored) {
     const votes = new Array<number>(10).fill(0);
     for (const vote of scored) votes[vote.score as number] = (votes[vote.score as number] as number) + 1;
     const most = Math.max(...votes);
     const tied = votes.flatMap((count, digit) => (count === most ? [digit] : []));
     const score = mostProbable(scored, tied);
-    return { score, value: mean(valuesOf(scored.filter((vote) => vote.score === score))) };
+    const those = scored.filter((vote) => vote.score === score);
+    return { score, value: mean(valuesOf(those)), p_pass: passOf(those) };
   },
 };
 
 const valuesOf = (scored: Verdict[]): number[] => scored.map((vote) => vote.value as number);
 
-/** The digit with the most probability over all votes; of equal ones the lowest. A vote without a distribution is sure. */
+const passOf = (scored: Verdict[]): number => mean(scored.map((vote) => vote.p_pass as number));
+
+/**
+ * The digit with the most probability over all votes, of equal ones that which more votes gave, else the lowest. A vote without a
+ * distribution is sure.
+ */
 function mostProbable(scored: Verdict[], among = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]): number {
   const massOf = (digit: number) =>
     mean(scored.map(({ score, distribution }) => distribution?.[digit] ?? Number(score === digit)));
-  return among.reduce((best, digit) => (massOf(digit) > massOf(best) ? digit : best));
+  const givenBy = (digit: number) => scored.filter(({ score }) => score === digit).length;
+  const comesBefore = (digit: number, best: number) =>
+    massOf(digit) === massOf(best) ? givenBy(digit) > givenBy(best) : massOf(digit) > massOf(best);
+  return among.reduce((best, digit) => (comesBefore(digit, best) ? digit : best));
 }
 
 /** Mean of the votes' distributions; null where a vote has none, because its share is not known. */

@@ -14,15 +14,29 @@ test('hands the verdict of a single vote on as it is', () => {
 });
 
 test.each([
-  ['mean', { score: 9, value: 6 }],
-  ['median', { score: 7, value: 7 }],
-  ['majority', { score: 9, value: 9 }],
+  ['mean', { score: 9, value: 6, p_pass: 3 / 5 }],
+  ['median', { score: 7, value: 7, p_pass: 3 / 5 }],
+  ['majority', { score: 9, value: 9, p_pass: 1 }],
 ] as const)('combines votes without distributions by %s', (rule, numbers) => {
   const votes = [9, 9, 7, 4, 1].map((score) => vote(score));
   expect(combine(votes, panel({ votes: 5, combine: rule }))).toMatchObject({
-    ...{ verdict: 'scored', ...numbers, value_rule: 'score', p_pass: 3 / 5 },
+    ...{ verdict: 'scored', ...numbers, value_rule: 'score' },
     ...{ confidence: null, distribution: null },
   });
+});
+
+test.each([
+  [[5, 5, 1, 2, 3], 5, 1],
+  [[4, 4, 5, 7, 9], 4, 0],
+])('passes or fails %j by the votes that made its majority', (scores, score, p_pass) => {
+  const votes = scores.map((digit) => vote(digit));
+  expect(combine(votes, panel({ votes: 5, combine: 'majority' }))).toMatchObject({ score, value: score, p_pass });
+});
+
+test('keeps the score of votes that gave one of two equally probable digits', () => {
+  const tied = vote(9, between({ 0: 0.5, 9: 0.5 }));
+  for (const rule of ['mean', 'median', 'majority'] as const)
+    expect(combine([tied], panel({ combine: rule }))).toEqual(tied);
 });
 
 test('takes the lower of two scores in the middle, and the mean of their values', () => {
