@@ -6,7 +6,7 @@ export interface TokenLogprob {
 }
 
 export interface Digits {
-  /** Most probable digit among those seen; null where none was. */
+  /** Most probable digit among those seen, of tied ones the sampled one, else the lowest; null where none was. */
   argmax: number | null;
   /** Renormalised over the ten digits; null where unseen digits could change it. */
   distribution: number[] | null;
@@ -47,7 +47,9 @@ export function digitsAt(position: TokenLogprob): Digits {
   if (total === 0) return { argmax: null, distribution: null, confidence: null, off_scale_mass };
 
   const top = Math.max(...mass);
-  const argmax = mass.indexOf(top);
+  // Of digits that are equally probable the sampled one: it is what the reply says.
+  const said = position.token.trim();
+  const argmax = /^[0-9]$/.test(said) && mass[Number(said)] === top ? Number(said) : mass.indexOf(top);
   const missing = mass.filter((value) => value === 0).length;
   const unseen = Math.min(missing * least, off_scale_mass);
   if (unseen > UNSEEN_SHARE * total) {

@@ -19,6 +19,15 @@ test('keeps score, value and p_pass apart where two far digits are likely', () =
   expect(verdict.p_pass).toBeCloseTo(0.6, 4);
 });
 
+test.each([
+  ['9', 9],
+  ['0', 0],
+  ['well', 0],
+])('of digits that are equally probable scores the sampled one: %s', (token, score) => {
+  const logprobs = [at(token, withTraces({ '0': 0.5, '9': 0.5 }))];
+  expect(read(said(token, { logprobs }))).toMatchObject({ verdict: 'scored', score });
+});
+
 test('takes the threshold of the rubric', () => {
   const reply = said('0', { logprobs: [at('0', withTraces({ '0': 0.4, '9': 0.35, '5': 0.25 }))] });
   expect(read(reply, { ...scale, threshold: 6 }).p_pass).toBeCloseTo(0.35, 4);
