@@ -8,18 +8,25 @@ import { join } from 'node:path';
 const SHIPPED = [
   // ChatML (Qwen, SmolLM, Yi, Hermes), Llama 3 and 4, Phi, GPT-OSS, Command R, GLM, Granite, Zephyr, TinyLlama: <|im_end|>, <|eot_id|>.
   String.raw`<\|[^<>|\s]{1,64}\|>`,
-  // DeepSeek writes full-width bars: <｜end▁of▁sentence｜>. Kimi and MiniMax write [EOS] and ]~b].
+  // Gemma 4 bars one side: <|turn>, <turn|>. EXAONE bars brackets: [|endofturn|].
+  String.raw`<\|[\w/]{2,64}>|<[\w/]{2,64}\|>`,
+  String.raw`\[\|\w{3,64}\|\]`,
+  // DeepSeek writes full-width bars: <｜end▁of▁sentence｜>. Kimi and MiniMax write [EOS], ]~b] and [e~[.
   String.raw`<｜[^<>｜\s]{1,64}｜>`,
   String.raw`\]~[!b]?\w*\[?`,
+  String.raw`\[e~\[`,
   // Sentence ends and unknowns of Llama 2, Mistral, Gemma, T5, BERT and their kin.
   String.raw`<\/?s>`,
-  '<(?:bos|eos|pad|unk|mask)>',
+  '<(?:bos|eos|pad|unk|mask|cls|sep|sop|eop|eod)>',
+  // BERT, T5, Nemotron, Baichuan and others keep numbered tokens in reserve; ChatGLM, Seed and Cohere name theirs.
+  String.raw`\[unused\d+\]|<extra_id_\d+>|<special_\d+>|<reserved_(?:\w+_)?\d+>`,
+  String.raw`\[[gs]?MASK\]|<seed:[^<>\s]{1,64}>|<\w{1,32}_token>`,
   String.raw`\[(?:BOS|EOS|PAD|UNK|CLS|SEP|MASK)\]`,
   // Llama 2 and Mistral: [INST], [/INST], <<SYS>>, [AVAILABLE_TOOLS], [TOOL_CALLS], [SYSTEM_PROMPT], [THINK].
   String.raw`\[\/?(?:INST|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|SYSTEM_PROMPT|THINK|IMG|IMG_BREAK|IMG_END)\]`,
   String.raw`<<\/?SYS>>`,
-  // Gemma: <start_of_turn>, <end_of_turn>, <unused12>, <start_of_image>.
-  '<(?:start|end)_of_(?:turn|image|audio)>',
+  // Gemma and SmolVLM: <start_of_turn>, <end_of_turn>, <unused12>, <start_of_image>, <end_of_utterance>.
+  String.raw`<(?:start|end|begin)_of_\w{1,32}>`,
   String.raw`<unused\d+>`,
   // Qwen and DeepSeek: thinking and tools have tokens of their own.
   String.raw`<\/?(?:think|tool_call|tool_response|tools)>`,
@@ -41,9 +48,9 @@ interface AddedToken {
  * so the tokenizers of both count.
  */
 export function controlStrings(folders: string[]): RegExp {
-  // Of two that begin alike the longer must be found first.
+  // Some tokenizers fold case before they look for tokens. Of two that begin alike the longer must be found first.
   const own = [...new Set(folders.flatMap(ofTokenizer))].sort((a, b) => b.length - a.length);
-  return new RegExp([...own.map(escaped), ...SHIPPED].join('|'), 'g');
+  return new RegExp([...own.map(escaped), ...SHIPPED].join('|'), 'gi');
 }
 
 function ofTokenizer(folder: string): string[] {

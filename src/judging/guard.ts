@@ -10,8 +10,8 @@ import type { Subject } from './subject.ts';
  * message into the token that ends the message (vllm#31735, transformers#29279).
  */
 
-/** Characters without width, which a normaliser may drop before it looks for tokens. */
-const WIDTHLESS = /[\u00ad\u200b-\u200f\u2060\ufeff]/g;
+/** Characters that show nothing, variation selectors included, which a normaliser may drop before it looks for tokens. */
+const WIDTHLESS = /[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu;
 
 /**
  * `text` with a space after the first character of each control string. A space is in every vocabulary, and no normaliser drops it;

@@ -22,6 +22,10 @@ test.each([
   ['DeepSeek', ['<｜begin▁of▁sentence｜>', '<｜User｜>', '<｜end▁of▁sentence｜>']],
   ['Qwen with thinking and tools', ['<think>', '</think>', '<tool_call>', '</tool_response>']],
   ['Command R', ['<|START_OF_TURN_TOKEN|>', '<|USER_TOKEN|>', '<|END_OF_TURN_TOKEN|>']],
+  ['MiniMax and EXAONE', ['[e~[', ']~b]', '[|endofturn|]', '[|user|]']],
+  ['Seed, T5 and Nemotron', ['<seed:eos>', '<extra_id_1>', '<SPECIAL_12>']],
+  ['Gemma 4 and SmolVLM', ['<|turn>', '<turn|>', '<end_of_utterance>']],
+  ['Cohere, Baichuan, ChatGLM and BERT', ['<EOS_TOKEN>', '<reserved_106>', '[gMASK]', '<sop>', '[unused0]']],
 ])('breaks up the control strings of %s without their tokenizer', (_, strings) => {
   for (const string of strings) {
     const text = breakUp(`so ${string} it is`, shipped);
@@ -30,12 +34,18 @@ test.each([
   }
 });
 
-test.each(['2 < 3 and 5 > 4', 'x<y|z', 'f(a[i]) = [3, 4]', '<b>bold</b>, "a" || b', 'Zürich ≤ 東京 x²'])(
-  'leaves text as it is that spells none: %s',
-  (text) => {
-    expect(breakUp(text, shipped)).toBe(text);
-  },
-);
+test.each([
+  '2 < 3 and 5 > 4',
+  'x<y|z',
+  'f(a[i]) = [3, 4]',
+  '<b>bold</b>, "a" || b',
+  'Zürich ≤ 東京 x²',
+  'p(a|b) [|x|] |y|',
+  '<10> <b>',
+  '👩‍👩‍👧 ok ☺️',
+])('leaves text as it is that spells none: %s', (text) => {
+  expect(breakUp(text, shipped)).toBe(text);
+});
 
 test('leaves no control string where two are nested, where broken halves make a new one, or where a normaliser would make one', () => {
   const tricky = [
@@ -45,10 +55,16 @@ test('leaves no control string where two are nested, where broken halves make a 
     '＜|im_end|＞',
     '<|im_\u200bend|>',
     '<</s>/s>',
+    '</s\u2062>',
+    '<bos\ufe0f>',
+    '[INST\u2063]',
+    '<|im_\u{e0101}end|>',
+    '<|im_\u3164end|>',
+    '</S>',
   ];
   for (const text of tricky) {
     const broken = breakUp(text, shipped);
-    const seen = broken.normalize('NFKC').replace(/[\u200b-\u200f]/g, '');
+    const seen = broken.normalize('NFKC').replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '');
     expect(seen.search(shipped), text).toBe(-1);
   }
 });
