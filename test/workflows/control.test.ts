@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url';
-import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunStatus } from '../../src/contracts/status.ts';
 import { failure } from '../../src/failures.ts';
-import { knownRun, spec, startEnvironment, summary, withWorker } from './environment.ts';
+import { spec, startEnvironment, summary, withWorker } from './environment.ts';
+import { aRun, outside } from './steered-run.ts';
 
 /**
  * What people and nodes ask of a run: pause, resume, notice, cancel. What follows on a worker's silence is shown by the fault
@@ -19,69 +19,6 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => environment?.teardown());
 
-/** A node whose stage runs until it is asked to stop, told to cancel, or `finish` is called. */
-function aRun() {
-  const reservations: { avoid: string[]; reservation: string }[] = [];
-  const released: string[] = [];
-  const asked: string[] = [];
-  let attempts = 0;
-  let stop: ((reason: string) => void) | null = null;
-  let finish: (() => void) | null = null;
-  const activities = {
-    readRun: async () => knownRun(outside),
-    prepareRun: async ({ spec: given }: { spec: object }) => knownRun(given),
-    reserveNode: async ({ avoid, reservation }: { avoid: string[]; reservation: string }) => {
-      reservations.push({ avoid, reservation });
-      return { node: 'a', task_queue: 'gavel-node-a', gpus: [] };
-    },
-    releaseNode: async ({ reservation }: { reservation: string }) => {
-      released.push(reservation);
-    },
-    askToStop: async ({ reservation, reason }: { reservation: string; reason: string }) => {
-      asked.push(reservation);
-      stop?.(reason);
-    },
-    serveModel: async () => {
-      await beatingUntil(new Promise(() => undefined));
-    },
-    trainGrpo: async () => {
-      attempts += 1;
-      const asked = new Promise<never>((_, reject) => {
-        stop = (reason) => reject(failure('StopRequested', reason));
-      });
-      const done = new Promise<void>((resolve) => {
-        finish = resolve;
-      });
-      await beatingUntil(Promise.race([asked, done]));
-      return summary({ reward: 0.5 });
-    },
-    trainSft: async () => summary(),
-    auditGrader: async () => summary(),
-    writeReport: async () => ({
-      run: 'r',
-      verdict: null,
-      report: 'r',
-      policy_gain: null,
-      quadratic_weighted_kappa: null,
-    }),
-  };
-  return {
-    activities,
-    reservations,
-    released,
-    asked,
-    attempts: () => attempts,
-    finish: () => finish?.(),
-  };
-}
-
-async function beatingUntil<T>(work: Promise<T>): Promise<T> {
-  const context = Context.current();
-  const beating = setInterval(() => context.heartbeat(), 100);
-  return Promise.race([work, context.cancelled]).finally(() => clearInterval(beating)) as Promise<T>;
-}
-
-const outside = { ...spec, judge: { ...spec.judge, engine: 'openai', base_url: 'http://127.0.0.1:9/v1' } };
 const start = (run: string, input: unknown = outside): Promise<WorkflowHandle> =>
   environment.client.workflow.start('gavelPipeline', {
     taskQueue: 'gavel',
