@@ -29,7 +29,7 @@ export const Claim = z.strictObject({
   attempt: z.int().describe('Number of the attempt at the reservation; a later one supersedes an earlier one.'),
 });
 
-/** One leased GPU: `.gavel/leases/<node>/<uuid>.json`. */
+/** One leased GPU: `.gavel/leases/<node>/<uuid>.json`, or `removed~<id>.json` once a removal has moved it. */
 export const LeaseFile = z.strictObject({ uuid: z.string(), node: z.string(), claim: Claim, at: z.string() });
 
 /** One waiter for GPUs of a node: `.gavel/leases/<node>/queue/<when>-<id>`. */

@@ -1,33 +1,50 @@
 import { randomUUID } from 'node:crypto';
-import { link, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Claim, LeaseFile } from '../contracts/reservation.ts';
 import { orNull, writeExclusive } from '../run-directory/files.ts';
 import { forgetStill, stillFor } from './still.ts';
 
-/** One file for each leased GPU of a node, created exclusively. */
+/**
+ * One file for each leased GPU of a node, created exclusively. Removing one takes two steps, and a file of a name of its own in
+ * between is a lease as well: whoever removes may have moved another lease than the one that it had seen.
+ */
 
 /** A lease that cannot be read and has not changed for this long was damaged, or left by a taker that died in mid-write. */
 const unreadable_ms = 10_000;
 
+export interface Lease {
+  /** Path of its file. */
+  path: string;
+  file: LeaseFile;
+}
+
 const pathOf = (folder: string, uuid: string) => join(folder, `${encodeURIComponent(uuid)}.json`);
 
 /** Returns false where the GPU is leased. */
-export const createLease = (folder: string, node: string, uuid: string, claim: Claim): Promise<boolean> =>
-  writeExclusive(pathOf(folder, uuid), { uuid, node, claim, at: new Date().toISOString() } satisfies LeaseFile);
+export async function createLease(folder: string, node: string, uuid: string, claim: Claim): Promise<boolean> {
+  const file: LeaseFile = { uuid, node, claim, at: new Date().toISOString() };
+  const path = pathOf(folder, uuid);
+  if (!(await writeExclusive(path, file))) return false;
+  // The name may have been free only because somebody is just moving a lease that holds the GPU.
+  const others = (await readLeases(folder)).filter((other) => other.file.uuid === uuid && other.path !== path);
+  if (others.length === 0) return true;
+  await removeLease({ path, file });
+  return false;
+}
 
-export async function readLeases(folder: string): Promise<LeaseFile[]> {
-  const leases: LeaseFile[] = [];
+export async function readLeases(folder: string): Promise<Lease[]> {
+  const leases: Lease[] = [];
   for (const name of (await readdir(folder).catch(orNull)) ?? []) {
-    // A name with a dot in front is one that is being written or removed.
+    // A name with a dot in front is one that is being written.
     if (!name.endsWith('.json') || name.startsWith('.')) continue;
     const path = join(folder, name);
     const text = await readFile(path, 'utf8').catch(orNull);
     if (text === null) continue;
-    const lease = parse(text);
-    if (lease) leases.push(lease);
-    else if (stillFor(path, text) > unreadable_ms) await rm(path, { force: true });
+    const file = parse(text);
+    if (file) leases.push({ path, file });
+    else if (stillFor(path, text) > unreadable_ms) await remove(path, (moved) => moved === null);
   }
   return leases;
 }
@@ -41,12 +58,13 @@ function parse(text: string): LeaseFile | null {
 }
 
 /** Removes the lease that was seen, and only that one: another may have removed it and leased the GPU in the meantime. */
-export async function removeLease(folder: string, lease: LeaseFile): Promise<void> {
-  const path = pathOf(folder, lease.uuid);
-  const aside = join(folder, `.removed-${randomUUID()}`);
+export const removeLease = ({ path, file }: Lease): Promise<void> =>
+  remove(path, (moved) => moved === null || isDeepStrictEqual(moved, file));
+
+async function remove(path: string, isMeant: (moved: LeaseFile | null) => boolean): Promise<void> {
+  const aside = join(dirname(path), `removed~${randomUUID()}.json`);
   if ((await rename(path, aside).then(() => true, orNull)) === null) return;
-  const moved = parse(await readFile(aside, 'utf8'));
-  if (moved && !isDeepStrictEqual(moved, lease)) await link(aside, path).catch(() => {});
-  await rm(aside, { force: true });
   forgetStill(path);
+  const text = await readFile(aside, 'utf8').catch(orNull);
+  if (text !== null && isMeant(parse(text))) await rm(aside, { force: true });
 }

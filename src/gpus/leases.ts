@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
-import type { Claim } from '../contracts/reservation.ts';
+import type { Claim, Owner } from '../contracts/reservation.ts';
 import { failpoint } from '../failpoints.ts';
 import { isSame, nameOf, supersedes } from './claims.ts';
-import { createLease, readLeases, removeLease } from './lease-files.ts';
+import { createLease, type Lease, readLeases, removeLease } from './lease-files.ts';
 import { leaseFolder, leaseFolders } from './lease-folder.ts';
 import type { Gpu } from './list.ts';
 import { ownerLives, type WorkflowRuns } from './owner-lives.ts';
@@ -32,9 +32,9 @@ export async function leaseGpus(request: LeaseRequest): Promise<Leased> {
   const { root, node, count, claim, gpus, workflowRuns } = request;
   const folder = leaseFolder(root, node);
   await mkdir(folder, { recursive: true });
-  const own = (await readLeases(folder)).filter((lease) => isSame(lease.claim, claim));
-  if (own.length === count) return { leased: own.map(({ uuid }) => uuid).sort(), why: null };
-  for (const lease of own) await removeLease(folder, lease);
+  const own = (await readLeases(folder)).filter(({ file }) => isSame(file.claim, claim));
+  if (own.length === count) return { leased: own.map(({ file }) => file.uuid).sort(), why: null };
+  for (const lease of own) await removeLease(lease);
   if (count === 0) return { leased: [], why: null };
   if (gpus.length < count) {
     return { leased: null, why: `${node} has ${gpus.length} GPUs that gavel may use; ${count} are asked for.` };
@@ -57,23 +57,26 @@ export async function leaseGpus(request: LeaseRequest): Promise<Leased> {
 }
 
 async function take(folder: string, { node, count, claim, gpus, workflowRuns }: LeaseRequest) {
+  /** Owner of the first lease in force; null where there is none, and those that are void have been removed. */
+  const holderOf = async (leases: Lease[]): Promise<Owner | null> => {
+    for (const lease of leases) {
+      const other = lease.file.claim;
+      // A lease with another root's id came with a copy of that root's folder.
+      const isVoid = other.root !== claim.root || supersedes(claim, other);
+      if (!isVoid && (await ownerLives(folder, other, workflowRuns))) return other.owner;
+      await removeLease(lease);
+    }
+    return null;
+  };
   const held = await readLeases(folder);
   const taken: string[] = [];
   const refused: string[] = [];
   // In one order for everybody: two who race meet at the first GPU.
   for (const gpu of [...gpus].sort((a, b) => (a.uuid < b.uuid ? -1 : 1))) {
     if (taken.length === count) break;
-    const other = held.find(({ uuid }) => uuid === gpu.uuid);
-    if (other) {
-      // A lease with another root's id came with a copy of that root's folder.
-      const isVoid = other.claim.root !== claim.root || supersedes(claim, other.claim);
-      if (!isVoid && (await ownerLives(folder, other.claim, workflowRuns))) {
-        refused.push(`${gpu.uuid} is leased by ${nameOf(other.claim.owner)}`);
-        continue;
-      }
-      await removeLease(folder, other);
-    }
-    if (gpu.used_by !== null) refused.push(`${gpu.uuid} is in use by ${gpu.used_by}`);
+    const holder = await holderOf(held.filter(({ file }) => file.uuid === gpu.uuid));
+    if (holder !== null) refused.push(`${gpu.uuid} is leased by ${nameOf(holder)}`);
+    else if (gpu.used_by !== null) refused.push(`${gpu.uuid} is in use by ${gpu.used_by}`);
     else if (await createLease(folder, node, gpu.uuid, claim)) taken.push(gpu.uuid);
     else refused.push(`${gpu.uuid} was just leased`);
   }
@@ -98,6 +101,11 @@ async function releaseWhere(root: string, belongs: (claim: Claim) => boolean): P
 }
 
 async function release(folder: string, belongs: (claim: Claim) => boolean, { line }: { line: boolean }) {
-  for (const lease of await readLeases(folder)) if (belongs(lease.claim)) await removeLease(folder, lease);
+  // Somebody else's removal may just be moving a lease: it is found under its new name then.
+  for (let tries = 0; tries < 3; tries += 1) {
+    const own = (await readLeases(folder)).filter(({ file }) => belongs(file.claim));
+    if (own.length === 0) break;
+    for (const lease of own) await removeLease(lease);
+  }
   if (line) await leaveLine(folder, belongs);
 }
