@@ -10,7 +10,7 @@ import { CliError, EXIT } from '../exit.ts';
 import { needPort, parsePort } from '../port.ts';
 import { type Stopping, stopping } from '../stopping.ts';
 import { databaseOf, SERVER_PORT, startDevServer, UI_PORT } from './dev-server.ts';
-import { ownUp, readUp, removeUp, type UpState, writeUp } from './state.ts';
+import { claimUp, ownUp, readUp, removeUp, type UpState, writeUp } from './state.ts';
 
 const cli = fileURLToPath(new URL('../../cli.ts', import.meta.url));
 
@@ -31,15 +31,7 @@ export function define(program: Command): void {
 }
 
 async function up(config: Config, { port, uiPort, supervised }: UpOptions): Promise<void> {
-  const running = readUp(config);
-  if (running) {
-    throw new CliError(
-      `gavel is up already for ${config.root}: pid ${running.pid}, server ${running.address}, Web UI ${running.ui}.`,
-      {
-        hint: 'Use it, or end it with `gavel down`.',
-      },
-    );
-  }
+  refuseBeside(config, readUp(config));
   // `gavel up` starts a server of its own, so the folder cannot be a wrong mount of another server's root.
   await createRoot(config.root);
   await needPort(port, '--port');
@@ -54,14 +46,22 @@ async function up(config: Config, { port, uiPort, supervised }: UpOptions): Prom
     ready: false,
     started_at: new Date().toISOString(),
   });
-  await writeUp(config, state);
+  refuseBeside(config, claimUp(config, state));
   try {
     await keepBoth(config, { port, ui_port: uiPort }, state, stop);
   } finally {
-    removeUp(config);
+    removeUp(config, state);
   }
   // Ctrl-C is how this command is meant to end.
   process.exitCode = stop.asked ? EXIT.ok : EXIT.failed;
+}
+
+function refuseBeside({ root }: Config, running: UpState | null): void {
+  if (running === null) return;
+  throw new CliError(
+    `gavel is up already for ${root}: pid ${running.pid}, server ${running.address}, Web UI ${running.ui}.`,
+    { hint: 'Use it, or end it with `gavel down`.' },
+  );
 }
 
 async function keepBoth(
@@ -74,7 +74,7 @@ async function keepBoth(
   const note = (change: Partial<UpState>) => writeUp(config, Object.assign(state, change));
   const server = keepAlive('Temporal server', stop, async () => {
     children.server = await startDevServer(config, ports);
-    await note({ server_pid: children.server.pid });
+    note({ server_pid: children.server.pid });
     return children.server;
   });
   try {
@@ -83,14 +83,14 @@ async function keepBoth(
     console.log(`Temporal server  ${state.address}  (${state.db})\nWeb UI           ${state.ui}`);
     const sayReady = (queue: string) => {
       if (state.ready) return console.log('The worker is back.');
-      void note({ ready: true });
+      note({ ready: true });
       console.log(
         `Worker           polls ${queue} as ${config.node}\nReady. Start a run with \`gavel run SPEC\`; Ctrl-C ends both.`,
       );
     };
     const worker = keepAlive('worker', stop, async () => {
       children.worker = startWorker(config, state, sayReady);
-      await note({ worker_pid: children.worker.pid });
+      note({ worker_pid: children.worker.pid });
       return children.worker;
     });
     await Promise.race([worker.over, server.over, stop.promise]);
