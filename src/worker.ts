@@ -6,6 +6,7 @@ import { createActivities } from '../activities/index.ts';
 import type { Config } from './config.ts';
 import { failpointsInForce } from './failpoints.ts';
 import { reapOrphans } from './process/reap.ts';
+import { sweepBuilding } from './run-directory/building.ts';
 import { readRootId } from './run-directory/root.ts';
 import { nodeTag } from './stage/tags.ts';
 import { nodeQueue, taskQueue } from './temporal/task-queues.ts';
@@ -31,6 +32,8 @@ export async function runWorker(
     // A node that comes back may still have what its killed worker started, on GPUs that are wanted now.
     const reaped = await reapOrphans(nodeTag(config.node, config.root));
     if (reaped > 0) console.log(`Ended ${reaped} processes that an earlier worker of this node had left behind.`);
+    const swept = await sweepBuilding(config.root);
+    if (swept > 0) console.log(`Removed ${swept} unfinished run folders of workers that were killed.`);
   }
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
   Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'] });

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { Spec } from '../contracts/spec/spec.ts';
+import { buildingPaths } from './building.ts';
 import { fsyncFolder, orNull, readContractIfAny, writeAtomic } from './files.ts';
-import { buildingPaths, type RunPaths, runPaths } from './paths.ts';
+import { type RunPaths, runPaths } from './paths.ts';
 
 /** `run.json`: whose run this is. `first_run_id` stays when Temporal retries or resets the workflow. */
 export const RunOwner = z.strictObject({

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { isAbsolute, join, resolve } from 'node:path';
 import { RunName } from '../contracts/spec/run-name.ts';
 
@@ -80,12 +79,6 @@ export function runPaths(root: string, run: string) {
     throw new InvalidRunName(`Expected a run name (${RunName.description}), got ${JSON.stringify(run)}.`);
   }
   return { root, run, ...pathsIn(join(root, 'runs', run)) };
-}
-
-/** The paths of a run whose folder is still being built: a sibling of the runs, hidden by its dot, never the same twice. */
-export function buildingPaths(root: string, run: string): RunPaths {
-  const { run: name } = runPaths(root, run);
-  return { root, run, ...pathsIn(join(root, 'runs', `.creating-${name}-${randomUUID()}`)) };
 }
 
 /** Every path in the run directory `dir`; an outside audit's folder has the same ones. */
