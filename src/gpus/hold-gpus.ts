@@ -5,7 +5,7 @@ import { readRootId } from '../run-directory/root.ts';
 import { leaseFolder } from './lease-folder.ts';
 import { leaseGpus, releaseClaim } from './leases.ts';
 import type { Gpu } from './list.ts';
-import { beat, beat_ms, endBeat } from './owner-lives.ts';
+import { beat, beat_ms, endBeat, sweepBeats } from './owner-lives.ts';
 
 /** GPUs for a command that no workflow stands behind (`gavel serve`): leased in the same place, by the same rules. */
 
@@ -46,6 +46,7 @@ export async function holdGpus(request: {
   if (count === 0) return { gpus: [], release: async () => {} };
   let number = 0;
   await beat(folder, claim, number);
+  await sweepBeats(folder, claim).catch(() => undefined);
   const beating = setInterval(() => {
     number += 1;
     // A disk that fails for a moment is tried again at the next beat.

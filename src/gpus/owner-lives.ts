@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Claim, WorkflowOwner } from '../contracts/reservation.ts';
 import { machineName, runs } from '../process/stat.ts';
@@ -25,6 +25,19 @@ export async function ownerLives(folder: string, claim: Claim, workflowRuns: Wor
   const path = beatPath(folder, claim);
   const beat = (await readFile(path, 'utf8').catch(orNull)) ?? '';
   return stillFor(path, beat) < beatGone_ms;
+}
+
+// Far longer than a beat may be away: a process that was stopped for so long is taken for gone anyway.
+const BEAT_KEPT_MS = 3_600_000;
+
+/** Removes the beats that killed processes have left. Ages are those that the filesystem's own clock gives. */
+export async function sweepBeats(folder: string, own: Claim): Promise<void> {
+  const { mtimeMs: now_ms } = await stat(beatPath(folder, own));
+  for (const name of await readdir(beatFolder(folder))) {
+    const path = join(beatFolder(folder), name);
+    const beaten = await stat(path).catch(orNull);
+    if (beaten && now_ms - beaten.mtimeMs > BEAT_KEPT_MS) await rm(path, { force: true });
+  }
 }
 
 /** Says that the process of `claim` lives. */

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { Claim } from '../../src/contracts/reservation.ts';
@@ -29,6 +29,20 @@ test('a command without a workflow holds GPUs that no run gets until it releases
   await held.release();
   expect((await lease(of(claimOf('run')), 2)).leased).toHaveLength(2);
   expect(await readdir(join(folder, 'beats'))).toEqual([]);
+});
+
+test('beats that killed processes left are removed, and those of living ones are not', async () => {
+  const { hold, folder } = await aRoot(1);
+  await beat(folder, claimOf('living'), 1);
+  await beat(folder, { ...claimOf('killed'), reservation: 'killed' }, 1);
+  const left = join(folder, 'beats/killed');
+  const hours_ago = Date.now() / 1000 - 7200;
+  await utimes(left, hours_ago, hours_ago);
+  const before = await readdir(join(folder, 'beats'));
+  const held = await hold(1);
+  const after = await readdir(join(folder, 'beats'));
+  expect(before.filter((name) => !after.includes(name))).toEqual(['killed']);
+  await held.release();
 });
 
 test('it does not wait, says who has the GPUs, and leaves no place in the line behind', async () => {
