@@ -59,9 +59,10 @@ const MAX_DEAF = 3;
 export async function startGatewayChild(options: GatewayChildOptions): Promise<GatewayChild> {
   const key = randomBytes(24).toString('base64url');
   let stopped = false;
+  const ending = new AbortController();
   let current = await launch(options, key, options.gateway.port);
-  // Started again on the same port, so that a trainer that tries again finds it.
-  const port = Number(new URL(current.url).port);
+  // A start that is under way must not hold up a stop.
+  const again = { ...options, signal: AbortSignal.any([options.signal, ending.signal]) };
 
   const giveUp = Promise.withResolvers<never>();
   // The code that waits for the trainer gets this rejection. Before it waits, the rejection must not end the process.
@@ -86,13 +87,17 @@ export async function startGatewayChild(options: GatewayChildOptions): Promise<G
         steps_lost: 0,
         seconds_to_next_commit: null,
       });
+      // On the same port, so that a trainer that tries again finds it.
+      let port = Number(new URL(current.url).port);
       for (let failed = 0; !stopped; failed += 1) {
         try {
-          current = await launch(options, key, port);
+          current = await launch(again, key, port);
           break;
         } catch (error) {
           // The attempt ends, and its trainer may still be committing: that is no gateway's fault.
-          if (options.signal.aborted) return;
+          if (again.signal.aborted) return;
+          // Another process may have it now. The endpoint file, which the trainer reads again, names the new one.
+          port = 0;
           if (failed >= MAX_FAILED_STARTS) return giveUp.reject(error);
           // The dying one may still hold the port.
           await sleep(500);
@@ -108,6 +113,7 @@ export async function startGatewayChild(options: GatewayChildOptions): Promise<G
     async stop(grace_ms) {
       stopped = true;
       if (failpoint('leave-gateway')) return;
+      ending.abort();
       await current.child.stop(grace_ms);
       await watching;
     },

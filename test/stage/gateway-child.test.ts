@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import { GatewayConfig } from '../../src/contracts/gateway.ts';
 import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';
@@ -23,6 +24,10 @@ writeFileSync(join(folder, 'pid'), String(process.pid));
 process.stdin.on('end', () => process.exit(0)).resume();
 if (!existsSync(join(folder, 'mute'))) {
   const server = createServer((_, response) => response.writeHead(200).end());
+  server.on('error', ({ message }) => {
+    console.log(JSON.stringify({ event: 'failed', message }));
+    process.exit(1);
+  });
   server.listen(JSON.parse(readFileSync(path, 'utf8')).port, '127.0.0.1', () => {
     console.log(JSON.stringify({ event: 'listening', url: 'http://127.0.0.1:' + server.address().port }));
   });
@@ -125,6 +130,36 @@ describe('startGatewayChild', () => {
     await sleep(100);
     expect(gone).not.toHaveBeenCalled();
     expect(isGone(second)).toBe(true);
+  });
+
+  it('is stopped within its grace also while it is started again', async () => {
+    const { dir, start, pid } = attempt(1);
+    const gateway = await start();
+    const first = await pid();
+    rmSync(join(dir, 'pid'));
+    writeFileSync(join(dir, 'mute'), '');
+    process.kill(first, 'SIGKILL');
+    const second = await pid();
+    const began = performance.now();
+    await gateway.stop(375);
+    expect(performance.now() - began).toBeLessThan(1500);
+    expect(isGone(second)).toBe(true);
+  });
+
+  it('starts on another port, and says where, once another process has taken its own', async () => {
+    const { start, pid } = attempt(1);
+    const { url, gone } = await start();
+    gone.catch(() => undefined);
+    const taken = createServer();
+    onTestFinished(() => void taken.close());
+    process.kill(await pid(), 'SIGKILL');
+    // Takes the port the moment that it is free.
+    const take = () => taken.listen(Number(new URL(url).port), '127.0.0.1');
+    taken.on('error', () => setTimeout(take, 1));
+    take();
+    await vi.waitFor(() => expect(taken.listening).toBe(true));
+    await vi.waitFor(async () => expect([null, `${url}/v1`]).not.toContain(await published()), { timeout: 20_000 });
+    expect((await fetch((await published()) as string)).ok).toBe(true);
   });
 
   it('is killed after the grace that it is given where it hangs, so that a cancel does not wait for it', async () => {
