@@ -18,7 +18,8 @@ from gavel_train.contracts import (
     StageRequest,
     VerdictRow,
 )
-from gavel_train.grader.lessons import judge_traces, prompt_hash
+from gavel_train.grader.counted import judge_traces
+from gavel_train.grader.lessons import prompt_hash
 from gavel_train.judging.gateway import GatewayClient
 from gavel_train.judging.grading import Mode, Role, grade_rows
 from gavel_train.run import progress

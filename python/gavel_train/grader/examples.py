@@ -5,6 +5,7 @@ with the judge's digit as the reply.
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from gavel_train.run.outcome import BadRequest
 
 # A score that the judge hardly ever gave would otherwise be a handful of answers learnt by heart.
 _LARGEST_BALANCE = 8.0
+# The last digit of a reply, whatever Markdown and TeX close after it: "**Score**: 7/9".
+_LAST_DIGIT = re.compile(r"([0-9])(?:[\W_]*(?:/|out of)\s*9)?[\W_]*\Z")
 
 
 @dataclass(frozen=True)
@@ -125,16 +128,32 @@ def _balanced(lessons: Sequence[Lesson], balance: str) -> list[tuple[Lesson, flo
 def _examples(lesson: Lesson, modes: Sequence[Mode], weight: float, copy: int) -> list[Example]:
     trace, score = lesson.trace, _score(lesson.trace)
     key = trace.key if copy == 0 else f"{trace.key}-{copy}"
-    asked = RenderedMessages(messages=trace.messages, answer_prefix=trace.answer_prefix)
+    # Never the trace's prefix: the grader is given the rubric's, whatever the judge could be given.
+    asked = RenderedMessages(messages=trace.messages, answer_prefix=lesson.answer_prefix)
     examples = []
-    if "reasoned" in modes and trace.mode == "reasoned":
-        examples.append(_example(f"{key}:reasoned", "reasoned", asked, taught_reply(trace), score, weight))
+    if "reasoned" in modes and trace.mode == "reasoned" and _writes_its_score(trace):
+        reply = taught_reply(trace)
+        if trace.answer_prefix is None and asked.answer_prefix is not None:
+            # A judge that was given no beginning may have written it.
+            reply = reply.removeprefix(asked.answer_prefix)
+        examples.append(_example(f"{key}:reasoned", "reasoned", asked, reply, score, weight))
     if "single_token" in modes:
         question = asked if trace.mode == "single_token" else lesson.single_token
         if question is None:
             raise BadRequest("sft.modes", f"Expected the single-token question about trace {trace.key}.")
         examples.append(_example(f"{key}:single_token", "single_token", question, str(score), score, weight))
     return examples
+
+
+def _writes_its_score(trace: Trace) -> bool:
+    """Whether the reply ends in the trace's score, and not in a digit that was sampled against the odds.
+
+    The score is the most probable digit. Where no probabilities are known it is the digit that was read.
+    """
+    if trace.distribution is None:
+        return True
+    written = _LAST_DIGIT.search(trace.reply)
+    return written is not None and int(written[1]) == trace.score
 
 
 def taught_reply(trace: Trace) -> str:
@@ -145,6 +164,11 @@ def taught_reply(trace: Trace) -> str:
     if trace.thinking is None or not trace.thinking.strip():
         return trace.reply
     return f"{trace.thinking.strip()}\n\n{trace.reply.lstrip()}"
+
+
+def whole_answer(answer_prefix: str | None, reply: str) -> dict[str, str]:
+    """Return an answer, its beginning and the rest, as the last message of an exported conversation."""
+    return {"role": "assistant", "content": (answer_prefix or "") + reply}
 
 
 def _example(

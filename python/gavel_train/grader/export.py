@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gavel_train.contracts import ExportRequest, LedgerSegment, MessagesRequest, RenderedMessages, Spec
-from gavel_train.grader.examples import examples_of
-from gavel_train.grader.lessons import Render, distil, judge_traces
+from gavel_train.grader.counted import counted_traces
+from gavel_train.grader.examples import examples_of, taught_reply, whole_answer
+from gavel_train.grader.lessons import Render, distil
 from gavel_train.judging.gateway import GatewayAway, GatewayClient
 from gavel_train.run.directory import fsync_path, read_prompts, write_atomically
 from gavel_train.run.ledger import LedgerError
@@ -50,24 +51,25 @@ def sft_rows(
 ) -> Iterable[dict[str, Any]]:
     """The very conversations that stage sft trains on and holds out, without repeats or weights."""
     sft = spec.sft
-    distilled = distil(run_dir, ledger, render, modes=sft.modes, max_examples=sft.max_examples)
+    distilled = distil(
+        run_dir, ledger, render, panel=spec.judge.panel, modes=sft.modes, max_examples=sft.max_examples
+    )
     examples = examples_of(distilled, modes=sft.modes, holdout=sft.holdout, seed=sft.seed)
     for split, found in (("train", examples.train), ("holdout", examples.holdout)):
         for example in found:
-            reply = {"role": "assistant", "content": (example.answer_prefix or "") + example.reply}
             yield {
-                "messages": [*example.messages, reply],
+                "messages": [*example.messages, whole_answer(example.answer_prefix, example.reply)],
                 "mode": example.mode,
                 "score": example.score,
                 "split": split,
             }
 
 
-def openai_rows(run_dir: Path, ledger: Sequence[LedgerSegment]) -> Iterable[dict[str, Any]]:
-    """Each scored trace of the judge as the conversation that it was."""
-    for trace in judge_traces(run_dir, ledger):
+def openai_rows(run_dir: Path, spec: Spec, ledger: Sequence[LedgerSegment]) -> Iterable[dict[str, Any]]:
+    """Each trace of the judge that counts as the conversation that it was, thinking and all."""
+    for trace in counted_traces(run_dir, ledger, spec.judge.panel):
         given = [{"role": message.role, "content": message.content} for message in trace.messages]
-        yield {"messages": [*given, {"role": "assistant", "content": trace.reply}]}
+        yield {"messages": [*given, whole_answer(trace.answer_prefix, taught_reply(trace))]}
 
 
 def write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -103,7 +105,7 @@ def export(request: ExportRequest, render: Render) -> int:
     elif request.format == "sft":
         rows = list(sft_rows(run_dir, spec, request.ledger, render))
     else:
-        rows = list(openai_rows(run_dir, request.ledger))
+        rows = list(openai_rows(run_dir, spec, request.ledger))
     if not rows:
         raise BadRequest(
             None, f"Expected something to export in {run_dir}, found nothing for format {request.format}."

@@ -6,15 +6,15 @@ Everything is ordered by trace key, so that the order in which a gateway happene
 import hashlib
 import json
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel
 
-from gavel_train.contracts import LedgerSegment, MessagesRequest, RenderedMessages, Trace
-from gavel_train.run.ledger import read_traces
+from gavel_train.contracts import LedgerSegment, MessagesRequest, PanelSpec, RenderedMessages, Trace
+from gavel_train.grader.counted import counted_traces
 from gavel_train.run.outcome import BadRequest
 
 Mode = Literal["reasoned", "single_token"]
@@ -26,9 +26,14 @@ FEWEST_TRACES = 16
 
 
 class Lesson(BaseModel):
-    """A trace, and the single-token question about it where that is learned and was not the judge's."""
+    """A trace, and what the grader is given that the judge was not.
+
+    `answer_prefix` begins the grader's answer in the trace's mode: a judge that cannot continue a message
+    was given none. `single_token` is that question, where it is learned and was not the judge's.
+    """
 
     trace: Trace
+    answer_prefix: str | None = None
     single_token: RenderedMessages | None = None
 
 
@@ -58,22 +63,17 @@ def held_out_prompts(run_dir: Path) -> set[str]:
     return hashes
 
 
-def judge_traces(run_dir: Path, ledger: Sequence[LedgerSegment]) -> Iterable[Trace]:
-    """The judge's scored verdicts on training rollouts; those on audit rows are in the same ledger."""
-    traces = read_traces(run_dir, ledger, stage="grpo", role="judge", verdict="scored")
-    return (trace for trace in traces if trace.occasion.startswith("grpo:"))
-
-
 def distil(
     run_dir: Path,
     ledger: Sequence[LedgerSegment],
     render: Render,
     *,
+    panel: PanelSpec,
     modes: Sequence[Mode],
     max_examples: int | None = None,
 ) -> Distilled:
     """Choose the traces to distil and have what they do not hold rendered; raises BadRequest for too few."""
-    found = sorted(judge_traces(run_dir, ledger), key=lambda trace: trace.key)
+    found = sorted(counted_traces(run_dir, ledger, panel), key=lambda trace: trace.key)
     if not found:
         raise BadRequest(None, f"Expected scored traces of the judge in {run_dir / 'traces'}, found none.")
     forbidden = held_out_prompts(run_dir)
@@ -102,16 +102,23 @@ def _distinct(traces: Sequence[Trace]) -> list[Trace]:
 
 def _lessons(traces: Sequence[Trace], render: Render, modes: Sequence[Mode]) -> list[Lesson]:
     others = [trace for trace in traces if "single_token" in modes and trace.mode != "single_token"]
-    requests = [
-        MessagesRequest(
-            mode="single_token",
-            prompt=trace.prompt,
-            completion=trace.completion,
-            ground_truth=trace.ground_truth,
+    # How an answer begins is the rubric's to say, alike for all traces of a mode: one of each is asked about.
+    own: dict[Mode, Trace] = {trace.mode: trace for trace in reversed(traces) if trace.mode in modes}
+    asked = [_question(trace, "single_token") for trace in others]
+    rendered = render([*asked, *(_question(trace, mode) for mode, trace in own.items())])
+    questions = {trace.key: question for trace, question in zip(others, rendered, strict=False)}
+    prefixes = {mode: one.answer_prefix for mode, one in zip(own, rendered[len(others) :], strict=True)}
+    return [
+        Lesson(
+            trace=trace,
+            answer_prefix=prefixes.get(trace.mode),
+            single_token=questions.get(trace.key),
         )
-        for trace in others
+        for trace in traces
     ]
-    # A gateway is not even looked for where nothing is to be rendered.
-    rendered = render(requests) if requests else []
-    questions = {trace.key: question for trace, question in zip(others, rendered, strict=True)}
-    return [Lesson(trace=trace, single_token=questions.get(trace.key)) for trace in traces]
+
+
+def _question(trace: Trace, mode: Mode) -> MessagesRequest:
+    return MessagesRequest(
+        mode=mode, prompt=trace.prompt, completion=trace.completion, ground_truth=trace.ground_truth
+    )

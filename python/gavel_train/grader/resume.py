@@ -54,7 +54,12 @@ def traces_of_training(request: StageRequest, epoch_dir: Path) -> Kept:
             client.close()
 
     distilled = distil(
-        run_dir_of(request), request.ledger, render, modes=sft.modes, max_examples=sft.max_examples
+        run_dir_of(request),
+        request.ledger,
+        render,
+        panel=request.spec.judge.panel,
+        modes=sft.modes,
+        max_examples=sft.max_examples,
     )
     counts = json.dumps({"duplicates": distilled.duplicates, "excluded": distilled.excluded})
     lines = [counts, *(lesson.model_dump_json() for lesson in distilled.lessons)]

@@ -4,16 +4,19 @@ from collections import Counter
 import pytest
 from tiny_run import ledger_of, render, sums, take_epoch, trace, write_segment
 
-from gavel_train.contracts import RenderedMessages
+from gavel_train.contracts import PanelSpec, RenderedMessages
 from gavel_train.grader.examples import examples_of
 from gavel_train.grader.lessons import distil, prompt_hash
 from gavel_train.run.outcome import BadRequest
 
 BOTH = ("reasoned", "single_token")
+ONE_VOTE = PanelSpec()
 
 
-def build(run_dir, render=render, *, modes, max_examples=None, **options):
-    distilled = distil(run_dir, ledger_of(run_dir), render, modes=modes, max_examples=max_examples)
+def build(run_dir, render=render, *, modes, max_examples=None, panel=ONE_VOTE, **options):
+    distilled = distil(
+        run_dir, ledger_of(run_dir), render, panel=panel, modes=modes, max_examples=max_examples
+    )
     return examples_of(distilled, modes=modes, **options)
 
 
@@ -51,24 +54,100 @@ def test_what_a_server_returned_as_thinking_is_learned_before_the_reply(tmp_path
     assert {e.reply for e in found.train if e.mode == "single_token"} == {"0", "9"}
 
 
-def test_the_gateway_is_asked_for_what_the_judge_was_not_and_for_nothing_else(tmp_path):
+def prefixed(requests):
+    begins = {"reasoned": "Well: ", "single_token": "Score: "}
+    return [
+        RenderedMessages(messages=one.messages, answer_prefix=begins[request.mode])
+        for request, one in zip(requests, render(requests), strict=True)
+    ]
+
+
+def test_the_gateway_is_asked_for_what_the_judge_was_not_and_once_for_how_an_answer_begins(tmp_path):
     asked = []
 
-    def prefixed(requests):
-        asked.extend(requests)
-        return [RenderedMessages(messages=one.messages, answer_prefix="Score: ") for one in render(requests)]
+    def asking(requests):
+        asked.extend(request.mode for request in requests)
+        return prefixed(requests)
 
     lines = sums(20, 1)
-    both = build(run_of(tmp_path / "reasoned", lines), prefixed, modes=BOTH, holdout=0.1)
-    assert len(asked) == 20 and {request.mode for request in asked} == {"single_token"}
-    assert all(e.answer_prefix == ("Score: " if e.mode == "single_token" else None) for e in both.train)
+    build(run_of(tmp_path / "reasoned", lines), asking, modes=BOTH, holdout=0.1)
+    assert Counter(asked) == {"single_token": 20, "reasoned": 1}
 
     asked.clear()
-    build(run_of(tmp_path / "again", lines), prefixed, modes=["reasoned"], holdout=0.1)
+    build(run_of(tmp_path / "again", lines), asking, modes=["reasoned"], holdout=0.1)
     digits = [line | {"mode": "single_token", "reply": str(line["score"])} for line in lines]
-    own = build(run_of(tmp_path / "digits", digits), prefixed, modes=["single_token"], holdout=0.1)
-    assert asked == []
+    own = build(run_of(tmp_path / "digits", digits), asking, modes=["single_token"], holdout=0.1)
+    assert asked == ["reasoned", "single_token"]
     assert own.train[0].messages[0]["content"].endswith("Think.")
+    assert {example.answer_prefix for example in own.train} == {"Score: "}
+
+
+def test_the_grader_is_given_the_rubrics_beginning_though_the_judge_could_be_given_none(tmp_path):
+    lines = sums(20, 1)
+    lines[0] |= {"reply": f"Well: so. Score: {lines[0]['score']}"}
+    found = build(run_of(tmp_path, lines), prefixed, modes=BOTH, holdout=0.1)
+    begins = {"reasoned": "Well: ", "single_token": "Score: "}
+    assert all(example.answer_prefix == begins[example.mode] for example in found.train + found.holdout)
+    replies = {example.reply for example in found.train + found.holdout if example.mode == "reasoned"}
+    # What the judge wrote by itself is not taught twice.
+    assert f"so. Score: {lines[0]['score']}" in replies
+    assert not any("Well: " in reply for reply in replies)
+
+
+def test_a_reply_that_ends_in_another_digit_than_its_score_teaches_the_score_alone(tmp_path):
+    lines = sums(20, 1)
+    shares = [0.02] * 3 + [0.3] + [0.02] * 3 + [0.52] + [0.02] * 2
+    against_the_odds = lines[0] | {"reply": "Score: 3", "score": 7, "distribution": shares}
+    as_likely = lines[1] | {"reply": "**Score**: $7$/9.", "score": 7, "distribution": shares}
+    run_dir = run_of(tmp_path, [against_the_odds, as_likely, *lines[2:]])
+    found = build(run_dir, modes=BOTH, holdout=0.1)
+    taught = {(e.mode, e.reply) for e in found.train + found.holdout if e.score == 7}
+    assert taught == {("reasoned", "**Score**: $7$/9."), ("single_token", "7")}
+    assert len(found.train) + len(found.holdout) == 39
+
+
+def record(lines, verdict, score, number=0):
+    return {
+        **{"step": 1 + number, "group": 0, "rollout": 0, "prompt_id": "p", "completion": "c"},
+        **{"trace_keys": [line["key"] for line in lines], "verdict": verdict, "score": score},
+        **{"value": score, "verifier": None, "reward": None, "advantage": None},
+    }
+
+
+def panels(folder, panel):
+    """20 rollouts of 3 votes (9, 9, 0), a third without enough confidence, and one that no checkpoint has."""
+    groups = [
+        [
+            trace(f"{n}?", "x", score, f"grpo:{1 + n}:0:0:{vote}", reply=f"{n}.{vote} Score: {score}")
+            for vote, score in enumerate((9, 9, 0))
+        ]
+        for n in range(31)
+    ]
+    run_dir = run_of(folder, [line for lines in groups for line in lines])
+    records = [
+        record(lines, "low_confidence", None, n) if n % 3 == 2 else record(lines, "scored", 9, n)
+        for n, lines in enumerate(groups[:30])
+    ]
+    for name, part in (("step-000015.e1", records[:15]), ("step-000030.e1", records[15:])):
+        (run_dir / "grpo/checkpoints" / name).mkdir(parents=True)
+        text = "".join(json.dumps(line) + "\n" for line in part)
+        (run_dir / "grpo/checkpoints" / name / "rollouts.jsonl").write_text(text)
+    return build(run_dir, modes=["single_token"], holdout=0.1, panel=PanelSpec.model_validate(panel))
+
+
+def test_votes_on_rollouts_that_the_panel_did_not_score_are_not_taught(tmp_path):
+    found = panels(tmp_path, {"votes": 3, "confidence_threshold": 0.5})
+    assert found.traces == 60 and found.prompts == 20
+    assert found.scores == {0: 20, 9: 40}
+
+
+def test_votes_that_a_majority_overruled_are_not_taught(tmp_path):
+    found = panels(tmp_path, {"votes": 3, "combine": "majority"})
+    assert found.scores == {9: 40}
+
+
+def test_a_single_vote_without_a_threshold_is_taught_whether_a_checkpoint_has_its_rollout_or_not(tmp_path):
+    assert panels(tmp_path, {"votes": 1}).traces == 93
 
 
 def test_no_prompt_is_on_both_sides_of_the_split(tmp_path):

@@ -91,6 +91,14 @@ def test_openai_export_is_the_judges_conversations(run_dir):
     assert all(set(row) == {"messages"} for row in rows)
 
 
+def test_an_export_for_openai_holds_the_answer_from_its_beginning_with_the_thinking(run_dir):
+    begun = [line | {"answer_prefix": "Well: ", "thinking": "Hm."} for line in sums(24, 2)]
+    write_segment(run_dir, "grpo-e1-000001.jsonl", begun)
+    rows = lines(make(run_dir, "openai", "traces.jsonl"))
+    assert len(rows) == 48
+    assert all(row["messages"][-1]["content"].startswith("Well: Hm.\n\nI see. Score: ") for row in rows)
+
+
 def test_a_file_that_is_there_is_replaced_only_by_force(run_dir):
     out = make(run_dir, "openai", "traces.jsonl")
     before = out.read_bytes()
@@ -130,7 +138,7 @@ def test_the_command_renders_through_the_gateway_and_prints_one_json_line_or_one
 
     done = command("sft")
     assert (done.returncode, json.loads(done.stdout)["rows"]) == (0, 96)
-    assert gateway.rendered == 48
+    assert gateway.rendered == 49
     again = command("openai")
     assert (again.returncode, again.stdout) == (2, "")
     assert len(again.stderr.splitlines()) == 1

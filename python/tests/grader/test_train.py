@@ -159,6 +159,7 @@ def test_settings_that_cannot_work_here_are_refused_by_field(tmp_path, sections,
 def test_the_held_out_loss_is_the_mean_over_examples_of_the_mean_loss_of_each_reply(calm):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from gavel_train.contracts import PanelSpec
     from gavel_train.grader.examples import examples_of
     from gavel_train.grader.lessons import distil
 
@@ -166,7 +167,8 @@ def test_the_held_out_loss_is_the_mean_over_examples_of_the_mean_loss_of_each_re
     folder = root / "runs/tiny/grader/merged"
     words, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
     run_dir, modes = root / "runs/tiny", ("reasoned", "single_token")
-    examples = examples_of(distil(run_dir, ledger_of(run_dir), render, modes=modes), modes=modes, holdout=0.2)
+    distilled = distil(run_dir, ledger_of(run_dir), render, panel=PanelSpec(), modes=modes)
+    examples = examples_of(distilled, modes=modes, holdout=0.2)
     # 15 examples of each mode: the last batch of 8 is not full.
     rows = [encode(words, example, {}) for example in examples.holdout if example.mode == "reasoned"]
     losses = [

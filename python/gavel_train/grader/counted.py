@@ -1,0 +1,52 @@
+"""Which of the judge's votes count: those that made the verdict of their rollout, and not the overruled ones.
+
+What a panel made of its votes is the gateway's to say; the rollouts of GRPO's checkpoints hold its word.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gavel_train.contracts import LedgerSegment, PanelSpec, RolloutRecord, Trace
+from gavel_train.run.checkpoints import ROLLOUTS
+from gavel_train.run.directory import read_rows
+from gavel_train.run.ledger import read_traces
+
+
+def judge_traces(run_dir: Path, ledger: Sequence[LedgerSegment]) -> Iterable[Trace]:
+    """The judge's scored votes on training rollouts; those on audit rows are in the same ledger."""
+    traces = read_traces(run_dir, ledger, stage="grpo", role="judge", verdict="scored")
+    return (trace for trace in traces if trace.occasion.startswith("grpo:"))
+
+
+def counted_traces(run_dir: Path, ledger: Sequence[LedgerSegment], panel: PanelSpec) -> Iterable[Trace]:
+    """Those votes on rollouts that the panel scored; of a majority, those that gave its score.
+
+    Votes on rollouts that no checkpoint recorded do not count, since the panel's word on them is not known.
+    Without a threshold a single vote is the panel's word, and no record is read.
+    """
+    traces = judge_traces(run_dir, ledger)
+    if panel.votes == 1 and panel.confidence_threshold == 0:
+        return traces
+    scores = _scores_of_rollouts(run_dir)
+    if panel.combine == "majority":
+        return (trace for trace in traces if scores.get(trace.key) == trace.score)
+    return (trace for trace in traces if trace.key in scores)
+
+
+def _scores_of_rollouts(run_dir: Path) -> dict[str, int]:
+    """The panel's score by the key of each vote that it had, of all rollouts in checkpoints that it scored.
+
+    A checkpoint of a superseded epoch says nothing else of a key than that of the next: the ledger answers.
+    """
+    scores: dict[str, int] = {}
+    for path in sorted((run_dir / "grpo" / "checkpoints").glob(f"*/{ROLLOUTS}")):
+        try:
+            records = read_rows(path, RolloutRecord)
+        except ValueError as error:
+            print(f"{error}: its rollouts teach nothing", file=sys.stderr)
+            continue
+        for record in records:
+            if record.verdict == "scored" and record.score is not None:
+                scores |= dict.fromkeys(record.trace_keys, record.score)
+    return scores
