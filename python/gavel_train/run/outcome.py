@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from gavel_train.contracts import Outcome, StageRequest
 from gavel_train.run import lifetime, progress
-from gavel_train.run.directory import Superseded, keep_files_private, write_atomically
+from gavel_train.run.directory import Superseded, check_newest, keep_files_private, write_atomically
 
 Status = Literal["done", "preempted", "bad_request", "judge_away", "failed"]
 EXIT_CODES: dict[Status, int] = {
@@ -97,12 +97,13 @@ def read_request(epoch_dir: Path, stage: str) -> StageRequest:
 
 
 def outcome_of(error: BaseException, folder: Path = Path()) -> Outcome:
-    """Map an exception to what the worker is told: one line, no traceback; `folder` is where it wrote."""
+    """Map an exception to what the worker is told: one line, no traceback; `folder` is the epoch's."""
     if isinstance(error, lifetime.Preempted | KeyboardInterrupt):
         return Outcome(status="preempted", message="stopped on request", cause="preempted")
-    if isinstance(error, Superseded):
+    superseded = error if isinstance(error, Superseded) else _superseded(folder)
+    if superseded is not None:
         # Another attempt took its place: no fault of this one, and no attempt to count.
-        return Outcome(status="preempted", message=_one_line(str(error)), cause="superseded")
+        return Outcome(status="preempted", message=_one_line(str(superseded)), cause="superseded")
     if isinstance(error, BadRequest):
         return Outcome(status="bad_request", message=_one_line(str(error)), field=error.field)
     if isinstance(error, JudgeAway):
@@ -112,6 +113,17 @@ def outcome_of(error: BaseException, folder: Path = Path()) -> Outcome:
     if any(words in str(error) for words in _WRITE_FAILED) and _free_bytes(folder) < _NO_SPACE_BYTES:
         return _disk_full("")
     return Outcome(status="failed", message=_one_line(f"{type(error).__name__}: {error}"), cause="crashed")
+
+
+def _superseded(epoch_dir: Path) -> Superseded | None:
+    """Whether a newer epoch exists: it clears what this one was saving, which then fails in any way."""
+    if not epoch_dir.name.isdigit():
+        return None
+    try:
+        check_newest(epoch_dir.parent.parent, int(epoch_dir.name))
+    except Superseded as error:
+        return error
+    return None
 
 
 def _clear_older_saves(epoch_dir: Path) -> None:

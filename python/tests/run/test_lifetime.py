@@ -116,6 +116,14 @@ def test_a_newer_attempt_is_no_error_of_this_one(tmp_path):
     }
 
 
+@pytest.mark.parametrize("error", ["FileNotFoundError('work/model.safetensors')", "BadRequest(None, 'no')"])
+def test_whatever_ends_an_attempt_that_a_newer_one_has_replaced_is_no_error_of_it(tmp_path, error):
+    child, epoch_dir = start(tmp_path, f"(epoch_dir.parent / '000002').mkdir(); raise {error}")
+    assert child.wait(60) == 143
+    assert outcome(epoch_dir)["cause"] == "superseded"
+    assert "epoch 1 was superseded by epoch 2" in outcome(epoch_dir)["message"]
+
+
 FULL = """import gavel_train.run.outcome as o, errno
     def full(path, text):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
