@@ -137,7 +137,9 @@ class GatewayClient:
                         answer = Answer(response.status, await response.read())
                     if answer.status_code == 200:
                         return expected.model_validate_json(answer.content)
-                    _raise_if_final(answer)
+                    if answer.status_code != 401 or self._endpoint_file is None:
+                        _raise_if_final(answer)
+                    # Else another process has the port that the gateway lost: the file will name the new one.
                     reason = f"HTTP {answer.status_code}: {_message(answer)}"
                 except (aiohttp.ClientError, TimeoutError, OSError) as error:
                     if isinstance(error, OSError) and error.errno == errno.ENOSPC:

@@ -81,6 +81,34 @@ def test_a_wrong_key_fails_at_once_and_is_not_shown(tmp_path, gateways):
     assert "wrong-secret" not in str(caught.value)
 
 
+def publish(endpoint, url: str) -> None:
+    record = {
+        "role": "gateway-grpo",
+        "base_url": f"{url}/v1",
+        "model": "gateway",
+        "model_digest": None,
+        "pid": 1,
+        "host": "here",
+        "api_key_env": "GAVEL_API_KEY",
+        "started_at": "2026-01-01T00:00:00Z",
+    }
+    endpoint.write_text(json.dumps(record))
+
+
+def test_a_gateway_that_refuses_the_key_is_a_strangers_and_the_own_one_is_looked_up(
+    tmp_path, gateways, client_of
+):
+    stranger, own = gateways(tmp_path / "stranger"), gateways(tmp_path / "own")
+    stranger.answer_with = (401, error("wrong key", "bad_key"))
+    endpoint = tmp_path / "gateway-grpo.json"
+    publish(endpoint, stranger.url)
+    pending = client_of(stranger.url, endpoint_file=endpoint).submit(asking())
+    time.sleep(0.5)
+    assert not pending.done()
+    publish(endpoint, own.url)
+    assert pending.result(timeout=20).verdict == "scored"
+
+
 def test_a_gateway_that_comes_back_on_another_port_is_found_and_the_wait_is_reported(
     tmp_path, gateways, client_of, monkeypatch
 ):
@@ -95,20 +123,7 @@ def test_a_gateway_that_comes_back_on_another_port_is_found_and_the_wait_is_repo
     time.sleep(0.3)
     assert not pending.done()
     second = gateways(tmp_path)
-    endpoint.write_text(
-        json.dumps(
-            {
-                "role": "gateway-grpo",
-                "base_url": f"{second.url}/v1",
-                "model": "gateway",
-                "model_digest": None,
-                "pid": 1,
-                "host": "here",
-                "api_key_env": "GAVEL_API_KEY",
-                "started_at": "2026-01-01T00:00:00Z",
-            }
-        )
-    )
+    publish(endpoint, second.url)
     assert pending.result(timeout=20).verdict == "scored"
     assert set(waits) == {"gateway"}
 
