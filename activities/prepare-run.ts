@@ -17,12 +17,12 @@ export interface PrepareRunInput {
   resume: boolean;
 }
 
-/** What a workflow is told of the run whose work it does. */
+/** What a workflow gets to know about its run. */
 export interface KnownRun {
   plan: Plan;
   /** gavel's search attributes that this server knows. */
   search_attributes: string[];
-  /** What the run was through so far. */
+  /** Interruptions of the run so far. */
   interruptions: InterruptionTotals;
 }
 
@@ -33,7 +33,7 @@ export const prepareRun = (dependencies: Dependencies) =>
     const { config, client, namespace } = dependencies;
     const claimant = { ...owner, namespace, namespace_id: await namespaceId(client, namespace) };
     const stillAsked = () => refuseIfGivenUp(client);
-    // Whichever execution of the workflow is the newest: the run may have been continued since its first.
+    // Asks about the newest execution of the workflow, because the run may have been continued since its first.
     const stillRuns = ({ first_run_id: _, spec_digest: __, ...found }: RunOwner) =>
       workflowRuns(client, { kind: 'workflow', ...found, run_id: '' });
     await prepareRunDirectory({ config, spec, owner: claimant, resume, signal, beat, stillAsked, stillRuns });

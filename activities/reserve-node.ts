@@ -18,7 +18,7 @@ export interface ReserveNodeInput {
   gpus: number;
   /** Id that the stage's workflow has made: whatever is leased, released or stopped later is named by it. */
   reservation: string;
-  /** Nodes that will be taken away soon. */
+  /** Nodes that will be preempted soon. */
   avoid: string[];
   /** Nodes where the stage's work failed: none of them is taken, even where there is no other. */
   failed_on: string[];
@@ -33,10 +33,10 @@ export interface Place {
 
 // GPUs come free when a stage somewhere else ends; a few seconds more do not matter then.
 const RETRY_MS = 2000;
-// After so long another node is asked; the place in this node's line is kept for a while.
+// After this time another node is asked; the place in this node's line is kept for a while.
 const WAIT_HERE_MS = 20_000;
 const BEAT_MS = 1000;
-// The attempts at this activity go to whichever worker asks first. So many, 20 s in all, give every node its turn.
+// Each attempt at this activity goes to the worker that polls first. This many, 20 s in all, give every node its turn.
 const ATTEMPTS_TO_FIND_A_NODE = 12;
 
 /** Leases all GPUs that a stage needs on this worker's node, all or nothing, waiting while they are taken. */
@@ -58,7 +58,7 @@ async function reserve(dependencies: Dependencies, input: ReserveNodeInput): Pro
     const asked = `${stage} failed on node ${node}: another one is asked`;
     throw failure('NoOtherNode', `${asked}${asked_around ? ', and none came' : ''}`, {}, { retry: !asked_around });
   }
-  // Where there is no other node, one that may be taken away is better than none.
+  // Where there is no other node, one that will be preempted is better than none.
   if (avoid.includes(node) && !asked_around) {
     throw failure(
       'NodeLeaving',
@@ -123,7 +123,7 @@ export interface ReleaseNodeInput {
   reservation: string;
 }
 
-/** Gives back everything that a reservation has leased or waits for, on whichever node. */
+/** Releases everything that a reservation has leased or waits for, on any node. */
 export const releaseNode = ({ config, root_id }: Dependencies) =>
   async function releaseNode({ reservation }: ReleaseNodeInput): Promise<void> {
     await releaseReservation(config.root, root_id, reservation);

@@ -4,8 +4,8 @@ import { failure, messageOf } from '../src/failures.ts';
 
 /**
  * Throws AttemptGivenUp where the server no longer waits for this attempt at the activity. A worker that was stopped, or cut off
- * from the server, finds tasks among what it had received that others have long taken over; it learns so at its first heartbeat,
- * which is too late for whatever it changes before.
+ * from the server, may hold tasks that were given to other workers since. It learns that at its first heartbeat,
+ * which is too late for what it changes before.
  */
 export async function refuseIfGivenUp(client: Client): Promise<void> {
   const { workflowExecution, activityId, activityType, attempt } = Context.current().info;

@@ -10,7 +10,7 @@ export interface VerifyResultsInput {
   stages: string[];
 }
 
-/** Holds what earlier stages published against its digests; throws ResultDamaged, naming the stage that has to run again. */
+/** Checks what earlier stages published against its digests; throws ResultDamaged, naming the stage that has to run again. */
 export const verifyResults = ({ config }: Dependencies) =>
   async function verifyResults({ run, stages }: VerifyResultsInput): Promise<void> {
     const context = Context.current();

@@ -44,7 +44,7 @@ async function report(paths: RunPaths, run: string, signal: AbortSignal): Promis
     const again = `Audit again: \`gavel run runs/${run}/spec.json --resume\``;
     throw failure('ResultDamaged', `audit: ${damaged.name}: ${damaged.reason}. ${again}`, { stage: 'audit' });
   }
-  // Somebody may have served the run since the audit looked.
+  // The run may have been served since the audit.
   await verifyServed(paths);
   await render(paths, { ledger: await ledgerTotals(paths) });
   const audit = await readContractIfAny(paths.report.audit, Audit);

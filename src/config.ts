@@ -37,7 +37,7 @@ export interface Config {
   color: boolean;
 }
 
-/** Reads the configuration; never fails, since whether a value will do is only known where it is used. */
+/** Reads the configuration. Never fails: the code that uses a value checks it. */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const package_root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
   const bin = join(package_root, '.venv/bin');
@@ -80,7 +80,7 @@ export function pythonEnv(
     PYTHONPATH: pythonPath,
     PYTHONUNBUFFERED: '1',
     TOKENIZERS_PARALLELISM: 'false',
-    // A model that lies in a folder must not wait for a hub to answer.
+    // Loading a model from a folder must not wait for a hub to answer.
     ...(offline || env.HF_HUB_OFFLINE ? { HF_HUB_OFFLINE: env.HF_HUB_OFFLINE ?? '1' } : {}),
     ...(env.HF_HOME ? { HF_HOME: env.HF_HOME } : {}),
     ...(env.HF_TOKEN ? { HF_TOKEN: env.HF_TOKEN } : {}),

@@ -1,7 +1,7 @@
 import { failpointsNamed } from './config.ts';
 
 /**
- * Named places at which a test can take one guarantee away, to show that the checker of bench/faults notices. Nothing but GAVEL_FAILPOINTS
+ * Named places at which a test can switch one guarantee off, to show that the checker of bench/faults notices. Nothing but GAVEL_FAILPOINTS
  * switches one on; the Python ones are in gavel_train/run/failpoints.py.
  */
 export const FAILPOINTS = {
@@ -27,7 +27,7 @@ export type Failpoint = keyof typeof FAILPOINTS;
 let read = '';
 let in_force: ReadonlySet<string> = new Set();
 
-/** Whether a failpoint is in force. Throws where GAVEL_FAILPOINTS names one that is not in the registry. */
+/** Whether a failpoint is switched on. Throws where GAVEL_FAILPOINTS names one that is not in the registry. */
 export function failpoint(name: Failpoint): boolean {
   return failpointsInForce().has(name);
 }
@@ -35,7 +35,7 @@ export function failpoint(name: Failpoint): boolean {
 /** The names in GAVEL_FAILPOINTS, separated by commas. Throws where one is not in the registry. */
 export function failpointsInForce(): ReadonlySet<string> {
   const now = failpointsNamed();
-  // Parsed once for each value: a check in a busy gateway costs one comparison.
+  // Parsed once for each value, so that a check in a busy gateway costs one comparison.
   if (now === read) return in_force;
   const names = now.split(',').filter(Boolean);
   const unknown = names.filter((name) => !Object.hasOwn(FAILPOINTS, name));

@@ -55,7 +55,7 @@ const retryable: Record<FailureType, boolean> = {
   // The server no longer wants its result: another attempt runs, or the workflow has ended.
   AttemptGivenUp: true,
   ServerAway: true,
-  // The pipeline runs the stage that the result is of again.
+  // The pipeline runs the result's stage again.
   ResultDamaged: false,
   // The gateway has already waited as long as the spec allows; the run is resumable by hand.
   JudgeAway: false,
@@ -72,7 +72,7 @@ const retryable: Record<FailureType, boolean> = {
   GpusTaken: true,
 };
 
-// What ended these attempts came from outside: it says nothing against the work, and never uses up an error budget.
+// These attempts were ended from outside, not by an error of their own, so they never use up an error budget.
 const fromOutside: ReadonlySet<string | null> = new Set<FailureType>([
   'TrainerPreempted',
   'StopRequested',
@@ -113,7 +113,7 @@ export function invalidSpec(problems: Problem[]): ApplicationFailure {
 
 /**
  * What an error comes down to: wrappers ("Activity task failed", "fetch failed") say only that something inside them failed.
- * A typed failure and a timeout are answers by themselves, whatever they carry.
+ * It stops at a typed failure and at a timeout, whatever their causes are.
  */
 export function innermost(error: unknown): unknown {
   let inner = error;

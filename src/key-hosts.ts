@@ -1,6 +1,6 @@
 /**
- * Which key may go where. The worker's own configuration says it (GAVEL_KEYS); a spec and an endpoint file cannot, since who writes
- * them would choose both the variable and the host.
+ * Which key may go where. The worker's own configuration says it (GAVEL_KEYS); a spec and an endpoint file cannot, because their author
+ * would choose both the variable and the host.
  */
 
 /** Name of a variable that holds a key, to the hosts (`[http://|https://]host[:port]`) that the key may be sent to. */
@@ -27,7 +27,7 @@ export function parseKeyHosts(text: string): KeyHosts {
 
 /**
  * Whether one of `hosts` is the host of `url`. An entry without a port means the default port of its scheme. One without a scheme means
- * https, since plain http shows the key to everybody on the way; on loopback there is no way, so it means either.
+ * https, because anybody on the network can read a key that is sent over plain http. On loopback it means either.
  */
 export function isHostOf(url: string, hosts: readonly string[]): boolean {
   const { hostname, port, protocol } = new URL(url);

@@ -13,17 +13,17 @@ import { brief } from './activity-options.ts';
 import { pauseUpdate, preemptionNoticeSignal, resumeUpdate, setPausedSignal, stageStateSignal } from './messages.ts';
 import type { StatusBoard } from './status.ts';
 
-/** Nodes that will be taken away, and until when (ms since 1970) no work should go there. */
+/** Nodes that will be preempted, and until when (ms since 1970) no work should go there. */
 export type Leaving = [node: string, until: number][];
 
-/** What people and nodes ask of a running stage: to pause, to go on, to leave a node that will be taken away. */
+/** What people and nodes ask of a running stage: to pause, to go on, to leave a node that will be preempted. */
 export class StageControl {
   private readonly board: StatusBoard;
   private readonly run: string;
   private readonly stage: string;
   private paused = false;
   private at: { node: string; reservation: string } | null = null;
-  /** Nodes that will be taken away, and until when (ms) no work should go there. */
+  /** Nodes that will be preempted, and until when (ms) no work should go there. */
   private readonly leaving: Map<string, number>;
   /** Until when (ms) a notice without a node is about the node of the last notice. */
   private nodeless_until = 0;
@@ -59,7 +59,7 @@ export class StageControl {
     this.leaving.set(node, Date.now() + seconds * 1000);
   }
 
-  /** Reserves; null where a pause or a notice came in between, and all that may have been leased has to be given back. */
+  /** Reserves; null where a pause or a notice came in between, and all that may have been leased has to be released. */
   async whileReserving<T>(reserve: () => Promise<T>): Promise<T | null> {
     const stage = CancellationScope.current();
     const scope = new CancellationScope();
@@ -109,14 +109,14 @@ export class StageControl {
   private async setPaused(paused: boolean): Promise<void> {
     this.paused = paused;
     if (!paused) return;
-    // Asked again, the work is told again: the first word may not have been written.
+    // A repeated pause repeats the stop request, because the first may not have been written.
     this.reserving?.cancel();
     if (this.at !== null) await this.stop(this.at.reservation, 'paused on request');
   }
 
   private async notice(given: Partial<PreemptionNotice> = {}): Promise<void> {
     const { success, data } = PreemptionNotice.safeParse(given);
-    // A signal cannot be refused; one that says nothing that can be used is not worth a run.
+    // A signal cannot be refused, so an unusable one is ignored: it must not fail the run.
     if (!success) return;
     const now = Date.now();
     // A notice that repeats for the same node must not evict the stage from the next one.
@@ -148,13 +148,13 @@ export class StageControl {
     await CancellationScope.nonCancellable(() =>
       getExternalWorkflowHandle(parent.workflowId)
         .signal(stageStateSignal, { stage: this.stage, state })
-        // A pipeline that is gone needs to know nothing.
+        // The pipeline may have ended; then nothing needs the signal.
         .catch(() => undefined),
     );
   }
 }
 
-/** Hands what people ask of a pipeline on to the stage that runs now. */
+/** Passes requests of people to the stage that runs now. */
 export class PipelineControl {
   private readonly board: StatusBoard;
   private paused = false;
@@ -230,7 +230,7 @@ interface Notice {
 
 type StageHandle<T = unknown> = Pick<ChildWorkflowHandle<() => Promise<T>>, 'signal' | 'result'>;
 
-/** Signals a stage; one that has just ended needs to know nothing, and a failure thrown here would fail the pipeline. */
+/** Signals a stage. The stage may just have ended, and a failure thrown here would fail the pipeline. */
 async function tell<T extends unknown[]>(child: StageHandle, signal: SignalDefinition<T>, ...args: T): Promise<void> {
   await child.signal(signal, ...args).catch((error: unknown) => {
     if (isCancellation(error)) throw error;

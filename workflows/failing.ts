@@ -14,7 +14,7 @@ export async function failing<T>(board: StatusBoard, work: () => Promise<T>): Pr
   }
 }
 
-/** "Activity task failed" says nothing; the typed failure inside does. */
+/** "Activity task failed" gives no reason; the typed failure inside does. */
 function causeOf(error: unknown): unknown {
   const cause = innermost(error);
   if (cause === error || !(cause instanceof ApplicationFailure)) return error;

@@ -27,7 +27,7 @@ export async function modelServer(input: ModelServerInput): Promise<void> {
   try {
     await serving({ task_queue, limits, summary }).serveModel(server);
   } catch (error) {
-    // Being cancelled is how a server's work is done; a list of runs should not show it as something that went wrong.
+    // A server's workflow ends by cancellation, so it should not be listed as failed.
     if (!isCancellation(error)) throw error;
   }
 }
@@ -58,7 +58,7 @@ export async function withServers<T>(servers: ModelServerInput[], work: () => Pr
     await CancellationScope.nonCancellable(() => Promise.allSettled([done]));
     throw error;
   } finally {
-    // From here on the servers' ends say nothing.
+    // From here on an end of a server is no failure.
     fatal.catch(() => undefined);
     serving.cancel();
     await CancellationScope.nonCancellable(() => Promise.allSettled(running));

@@ -10,7 +10,7 @@ const MAX_STARTS = 3;
 /** Whether an attempt that ended so twice in a row should be made on another node. */
 export const mayBeOfNode = (error: unknown): boolean => LIMITED.includes(failureType(error) ?? '');
 
-/** What nodes have done to a stage: its work moves away from one whose error may be the node's own. */
+/** Errors of a stage by node: the stage leaves a node whose error may be the node's own. */
 export class NodeErrors {
   /** Nodes where the work failed; they are not to be reserved again. */
   readonly failed_on: string[] = [];

@@ -25,8 +25,8 @@ export interface Reservation extends Place {
 const AVOID_S = 600;
 
 /**
- * Reserves a node, does the work there and gives the node back. Starts over, maybe elsewhere, when the node or its worker is
- * gone, when it is about to be taken away, after a pause, and elsewhere where the work failed by what may be the node's own error.
+ * Reserves a node, does the work there and releases the node. Starts over, maybe elsewhere, when the node or its worker is
+ * gone, when it is about to be preempted, after a pause, and elsewhere where the work failed by what may be the node's own error.
  */
 export async function onNode<T>(
   control: StageControl,
@@ -70,7 +70,7 @@ export async function onNode<T>(
   }
 }
 
-/** True where the work ended through no fault of its own, and all that it needs is another reservation. */
+/** True where the work did not fail by itself and only needs another reservation. */
 function startsOver(error: unknown): boolean {
   const timeout = timeoutOf(error);
   // No worker polled the node's queue in time, or its worker fell silent. A model server may be the first to notice.

@@ -18,7 +18,7 @@ import { sft } from './sft.ts';
 import { StatusBoard } from './status.ts';
 
 export interface PipelineOptions {
-  /** true goes on with a run directory that an earlier workflow left. */
+  /** true continues a run directory of an earlier workflow. */
   resume?: boolean;
   /** Last stage to run; left out, all of them. */
   until?: 'grpo' | 'sft' | 'audit';
@@ -31,7 +31,7 @@ const stages = [
 ] as const;
 
 /**
- * The run's name is in the workflow's id, whatever the spec says: its stages and everybody who asks for it go by that,
+ * The run's name is in the workflow's id, whatever the spec says. Its stages and all clients find it by that id,
  * and so one spec file starts many runs from any client.
  */
 function runOf(workflowId: string): string {
@@ -46,7 +46,7 @@ function damagedStage(error: unknown): unknown {
   return failureType(error) === 'ResultDamaged' ? failureDetails(error).stage : null;
 }
 
-/** The whole road: prepare, GRPO, SFT, Audit, report. The argument is a spec; see docs/spec.md. */
+/** All stages in order: prepare, GRPO, SFT, Audit, report. The argument is a spec; see docs/spec.md. */
 export async function gavelPipeline(input: unknown, options: PipelineOptions = {}): Promise<PipelineResult> {
   // A ZodError thrown here would fail the workflow task, which Temporal retries for ever.
   const { spec: given, problems } = checkSpec(input);
@@ -89,7 +89,7 @@ export async function gavelPipeline(input: unknown, options: PipelineOptions = {
         board.end(name, metrics);
       } catch (error) {
         const damaged = stages.findIndex(([stage]) => stage === damagedStage(error));
-        // Once: what is damaged again right away lies on a disk that needs a person.
+        // Repeated once only: damage that comes back at once means a disk that a person has to replace.
         if (damaged < 0 || damaged >= at || repeated.has(name)) throw error;
         repeated.add(name);
         at = damaged - 1;

@@ -7,7 +7,7 @@ export interface StageInput {
   run: string;
   /** What the pipeline knows of the run; left out, it is read from the run directory. */
   known?: KnownRun;
-  /** Nodes that will be taken away. */
+  /** Nodes that will be preempted. */
   leaving?: Leaving;
 }
 

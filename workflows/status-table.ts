@@ -1,7 +1,7 @@
 import type { InterruptionTotals } from '../src/contracts/interruption.ts';
 import type { RunStatus, StageStatus } from '../src/contracts/status.ts';
 
-/** Current details of a workflow in the Web UI: Markdown that a stranger can follow. */
+/** Current details of a workflow in the Web UI, as Markdown for readers who do not know gavel. */
 export function statusTable(status: RunStatus, about: string | null): string {
   const rows = Object.entries(status.stages).map(([name, stage]) => stageRow(name, stage));
   return [
@@ -50,7 +50,7 @@ const shown: [string, string, (value: number) => string][] = [
 function figures(metrics: Record<string, number | null>): string {
   return (
     shown
-      // The loss of a policy gradient says nothing: it is about 0 by construction.
+      // The loss of a policy gradient is about 0 by construction, so it is not shown.
       .filter(([key]) => typeof metrics[key] === 'number' && !(key === 'loss' && 'reward' in metrics))
       .map(([key, label, format]) => `${label} ${format(metrics[key] as number)}`)
       .join(', ')

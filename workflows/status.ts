@@ -50,7 +50,7 @@ export class StatusBoard {
 
   /** Shows what the run directory's list of interruptions adds up to; it is never added up here. */
   interrupted(totals: InterruptionTotals): void {
-    // The list only grows: a smaller one comes late.
+    // The list only grows, so a smaller count is an older one that arrived late.
     if (totals.count < this.status.interruptions.count) return;
     this.status.interruptions = totals;
     this.show();

@@ -88,7 +88,7 @@ async function audit(config: Config, options: AuditOptions): Promise<number> {
     });
   }
   await mkdir(out, { recursive: true });
-  // A number of its own: two audits into one folder share what is paid for, and neither writes the other's segments.
+  // With a number of its own, two audits into one folder share their verdicts, and neither writes the other's segments.
   const epoch = await claimEpoch(folder.stage('audit'));
   await writeAtomic(folder.rubric, canonicalRubric(rubric));
   const key = randomBytes(24).toString('base64url');
@@ -134,7 +134,7 @@ function gatewayConfig(run_dir: string, epoch: number, options: AuditOptions) {
   const shared = {
     concurrency: Number(options.concurrency),
     sampling: { temperature: 0 },
-    // A person waits: ten minutes without an answer are an answer.
+    // A person waits for this audit, so it fails after ten minutes without an answer.
     outage_limit_s: 600,
   };
   const { judgeEndpoint, judgeModel } = options;

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { CliError } from './exit.ts';
 import { steer } from './steer.ts';
 
-// Children are gone within 5 s; a worker that is away cannot end anything.
+// A worker ends the children within 5 s. Without a worker the run cannot end.
 const WAIT_MS = 30_000;
 
 export function define(program: Command): void {

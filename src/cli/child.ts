@@ -22,7 +22,7 @@ export interface Child {
 }
 
 /**
- * Starts a child in a process group of its own, so that Ctrl-C reaches this process alone and the order of ending is ours.
+ * Starts a child in a process group of its own, so that Ctrl-C reaches this process alone, which ends the children in order.
  * Its standard input is a pipe that this process never writes to, so the pipe ends when this process does, also by SIGKILL.
  */
 export function startChild({ command, args, env, log, onLine }: ChildOptions): Child {
@@ -59,7 +59,7 @@ async function stopGroup(child: ChildProcess, ended: Promise<unknown>, signal: N
     await ended;
     clearTimeout(timer);
   }
-  // What the child itself left in its group goes with it.
+  // Processes that the child left in its group are killed with it.
   killGroup(child.pid);
 }
 

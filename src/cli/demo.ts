@@ -84,7 +84,7 @@ interface Run {
   stop: Stopping;
 }
 
-/** Starts the run and follows it to its end, or to the wish to end, which `view: null` stands for. `page` is its place in the Web UI. */
+/** Starts the run and follows it to its end. `view: null`: the user asked to end first. `page` is its place in the Web UI. */
 async function runOn(
   config: Config,
   server: Server,
@@ -118,7 +118,7 @@ async function tell(view: RunView, paths: RunPaths, ui: string, seconds: number)
   return EXIT.ok;
 }
 
-/** Where to see the run in the Web UI once the demo is over; `running` is null where the demo takes its server with it. */
+/** Where to see the run in the Web UI once the demo is over; `running` is null where the demo ends its server. */
 export const whereUiIs = (page: string, running: string | null): string =>
   running === null
     ? `ended with the demo; to see the run again: \`npx gavel up\`, then http://127.0.0.1:${UI_PORT}${page}`
@@ -132,7 +132,7 @@ function sayHowToStop({ state, own }: BorrowedUp): void {
   );
 }
 
-/** Cancels a run and waits until its stages have let go; what does not in time is terminated. */
+/** Cancels a run and waits until its stages have ended; terminates those that do not end in time. */
 async function cancelRun(server: Server, run: string): Promise<void> {
   const handle = server.client.workflow.getHandle(workflowIdOf(run));
   try {
@@ -145,7 +145,7 @@ async function cancelRun(server: Server, run: string): Promise<void> {
   }
 }
 
-/** A demo that was killed leaves its workflow in the database; a new worker would take it up beside this one. */
+/** A demo that was killed leaves its workflow in the database; a new worker would run it beside this one. */
 async function endLeftovers(server: Server, queue: string): Promise<void> {
   await terminate(server, `WorkflowId STARTS_WITH "${workflowIdOf('demo-')}" AND TaskQueue = "${queue}"`);
 }
@@ -158,6 +158,6 @@ async function terminate(server: Server, which: string): Promise<void> {
       await server.client.workflow.getHandle(workflowId).terminate('gavel demo was stopped');
     }
   } catch {
-    // Already closed, or the server is gone: both are what was wanted.
+    // The workflow is closed already, or the server has ended: both are what was wanted.
   }
 }

@@ -63,7 +63,7 @@ async function exportRun(
 ): Promise<number> {
   const spec = await readSpec(paths);
   const key = randomBytes(24).toString('base64url');
-  // It writes nothing, so that its epoch says nothing.
+  // The gateway writes nothing here, so its epoch does not matter.
   const gateway = await startGateway(renderingGateway(spec, paths, 1), key);
   const folder = await mkdtemp(join(tmpdir(), 'gavel-export-'));
   try {

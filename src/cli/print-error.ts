@@ -14,7 +14,7 @@ const WRITTEN_FOR_PEOPLE = [
   'NotARoot',
 ];
 
-/** Prints what went wrong as a person reads it, and returns the exit code. */
+/** Prints an error for a person, and returns the exit code. */
 export function printError(error: unknown): number {
   const { debug, color } = loadConfig();
   const paint = new Chalk({ level: color && process.stderr.isTTY ? 1 : 0 });

@@ -63,10 +63,10 @@ async function serve(config: Config, run: string, options: ServeOptions): Promis
   void stop.promise.then(() => ending.abort());
   // With a number of its own, another `gavel serve` of this run writes other segments, and neither makes the other's void.
   const epoch = await claimEpoch(paths.stage('serve'));
-  // And an endpoint of its own: the audit, and other servers of this run, keep theirs.
+  // With an endpoint of its own, it leaves those of the audit and of other servers of this run as they are.
   const endpoint = `serve-e${epoch}`;
   const model = keepGrader(config, spec, { paths, endpoint, signal: ending.signal, warn: console.error });
-  // What a failed start of the model says is worth more than anything after it.
+  // The error of a failed start names the cause; later errors only follow from it.
   model.catch(() => ending.abort());
   const key = config.api_key ?? `gavel-${randomBytes(24).toString('base64url')}`;
   for (const { name, reason } of await verifyServed(paths)) console.error(`${name} was damaged: ${reason}`);
@@ -99,7 +99,7 @@ function gatewayConfig(spec: Spec, paths: RunPaths, options: ServeOptions & { ep
     rubric: paths.rubric,
     tokenizers: tokenizerFolders(spec, paths),
     record_chat: record ?? false,
-    // A client of a served model would rather be told than wait for half an hour.
+    // A client of a served model needs an error within a minute, not a wait of half an hour.
     roles: { grader: { ...grader, endpoint_file: paths.endpoint(endpoint), outage_limit_s: 60 } },
   });
 }

@@ -7,7 +7,7 @@ import { queueIfAny } from './root.ts';
 import { pathsOf } from './watch/follow-run.ts';
 import { workflowIdOf } from './watch/view-from-server.ts';
 
-/** Says one thing to the workflow of a run that goes on; throws CliError where there is none. */
+/** Sends one request to the workflow of a run that is going on; throws CliError where there is none. */
 export async function steer<T>(run: string, say: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
   const config = loadConfig();
   // Checks the name before it becomes part of a workflow's id.
@@ -36,7 +36,7 @@ export async function steer<T>(run: string, say: (handle: WorkflowHandle) => Pro
   }
 }
 
-/** A run of another root in the same namespace may have the same name; one who is in no root at all can mean only that one. */
+/** A run of another root in the same namespace may have the same name. Outside of any root the name can mean only that one. */
 function refuseOthers(config: Config, run: string, found: string): void {
   const own = queueIfAny(config);
   if (own === null || own === found) return;

@@ -1,13 +1,13 @@
-/** The wish to end: Ctrl-C, SIGTERM, a closed terminal, or the end of a parent that holds our standard input. */
+/** A request to end: Ctrl-C, SIGTERM, a closed terminal, or the end of a parent that holds this process's standard input. */
 export interface Stopping {
   asked: boolean;
-  /** true once the owner tidies up for a reason of its own. */
+  /** true once the owner ends its children for another reason. */
   over: boolean;
   /** Resolves when asked. */
   promise: Promise<void>;
 }
 
-/** Listens for the wish to end. A second Ctrl-C, not the echo of the first, ends this process at once. */
+/** Listens for a request to end. A second Ctrl-C, not the echo of the first, ends this process at once. */
 export function stopping(watchStdin = false): Stopping {
   let ask = () => {};
   const state: Stopping = {

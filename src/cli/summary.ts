@@ -4,7 +4,7 @@ import { readContractIfAny } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { paint, paintVerdict } from './colors.ts';
 
-/** What a run came to, as rows of a table: what, and its value. */
+/** The results of a run as rows of a table: label and value. */
 
 export type Row = [label: string, value: string];
 

@@ -89,7 +89,7 @@ function filterOf({
   };
 }
 
-/** A trace for people: who said what about which answer, and why. */
+/** A trace as text: role, verdict, prompt, completion and reply. */
 export function pretty(trace: Trace): string {
   const score = trace.score === null ? paint.yellow(trace.verdict) : paint.bold(`score ${trace.score}`);
   const value = trace.value_rule === 'expectation' ? ` (value ${trace.value?.toFixed(2)})` : '';

@@ -73,7 +73,7 @@ function describe(error: unknown): string {
   return code && !message.includes(code) ? `${code} ${message}` : message;
 }
 
-/** Seconds that a server asks to be left alone; both forms of Retry-After, and OpenAI's milliseconds. */
+/** Seconds that a server asks callers to wait; both forms of Retry-After, and OpenAI's milliseconds. */
 export function retryAfter(headers: Headers | undefined): number | null {
   const ms = Number.parseFloat(headers?.get('retry-after-ms') ?? '');
   if (Number.isFinite(ms)) return Math.max(0, ms / 1000);

@@ -56,7 +56,7 @@ export class Upstream {
     this.stats = { ...zero, prompt_tokens: 0, completion_tokens: 0 };
   }
 
-  /** Who answers. Fixed once known: the keys of a run must not depend on which server was up. Waits until a place is published. */
+  /** Model that answers. Fixed once known, because the keys of a run must not depend on which server was up. Waits until a place is published. */
   async identity(): Promise<Identity> {
     return this.#identity ?? (await this.#patiently(null, async ({ endpoint }) => endpoint));
   }
@@ -180,7 +180,7 @@ export class Upstream {
 
   /**
    * Whether the model has answered other requests since this one was tried before; else why it does not. Throws judge_misconfigured where it rejects all.
-   * Failures that only say "later" are not held against a request before its time is up.
+   * Failures that only say "later" do not count against a request before its time is up.
    */
   async #askOthers(
     live: Live,

@@ -10,7 +10,7 @@ import { KeepsFailing } from './poison.ts';
 import { keyed, type Settings, settingsOf } from './settings.ts';
 import { Rejected, type Upstream } from './upstream.ts';
 
-/** One vote of a panel: what is asked of whom, and for what. */
+/** One vote of a panel: its question, its model and its occasion. */
 export interface Call {
   request: GradeRequest;
   /** The request's occasion and the number of the vote. */
@@ -31,7 +31,7 @@ export function callOf(from: Omit<Call, 'settings'>, prompting: Prompting): Call
 
 type Outcome = Reading & Pick<Trace, 'reply' | 'thinking' | 'usage' | 'latency_ms' | 'reused_from'>;
 
-/** Answers grading calls: each key is asked once, and its trace is on disk before its verdict is out. */
+/** Answers grading calls: each key is asked once, and its trace is on disk before its verdict is returned. */
 export class Voter {
   readonly #place: { run: string; stage: StageName };
   readonly #ledger: Ledger;
@@ -63,7 +63,7 @@ export class Voter {
   }
 
   async #answer(call: Call, key: string): Promise<Trace> {
-    // At temperature 0 the same text gives the same reply. A retest asks whether it really does, so it is never spared.
+    // At temperature 0 the same text gives the same reply. A retest measures whether it does, so it is always asked.
     if (call.settings.temperature > 0 || call.occasion.startsWith('retest:')) return this.#ask(call, key);
     const text = textDigest(call.question);
     const earlier = this.#sameText(call, text);
@@ -106,8 +106,8 @@ export class Voter {
       return await this.#record(call, key, { ...said, ...reading, usage, latency_ms, reused_from: null });
     } catch (error) {
       if (!(error instanceof Rejected || error instanceof KeepsFailing)) throw error;
-      // What this one request meets (too long, forbidden, a crash of the server's parser) it meets again: waiting would hold up
-      // the stage for ever, and ending it would let one completion end a run. It gets a verdict without a score, which says why.
+      // The request would fail again (too long, forbidden, a crash of the server's parser). Waiting would block the stage for ever,
+      // and failing would let one completion end a run. It gets a verdict without a score, which gives the reason.
       const none = unscored(error instanceof Rejected && error.refused ? 'refused' : 'failed');
       const reasoning =
         error instanceof Rejected ? `The model server rejected the request: ${error.message}` : error.message;

@@ -1,7 +1,7 @@
 import type { Claim, Owner } from '../contracts/reservation.ts';
 import { followsReservation } from '../contracts/reservation.ts';
 
-/** How two claims stand to each other. */
+/** Comparisons of two claims. */
 
 /** The same attempt at the same reservation. */
 export const isSame = (a: Claim, b: Claim): boolean =>
@@ -10,7 +10,7 @@ export const isSame = (a: Claim, b: Claim): boolean =>
 /** The same reservation, at whichever attempt. */
 export const isOneReservation = (a: Claim, b: Claim): boolean => a.root === b.root && a.reservation === b.reservation;
 
-/** Whether `newer` takes the place of `older`: a later attempt at its reservation, or a later reservation of its owner. */
+/** Whether `newer` supersedes `older`: a later attempt at its reservation, or a later reservation of its owner. */
 export function supersedes(newer: Claim, older: Claim): boolean {
   if (newer.root !== older.root) return false;
   if (newer.reservation === older.reservation) return newer.attempt > older.attempt;

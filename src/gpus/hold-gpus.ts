@@ -7,16 +7,16 @@ import { leaseGpus, releaseClaim } from './leases.ts';
 import type { Gpu } from './list.ts';
 import { beat, beat_ms, endBeat, sweepBeats } from './owner-lives.ts';
 
-/** GPUs for a command that no workflow stands behind (`gavel serve`): leased in the same place, by the same rules. */
+/** GPUs for a command without a workflow (`gavel serve`): leased in the same place, by the same rules. */
 
 export interface HeldGpus {
   /** UUIDs. */
   gpus: string[];
-  /** Gives them back. */
+  /** Releases them. */
   release(): Promise<void>;
 }
 
-/** Not enough GPUs are free; the message names who has them. */
+/** Not enough GPUs are free; the message names their holders. */
 export class GpusNotFree extends Error {
   override name = 'GpusNotFree';
 }
@@ -59,7 +59,7 @@ export async function holdGpus(request: {
     await endBeat(folder, claim);
   };
   try {
-    // No workflow can be asked about here, so none is taken for over.
+    // Without a Temporal server no workflow can be looked up here, so all count as running.
     const { leased, why } = await leaseGpus({ root, node, count, claim, gpus, workflowRuns: async () => true });
     if (leased) return { gpus: leased, release };
     throw new GpusNotFree(why);

@@ -11,7 +11,7 @@ import { forgetStill, stillFor } from './still.ts';
  * between is a lease as well: whoever removes may have moved another lease than the one that it had seen.
  */
 
-/** A lease that cannot be read and has not changed for this long was damaged, or left by a taker that died in mid-write. */
+/** A lease that cannot be read and has not changed for this long was damaged, or its taker died while it wrote it. */
 const unreadable_ms = 10_000;
 
 export interface Lease {

@@ -20,7 +20,7 @@ export const beatFolder = (folder: string): string => join(folder, 'beats');
 
 const countOf = (folder: string) => join(folder, 'gpu-count');
 
-/** Notes how many GPUs a node has, so that others can tell "nowhere" from "not here". */
+/** Records how many GPUs a node has, so that other nodes know whether any node has enough. */
 export async function noteGpus(root: string, node: string, count: number): Promise<void> {
   const folder = leaseFolder(root, node);
   await mkdir(folder, { recursive: true });

@@ -8,7 +8,7 @@ import type { Gpu } from './list.ts';
 import { ownerLives, type WorkflowRuns } from './owner-lives.ts';
 import { firstInLine, keepPlace, leaveLine } from './waiting-line.ts';
 
-/** Who has which GPU of a node. Whatever comes late names a reservation that is over, and finds nothing of its own to act on. */
+/** Leases on the GPUs of a node. A late call names a reservation that is over, and therefore changes nothing. */
 
 export type Leased = { leased: string[]; why: null } | { leased: null; why: string };
 
@@ -71,7 +71,7 @@ async function take(folder: string, { node, count, claim, gpus, workflowRuns }: 
   const held = await readLeases(folder);
   const taken: string[] = [];
   const refused: string[] = [];
-  // In one order for everybody: two who race meet at the first GPU.
+  // All callers lease in one order, so two that race meet at the first GPU.
   for (const gpu of [...gpus].sort((a, b) => (a.uuid < b.uuid ? -1 : 1))) {
     if (taken.length === count) break;
     const holder = await holderOf(held.filter(({ file }) => file.uuid === gpu.uuid));
@@ -83,15 +83,15 @@ async function take(folder: string, { node, count, claim, gpus, workflowRuns }: 
   return { taken, refused };
 }
 
-/** Gives back what one attempt at a reservation holds or waits for. */
+/** Releases what one attempt at a reservation holds or waits for. */
 export const releaseClaim = (root: string, claim: Claim): Promise<void> =>
   releaseWhere(root, (other) => isSame(other, claim));
 
-/** Gives back what a reservation holds or waits for, on every node. */
+/** Releases what a reservation holds or waits for, on every node. */
 export const releaseReservation = (root: string, id: string, reservation: string): Promise<void> =>
   releaseWhere(root, (other) => other.root === id && other.reservation === reservation);
 
-/** Gives back what earlier attempts and reservations of the claim's owner have left, on every node. */
+/** Releases what earlier attempts and reservations of the claim's owner still hold, on every node. */
 export const releaseSuperseded = (root: string, claim: Claim): Promise<void> =>
   releaseWhere(root, (other) => supersedes(claim, other));
 

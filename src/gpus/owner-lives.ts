@@ -11,7 +11,7 @@ import { stillFor } from './still.ts';
 /** false: the workflow's execution is over, or its namespace does not know it. */
 export type WorkflowRuns = (owner: WorkflowOwner) => Promise<boolean>;
 
-/** A process beats this often; others take one that has not for `beatGone_ms` for gone. */
+/** A process beats this often; others treat one that has not beaten for `beatGone_ms` as dead. */
 export const beat_ms = 5000;
 const beatGone_ms = 30_000;
 
@@ -20,7 +20,7 @@ const beatPath = (folder: string, { reservation }: Claim) => join(beatFolder(fol
 export async function ownerLives(folder: string, claim: Claim, workflowRuns: WorkflowRuns): Promise<boolean> {
   const { owner } = claim;
   if (owner.kind === 'workflow') return workflowRuns(owner);
-  // Looked up where its id means something; anywhere else its beat is all that can be seen of it.
+  // On its own machine the process can be looked up by its id; elsewhere only its beat is visible.
   if (owner.machine === machineName()) return runs(owner.process);
   const path = beatPath(folder, claim);
   const beat = (await readFile(path, 'utf8').catch(orNull)) ?? '';

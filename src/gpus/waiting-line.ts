@@ -8,7 +8,7 @@ import { queueFolder } from './lease-folder.ts';
 import { forgetStill, stillFor } from './still.ts';
 
 /**
- * The line of those that wait for GPUs of a node: one file each, named so that who asked first sorts first. All of them are
+ * The line of those that wait for GPUs of a node: one file each, named so that the first to ask sorts first. All of them are
  * made on the node itself, by one clock.
  */
 
@@ -70,14 +70,14 @@ async function rewrite(path: string, content: string): Promise<boolean> {
   return true;
 }
 
-/** Who is first in line; those that are gone lose their places. `lives` says whether a waiter's owner exists. */
+/** The first in line; waiters that no longer exist lose their places. `lives` says whether a waiter's owner exists. */
 export async function firstInLine(
   folder: string,
   asking: Claim,
   lives: (claim: Claim) => Promise<boolean>,
 ): Promise<{ name: string; claim: Claim | null } | null> {
   for (const { name, claim, content } of await places(folder)) {
-    // It lives: it asks.
+    // This claim's owner lives, because it is asking now.
     if (claim !== null && isOneReservation(claim, asking)) return { name, claim };
     const path = join(queueFolder(folder), name);
     const gone =

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Strings that open or close a turn for chat models, for those whose tokenizer is not at hand. Families are patterns, since they have
+ * Strings that open or close a turn for chat models, for models whose tokenizer is not on this machine. Families are patterns, since they have
  * hundreds of reserved members; what they match beyond control tokens is markup that a graded text can spare a space in.
  */
 const SHIPPED = [

@@ -27,7 +27,7 @@ const UNSEEN_SHARE = 0.05;
  *
  * The mass outside the digits is only honest if the server reports probabilities from before it constrains sampling.
  * vLLM's default, `logprobs_mode: raw_logprobs`, takes them before `allowed_token_ids` and temperature, but after the
- * grammar mask of `structured_outputs` (which would make it always 0): see `digit-tokens.ts`, which therefore uses the former.
+ * grammar mask of `structured_outputs` (which would make it always 0): see `src/gateway/choice-tokens.ts`, which therefore uses the former.
  */
 export function digitsAt(position: TokenLogprob): Digits {
   const mass = new Array<number>(10).fill(0);

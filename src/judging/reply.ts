@@ -1,7 +1,7 @@
 import type { Verdict } from '../contracts/verdict.ts';
 import type { TokenLogprob } from './digits.ts';
 
-/** What a model server sent back, cut down to what a verdict is made of. */
+/** The parts of a model server's reply that make a verdict. */
 export interface Reply {
   content: string;
   /** Thinking that a server keeps apart from the content. */

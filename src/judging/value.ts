@@ -2,10 +2,10 @@ import { Rubric } from '../contracts/rubric.ts';
 import type { Verdict, VerdictKind } from '../contracts/verdict.ts';
 import type { Digits } from './digits.ts';
 
-/** What of a rubric turns probabilities into a verdict. */
+/** Fields of a rubric that turn probabilities into a verdict. */
 export type Scale = Pick<Rubric, 'threshold' | 'max_off_scale_mass'>;
 
-/** For replies to chats, which no rubric asked for: what a rubric says that says nothing of it. */
+/** Defaults of a rubric, for replies to chats, which have none. */
 export const PLAIN_SCALE: Scale = {
   threshold: Rubric.shape.threshold.parse(undefined),
   max_off_scale_mass: Rubric.shape.max_off_scale_mass.parse(undefined),

@@ -8,7 +8,7 @@ import { parseSegmentName, pathsIn, type RunFolder } from '../run-directory/path
 import { readSealIfWhole } from './seal.ts';
 import type { Segment } from './segment.ts';
 
-/** The one rule that says which bytes of the ledger count. Everybody else, Python included, is given its result. */
+/** The one rule that says which bytes of the ledger count. All other code, Python included, gets its result. */
 
 /** What decides for a stage: its newest epoch, and the newest record of an epoch that can be read. */
 export interface Rule {

@@ -9,7 +9,7 @@ import { LedgerIndex } from './index.ts';
 
 /**
  * Looks up the traces of committed rollouts in the ledger. Their rewards are in the weights, so an attempt continues without a missing trace;
- * but it is counted and said, since nothing else would tell: a segment that lost whole lines at its end looks like a shorter one.
+ * but it counts and reports it, because nothing else would show it: a segment that lost whole lines at its end looks like a shorter one.
  */
 
 /** What matters here of a line of rollouts.jsonl. */
@@ -47,7 +47,7 @@ export async function findMissing(paths: RunPaths, tip: string): Promise<Missing
   return missing;
 }
 
-/** What is new about `missing`, for those who hear of it; null where an earlier epoch of any stage has said it. */
+/** What is new about `missing`, in words; null where an earlier epoch of any stage has reported it. */
 export async function newlyMissing(paths: RunPaths, { traces, example, unread }: Missing): Promise<Quarantined | null> {
   let said = 0;
   for (const stage of ['grpo', 'sft', 'audit'] as const) {

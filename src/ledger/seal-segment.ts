@@ -5,7 +5,7 @@ import { writeIndex } from './index-file.ts';
 import type { Seal } from './seal.ts';
 
 /**
- * Writes index and seal of a segment beside it, the index first, since the seal vouches for it. A seal that is there stays, and with it
+ * Writes index and seal of a segment beside it, the index first, because the seal holds its digest. A seal that is there stays, and with it
  * what it covers; with `replace` it is replaced.
  */
 export async function sealSegment(

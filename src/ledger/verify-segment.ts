@@ -16,7 +16,7 @@ export type ExpectedSegment = Pick<Segment, 'path' | 'name' | 'epoch'>;
 
 /**
  * Checks the first `limit` bytes of a segment, restores and seals it where that is needed, and says what was found. `fence` throws where
- * another taker has come, and is asked before anything is replaced. With `open`, somebody may be writing it: intact, it stays unsealed.
+ * another taker has come, and is asked before anything is replaced. With `open`, another process may be writing it, so an intact one stays unsealed.
  */
 export async function verifySegment(
   paths: RunPaths,
@@ -89,7 +89,7 @@ function lossOf(scan: Scan, limit: number, seal: Seal | null): string {
 
 const traces = (count: number) => `${count} ${count === 1 ? 'trace' : 'traces'} lost`;
 
-/** An empty, sealed segment takes the place of one that is gone, so that the loss is reported once and its number stays used. */
+/** Replaces a missing segment by an empty, sealed one, so that the loss is reported once and its number stays used. */
 async function replaceMissing(path: string, limit: number, seal: Seal | null, fence: () => Promise<void>) {
   await fence();
   const lost = seal ? traces(seal.keys) : `the traces of ${limit} bytes lost`;

@@ -8,7 +8,7 @@ import { recordOf } from './index-record.ts';
 import { lineOf } from './line.ts';
 import { sealSegment } from './seal-segment.ts';
 
-/** The one segment that this process writes. Lines are there for good once `write` returns. */
+/** The one segment that this process writes. Lines are durable once `write` returns. */
 export class SegmentWriter {
   readonly path: string;
   readonly n: number;

@@ -8,7 +8,7 @@ import { orNull, readableLines } from './files.ts';
  */
 
 /**
- * All interruptions of a run, each once, in the order in which they struck. A line that cannot be read is left out, and said in
+ * All interruptions of a run, each once, in the order in which they happened. A line that cannot be read is left out, and said in
  * `problems`: it must not hide the others.
  */
 export async function readInterruptions(path: string, problems: string[] = []): Promise<Interruption[]> {
@@ -19,19 +19,19 @@ export async function readInterruptions(path: string, problems: string[] = []): 
   return eachOnce(lines);
 }
 
-/** Each interruption once, its last line, in the order in which they struck. */
+/** Each interruption once, its last line, in the order in which they happened. */
 export function eachOnce(lines: readonly Interruption[]): Interruption[] {
   const known = new Map<string, Interruption>();
   for (const line of lines) known.set(keyOf(line), line);
   return [...known.values()].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
 }
 
-// An attempt ends once; a server that dies under it is known by the moment.
+// An attempt ends once, so its epoch identifies its end. The moment identifies a server's death within it.
 const keyOf = ({ stage, epoch, at, what }: Interruption) => `${stage} ${epoch ?? `${at} ${what}`}`;
 
 const SHOWN = 5;
 
-/** What a list of interruptions adds up to. */
+/** Totals of a list of interruptions. */
 export function totalsOf(all: readonly Interruption[]): InterruptionTotals {
   const by_cause: Record<string, number> = {};
   for (const { cause } of all) by_cause[cause] = (by_cause[cause] ?? 0) + 1;

@@ -10,7 +10,7 @@ import { ContractError, linkOrCopy, orNull, parseContract, readContractIfAny } f
 import type { RunPaths } from './paths.ts';
 
 /**
- * The stage's result for those who show it: null where it is not done, or where result.json is not what the newest epoch
+ * The stage's result for display: null where it is not done, or where result.json is not what the newest epoch
  * published or an artifact is not there. What artifacts hold is not read, since a grader has gigabytes: readVerifiedResult does that.
  */
 export const readResult = async (paths: RunPaths, stage: string): Promise<StageResult | null> =>
@@ -28,7 +28,7 @@ export async function readResultOrReason(paths: RunPaths, stage: string): Promis
 }
 
 /**
- * The stage's result for those who build on it: it and all that its artifacts hold have the digests that were published. Null where
+ * The stage's result for stages that build on it: it and all that its artifacts hold have the digests that were published. Null where
  * the stage is not done. A damaged or superseded result goes to quarantine, which makes the stage undone and its name free to publish again; so
  * does each damaged artifact, but for the last checkpoint, which takeEpoch verifies and falls back from. A reader that stalls, and is
  * woken once a successor has published under the same names, moves nothing of that: it reads again. Throws once `signal` is aborted.
@@ -76,7 +76,7 @@ async function checkResult(paths: RunPaths, stage: string): Promise<Checked> {
   try {
     const result = parseContract(bytes.toString('utf8'), StageResult, path);
     const newest = await newestEpoch(paths, stage);
-    // A stalled process may publish after the stage was taken over: it looked before it stalled.
+    // A process that stalled after its check may publish after another attempt superseded it.
     if (newest !== null && result.epoch !== newest && !failpoint('accept-stale-result')) {
       const reason = `${path}: expected the result of epoch ${newest}, the newest, got that of epoch ${result.epoch}`;
       return { bytes, result: null, reason: `${reason}, which was superseded` };

@@ -12,7 +12,7 @@ import type { RunPaths } from '../run-directory/paths.ts';
  * remove what a newer one said; the newer one, which lives, puts it back (`keepPublished`).
  */
 
-/** Says where the served model `role` is now. Readers see the old place or the new one, never a half. */
+/** Publishes where the served model `role` is now. Readers see the old file or the new one, never a part. */
 export async function publishEndpoint(paths: RunPaths, role: string, endpoint: Endpoint) {
   await mkdir(paths.endpoints, { recursive: true });
   await writeAtomic(paths.endpoint(role), Endpoint.parse(endpoint));
@@ -22,7 +22,7 @@ export async function publishEndpoint(paths: RunPaths, role: string, endpoint: E
 export const readEndpoint = (paths: RunPaths, role: string): Promise<Endpoint | null> =>
   readContractIfAny(paths.endpoint(role), Endpoint);
 
-/** Takes back what `publishEndpoint` said; what another server has published since stays. */
+/** Removes what `publishEndpoint` wrote; what another server has published since stays. */
 export async function withdrawEndpoint(paths: RunPaths, role: string, own: Endpoint) {
   const now = await readEndpoint(paths, role).catch(() => null);
   if (isDeepStrictEqual(now, own)) await rm(paths.endpoint(role), { force: true });
@@ -67,7 +67,7 @@ export async function claimEndpoint(
   const own = order ?? Math.max(0, ...(await claims(folder))) + 1;
   const file = (claim: number) => join(folder, `${claim}.json`);
   const claim = { order: own, host: hostname(), pid: process.pid, claimed_at: new Date().toISOString() };
-  // Two servers cannot both be the newest: who finds the number taken has lost to the one that took it.
+  // Two servers cannot both be the newest: the one that finds the number taken is the older.
   if (!(await writeExclusive(file(own), claim))) return null;
   const others = await claims(folder);
   if (others.some((other) => other > own)) {

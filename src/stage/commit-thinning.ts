@@ -1,7 +1,7 @@
 import type { Spec } from '../contracts/spec/spec.ts';
 import type { ProgressSignal } from '../contracts/status.ts';
 
-// Temporal keeps each signal in the history: more than 2,000 a run, preemptions and restarts included, are too many.
+// Temporal keeps each signal in the history, and 2,000 a run, preemptions and restarts included, are the most that a run should have.
 const MOST_SIGNALS = 800;
 
 /** Which commits of a stage are sent to the workflow: all, or every n-th of a long run. The last one always is. */

@@ -63,7 +63,7 @@ export async function takeEpoch(
   } catch (error) {
     const { outcome } = stage.epoch(epoch);
     const said = error instanceof EpochSuperseded || existsSync(outcome);
-    // Without an outcome it would count as a preemption, and be tried for ever.
+    // Without an outcome the attempt would count as a preemption, and the stage would retry for ever.
     if (!said) await writeAtomic(outcome, failedOutcome(error)).catch(() => {});
     throw error;
   }
@@ -96,7 +96,7 @@ async function describeEpoch(paths: RunPaths, name: StageName, epoch: number, ho
   return { epoch, dir: stage.epoch(epoch).dir, resume_from, quarantined, chain, ledger };
 }
 
-/** Writes what was not as it was written into the attempt's log. A disk that is full must not end an attempt for its sake. */
+/** Writes what was not as it was written into the attempt's log. A full disk must not end an attempt because its log cannot be written. */
 async function log(path: string, found: Quarantined[]): Promise<void> {
   for (const { name, reason, moved_to } of found) {
     const where = moved_to === null ? '' : ` (moved to ${moved_to})`;

@@ -20,7 +20,7 @@ export type TrainerEvents = ReturnType<typeof trainerEvents>;
 export function trainerEvents({ paths, stage, epoch, live, interruptions, onCommit }: TrainerEventsOptions) {
   // One after the other: lines of metrics.jsonl keep the order of the steps.
   let writes: Promise<unknown> = Promise.resolve();
-  // Figures of a report are not worth a stage: where they cannot be written (a full disk), training goes on.
+  // A stage must not fail because figures of the report cannot be written (a full disk).
   const write = (job: () => Promise<unknown>) => {
     writes = writes
       .then(job)
@@ -59,7 +59,7 @@ export function trainerEvents({ paths, stage, epoch, live, interruptions, onComm
   return {
     take,
     settled: () => writes,
-    /** Sets who is told of each sign of life. */
+    /** Sets the listener for signs of life. */
     onHeard: (listener: typeof heard) => {
       heard = listener;
     },

@@ -17,7 +17,7 @@ export interface WatchedTrainer {
     signal: AbortSignal;
     /** How long the trainer may take to commit and end once the signal is aborted. */
     grace_ms: () => number;
-    /** Whose stop is meant. */
+    /** Reservation whose stop request ends this attempt. */
     reservation: string;
   };
   live: LiveView;

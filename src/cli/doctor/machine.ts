@@ -143,7 +143,7 @@ async function checkRoot(config: Config): Promise<Check[]> {
     {
       name: 'root',
       ok: identity.ok,
-      // `gavel up` makes a root of it; a worker of a server elsewhere refuses.
+      // `gavel up` makes the folder a root; a worker for another server refuses it.
       needed: false,
       found: identity.found,
       fix: 'gavel root --new',

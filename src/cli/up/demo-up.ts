@@ -42,7 +42,7 @@ export async function borrowUp(config: Config, { stay, stop }: { stay: boolean; 
   const child = spawn(
     config.node_binary,
     ['--no-warnings', cli, 'up', '--port', String(port), '--ui-port', String(uiPort), ...supervised],
-    // A group of its own: Ctrl-C comes to the demo, which then ends things in order. The pipe ends with the demo, however it dies.
+    // A group of its own: Ctrl-C comes to the demo, which then ends things in order. The pipe ends with the demo, also by SIGKILL.
     { detached: true, stdio: [stay ? 'ignore' : 'pipe', file, file] },
   );
   closeSync(file);

@@ -96,7 +96,7 @@ async function keepBoth(
     await Promise.race([worker.over, server.over, stop.promise]);
   } finally {
     stop.over = true;
-    // The worker first: it still has things to tell the server.
+    // The worker ends first, because it still reports to the server.
     await children.worker?.stop('SIGTERM', 40_000);
     await children.server?.stop('SIGTERM', 5000);
   }
@@ -142,7 +142,7 @@ function startWorker(config: Config, { address }: UpState, onReady: (queue: stri
   });
 }
 
-/** Keeps what the worker's SDK says of its own workings, over several lines at times, in the log and off the terminal. */
+/** Selects the worker's lines for the terminal: messages of the SDK about itself, which may have several lines, stay in the log. */
 function newsFilter(): (line: string) => boolean {
   let level = '';
   return (line) => {

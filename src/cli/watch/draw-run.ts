@@ -63,7 +63,7 @@ export function stageLine(
   const bar = color('█'.repeat(filled)) + paint.gray('░'.repeat(BAR - filled));
   const count =
     stage.state === 'done' ? (stage.total > 0 ? `${stage.total}` : '') : total > 0 ? `${done}/${total}` : '';
-  // What a stage was for outlasts what it did last.
+  // A finished stage shows its result, not the figures of its last phase.
   const last =
     name === 'grpo' && stage.state === 'done'
       ? { ...stage.metrics, reward: null, verifier_accuracy: null }

@@ -7,7 +7,7 @@ import { isAlive } from '../../process/stat.ts';
 import type { Server } from '../connect.ts';
 import { type RunState, type RunView, STAGES, type Stage } from './run-view.ts';
 
-/** A question to a server that hangs must not stop the view: it is asked again a second later. */
+/** A request to a server that hangs must not stop the view: the view repeats it a second later. */
 const DEADLINE_MS = 4000;
 
 const states: Record<string, RunState> = {

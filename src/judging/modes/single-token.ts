@@ -19,7 +19,7 @@ export const singleToken: Mode = {
   read(reply, scale) {
     const text = reply.content.trim();
     const token = reply.logprobs?.find((position) => position.token.trim() !== '') ?? null;
-    // A digit that is all the model may say is no sign that it would have said one.
+    // A forced digit does not show that the model would have chosen a digit.
     if (reply.forced && token === null) return { ...unscored('unparseable'), reasoning: NO_PROBABILITIES };
     const sampled = /^[0-9]$/.test(text) ? Number(text) : null;
     return { ...scoredBy(sampled, token && digitsAt(token), scale), reasoning: reasoningOf(reply, '') };

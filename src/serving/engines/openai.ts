@@ -18,7 +18,7 @@ export async function publishOutsideJudge(judge: JudgeSpec, paths: RunPaths): Pr
   await publishJudgeAt(judge, paths, judge.base_url, hostname());
 }
 
-/** Says where a judge is that gavel does not serve itself; `host` is for people. */
+/** Publishes the URL of a judge that gavel does not serve itself; `host` is for people to read. */
 export function publishJudgeAt(judge: JudgeSpec, paths: RunPaths, base_url: string, host: string): Promise<void> {
   return publishEndpoint(paths, 'judge', {
     role: 'judge',

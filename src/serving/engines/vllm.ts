@@ -18,7 +18,7 @@ export interface VllmOptions {
   serve: ServeSpec;
   /** Flags that this worker allows a spec besides those that every worker allows. */
   allow_args: string[];
-  /** What clients have to send; in the environment, since everybody on the machine can read a command line. */
+  /** Key that clients have to send. vLLM gets it in its environment, because every user of the machine can read command lines. */
   api_key: string;
   /** UUIDs of the leased GPUs; empty runs the CPU build. */
   gpus: string[];
@@ -36,7 +36,7 @@ export function vllmCommand(options: VllmOptions): VllmCommand {
   if (location.kind === 'hub') args.push('--revision', location.revision);
   args.push('--served-model-name', served_name);
   args.push('--host', host, '--port', String(port), '--dtype', serve.dtype);
-  // Else what a request leaves open comes from the model's generation_config.json: a repetition penalty that no spec names.
+  // Without it vLLM takes unset sampling settings from the model's generation_config.json, for example a repetition penalty.
   args.push('--generation-config', 'vllm');
   if (serve.max_model_len !== null) args.push('--max-model-len', String(serve.max_model_len));
   if (serve.tensor_parallel_size > 1) args.push('--tensor-parallel-size', String(serve.tensor_parallel_size));
