@@ -15,7 +15,7 @@ const SHIPPED = [
   String.raw`<｜[^<>｜\s]{1,64}｜>`,
   String.raw`\]~[!b]?\w*\[?`,
   String.raw`\[e~\[`,
-  // Sentence ends and unknowns of Llama 2, Mistral, Gemma, T5, BERT and their kin.
+  // Sentence ends and unknowns of Llama 2, Mistral, Gemma, T5, BERT and similar models.
   String.raw`<\/?s>`,
   '<(?:bos|eos|pad|unk|mask|cls|sep|sop|eop|eod)>',
   // BERT, T5, Nemotron, Baichuan and others keep numbered tokens in reserve; ChatGLM, Seed and Cohere name theirs.

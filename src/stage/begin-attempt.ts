@@ -19,7 +19,7 @@ export function beginAttempt(run: StageRun, paths: RunPaths): Promise<Begun> {
 }
 
 async function begin({ config, spec, stage, owner, signal, ended }: StageRun, paths: RunPaths): Promise<Begun> {
-  // Before the result: whoever takes an epoch after this may publish one that is not seen here.
+  // Read before the result: an attempt that takes an epoch after this may publish a result that is not seen here.
   const after = await newestEpoch(paths, stage);
   const { result } = await readVerifiedResult(paths, stage, signal);
   if (result) return { result };
@@ -32,7 +32,7 @@ async function begin({ config, spec, stage, owner, signal, ended }: StageRun, pa
     await refuseWithoutProgress(paths, stage, spec.limits, past, epoch);
   };
   const taken = await takeEpoch(paths, stage, { node: config.node, pid: process.pid, owner }, { after, mayBegin });
-  // They may hold the GPUs, and whatever they do from here on is void.
+  // Processes of older attempts may hold the GPUs, and what they still do is void.
   await reapOlderAttempts(stageTag(config.node, paths, stage), taken.epoch);
   return { taken, past };
 }

@@ -22,7 +22,7 @@ export interface UpState {
 
 const pathOf = (config: Config) => join(config.root, '.gavel/up.json');
 
-/** What runs for this root now; null where nothing does, whatever an ended one left behind. */
+/** The `gavel up` that runs for this root now; null where none does, also where an ended one left its file. */
 export const readUp = (config: Config): UpState | null => runningIn(pathOf(config));
 
 function runningIn(path: string): UpState | null {
