@@ -32,6 +32,13 @@ test('refuses what follows a switch or a value that is complete: it would be the
   expect(refusedArgs(['--seed=1', 'evil/model'], VLLM_FLAGS, [])).toEqual(['evil/model']);
 });
 
+test('takes no flag for the value of another, but a negative number', () => {
+  const args = ['--seed', '-cc.backend', '--max-num-seqs', '8'];
+  expect(refusedArgs(args, VLLM_FLAGS, [])).toEqual(['--seed', '-cc.backend']);
+  expect(refusedArgs(['--download-dir', '-tp', '2'], VLLM_FLAGS, ['--download-dir'])).toEqual(['-tp', '2']);
+  expect(refusedArgs(['--seed', '-1.5'], VLLM_FLAGS, [])).toEqual([]);
+});
+
 test('allows what the worker allows for itself, with a value or without, and nothing that begins like it', () => {
   const widened = ['--download-dir', '--trust-remote-code'];
   expect(refusedArgs(['--download_dir', '/big', '--trust-remote-code'], VLLM_FLAGS, widened)).toEqual([]);
