@@ -417,7 +417,7 @@ class Endpoint(BaseModel):
         extra="forbid",
     )
     role: str
-    base_url: Annotated[AnyUrl, Field(description="Up to and including /v1.")]
+    base_url: Annotated[str, Field(description="Up to and including /v1.", pattern="^[!-~]+$")]
     model: Annotated[str, Field(description="The name that the server knows the model by.")]
     model_digest: str | None
     pid: int | None
@@ -1265,8 +1265,11 @@ class JudgeSpec(BaseModel):
         Field(description="vllm: gavel serves it; openai: any OpenAI-compatible URL."),
     ] = "vllm"
     base_url: Annotated[
-        AnyUrl | None,
-        Field(description="engine openai: the URL up to and including /v1."),
+        str | None,
+        Field(
+            description="engine openai: the URL up to and including /v1.",
+            pattern="^[!-~]+$",
+        ),
     ] = None
     api_key_env: Annotated[
         str | None,

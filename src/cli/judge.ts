@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { z } from 'zod';
 import { loadConfig } from '../config.ts';
+import { baseUrl } from '../contracts/base-url.ts';
 import { bindingOf } from '../key-hosts.ts';
+import { plainText } from '../plain-text.ts';
 import { readSpec } from '../run-directory/create-run.ts';
 import { readEndpoint } from '../serving/endpoints.ts';
 import { publishJudgeAt } from '../serving/engines/openai.ts';
@@ -19,8 +20,8 @@ export function define(program: Command): void {
     .action(async (run: string, { url }: { url?: string }) => {
       const paths = pathsOf(loadConfig(), run);
       const now = await readEndpoint(paths, 'judge').catch(() => null);
-      if (url === undefined) return console.log(now?.base_url ?? 'The judge is not served at the moment.');
-      if (!z.url({ protocol: /^https?$/ }).safeParse(url).success) {
+      if (url === undefined) return console.log(plainText(now?.base_url ?? 'The judge is not served at the moment.'));
+      if (!baseUrl().safeParse(url).success) {
         throw new CliError(`--url: expected a URL such as http://judge.example:8000/v1, found ${url}.`, {
           code: EXIT.usage,
         });

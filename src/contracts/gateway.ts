@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { baseUrl } from './base-url.ts';
 import { GradingMode } from './mode.ts';
 import { PanelSpec } from './spec/judge.ts';
 import { SamplingSpec } from './spec/sampling.ts';
@@ -9,7 +10,7 @@ import { GradingRole, StageName } from './trace.ts';
 /** One served model behind a gateway. Its URL is fixed, or in a file that the gateway reads again after each failure. */
 export const GatewayRole = z.strictObject({
   endpoint_file: z.string().nullable().default(null).describe('endpoints/<role>.json: where the model is now.'),
-  base_url: z.url().nullable().default(null).describe('Fixed URL up to and including /v1; then `model` is needed.'),
+  base_url: baseUrl().nullable().default(null).describe('Fixed URL up to and including /v1; then `model` is needed.'),
   model: z.string().min(1).nullable().default(null).describe('Name that the server knows; null: from endpoint_file.'),
   model_digest: z.string().nullable().default(null).describe('null: from endpoint_file.'),
   api_key_env: z

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { baseUrl } from './base-url.ts';
 import { InterruptionCause } from './interruption.ts';
 import { WorkflowOwner } from './reservation.ts';
 import { Spec } from './spec/spec.ts';
@@ -166,7 +167,7 @@ export const StageResult = z.strictObject({
 /** `endpoints/<role>.json`: where a served model is now; replaced atomically. */
 export const Endpoint = z.strictObject({
   role: z.string(),
-  base_url: z.url().describe('Up to and including /v1.'),
+  base_url: baseUrl().describe('Up to and including /v1.'),
   model: z.string().describe('The name that the server knows the model by.'),
   model_digest: z.string().nullable(),
   pid: z.int().nullable(),

@@ -33,6 +33,13 @@ test('an endpoint is published, replaced and withdrawn only by the one that it n
   expect(await readEndpoint(paths, 'judge')).toBeNull();
 });
 
+test('an endpoint whose URL holds control characters is no endpoint', async () => {
+  const paths = await aRun();
+  await publishEndpoint(paths, 'judge', endpoint);
+  for (const base_url of ['http://127.0.0.1:1/\u001b]52;c;aGk=\u0007v1', 'http://127.0.0.1:1/v1\n'])
+    await expect(publishEndpoint(paths, 'judge', { ...endpoint, base_url })).rejects.toThrow(/base_url/);
+});
+
 test('a claim removes what older servers said', async () => {
   const paths = await aRun();
   await keepPublished(paths, 'judge', endpoint, (await claimed(paths, 1000)).isNewest);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { baseUrl } from '../base-url.ts';
 import { GradingMode } from '../mode.ts';
 import { concurrency, outageLimitS, timeoutS } from './calls.ts';
 import { chatTemplateKwargs, extraBody, modelName, revision } from './model.ts';
@@ -24,7 +25,7 @@ export const JudgeSpec = z.strictObject({
     .enum(['vllm', 'openai'])
     .default('vllm')
     .describe('vllm: gavel serves it; openai: any OpenAI-compatible URL.'),
-  base_url: z.url().nullable().default(null).describe('engine openai: the URL up to and including /v1.'),
+  base_url: baseUrl().nullable().default(null).describe('engine openai: the URL up to and including /v1.'),
   api_key_env: z
     .string()
     .regex(/^[A-Z][A-Z0-9_]*$/)

@@ -52,6 +52,9 @@ describe('checkSpec', () => {
 
   it.each([
     ['judge.base_url', { judge: { ...good.judge, engine: 'openai' } }],
+    ['judge.base_url', { judge: { ...good.judge, engine: 'openai', base_url: 'http://j.example\u009b2J/v1' } }],
+    ['judge.base_url', { judge: { ...good.judge, engine: 'openai', base_url: 'http://j.example/\u001b[2Jv1' } }],
+    ['judge.base_url', { judge: { ...good.judge, engine: 'openai', base_url: 'ftp://j.example/v1' } }],
     ['task.path', { task: { name: 'jsonl' } }],
     ['grpo.micro_batch_size', { grpo: { micro_batch_size: 7 } }],
     ['grpo.processes', { grpo: { processes: 3 } }],
