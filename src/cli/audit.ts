@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { z } from 'zod';
 import { type Config, loadConfig } from '../config.ts';
 import { Audit, ExternalAuditRequest } from '../contracts/audit.ts';
-import type { GatewayRole } from '../contracts/gateway.ts';
 import { GradingMode } from '../contracts/mode.ts';
 import { Outcome } from '../contracts/stage.ts';
 import { startGateway } from '../gateway/server.ts';
@@ -13,29 +13,17 @@ import { canonicalRubric, loadRubric } from '../judging/rubric.ts';
 import { claimEpoch } from '../run-directory/claim-epoch.ts';
 import { readContract, readContractIfAny, writeAtomic } from '../run-directory/files.ts';
 import { pathsIn } from '../run-directory/paths.ts';
+import { type AuditedModels, gatewayConfig } from './audited-models.ts';
 import { paintVerdict } from './colors.ts';
 import { CliError, EXIT, exitOfVerdict } from './exit.ts';
 import { progressPrinter } from './progress-lines.ts';
 import { runPython } from './python.ts';
 import { measureText, type Row, table } from './summary.ts';
 
-type Engine = GatewayRole['engine'];
-
-interface AuditOptions {
-  endpoint: string;
-  model: string;
+interface AuditOptions extends AuditedModels {
   data: string;
   out: string;
   rubric: string;
-  mode: GradingMode;
-  engine: Engine;
-  judgeEndpoint?: string;
-  judgeModel?: string;
-  judgeMode: GradingMode;
-  judgeEngine: Engine;
-  apiKeyEnv?: string;
-  judgeApiKeyEnv?: string;
-  concurrency: string;
 }
 
 export function define(program: Command): void {
@@ -60,10 +48,22 @@ export function define(program: Command): void {
     .addOption(engineOption('--judge-engine', 'what serves the judge'))
     .option('--api-key-env <name>', "variable that holds the grader's key")
     .option('--judge-api-key-env <name>', "variable that holds the judge's key")
+    .option('--chat-template-kwargs <json>', "arguments of the grader's chat template", jsonObject)
+    .option('--judge-chat-template-kwargs <json>', "arguments of the judge's chat template", jsonObject)
+    .option('--tokenizer <folder...>', 'model folders of both: no row may spell their control tokens')
     .option('--concurrency <n>', 'calls in flight at once', '32')
     .action(async (options: AuditOptions) => {
       process.exitCode = await audit(loadConfig(), options);
     });
+}
+
+/** Reads a JSON object given on the command line. */
+export function jsonObject(text: string): Record<string, unknown> {
+  try {
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
+  } catch {
+    throw new InvalidArgumentError(`Expected a JSON object, say '{"enable_thinking": false}', found ${text}.`);
+  }
 }
 
 const engineOption = (flag: string, meaning: string): Option =>
@@ -84,6 +84,12 @@ async function audit(config: Config, options: AuditOptions): Promise<number> {
   const folder = pathsIn(out);
   if (existsSync(folder.run_json)) {
     throw new CliError(`Expected --out to be a folder of this audit's own, got the run directory ${out}.`, {
+      code: EXIT.usage,
+    });
+  }
+  for (const tokenizer of options.tokenizer ?? []) {
+    if (existsSync(join(tokenizer, 'tokenizer.json')) || existsSync(join(tokenizer, 'tokenizer_config.json'))) continue;
+    throw new CliError(`--tokenizer: expected a model folder with tokenizer.json, found none in ${tokenizer}.`, {
       code: EXIT.usage,
     });
   }
@@ -128,45 +134,6 @@ async function fail(out: string, code: number): Promise<never> {
   throw new CliError(`${where}${outcome?.message ?? `The audit ended with exit code ${code}.`}`, {
     code: code === EXIT.usage || code === EXIT.interrupted ? code : EXIT.failed,
   });
-}
-
-function gatewayConfig(run_dir: string, epoch: number, options: AuditOptions) {
-  const shared = {
-    concurrency: Number(options.concurrency),
-    sampling: { temperature: 0 },
-    // A person waits for this audit, so it fails after ten minutes without an answer.
-    outage_limit_s: 600,
-  };
-  const { judgeEndpoint, judgeModel } = options;
-  const grader = {
-    ...shared,
-    base_url: options.endpoint,
-    model: options.model,
-    mode: options.mode,
-    engine: options.engine,
-    api_key_env: options.apiKeyEnv ?? null,
-    // The person at the command line names both the key and where it goes.
-    api_key_hosts: [new URL(options.endpoint).origin],
-  };
-  const judge = judgeEndpoint
-    ? {
-        ...shared,
-        base_url: judgeEndpoint,
-        model: judgeModel ?? null,
-        mode: options.judgeMode,
-        engine: options.judgeEngine,
-        api_key_env: options.judgeApiKeyEnv ?? null,
-        api_key_hosts: [new URL(judgeEndpoint).origin],
-      }
-    : undefined;
-  return {
-    run: 'external',
-    run_dir,
-    stage: 'audit' as const,
-    epoch,
-    rubric: pathsIn(run_dir).rubric,
-    roles: judge ? { grader, judge } : { grader },
-  };
 }
 
 const percent = (value: number) => `${(100 * value).toFixed(1)}%`;
