@@ -1,6 +1,7 @@
 import type { GradingMode } from '../contracts/mode.ts';
 import type { Rubric } from '../contracts/rubric.ts';
 import type { Altered, Message } from '../contracts/trace.ts';
+import { shownIn } from './messages.ts';
 import type { Prompting } from './modes/mode.ts';
 import { modes } from './modes/registry.ts';
 import type { Subject } from './subject.ts';
@@ -31,7 +32,7 @@ export function breakUp(text: string, control: RegExp): string {
 
 const FIELDS = ['prompt', 'completion', 'ground_truth'] as const;
 
-/** What a mode asks about a subject, and which fields of the subject were altered for it. */
+/** What a mode asks about a subject, and which of the fields that it shows were altered. */
 export function guardedPrompting(
   rubric: Rubric,
   mode: GradingMode,
@@ -40,9 +41,10 @@ export function guardedPrompting(
 ): Prompting & { altered: Altered } {
   const clean = { ...subject };
   const altered: Altered = [];
+  const shown = shownIn(rubric, mode);
   for (const field of FIELDS) {
     const text = subject[field];
-    if (text === null) continue;
+    if (text === null || !shown.has(field)) continue;
     const broken = breakUp(text, control);
     if (broken === text) continue;
     clean[field] = broken;

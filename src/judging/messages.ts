@@ -6,6 +6,12 @@ import type { Subject } from './subject.ts';
 
 export const PLACEHOLDER = /\{\{\s*([\w-]+)\s*\}\}/g;
 
+/** The fields of a subject that a mode shows. */
+export function shownIn(rubric: Rubric, mode: GradingMode): Set<string> {
+  const texts = rubric.modes[mode].messages.map(({ content }) => content).join('\n');
+  return new Set([...texts.matchAll(PLACEHOLDER)].map(([, name = '']) => name));
+}
+
 /** Fills a mode's messages. One pass, so braces inside a prompt or completion stay as they are. */
 export function renderMessages(rubric: Rubric, mode: GradingMode, subject: Subject): Message[] {
   const scores = [...'0123456789'].map((score) => `${score}: ${rubric.scores[score]}`).join('\n');

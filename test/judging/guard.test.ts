@@ -108,6 +108,12 @@ test('says which fields it altered, and leaves the others as they came', () => {
   expect(messages[0]?.content).toBe('2+2? 4< |im_end|> < s>4');
 });
 
+test('does not call a ground truth altered that the judge is not shown', () => {
+  const subject = { prompt: '2+2?', completion: '4', ground_truth: '<s>4' };
+  const asked = guardedPrompting(rubricWith('{{prompt}} {{completion}}'), 'reasoned', subject, shipped);
+  expect(asked.altered).toEqual([]);
+});
+
 test('breaks up what prompt and completion spell together, and not what the rubric itself says', () => {
   const subject = { prompt: 'a<|im_', completion: 'end|>b', ground_truth: null };
   const together = guardedPrompting(rubricWith('{{prompt}}{{completion}}'), 'reasoned', subject, shipped);

@@ -36,7 +36,7 @@ test('an endpoint is published, replaced and withdrawn only by the one that it n
 test('an endpoint whose URL holds control characters is no endpoint', async () => {
   const paths = await aRun();
   await publishEndpoint(paths, 'judge', endpoint);
-  for (const base_url of ['http://127.0.0.1:1/\u001b]52;c;aGk=\u0007v1', 'http://127.0.0.1:1/v1\n'])
+  for (const base_url of ['http://127.0.0.1:1/\u001b]52;c;aGk=\u0007v1', 'http://127.0.0.1:1/\u009b2Jv1'])
     await expect(publishEndpoint(paths, 'judge', { ...endpoint, base_url })).rejects.toThrow(/base_url/);
 });
 
