@@ -154,6 +154,18 @@ describe('serveUntilAborted', () => {
     expect(existsSync(sockets)).toBe(false);
   });
 
+  it('leaves neither sockets nor a key behind where vLLM cannot be started at all', async () => {
+    mkdirSync(dirname(paths.logs), { recursive: true });
+    // A file where the folder of the logs has to be.
+    writeFileSync(paths.logs, '');
+    // A long name of the folder for temporary files puts sockets into /tmp.
+    const own = () =>
+      [tmpdir(), '/tmp'].flatMap((folder) => readdirSync(folder)).filter((name) => name.includes(`-${process.pid}-`));
+    const before = own();
+    expect(await serve('a', 1000).end).toMatchObject({ code: 'EEXIST' });
+    expect(own()).toEqual(before);
+  });
+
   it('ends, and leaves the endpoint of the newer one alone, where it loads while another takes over', async () => {
     const a = serve('a', 1000);
     await a.started();
