@@ -8,7 +8,7 @@ import { forgetStill, stillFor } from './still.ts';
 
 /**
  * One file for each leased GPU of a node, created exclusively. Removing one takes two steps, and a file of a name of its own in
- * between is a lease as well: whoever removes may have moved another lease than the one that it had seen.
+ * between is a lease as well: the remover may have moved another lease than the one that it had seen.
  */
 
 /** A lease that cannot be read and has not changed for this long was damaged, or its taker died while it wrote it. */

@@ -81,7 +81,7 @@ async function readQuarantine(folder: string): Promise<SetAside[]> {
   );
 }
 
-/** Who served the grader in spite of its audit. */
+/** Each start of `gavel serve` with --override-audit. */
 async function readOverrides(path: string, problems: string[]): Promise<AuditOverride[]> {
   const { lines, unread } = readableLines((await readText(path)) ?? '', AuditOverride);
   if (unread > 0) problems.push(`${unread} line(s) of report/overrides.jsonl could not be read and were left out.`);

@@ -11,7 +11,7 @@ const short = (text: string) => createHash('sha256').update(text).digest('hex').
 const builder = (pid: number) => `${short(machineName())}-${pid}-${short(processName(pid) ?? '')}`;
 const BUILDING = /^\.creating-.+-([0-9a-f]{6}-(\d+)-[0-9a-f]{6})-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-// Preparing a run times out after 30 minutes: what is older would not be published any more, whoever builds it.
+// Preparing a run times out after 30 minutes: an older folder is no longer published by the attempt that builds it.
 const OLD_MS = 60 * 60_000;
 
 /** The paths of a run whose folder this process builds: a sibling of the runs, hidden by its dot, never the same twice. */

@@ -16,7 +16,7 @@ import type { RunPaths } from './paths.ts';
 export const readResult = async (paths: RunPaths, stage: string): Promise<StageResult | null> =>
   (await readResultOrReason(paths, stage)).result;
 
-/** As readResult, and why there is none; both are null where nobody published one. */
+/** As readResult, and why there is none; both are null where no attempt published one. */
 export async function readResultOrReason(paths: RunPaths, stage: string): Promise<Omit<Checked, 'bytes'>> {
   const { result, reason } = await checkResult(paths, stage);
   if (!result) return { result, reason };

@@ -37,7 +37,7 @@ const SILENT_LIMIT = 10;
 
 /**
  * The newest attempts in a row that were killed together with their worker, without progress. Where a control group has
- * `memory.oom.group`, the kernel does that to an attempt that runs out of memory, and nobody is left to say so.
+ * `memory.oom.group`, the kernel does that to an attempt that runs out of memory, and no process is left to report it.
  */
 export function silentInARow(past: PastEpoch[]): PastEpoch[] {
   const spoke = past.findLastIndex(({ outcome, progressed, started }) => outcome !== null || progressed || !started);

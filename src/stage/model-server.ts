@@ -242,7 +242,7 @@ async function untilGone(
       // A disk that fails for a moment is tried again at the next check.
       await held.keep().catch(() => undefined);
       const ours = await keepPublished(paths, placeOf(server), own, claim.isNewest).catch(() => true);
-      // Nobody finds it any more; the next attempt claims the endpoint anew, where there is one.
+      // No client finds this server any more; the next attempt, if there is one, claims the endpoint again.
       if (!ours) throw givenUp(server);
     }
     nextCheck = Date.now() + HEALTH_INTERVAL_MS;

@@ -20,7 +20,7 @@ export interface Ending {
   asked: string | null;
   /** How it hung; null where it did not. */
   hung: string | null;
-  /** How many processes of the trainer's control group the kernel killed for want of memory within a minute of its end. */
+  /** How many processes of the trainer's control group the kernel killed because memory ran out, within a minute of its end. */
   oom_kills: number;
 }
 

@@ -34,7 +34,7 @@ test('what a killed worker left is removed with the next key, and nothing of one
   const own = basename(dirname((await holdKey(temporary)).file));
   const [, , machine] = own.split('-');
   const dead = `gavel-key-${machine}-${process.pid}-000000-abcdef`;
-  // Higher than any pid that Linux gives: here it is nobody's, in its own container it may live.
+  // Higher than any pid that Linux gives: here no process has it, in its own container one may.
   const elsewhere = 'gavel-key-000000-4194999-000000-abcdef';
   for (const name of [dead, elsewhere]) mkdirSync(join(temporary, name));
   const next = basename(dirname((await holdKey(temporary)).file));
