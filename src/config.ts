@@ -1,4 +1,4 @@
-import { hostname } from 'node:os';
+import { homedir, hostname } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type KeyHosts, parseKeyHosts } from './key-hosts.ts';
@@ -33,6 +33,8 @@ export interface Config {
   allow_args: string[];
   /** File that counts out-of-memory kills instead of the kernel's, so that a fault campaign can cause one; null asks the kernel. */
   oom_counter: string | null;
+  /** Folder in which Hugging Face's libraries keep models of the hub. */
+  hub_cache: string;
   debug: boolean;
   color: boolean;
 }
@@ -55,9 +57,16 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     key_hosts: parseKeyHosts(env.GAVEL_KEYS ?? ''),
     allow_args: (env.GAVEL_ALLOW_ARGS ?? '').split(/[\s,]+/).filter(Boolean),
     oom_counter: env.GAVEL_OOM_COUNTER || null,
+    hub_cache: hubCache(env),
     debug: env.GAVEL_DEBUG === '1',
     color: !env.NO_COLOR && process.stdout.isTTY === true && env.TERM !== 'dumb',
   };
+}
+
+/** As huggingface_hub finds it. */
+function hubCache({ HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME }: NodeJS.ProcessEnv): string {
+  const home = HF_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface');
+  return HF_HUB_CACHE || join(home, 'hub');
 }
 
 /** Value of the variable that a spec names as the holder of a judge's key; null where it is unset or empty. */

@@ -98,6 +98,7 @@ export function pathsIn(dir: string) {
       audit: join(data, 'audit.jsonl'),
       outcome: join(data, 'outcome.json'),
     },
+    tokenizer: (role: string) => join(dir, 'tokenizers', role),
     endpoints: join(dir, 'endpoints'),
     endpoint: (role: string) => join(dir, 'endpoints', `${role}.json`),
     traces: join(dir, 'traces'),

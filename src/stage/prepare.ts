@@ -10,6 +10,7 @@ import { withoutQuotes } from '../process/without-quotes.ts';
 import { type Claimant, createRun, type RunOwner } from '../run-directory/create-run.ts';
 import { readContractIfAny, writeAtomic } from '../run-directory/files.ts';
 import { type RunPaths, resolveUnder, runPaths } from '../run-directory/paths.ts';
+import { keepTokenizers } from '../serving/tokenizer-folders.ts';
 import { problemsHere } from '../spec/check-files.ts';
 import { LiveView } from './live-view.ts';
 import { stageTag } from './tags.ts';
@@ -38,6 +39,7 @@ export async function prepareRunDirectory(prepare: Prepare): Promise<string> {
     // The run's own copy: an edit of the file between two stages must not change what is asked.
     const rubric = loadRubric(resolveUnder(config.root, spec.judge.rubric));
     await writeAtomic(building.rubric, canonicalRubric(rubric));
+    await keepTokenizers(config, spec, building);
     await makePrompts(prepare, building);
     prepare.signal.throwIfAborted();
     await prepare.stillAsked();
