@@ -65,15 +65,16 @@ async function serve(config: Config, run: string, options: ServeOptions): Promis
   const epoch = await claimEpoch(paths.stage('serve'));
   // With an endpoint of its own, it leaves those of the audit and of other servers of this run as they are.
   const endpoint = `serve-e${epoch}`;
-  const model = keepGrader(config, spec, { paths, endpoint, signal: ending.signal, warn: console.error });
-  // The error of a failed start names the cause; later errors only follow from it.
-  model.catch(() => ending.abort());
   const key = config.api_key ?? `gavel-${randomBytes(24).toString('base64url')}`;
   for (const { name, reason } of await verifyServed(paths)) console.error(`${name} was damaged: ${reason}`);
   const gateway = await startGateway(gatewayConfig(spec, paths, { ...options, epoch, endpoint }), key, (event) => {
     if (event.event === 'waiting' && loaded) console.error(`Waiting for the ${event.for}: ${event.reason}`);
     if (event.event === 'recovered') console.error(`The ${event.for} is back after ${event.seconds.toFixed(0)} s.`);
   });
+  // Started last: whatever throws before it leaves no model server behind.
+  const model = keepGrader(config, spec, { paths, endpoint, signal: ending.signal, warn: console.error });
+  // The error of a failed start names the cause; later errors only follow from it.
+  model.catch(() => ending.abort());
   try {
     console.log(`Loading the grader of ${run} ...`);
     const name = await modelName(paths, endpoint, ending.signal);
