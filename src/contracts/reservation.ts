@@ -35,6 +35,7 @@ export const LeaseFile = z.strictObject({ uuid: z.string(), node: z.string(), cl
 /** One waiter for GPUs of a node: `.gavel/leases/<node>/queue/<when>-<id>`. */
 export const Ticket = z.strictObject({
   claim: Claim,
+  count: z.int().describe('GPUs that it wants.'),
   beat: z
     .string()
     .describe('Changes each time that the waiter asks; another waiter that sees it unchanged for long may pass it.'),

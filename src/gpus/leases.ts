@@ -6,6 +6,7 @@ import { createLease, type Lease, readLeases, removeLease } from './lease-files.
 import { leaseFolder, leaseFolders } from './lease-folder.ts';
 import type { Gpu } from './list.ts';
 import { ownerLives, type WorkflowRuns } from './owner-lives.ts';
+import { outOfReach } from './strangers.ts';
 import { firstInLine, keepPlace, leaveLine } from './waiting-line.ts';
 
 /** Leases on the GPUs of a node. A late call names a reservation that is over, and therefore changes nothing. */
@@ -26,7 +27,8 @@ export interface LeaseRequest {
 /**
  * Leases `count` GPUs or none; the same claim asking again gets the same ones. Never waits: `leased: null` says why, and the
  * caller asks again (every second or two). First come, first served: the caller that asked first and still asks is served before all
- * others, so that a large request is not starved by small ones.
+ * others, so that a large request is not starved by small ones. One that cannot be served because of processes that gavel did not
+ * start holds nobody up.
  */
 export async function leaseGpus(request: LeaseRequest): Promise<Leased> {
   const { root, node, count, claim, gpus, workflowRuns } = request;
@@ -39,8 +41,9 @@ export async function leaseGpus(request: LeaseRequest): Promise<Leased> {
   if (gpus.length < count) {
     return { leased: null, why: `${node} has ${gpus.length} GPUs that gavel may use; ${count} are asked for.` };
   }
-  const place = await keepPlace(folder, claim);
-  const first = await firstInLine(folder, claim, (other) => ownerLives(folder, other, workflowRuns));
+  const place = await keepPlace(folder, claim, count);
+  const lives = (other: Claim) => ownerLives(folder, other, workflowRuns);
+  const first = await firstInLine(folder, claim, lives, await outOfReach(folder, gpus));
   if (first?.name !== place) {
     return { leased: null, why: `${node}: ${first?.claim ? nameOf(first.claim.owner) : 'another one'} asked first.` };
   }

@@ -21,7 +21,7 @@ const waiterGone_ms = 30_000;
 interface Place {
   name: string;
   /** null where it cannot be read. */
-  claim: Claim | null;
+  ticket: Ticket | null;
   content: string;
 }
 
@@ -30,25 +30,25 @@ async function places(folder: string): Promise<Place[]> {
   const found: Place[] = [];
   for (const name of ((await readdir(queue).catch(orNull)) ?? []).sort()) {
     const content = await readFile(join(queue, name), 'utf8').catch(orNull);
-    if (content !== null) found.push({ name, claim: parse(content), content });
+    if (content !== null) found.push({ name, ticket: parse(content), content });
   }
   return found;
 }
 
-function parse(content: string): Claim | null {
+function parse(content: string): Ticket | null {
   try {
-    return Ticket.safeParse(JSON.parse(content)).data?.claim ?? null;
+    return Ticket.safeParse(JSON.parse(content)).data ?? null;
   } catch {
     return null;
   }
 }
 
 /** Takes the claim's place in the line at the first call, and keeps it at later ones. Returns its name. */
-export async function keepPlace(folder: string, claim: Claim): Promise<string> {
+export async function keepPlace(folder: string, claim: Claim, count: number): Promise<string> {
   const queue = queueFolder(folder);
   await mkdir(queue, { recursive: true });
-  const mine = (await places(folder)).find((place) => place.claim && isOneReservation(place.claim, claim));
-  const content = `${JSON.stringify({ claim, beat: randomUUID() } satisfies Ticket)}\n`;
+  const mine = (await places(folder)).find((place) => place.ticket && isOneReservation(place.ticket.claim, claim));
+  const content = `${JSON.stringify({ claim, count, beat: randomUUID() } satisfies Ticket)}\n`;
   if (mine && (await rewrite(join(queue, mine.name), content))) return mine.name;
   const name = `${String(Date.now()).padStart(15, '0')}-${randomUUID().slice(0, 8)}`;
   const file = await open(join(queue, name), 'wx');
@@ -70,19 +70,25 @@ async function rewrite(path: string, content: string): Promise<boolean> {
   return true;
 }
 
-/** The first in line; waiters that no longer exist lose their places. `lives` says whether a waiter's owner exists. */
+/**
+ * The first in line; waiters that no longer exist lose their places. `lives` says whether a waiter's owner exists, `outOfReach`
+ * whether this node cannot give that many GPUs for now: such a waiter keeps its place, and others may pass it.
+ */
 export async function firstInLine(
   folder: string,
   asking: Claim,
   lives: (claim: Claim) => Promise<boolean>,
+  outOfReach: (count: number) => boolean,
 ): Promise<{ name: string; claim: Claim | null } | null> {
-  for (const { name, claim, content } of await places(folder)) {
+  for (const { name, ticket, content } of await places(folder)) {
+    const claim = ticket?.claim ?? null;
     // This claim's owner lives, because it is asking now.
     if (claim !== null && isOneReservation(claim, asking)) return { name, claim };
     const path = join(queueFolder(folder), name);
     const gone =
       stillFor(path, content) > waiterGone_ms ||
       (claim !== null && (supersedes(asking, claim) || !(await lives(claim))));
+    if (!gone && ticket !== null && outOfReach(ticket.count)) continue;
     if (!gone) return { name, claim };
     await rm(path, { force: true });
     forgetStill(path);
@@ -91,9 +97,9 @@ export async function firstInLine(
 }
 
 export async function leaveLine(folder: string, belongs: (claim: Claim) => boolean): Promise<void> {
-  for (const { name, claim } of await places(folder)) {
+  for (const { name, ticket } of await places(folder)) {
     const path = join(queueFolder(folder), name);
-    if (claim === null || !belongs(claim)) continue;
+    if (ticket === null || !belongs(ticket.claim)) continue;
     await rm(path, { force: true });
     forgetStill(path);
   }

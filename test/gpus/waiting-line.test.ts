@@ -78,3 +78,20 @@ test('a waiter whose workflow is closed does not hold up the line', async () => 
   closed.add('large');
   expect((await lease('other', 1)).leased).toHaveLength(1);
 });
+
+test('a request that processes of others keep from being served for a minute lets smaller ones pass, and keeps its place', async () => {
+  const used: Record<string, string> = { 'GPU-1': 'pid 77 (python train.py)' };
+  const { root, lease, gpus } = aNode(2, used);
+  for (let asked = 0; asked < 3; asked += 1) {
+    expect((await lease('large', 2)).leased).toBeNull();
+    expect((await lease('small', 1)).why).toContain('large (namespace default) asked first');
+    now_ms += 21_000;
+  }
+  await lease('large', 2);
+  expect((await lease('small', 1)).leased).toEqual(['GPU-0']);
+  expect((await lease('other', 1)).leased).toBeNull();
+  for (const gpu of gpus) gpu.used_by = null;
+  await release(root, 'small');
+  expect((await lease('other', 1)).why).toContain('large (namespace default) asked first');
+  expect((await lease('large', 2)).leased).toHaveLength(2);
+});
