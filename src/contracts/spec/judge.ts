@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import { baseUrl } from '../base-url.ts';
 import { GradingMode } from '../mode.ts';
-import { concurrency, outageLimitS, timeoutS } from './calls.ts';
-import { chatTemplateKwargs, extraBody, modelName, revision } from './model.ts';
-import { SamplingSpec } from './sampling.ts';
-import { ServeSpec } from './serve.ts';
+import { modelName, revision } from './model.ts';
+import { servedFields } from './served.ts';
 
 /** The votes that make one verdict, and how they are combined. */
 export const PanelSpec = z.strictObject({
@@ -37,13 +35,7 @@ export const JudgeSpec = z.strictObject({
   rubric: z.string().min(1).describe('Rubric file (YAML).'),
   mode: GradingMode.default('reasoned').describe('reasoned: reasoning, then the score; single_token: one digit.'),
   panel: PanelSpec.prefault({}),
-  serve: ServeSpec.prefault({}),
-  sampling: SamplingSpec.prefault({}),
-  chat_template_kwargs: chatTemplateKwargs(),
-  extra_body: extraBody(),
-  concurrency: concurrency(),
-  timeout_s: timeoutS(),
-  outage_limit_s: outageLimitS(),
+  ...servedFields,
 });
 
 export type JudgeSpec = z.output<typeof JudgeSpec>;
