@@ -28,7 +28,7 @@ export interface LeaseRequest {
  * Leases `count` GPUs or none; the same claim asking again gets the same ones. Never waits: `leased: null` says why, and the
  * caller asks again (every second or two). First come, first served: the caller that asked first and still asks is served before all
  * others, so that a large request is not starved by small ones. One that cannot be served because of processes that gavel did not
- * start holds nobody up.
+ * start keeps no other request waiting.
  */
 export async function leaseGpus(request: LeaseRequest): Promise<Leased> {
   const { root, node, count, claim, gpus, workflowRuns } = request;
