@@ -63,8 +63,8 @@ const checks = [
   { name: 'ruff check', command: [venv('ruff'), 'check', 'python', 'models'] },
   { name: 'ruff format', command: [venv('ruff'), 'format', '--check', 'python', 'models'] },
   { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
-  { name: 'Python tests', ...pytest('not slow') },
 ];
+const python = { name: 'Python tests', ...pytest('not slow') };
 const unit = { name: 'TypeScript tests', ...vitest('unit') };
 const checker = { name: 'fault checker', ...vitest('checker') };
 const e2e = { name: 'end to end', ...vitest('e2e') };
@@ -76,11 +76,18 @@ const campaign = { name: 'fault campaign', ...vitest('campaign') };
 const phases = options.has('--long')
   ? [[[longer], [slow]], [[campaign]]]
   : fast
-    ? [[[unit], [...checks, checker]]]
-    : // The end-to-end run waits for models to load for half of its time, and the checker is small processes.
+    ? [
+        [
+          [unit, python],
+          [...checks, checker],
+        ],
+      ]
+    : // The end-to-end run and the unit tests wait for half of their time, so each lane fits on its core.
       [
-        [[unit], checks],
-        [[e2e], [checker]],
+        [
+          [unit, python],
+          [...checks, e2e, checker],
+        ],
       ];
 
 const running = new Set();
