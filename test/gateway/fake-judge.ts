@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** What the fake model server does with one chat completion; vLLM's wire format, cut down to what the gateway reads. */
@@ -20,6 +26,7 @@ export type Behaviour =
 export interface Asked {
   path: string;
   authorization: string | undefined;
+  headers: IncomingHttpHeaders;
   // biome-ignore lint/suspicious/noExplicitAny: bodies are whatever the gateway sent
   body: any;
 }
@@ -69,7 +76,8 @@ export class FakeJudge {
     let text = '';
     for await (const chunk of request) text += chunk;
     const body = text === '' ? {} : JSON.parse(text);
-    const asked = { path: request.url ?? '', authorization: request.headers.authorization, body };
+    const { headers } = request;
+    const asked = { path: request.url ?? '', authorization: headers.authorization, headers, body };
     this.asked.push(asked);
     if (asked.path === '/tokenize') return this.#tokenize(body, response);
     if (asked.path === '/v1/models') {

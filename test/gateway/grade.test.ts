@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Trace } from '../../src/contracts/trace.ts';
 import { parseLine } from '../../src/ledger/line.ts';
-import { configFor, fakeJudge, gatewayWith, graded, KEY, QUESTION, tracesOf } from './start.ts';
+import { configFor, fakeJudge, gatewayWith, graded, KEY, QUESTION, RUBRIC, runDirectory, tracesOf } from './start.ts';
 
 const onDisk = (run_dir: string): string[] => {
   const name = readdirSync(join(run_dir, 'traces')).find((file) => file.endsWith('.jsonl')) as string;
@@ -22,6 +22,20 @@ test('gives a score, its value and the rule that made it, p_pass, confidence and
   expect(grade.confidence).toBeCloseTo(0.8 / 0.9, 3);
   expect(grade.off_scale_mass).toBeCloseTo(0.1, 3);
   expect(judge.chats[0]?.body).toMatchObject({ model: 'tiny', logprobs: true, top_logprobs: 20, max_tokens: 512 });
+});
+
+test.each([
+  [0, 'off_scale', null],
+  [0.05, 'off_scale', null],
+  [0.15, 'scored', 7],
+])('holds a verdict to the max_off_scale_mass of its rubric: %f', async (limit, verdict, score) => {
+  const judge = await fakeJudge(() => ({ text: '7' }));
+  const run_dir = runDirectory(`max_off_scale_mass: ${limit}\n${RUBRIC}`);
+  const gateway = await gatewayWith(configFor(run_dir, { base_url: judge.url, model: 'tiny' }));
+  const grade = await gateway.grade({ mode: 'single_token' });
+  expect(grade).toMatchObject({ verdict, score });
+  expect(grade.off_scale_mass).toBeCloseTo(0.1, 3);
+  expect((await tracesOf(run_dir))[0]).toMatchObject({ verdict, score });
 });
 
 test('has the trace on disk, whole and valid, before its verdict is out', async () => {

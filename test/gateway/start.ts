@@ -12,7 +12,7 @@ import { type Asked, type Behaviour, FakeJudge } from './fake-judge.ts';
 
 export const KEY = 'gk-test-0123456789';
 
-const RUBRIC = `name: test
+export const RUBRIC = `name: test
 frame: none
 scores: {0: a, 1: a, 2: a, 3: a, 4: a, 5: a, 6: a, 7: a, 8: a, 9: b}
 modes:

@@ -67,6 +67,16 @@ test.each([
     `name: r\nframe: none\nnmae: x\n${scores}\n${modes('{{prompt}} {{completion}}')}`,
     /r\.yaml:\d+: .*nmae/,
   ],
+  [
+    'a limit that no verdict could be over',
+    `name: r\nframe: none\nmax_off_scale_mass: 1\n${scores}\n${modes('{{prompt}} {{completion}}')}`,
+    /r\.yaml:3: max_off_scale_mass: .*expected number to be <1/,
+  ],
+  [
+    'a limit below every probability',
+    `name: r\nframe: none\nmax_off_scale_mass: -0.1\n${scores}\n${modes('{{prompt}} {{completion}}')}`,
+    /r\.yaml:3: max_off_scale_mass: .*expected number to be >=0/,
+  ],
   ['broken YAML', 'name: [r\nscores: 3', /r\.yaml:\d+: /],
 ])('refuses %s, naming file, line and field', (_, text, message) => {
   expect(() => load(text)).toThrow(message);
