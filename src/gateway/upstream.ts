@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI, { APIError } from 'openai';
 import type { GatewayEvent, GatewayRole, RoleStats } from '../contracts/gateway.ts';
 import type { GradingRole } from '../contracts/trace.ts';
@@ -7,13 +6,11 @@ import { type Endpoint, NotPublished, readEndpoint } from './endpoint.ts';
 import { GatewayError, judgeAway, judgeMisconfigured } from './errors.ts';
 import { Limiter } from './limiter.ts';
 import { Outage } from './outage.ts';
+import { pauseBetweenTries } from './pause-between-tries.ts';
 import { Prober, Suspicion } from './poison.ts';
 import { type Fault, faultOf, NoAnswerInTime } from './upstream-errors.ts';
 
 export type Role = (typeof GradingRole.options)[number];
-
-/** First and longest pause between attempts. A restarted model is noticed within 2 s, and 64 callers make 60 refused connections a second at most. */
-const BACKOFF_MS = { first: 100, longest: 2_000 };
 
 /** One request that this model will never answer; a verdict can say so. */
 export class Rejected extends Error {
@@ -239,17 +236,9 @@ export class Upstream {
   }
 
   async #pause(attempt: number, fault: Fault, left_ms: number): Promise<void> {
-    const ceiling = Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** attempt);
-    // Jitter keeps callers that failed together from coming back together.
-    let pause_ms = ceiling * (0.5 + Math.random() / 2);
-    if (fault.kind === 'away' && fault.retry_after_s !== null) {
-      pause_ms = fault.retry_after_s * 1000 + Math.random() * BACKOFF_MS.first;
-    }
     this.outage.waiting++;
     try {
-      await sleep(Math.min(pause_ms, Math.max(1, left_ms)), undefined, { signal: this.#closing.signal });
-    } catch {
-      this.#closing.signal.throwIfAborted();
+      await pauseBetweenTries(attempt, fault, { left_ms, signal: this.#closing.signal });
     } finally {
       this.outage.waiting--;
     }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { chainOf } from '../run-directory/chain.ts';
+import { chainOf } from '../run-directory/checkpoint-chain.ts';
 import type { Quarantined } from '../run-directory/checkpoints.ts';
 import { newestEpoch, newestRecord } from '../run-directory/epoch-records.ts';
 import { ContractError, readJsonLines } from '../run-directory/files.ts';

@@ -7,7 +7,7 @@ import { acceptedSegments, whatCounts } from '../ledger/accepted.ts';
 import { findMissing, newlyMissing } from '../ledger/missing.ts';
 import type { Segment } from '../ledger/segment.ts';
 import { verifyLedger } from '../ledger/verify.ts';
-import { findResume, namesUpTo, type Resume } from '../run-directory/chain.ts';
+import { findResume, namesUpTo, type Resume } from '../run-directory/checkpoint-chain.ts';
 import type { Quarantined } from '../run-directory/checkpoints.ts';
 import { claimEpochAfter } from '../run-directory/claim-epoch.ts';
 import { assertNewest, EpochSuperseded, newestEpoch } from '../run-directory/epoch-records.ts';

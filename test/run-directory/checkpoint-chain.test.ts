@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { namesUpTo } from '../../src/run-directory/chain.ts';
+import { namesUpTo } from '../../src/run-directory/checkpoint-chain.ts';
 import { takeEpoch } from '../../src/stage/take-epoch.ts';
 import { aRun, commit } from './a-run.ts';
 
