@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { diesWithParent } from '../../src/process/dies-with-parent.ts';
 import { reapTagged } from '../../src/process/reap.ts';
 import { type Child, startChild } from '../../src/process/start-child.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -246,4 +248,12 @@ test.each([
   expect(isGone(pid)).toBe(false);
   worker.kill('SIGKILL');
   await vi.waitFor(() => expect(isGone(pid)).toBe(true), { timeout: 10_000, interval: 10 });
+});
+
+test('a child whose parent died before it asked the kernel for a signal ends at once', async () => {
+  const [program, args] = diesWithParent('/bin/sleep', ['60']);
+  const orphaned = args.map((arg) => (arg === String(process.pid) ? '1' : arg));
+  const child = spawn(program, orphaned, { stdio: 'ignore' });
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(143);
 });
