@@ -17,6 +17,7 @@ from gavel_train.contracts import Outcome, PromptRow, Spec
 from gavel_train.run.directory import keep_files_private, write_atomically, write_rows
 from gavel_train.run.outcome import EXIT_CODES, BadRequest, outcome_of
 from gavel_train.tasks import make_splits
+from gavel_train.tasks.json_lines import UnusableData
 
 
 def main(run_dir: Path, root: Path) -> None:
@@ -31,8 +32,10 @@ def main(run_dir: Path, root: Path) -> None:
         raise BadRequest(field, f"{run_dir}/spec.json: {field}: {first['msg']}") from None
     try:
         splits = make_splits(spec.task, root)
+    except UnusableData as error:
+        raise BadRequest("task.path", str(error)) from None
     except ValueError as error:
-        raise BadRequest(_field_of(str(error)), str(error)) from None
+        raise BadRequest("task.params", str(error)) from None
     rows = {split: [PromptRow.model_validate(row) for row in made] for split, made in splits.items()}
     check_disjoint(rows)
     for split, made in rows.items():
@@ -56,10 +59,6 @@ def check_disjoint(rows: dict[str, list[PromptRow]]) -> None:
                         f"Expected each {name} once, found that of {row.id} in {where[value]} and in {split}",
                     )
                 where[value] = split
-
-
-def _field_of(message: str) -> str:
-    return "task.path" if ".jsonl" in message or "task.path" in message else "task.params"
 
 
 def _run() -> int:

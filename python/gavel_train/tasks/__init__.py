@@ -3,7 +3,7 @@
 A module has `make_splits(params, sizes, seed, root, path)`, which returns rows
 `{id, prompt, ground_truth, meta}` for the splits train, eval and audit, and `verify(completion,
 ground_truth)` or a `verifier_of(params)` that returns one. All raise ValueError with a message for
-the person who wrote the spec.
+the person who wrote the spec; it is UnusableData where `task.path` is at fault.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gavel_train.tasks.gsm8k_verifier import answer_in, verify
-from gavel_train.tasks.json_lines import kind_of, object_in
+from gavel_train.tasks.json_lines import UnusableData, kind_of, numbered_lines, object_in
 
 INSTRUCTION = 'Solve the problem step by step. End with a line "#### " followed by the answer as a number.'
 HUB_NAME = "openai/gsm8k"
@@ -81,15 +81,13 @@ def _load(path: Path | None, split: str) -> list[tuple[int, str, str]]:
         return _load_from_hub(split)
     file = path / f"{split}.jsonl"
     if not file.is_file():
-        raise ValueError(f"{file}: expected GSM8K's {split} split (JSON lines), found no such file")
+        raise UnusableData(f"{file}: expected GSM8K's {split} split (JSON lines), found no such file")
     rows: list[tuple[int, str, str]] = []
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                question, answer = _question_and_answer(line, f"{file}:{number}")
-                rows.append((number, question, answer))
+    for number, line in numbered_lines(file):
+        question, answer = _question_and_answer(line, f"{file}:{number}")
+        rows.append((number, question, answer))
     if not rows:
-        raise ValueError(f"{file}: expected JSON lines, found an empty file")
+        raise UnusableData(f"{file}: expected JSON lines, found an empty file")
     return rows
 
 
@@ -98,9 +96,9 @@ def _question_and_answer(line: str, where: str) -> tuple[str, str]:
     for field in ("question", "answer"):
         found = record.get(field)
         if not isinstance(found, str) or not found.strip():
-            raise ValueError(f"{where}: field {field!r}: expected text, got {kind_of(found)}")
+            raise UnusableData(f"{where}: field {field!r}: expected text, got {kind_of(found)}")
     if answer_in(record["answer"], "strict") is None:
-        raise ValueError(f"{where}: field 'answer': expected it to end in '#### <number>'")
+        raise UnusableData(f"{where}: field 'answer': expected it to end in '#### <number>'")
     return record["question"], record["answer"]
 
 
@@ -111,7 +109,7 @@ def _load_from_hub(split: str) -> list[tuple[int, str, str]]:
         rows: Any = load_dataset(HUB_NAME, "main", split=split)
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(
+        raise UnusableData(
             f"GSM8K could not be downloaded from the hub ({reason}); "
             "give task.path a folder with train.jsonl and test.jsonl"
         ) from None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gavel_train.tasks import gsm8k_verifier
-from gavel_train.tasks.json_lines import kind_of, object_in
+from gavel_train.tasks.json_lines import UnusableData, kind_of, numbered_lines, object_in
 
 __all__ = ["make_splits", "verifier_of", "verify"]
 
@@ -30,16 +30,16 @@ def make_splits(
     trimmed completion equals the ground truth; "marked_number": the number after `####` or in `\\boxed{}`
     does; "number": that, or where neither is there the last number; "none", the default: only the judge
     rewards).
-    Raises ValueError naming file, line and field.
+    Raises UnusableData naming file, line and field, or ValueError naming a param.
     """
     settings = _settings(params)
     if path is None:
-        raise ValueError("task.path: expected a JSON lines file or a folder of them, got null")
+        raise UnusableData("task.path: expected a JSON lines file or a folder of them, got null")
     if path.is_dir():
         rows = {split: _read(path / f"{split}.jsonl", settings) for split in SPLITS}
         for split in SPLITS:
             if len(rows[split]) < sizes[split]:
-                raise ValueError(
+                raise UnusableData(
                     f"{path / split}.jsonl: expected {sizes[split]} prompts or more, got {len(rows[split])}"
                 )
             rows[split] = rows[split][: sizes[split]]
@@ -47,7 +47,7 @@ def make_splits(
     pool = _read(path, settings)
     wanted = sum(sizes[split] for split in SPLITS)
     if len(pool) < wanted:
-        raise ValueError(
+        raise UnusableData(
             f"{path}: expected at least {wanted} distinct prompts (train, eval and audit), found {len(pool)}"
         )
     random.Random(f"jsonl:{seed}").shuffle(pool)
@@ -86,25 +86,22 @@ def _settings(params: dict[str, Any]) -> dict[str, str]:
 
 def _read(path: Path, settings: dict[str, str]) -> list[dict[str, Any]]:
     if not path.is_file():
-        raise ValueError(f"{path}: expected a JSON lines file, found no such file")
+        raise UnusableData(f"{path}: expected a JSON lines file, found no such file")
     rows: list[dict[str, Any]] = []
     first_at: dict[str, tuple[int, str | None]] = {}
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            row = _row(line, path, number, settings)
-            prompt, truth = row["prompt"], row["ground_truth"]
-            if prompt not in first_at:
-                first_at[prompt] = (number, truth)
-                rows.append(row)
-            elif first_at[prompt][1] != truth:
-                raise ValueError(
-                    f"{path}:{number}: field {settings['ground_truth_field']!r}: the prompt of line "
-                    f"{first_at[prompt][0]} again, with another ground truth"
-                )
+    for number, line in numbered_lines(path):
+        row = _row(line, path, number, settings)
+        prompt, truth = row["prompt"], row["ground_truth"]
+        if prompt not in first_at:
+            first_at[prompt] = (number, truth)
+            rows.append(row)
+        elif first_at[prompt][1] != truth:
+            raise UnusableData(
+                f"{path}:{number}: field {settings['ground_truth_field']!r}: the prompt of line "
+                f"{first_at[prompt][0]} again, with another ground truth"
+            )
     if not rows:
-        raise ValueError(
+        raise UnusableData(
             f"{path}: expected at least one line with a {settings['prompt_field']!r}, found none"
         )
     return rows
@@ -115,14 +112,16 @@ def _row(line: str, path: Path, number: int, settings: dict[str, str]) -> dict[s
     prompt_field, truth_field = settings["prompt_field"], settings["ground_truth_field"]
     prompt = record.pop(prompt_field, None)
     if not isinstance(prompt, str) or not prompt.strip():
-        raise ValueError(f"{path}:{number}: field {prompt_field!r}: expected text, got {kind_of(prompt)}")
+        raise UnusableData(f"{path}:{number}: field {prompt_field!r}: expected text, got {kind_of(prompt)}")
     truth = record.pop(truth_field, None)
     where = f"{path}:{number}: field {truth_field!r}"
     if isinstance(truth, bool) or not isinstance(truth, str | int | float | None):
-        raise ValueError(f"{where}: expected text or a number, got {kind_of(truth)}")
+        raise UnusableData(f"{where}: expected text or a number, got {kind_of(truth)}")
     numeric = settings["verifier"] in ("number", "marked_number")
     if numeric and truth is not None and gsm8k_verifier.number_of_truth(str(truth)) is None:
-        raise ValueError(f"{where}: expected a number for verifier {settings['verifier']!r}, got other text")
+        raise UnusableData(
+            f"{where}: expected a number for verifier {settings['verifier']!r}, got other text"
+        )
     return {
         "id": f"{path.stem}-{number:06d}",
         "prompt": prompt,

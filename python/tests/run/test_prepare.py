@@ -59,12 +59,46 @@ def test_a_malformed_task_file_ends_in_a_bad_request_that_names_its_line(tmp_pat
     assert not list((folder / "data").glob("*.jsonl"))
 
 
-def test_a_bad_parameter_is_a_bad_request_of_task_params(tmp_path, run_dir):
-    folder = run_dir(task=POLY | {"params": {"kinds": {"integrate": 1}}})
+def refused(folder, root) -> BadRequest:
     (folder / "data").mkdir()
     with pytest.raises(BadRequest) as caught:
-        prepare.main(folder, tmp_path)
-    assert caught.value.field == "task.params"
+        prepare.main(folder, root)
+    return caught.value
+
+
+# By the names of these files nothing tells that the path is at fault.
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (None, "mine.txt: expected a JSON lines file, found no such file"),
+        (b'{"prompt": "a"}\n{"prompt": 7}\n', "mine.txt:2: field 'prompt': expected text, got a number"),
+        (b'{"prompt": "a"}\n', "mine.txt: expected at least 16 distinct prompts"),
+        (b'{"prompt": "a"}\n{"prompt": "\xff"}\n', "mine.txt:2: expected text in UTF-8"),
+    ],
+)
+def test_data_that_cannot_be_used_is_a_bad_request_of_task_path(tmp_path, run_dir, rows, message):
+    if rows is not None:
+        (tmp_path / "mine.txt").write_bytes(rows)
+    error = refused(run_dir(task={"name": "jsonl", "path": "mine.txt"}), tmp_path)
+    assert error.field == "task.path" and message in str(error)
+
+
+def test_a_folder_without_the_splits_of_gsm8k_is_a_bad_request_of_task_path(tmp_path, run_dir):
+    (tmp_path / "mine").mkdir()
+    error = refused(run_dir(task={"name": "gsm8k", "path": "mine"}), tmp_path)
+    assert error.field == "task.path" and "mine/train.jsonl: expected GSM8K's train split" in str(error)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        POLY | {"params": {"kinds": {"integrate": 1}}},
+        {"name": "jsonl", "path": "mine.jsonl", "params": {"verifier": "mine.jsonl"}},
+    ],
+)
+def test_a_bad_parameter_is_a_bad_request_of_task_params(tmp_path, run_dir, task):
+    (tmp_path / "mine.jsonl").write_text('{"prompt": "a"}\n')
+    assert refused(run_dir(task=task), tmp_path).field == "task.params"
 
 
 def test_a_prompt_in_two_splits_is_refused():
