@@ -5,21 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
-from sft_run import SETTINGS, ready, request, train, weights
+from sft_run import SETTINGS, request, train, weights
 from tiny_run import make_root, sums, write_segment
 
-
-@pytest.fixture(scope="module", autouse=True)
-def stage_is_ready(tmp_path_factory):
-    with ready(tmp_path_factory.mktemp("gateway")):
-        yield
-
-
-@pytest.fixture(scope="module")
-def calm(stage_is_ready, tmp_path_factory):
-    """A run that trained without a break."""
-    root = make_root(tmp_path_factory.mktemp("calm"))
-    return root, train(request(root, 1, sft=SETTINGS))
+pytest_plugins = "sft_fixtures"
+pytestmark = pytest.mark.usefixtures("stage_is_ready")
 
 
 def test_a_run_killed_after_a_commit_and_resumed_ends_in_the_same_bytes(calm, tmp_path):

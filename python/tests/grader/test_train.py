@@ -7,23 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from sft_run import PYTHON, SETTINGS, ready, request, train, weights
+from sft_run import PYTHON, SETTINGS, request, train, weights
 from tiny_run import chain_up_to, ledger_of, make_root, render, sums, take_epoch
 
 from gavel_train.grader.trainer import encode
 
-
-@pytest.fixture(scope="module", autouse=True)
-def stage_is_ready(tmp_path_factory):
-    with ready(tmp_path_factory.mktemp("gateway")):
-        yield
-
-
-@pytest.fixture(scope="module")
-def calm(stage_is_ready, tmp_path_factory):
-    """A run that trained without a break."""
-    root = make_root(tmp_path_factory.mktemp("calm"))
-    return root, train(request(root, 1, sft=SETTINGS))
+pytest_plugins = "sft_fixtures"
+pytestmark = pytest.mark.usefixtures("stage_is_ready")
 
 
 def test_the_stage_publishes_adapter_merged_weights_tokenizer_and_card(calm):
