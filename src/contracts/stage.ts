@@ -42,7 +42,7 @@ export const StageRequest = z.strictObject({
   spec: Spec,
 });
 
-/** `epochs/<n>/epoch.json`: created exclusively; its existence is the fence. */
+/** `epochs/<n>/epoch.json`: written once, after its digest in `epoch.sha256`. The fence is the folder, which is made exclusively. */
 export const EpochRecord = z.strictObject({
   stage: StageName,
   epoch: z.int().min(1),

@@ -1,6 +1,7 @@
-import { readdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
 import { EpochRecord, Head } from '../contracts/stage.ts';
-import { ContractError, orNull, readContractIfAny } from './files.ts';
+import { ContractError, orNull, parseContract, readContractIfAny, writeAtomic } from './files.ts';
 import type { RunFolder, StagePaths } from './paths.ts';
 
 /** Another attempt took a newer epoch, so anything that the older one does is void. */
@@ -20,9 +21,32 @@ export async function epochNumbers({ epochs }: StagePaths): Promise<number[]> {
   return names.filter((name) => /^\d{6,}$/.test(name)).map(Number);
 }
 
-/** `epoch.json` of one epoch; null where its taker died before it was written, or it is damaged. */
-export const readEpoch = (paths: RunFolder, stage: string, epoch: number): Promise<EpochRecord | null> =>
-  readContractIfAny(paths.stage(stage).epoch(epoch).record, EpochRecord).catch(damagedIsNull);
+const sha256 = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+/** Writes `epoch.json`, and its digest before it: a reader that finds the record finds the digest too. */
+export async function writeEpoch(paths: RunFolder, record: EpochRecord): Promise<void> {
+  const epoch = paths.stage(record.stage).epoch(record.epoch);
+  const text = `${JSON.stringify(record, null, 2)}\n`;
+  await writeAtomic(epoch.record_sha256, `${sha256(text)}\n`);
+  await writeAtomic(epoch.record, text);
+}
+
+/**
+ * `epoch.json` of one epoch; null where its taker died before it was written, or it is damaged. A flipped digit would void traces or bring
+ * void ones back without a word, so it counts only with the digest that was written with it.
+ */
+export async function readEpoch(paths: RunFolder, stage: string, epoch: number): Promise<EpochRecord | null> {
+  const { record, record_sha256 } = paths.stage(stage).epoch(epoch);
+  const bytes = await readFile(record).catch(orNull);
+  if (bytes === null) return null;
+  const expected = (await readFile(record_sha256, 'utf8').catch(orNull))?.trim();
+  if (sha256(bytes) !== expected) return null;
+  try {
+    return parseContract(bytes.toString('utf8'), EpochRecord, record);
+  } catch (error) {
+    return damagedIsNull(error);
+  }
+}
 
 /** The newest readable record among epochs up to `epoch`; null where there is none. */
 export async function newestRecord(paths: RunFolder, stage: string, epoch: number): Promise<EpochRecord | null> {

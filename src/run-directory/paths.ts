@@ -50,6 +50,7 @@ function stagePaths(runDir: string, name: string) {
     return {
       dir: epochDir,
       record: join(epochDir, 'epoch.json'),
+      record_sha256: join(epochDir, 'epoch.sha256'),
       request: join(epochDir, 'request.json'),
       outcome: join(epochDir, 'outcome.json'),
       head: join(epochDir, 'HEAD'),

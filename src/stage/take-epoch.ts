@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import type { WorkflowOwner } from '../contracts/reservation.ts';
-import type { EpochRecord, LedgerSegment } from '../contracts/stage.ts';
+import type { LedgerSegment } from '../contracts/stage.ts';
 import type { StageName } from '../contracts/trace.ts';
 import { acceptedSegments, whatCounts } from '../ledger/accepted.ts';
 import { findMissing, newlyMissing } from '../ledger/missing.ts';
@@ -10,7 +10,7 @@ import { verifyLedger } from '../ledger/verify.ts';
 import { findResume, namesUpTo, type Resume } from '../run-directory/checkpoint-chain.ts';
 import type { Quarantined } from '../run-directory/checkpoints.ts';
 import { claimEpochAfter } from '../run-directory/claim-epoch.ts';
-import { assertNewest, EpochSuperseded, newestEpoch } from '../run-directory/epoch-records.ts';
+import { assertNewest, EpochSuperseded, newestEpoch, writeEpoch } from '../run-directory/epoch-records.ts';
 import { appendLine, writeAtomic } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { readResult } from '../run-directory/result.ts';
@@ -79,7 +79,7 @@ async function describeEpoch(paths: RunPaths, name: StageName, epoch: number, ho
   const said = missing && (await newlyMissing(paths, missing));
   if (said) quarantined.push(said);
   await log(paths.log(`${name}-e${epoch}`), quarantined);
-  await writeAtomic(stage.epoch(epoch).record, {
+  await writeEpoch(paths, {
     stage: name,
     epoch,
     node: holder.node,
@@ -89,7 +89,7 @@ async function describeEpoch(paths: RunPaths, name: StageName, epoch: number, ho
     starts_from: resume_from?.name ?? null,
     accepted_segments: acceptedOf(segments, name, epoch),
     missing_traces: missing?.traces ?? 0,
-  } satisfies EpochRecord);
+  });
   await assertNewest(paths, name, epoch);
   const ledger = whatCounts(paths.dir, segments);
   const chain = resume_from === null ? [] : await namesUpTo(paths, name, resume_from.name);

@@ -103,18 +103,34 @@ test.each([{ sealed: false }, { sealed: true }])(
   },
 );
 
-test('holds a superseded writer to what its successor sealed also where the record of the successor is damaged', async () => {
-  const { paths, path } = await aLedger({ sealed: true });
-  await writeFile(paths.segment('grpo', 2, 1), lines(50, 3));
-  await appendFile(path, lines(100, 5));
-  await writeFile(paths.stage('grpo').epoch(2).record, '{"stage": "gr');
-  expect(await keys(paths)).toHaveLength(13);
-  expect((await take(paths)).quarantined).toEqual([]);
-  expect(await accepted(paths, 3)).toEqual({
-    'grpo-e1-000001.jsonl': lines(0, 10).length,
-    'grpo-e2-000001.jsonl': lines(50, 3).length,
-  });
-});
+/** A record that can still be read, but counts one line fewer or more than its taker did. */
+const counting = (change: number) => async (record: string) => {
+  const { length } = lines(0, 10);
+  const text = await readFile(record, 'utf8');
+  expect(text).toContain(`": ${length}`);
+  const other = change < 0 ? lines(0, 9).length : Buffer.concat([lines(0, 10), lines(100, change)]).length;
+  await writeFile(record, text.replace(`": ${length}`, `": ${other}`));
+};
+
+test.each([
+  ['cut', (record: string) => writeFile(record, '{"stage": "gr')],
+  ['one line short', counting(-1)],
+  ['one line long', counting(1)],
+])(
+  'holds a superseded writer to what its successor sealed also where the record of the successor is damaged: %s',
+  async (_, damage) => {
+    const { paths, path } = await aLedger({ sealed: true });
+    await writeFile(paths.segment('grpo', 2, 1), lines(50, 3));
+    await appendFile(path, lines(100, 5));
+    await damage(paths.stage('grpo').epoch(2).record);
+    expect(await keys(paths)).toHaveLength(13);
+    expect((await take(paths)).quarantined).toEqual([]);
+    expect(await accepted(paths, 3)).toEqual({
+      'grpo-e1-000001.jsonl': lines(0, 10).length,
+      'grpo-e2-000001.jsonl': lines(50, 3).length,
+    });
+  },
+);
 
 test('finds a sealed segment that was truncated, at a line or within one', async () => {
   for (const cut of [0, 7]) {

@@ -166,6 +166,18 @@ test('a taker that died before it wrote its record does not break the chain', as
   expect(await take(paths)).toMatchObject({ epoch: 3, resume_from: { name } });
 });
 
+test('a record whose starting point was altered does not bring back a checkpoint that is void', async () => {
+  const paths = await aRun();
+  await take(paths);
+  const name = await commit(paths, { epoch: 1, step: 10 });
+  await take(paths);
+  const zombie = await commit(paths, { epoch: 1, step: 14, parent: name, head: false });
+  const { record } = paths.stage('grpo').epoch(2);
+  await writeFile(record, (await readFile(record, 'utf8')).replace(name, zombie));
+  expect((await readContract(record, EpochRecord)).starts_from).toBe(zombie);
+  expect((await take(paths)).resume_from?.name).toBe(name);
+});
+
 test('accepts the complete lines of older segments and never again what was once void', async () => {
   const paths = await aRun();
   const accepted = async (epoch: number) =>

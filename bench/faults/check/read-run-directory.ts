@@ -25,7 +25,9 @@ export class RunDirectory {
   }
 
   record(stage: string, epoch: number): EpochRecord | null {
-    const record = parsed<EpochRecord>(join(this.epoch(stage, epoch), 'epoch.json'));
+    const path = join(this.epoch(stage, epoch), 'epoch.json');
+    if (sha256Of(read(path) ?? '') !== read(join(this.epoch(stage, epoch), 'epoch.sha256'))?.trim()) return null;
+    const record = parsed<EpochRecord>(path);
     return record?.epoch === epoch && typeof record.started_at === 'string' ? record : null;
   }
 

@@ -2,16 +2,10 @@ import { closeSync, ftruncateSync, openSync, readFileSync, rmSync, statSync, wri
 import { basename } from 'node:path';
 import type { Random } from '../run/seeded-random.ts';
 
-export type Harm = 'flipped' | 'cut' | 'taken away';
-
 /** Flips a bit of a file, cuts it somewhere or takes it away; says which. */
-export function damage(
-  path: string,
-  random: Random,
-  harms: readonly Harm[] = ['flipped', 'cut', 'taken away'],
-): string {
+export function damage(path: string, random: Random): string {
   const { size } = statSync(path);
-  const how = random.pick(harms);
+  const how = random.pick(['flipped', 'cut', 'taken away']);
   if (how === 'taken away') rmSync(path);
   else {
     const at = Math.floor(random.next() * Math.max(1, size));

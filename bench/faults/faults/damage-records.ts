@@ -1,13 +1,13 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { FaultContext } from '../run/fault-context.ts';
-import { damage, type Harm } from './damage-file.ts';
+import { damage } from './damage-file.ts';
 import { type FaultKind, TRAINED } from './fault-kind.ts';
 
 /** The small files that say what counts are damaged: an epoch's record, its HEAD, and the seals and key indexes of the ledger. */
 
 /** Damages a file while the trainer stands still, then kills it: the next attempt finds the damage. */
-async function damagedBeforeNextAttempt(context: FaultContext, find: () => string | null, harms?: readonly Harm[]) {
+async function damagedBeforeNextAttempt(context: FaultContext, find: () => string | null) {
   const pid = await context.untilTrainer();
   process.kill(pid, 'SIGSTOP');
   try {
@@ -17,7 +17,7 @@ async function damagedBeforeNextAttempt(context: FaultContext, find: () => strin
     // In a folder of its own: the other files there are segments, which the undisturbed run is fed with.
     mkdirSync(join(context.saved, 'records'), { recursive: true });
     cpSync(path, join(context.saved, 'records', `${Date.now()}-${basename(path)}`));
-    const what = damage(path, context.random, harms);
+    const what = damage(path, context.random);
     context.strikes(`${what} of epoch ${context.epoch?.epoch}; SIGKILL to trainer ${pid}`);
     process.kill(pid, 'SIGKILL');
   } catch (error) {
@@ -27,9 +27,8 @@ async function damagedBeforeNextAttempt(context: FaultContext, find: () => strin
   return {};
 }
 
-/** A record that is cut or gone is noticed; it has no digest, so a flipped digit in it would not be. */
 const damagedRecord = (context: FaultContext) =>
-  damagedBeforeNextAttempt(context, () => inEpoch(context, 'epoch.json'), ['cut', 'taken away']);
+  damagedBeforeNextAttempt(context, () => inEpoch(context, 'epoch.json'));
 
 const damagedHead = (context: FaultContext) => damagedBeforeNextAttempt(context, () => inEpoch(context, 'HEAD'));
 

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { viewFromDisk } from '../../../src/cli/watch/view-from-disk.ts';
+import { writeEpoch } from '../../../src/run-directory/epoch-records.ts';
 import { appendLine, writeAtomic } from '../../../src/run-directory/files.ts';
 import type { RunPaths } from '../../../src/run-directory/paths.ts';
 import { runPaths } from '../../../src/run-directory/paths.ts';
@@ -15,9 +16,9 @@ const json = async (path: string, value: object) => {
 };
 
 async function takeEpoch(paths: RunPaths, epoch: number, pid = process.pid) {
-  const { record } = paths.stage('grpo').epoch(epoch);
-  const common = { stage: 'grpo', epoch, node: 'here', pid, started_at: new Date().toISOString() };
-  await json(record, { ...common, owner: null, starts_from: null, accepted_segments: {}, missing_traces: 0 });
+  await mkdir(paths.stage('grpo').epoch(epoch).dir, { recursive: true });
+  const common = { stage: 'grpo' as const, epoch, node: 'here', pid, started_at: new Date().toISOString() };
+  await writeEpoch(paths, { ...common, owner: null, starts_from: null, accepted_segments: {}, missing_traces: 0 });
 }
 
 const metricLine = (step: number, epoch: number, reward: number) => ({
