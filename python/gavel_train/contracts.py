@@ -42,22 +42,30 @@ class GateSpec(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    measure: Annotated[
-        Literal[
-            "fidelity.quadratic_weighted_kappa",
-            "fidelity.exact",
-            "fidelity.within_1",
-            "truth.grader.balanced_accuracy",
-            "truth.grader_minus_judge.balanced_accuracy",
-            "teacher_wrong.grader_follows_truth",
-            "coverage.grader",
-        ],
-        Field(description="Path of a measure in audit.json."),
+    id: Annotated[
+        str,
+        Field(
+            description="part.role.mode.measure of a record in audit.json, where * stands for any text and the mode `headline` for audit.headline_mode. Every record that it matches must pass; without a match the gate is INCONCLUSIVE.",
+            min_length=1,
+        ),
     ]
+    slice: Annotated[
+        str,
+        Field(
+            description="all, or FIELD=VALUE, where * stands for any text.",
+            min_length=1,
+        ),
+    ] = "all"
     at_least: Annotated[
-        float,
-        Field(description="The bound of the interval on the wrong side must not be below this."),
-    ]
+        float | None,
+        Field(description="The low bound of the interval must not be below this."),
+    ] = None
+    at_most: Annotated[
+        float | None,
+        Field(
+            description="The high bound of the interval must not be above this. A gate has this or at_least."
+        ),
+    ] = None
 
 
 class PanelSpec(BaseModel):
@@ -656,20 +664,40 @@ class AuditOverride(BaseModel):
     model_digest: str
 
 
-class AuditRow(BaseModel):
+class Contestant(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    id: Annotated[str, Field(pattern="^[^:]+$")]
-    prompt_id: str
-    prompt: str
-    completion: str
-    ground_truth: str | None = None
-    is_correct: bool | None = None
-    source: Annotated[
+    role: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+    mode: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+    source: Literal["endpoint", "file"]
+    file: Annotated[
+        str | None,
+        Field(description="Path of a JSON Lines file of FileVerdict; null: an endpoint."),
+    ] = None
+    gpus: Annotated[
+        int | None,
+        Field(description="GPUs that serve it; null: not known, or none.", ge=1),
+    ] = None
+
+
+class CountTable(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    id: Annotated[
         str,
-        Field(description="Where the completion comes from, for example step-000060."),
+        Field(
+            description="part.role.mode.measure, say fidelity.grader.single_token.quadratic_weighted_kappa.",
+            pattern="^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*){3}$",
+        ),
     ]
+    label: str
+    row_label: str
+    column_label: str
+    rows: list[str]
+    columns: list[str]
+    cells: list[list[int]]
 
 
 class ExternalAuditRequest(BaseModel):
@@ -683,22 +711,21 @@ class ExternalAuditRequest(BaseModel):
             description="Path of a JSONL file of ExternalAuditRow, absolute or under the folder of this request."
         ),
     ]
+    max_rows: Annotated[
+        int | None,
+        Field(description="First rows of the file that are audited; null: all.", ge=1),
+    ] = None
     gateway_url: Annotated[
-        AnyUrl,
-        Field(description="Base URL of the gateway, without /v1. Its key is in GAVEL_API_KEY."),
-    ]
-    modes: Annotated[list[Literal["reasoned", "single_token"]], Field(max_length=2, min_length=1)] = [
-        "single_token"
-    ]
+        AnyUrl | None,
+        Field(
+            description="Base URL of the gateway, without /v1, whose key is in GAVEL_API_KEY; null: all contestants are files."
+        ),
+    ] = None
+    contestants: Annotated[list[Contestant], Field(min_length=1)]
     headline_mode: Annotated[
-        Literal["reasoned", "single_token"] | None,
-        Field(description="null: the first of modes."),
+        str | None,
+        Field(description="null: the grader's first mode.", pattern="^[a-z][a-z0-9_]*$"),
     ] = None
-    judge_mode: Annotated[
-        Literal["reasoned", "single_token"] | None,
-        Field(description="null: no judge, and so no fidelity."),
-    ] = None
-    base: Annotated[bool, Field(description="The gateway has a role base to compare with.")] = False
     reference_guided: bool = False
     threshold: Annotated[
         int,
@@ -708,13 +735,15 @@ class ExternalAuditRequest(BaseModel):
             le=9,
         ),
     ] = 5
-    bootstrap_samples: Annotated[
-        int,
-        Field(description="Resamples of prompts for each interval.", ge=100, le=100000),
-    ] = 2000
     confidence: Annotated[float, Field(description="Confidence level of each interval.", gt=0.5, lt=1.0)] = (
         0.95
     )
+    slices: Annotated[
+        list[str],
+        Field(
+            description="Fields that the rows are sliced by: checkpoint (where a completion comes from), prompt_length (quarters), score (the judge's), or a field of the rows; a field that no row has is left out."
+        ),
+    ] = ["kind", "checkpoint", "prompt_length", "score"]
     gates: Annotated[
         list[GateSpec],
         Field(
@@ -722,30 +751,61 @@ class ExternalAuditRequest(BaseModel):
             validate_default=True,
         ),
     ] = [
-        {"measure": "fidelity.quadratic_weighted_kappa", "at_least": 0.6},
-        {"measure": "truth.grader_minus_judge.balanced_accuracy", "at_least": -0.05},
-        {"measure": "coverage.grader", "at_least": 0.95},
+        {
+            "id": "fidelity.grader.headline.quadratic_weighted_kappa",
+            "slice": "all",
+            "at_least": 0.6,
+            "at_most": None,
+        },
+        {
+            "id": "teacher_wrong.grader.headline.balanced_accuracy_difference",
+            "slice": "all",
+            "at_least": -0.05,
+            "at_most": None,
+        },
+        {"id": "coverage.grader.headline.scored", "slice": "all", "at_least": 0.95, "at_most": None},
     ]
-    seed: Annotated[int, Field(ge=0)] = 0
+    looks: Annotated[
+        str,
+        Field(description="Path of the file that counts the looks at each set of rows."),
+    ]
 
 
-class ExternalAuditRow(BaseModel):
+class FileVerdict(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    id: Annotated[str, Field(pattern="^[^:]+$")]
-    prompt: Annotated[str, Field(min_length=1)]
-    completion: str
-    ground_truth: str | None = None
-    is_correct: bool | None = None
-    source: str | None = None
+    row_id: str
+    score: Annotated[int | None, Field(ge=0, le=9)] = None
+    label: Annotated[
+        Literal["pass", "fail", "A", "B", "tie"] | None,
+        Field(description="pass or fail for a completion; A, B or tie for a pair."),
+    ] = None
+    distribution: Annotated[
+        Distribution | None,
+        Field(description="Probabilities of the scores 0 to 9; they add up to 1."),
+    ] = None
+
+
+class Finding(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    id: Annotated[
+        str,
+        Field(
+            description="part.role.mode.measure, say fidelity.grader.single_token.quadratic_weighted_kappa.",
+            pattern="^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*){3}$",
+        ),
+    ]
+    text: str
 
 
 class GradingPass(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    role: Literal["judge", "grader", "base"]
+    role: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
     mode: Literal["reasoned", "single_token"]
     model: str
     model_digest: Annotated[
@@ -764,31 +824,87 @@ class GradingPass(BaseModel):
     ]
     seconds: Annotated[float, Field(description="Wall time of the rows that were asked.", ge=0.0)]
     verdicts_per_s: Annotated[float | None, Field(ge=0.0)]
+    gpus: Annotated[
+        int | None,
+        Field(description="GPUs that served it; null: not known, or none.", ge=1),
+    ] = None
     prompt_tokens: Annotated[int, Field(ge=0)]
     completion_tokens: Annotated[int, Field(ge=0)]
 
 
-class Measure(BaseModel):
+class LookLine(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
+    at: str
+    data_digest: Annotated[str, Field(description="sha256 of the rows.")]
+    asked_digest: Annotated[str, Field(description="sha256 of who was audited under which gates.")]
+    run: str
+
+
+class MeasureInfo(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    part: str
+    name: Annotated[str, Field(description="Last part of the ids of its records.")]
+    label: Annotated[str, Field(description="Name for people.")]
+    unit: Annotated[
+        Literal["share", "difference", "kappa", "correlation", "score", "rate", "ratio"],
+        Field(
+            description="share: 0 to 1; difference: of two shares; kappa and correlation: -1 to 1; score: in digits of the 0-9 scale; rate: per second; ratio: times."
+        ),
+    ]
+    meaning: Annotated[str, Field(description="One sentence.")]
+    chance: Annotated[
+        float | None,
+        Field(description="What guessing gets; null: nothing is known or it makes no sense."),
+    ]
+    chart: Annotated[bool, Field(description="Shown as a picture besides its table.")]
+
+
+class MeasureRecord(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    id: Annotated[
+        str,
+        Field(
+            description="part.role.mode.measure, say fidelity.grader.single_token.quadratic_weighted_kappa.",
+            pattern="^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*){3}$",
+        ),
+    ]
+    slice: Annotated[
+        str,
+        Field(description="all, or FIELD=VALUE: the rows that it is computed from."),
+    ] = "all"
     point: Annotated[
         float | None,
         Field(description="null: it cannot be computed from these rows (say, no wrong verdicts)."),
     ]
-    low: float | None
+    low: Annotated[
+        float | None,
+        Field(description="null: these rows give no interval; method says why."),
+    ]
     high: float | None
     n: Annotated[int, Field(description="Rows that it is computed from.", ge=0)]
+    prompts: Annotated[
+        int,
+        Field(
+            description="Prompts of these rows: the independent units of its interval.",
+            ge=0,
+        ),
+    ]
+    method: Annotated[str, Field(description="How the interval was made, or why there is none.")]
 
 
-class TruthOf(BaseModel):
+class PartInfo(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    balanced_accuracy: Measure
-    accuracy: Measure
-    true_positive_rate: Measure
-    true_negative_rate: Measure
+    part: str
+    question: str
+    meaning: str
 
 
 class VerdictRow(BaseModel):
@@ -851,6 +967,10 @@ class VerdictRow(BaseModel):
             le=1.0,
         ),
     ]
+    label: Annotated[
+        Literal["A", "B", "tie"] | None,
+        Field(description="Of a pair: the completion that the verdict prefers."),
+    ] = None
     replayed: bool
     latency_ms: Annotated[float, Field(ge=0.0)]
 
@@ -893,62 +1013,40 @@ class HeartbeatWaiting(BaseModel):
     seconds: float
 
 
-class AuditTruthGraderMinusJudge(BaseModel):
+class AuditLook(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    balanced_accuracy: Measure
+    number: Annotated[int, Field(description="This audit is the n-th look at these rows.", ge=1)]
+    data_digest: str
+    asked_confidence: float
 
 
-class AuditTeacherWrong(BaseModel):
+class AuditContestants(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
+    role: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+    mode: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+    source: Literal["endpoint", "file"]
+    file: Annotated[
+        str | None,
+        Field(description="Path of a JSON Lines file of FileVerdict; null: an endpoint."),
+    ] = None
+    gpus: Annotated[
+        int | None,
+        Field(description="GPUs that serve it; null: not known, or none.", ge=1),
+    ] = None
+    model: str | None
+
+
+class SliceFieldValues(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    value: str
     rows: Annotated[int, Field(ge=0)]
-    grader_follows_truth: Annotated[Measure, Field(description="P(grader right, given judge wrong).")]
-    grader_wrong_given_judge_right: Measure
-
-
-class AuditCoverage(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    grader: Annotated[Measure, Field(description="Share of rows that the grader scored.")]
-    judge: Measure | None
-    counts: Annotated[
-        dict[str, dict[str, int]],
-        Field(description="Role, then verdict kind, then rows."),
-    ]
-    value_rules: Annotated[
-        dict[str, dict[str, int]],
-        Field(description="Role, then the rule that made the value of its scored verdicts, then rows."),
-    ]
-
-
-class AuditSpeed(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    grader_over_judge: Annotated[
-        float | None,
-        Field(description="Verdicts per second, each in the mode it is used in."),
-    ]
-    same_mode: Annotated[
-        float | None,
-        Field(description="Verdicts per second, both in the judge's mode."),
-    ]
-
-
-class AuditPolicy(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    first: Measure | None
-    last: Measure | None
-    gain: Annotated[
-        Measure | None,
-        Field(description="Verifier accuracy on held-out prompts, last checkpoint minus first."),
-    ]
+    prompts: Annotated[int, Field(ge=0)]
 
 
 class Rubric(BaseModel):
@@ -1065,13 +1163,15 @@ class AuditSpec(BaseModel):
         Field(description="The mode that the measures and gates are about."),
     ] = "single_token"
     base: Annotated[bool, Field(description="Grade with the untrained base model too.")] = True
-    bootstrap_samples: Annotated[
-        int,
-        Field(description="Resamples of prompts for each interval.", ge=100, le=100000),
-    ] = 2000
     confidence: Annotated[float, Field(description="Confidence level of each interval.", gt=0.5, lt=1.0)] = (
         0.95
     )
+    slices: Annotated[
+        list[str],
+        Field(
+            description="Fields that the rows are sliced by: checkpoint (where a completion comes from), prompt_length (quarters), score (the judge's), or a field of the rows; a field that no row has is left out."
+        ),
+    ] = ["kind", "checkpoint", "prompt_length", "score"]
     gates: Annotated[
         list[GateSpec],
         Field(
@@ -1079,11 +1179,20 @@ class AuditSpec(BaseModel):
             validate_default=True,
         ),
     ] = [
-        {"measure": "fidelity.quadratic_weighted_kappa", "at_least": 0.6},
-        {"measure": "truth.grader_minus_judge.balanced_accuracy", "at_least": -0.05},
-        {"measure": "coverage.grader", "at_least": 0.95},
+        {
+            "id": "fidelity.grader.headline.quadratic_weighted_kappa",
+            "slice": "all",
+            "at_least": 0.6,
+            "at_most": None,
+        },
+        {
+            "id": "teacher_wrong.grader.headline.balanced_accuracy_difference",
+            "slice": "all",
+            "at_least": -0.05,
+            "at_most": None,
+        },
+        {"id": "coverage.grader.headline.scored", "slice": "all", "at_least": 0.95, "at_most": None},
     ]
-    seed: Annotated[int, Field(description="Seed of the bootstrap.", ge=0)] = 0
 
 
 class BaseSpec(BaseModel):
@@ -1688,68 +1797,56 @@ class RunStatus(BaseModel):
     report: Annotated[str | None, Field(description="Path of the report under GAVEL_ROOT.")]
 
 
-class Agreement(BaseModel):
+class AuditRow(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    quadratic_weighted_kappa: Measure
-    exact: Measure
-    within_1: Measure
-    mean_absolute_error: Annotated[Measure, Field(description="Mean distance from the judge's value.")]
-    bias: Annotated[
-        Measure,
-        Field(
-            description="Mean of value minus the judge's value: above 0 it is more lenient than the judge."
-        ),
+    id: Annotated[str, Field(pattern="^[^:]+$")]
+    prompt_id: str
+    prompt: str
+    completion: Annotated[str, Field(description="The completion; of a pair, completion A.")]
+    completion_b: Annotated[
+        str | None, Field(description="Completion B; null: the row has one completion.")
+    ] = None
+    ground_truth: str | None = None
+    is_correct: bool | None = None
+    preference: Annotated[
+        Literal["A", "B", "tie"] | None,
+        Field(description="Of a pair: which completion is better, in truth."),
+    ] = None
+    source: Annotated[
+        str,
+        Field(description="Where the completion comes from, for example step-000060."),
     ]
+    fields: Annotated[dict[str, str], Field(description="What the row can be sliced by besides.")] = {}
 
 
-class Fidelity(BaseModel):
+class ExternalAuditRow(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    quadratic_weighted_kappa: Measure
-    exact: Measure
-    within_1: Measure
-    mean_absolute_error: Annotated[Measure, Field(description="Mean distance from the judge's value.")]
-    bias: Annotated[
-        Measure,
-        Field(
-            description="Mean of value minus the judge's value: above 0 it is more lenient than the judge."
-        ),
-    ]
-    confusion: Annotated[
-        list[list[int]],
-        Field(
-            description="Rows: judge score; columns: grader score.",
-            max_length=10,
-            min_length=10,
-        ),
-    ]
+    id: Annotated[str, Field(pattern="^[^:]+$")]
+    prompt: Annotated[str, Field(min_length=1)]
+    completion: Annotated[str | None, Field(description="null: the row is a pair.")] = None
+    completion_a: str | None = None
+    completion_b: str | None = None
+    ground_truth: str | None = None
+    is_correct: bool | None = None
+    preference: Literal["A", "B", "tie"] | None = None
+    source: str | None = None
+    fields: Annotated[
+        dict[str, str | float | bool],
+        Field(description='What the rows can be sliced by, say {"kind": "algebra"}.'),
+    ] = {}
 
 
-class GateResult(BaseModel):
+class GateMatch(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    measure: Annotated[
-        Literal[
-            "fidelity.quadratic_weighted_kappa",
-            "fidelity.exact",
-            "fidelity.within_1",
-            "truth.grader.balanced_accuracy",
-            "truth.grader_minus_judge.balanced_accuracy",
-            "teacher_wrong.grader_follows_truth",
-            "coverage.grader",
-        ],
-        Field(description="Path of a measure in audit.json."),
-    ]
-    at_least: Annotated[
-        float,
-        Field(description="The bound of the interval on the wrong side must not be below this."),
-    ]
-    value: Measure
+    record: MeasureRecord
     verdict: Literal["PASS", "FAIL", "INCONCLUSIVE"]
+    reason: Annotated[str, Field(description="Why, in words.")]
     rows_needed: Annotated[
         int | None,
         Field(
@@ -1759,25 +1856,63 @@ class GateResult(BaseModel):
     ] = None
 
 
-class AuditTruth(BaseModel):
+class GateResult(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    n_right: Annotated[int, Field(ge=0)]
-    n_wrong: Annotated[int, Field(ge=0)]
-    judge: TruthOf | None
-    grader: TruthOf
-    base: TruthOf | None
-    grader_minus_judge: AuditTruthGraderMinusJudge | None
+    id: Annotated[
+        str,
+        Field(
+            description="part.role.mode.measure of a record in audit.json, where * stands for any text and the mode `headline` for audit.headline_mode. Every record that it matches must pass; without a match the gate is INCONCLUSIVE.",
+            min_length=1,
+        ),
+    ]
+    slice: Annotated[
+        str,
+        Field(
+            description="all, or FIELD=VALUE, where * stands for any text.",
+            min_length=1,
+        ),
+    ] = "all"
+    at_least: Annotated[
+        float | None,
+        Field(description="The low bound of the interval must not be below this."),
+    ] = None
+    at_most: Annotated[
+        float | None,
+        Field(
+            description="The high bound of the interval must not be above this. A gate has this or at_least."
+        ),
+    ] = None
+    verdict: Annotated[
+        Literal["PASS", "FAIL", "INCONCLUSIVE"],
+        Field(
+            description="PASS: every match passes; FAIL: one fails; INCONCLUSIVE: else, and without a match."
+        ),
+    ]
+    matches: list[GateMatch]
+
+
+class SliceField(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    field: str
+    values: list[SliceFieldValues]
+    left_out: Annotated[
+        str | None,
+        Field(description="Values without slices of their own, and why; null: none."),
+    ] = None
 
 
 class Audit(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    version: Literal[1]
+    version: Literal[2]
     run: str
     created_at: str
+    subject: Literal["pointwise", "pairwise"]
     rows: Annotated[int, Field(ge=0)]
     prompts: Annotated[int, Field(ge=0)]
     excluded_rows: Annotated[
@@ -1787,7 +1922,19 @@ class Audit(BaseModel):
             ge=0,
         ),
     ]
-    headline_mode: Literal["reasoned", "single_token"]
+    truth_labels: Annotated[
+        dict[str, int],
+        Field(
+            description="Rows by their true label (right and wrong, or A, B and tie); empty: no truth is known."
+        ),
+    ]
+    headline_mode: Annotated[
+        str,
+        Field(
+            description="The mode that `headline` in the id of a gate stands for.",
+            pattern="^[a-z][a-z0-9_]*$",
+        ),
+    ]
     reference_guided: bool
     threshold: Annotated[
         float,
@@ -1795,28 +1942,22 @@ class Audit(BaseModel):
             description='The rubric\'s: a verdict says "right" where a score at or above this has more than half of the probability.'
         ),
     ]
-    confidence: float
-    bootstrap_samples: int
-    interval_method: Annotated[str, Field(description="How the intervals were made, in words.")] = ""
-    fidelity: Annotated[
-        Fidelity | None,
-        Field(description="null: there are no verdicts of a judge to compare with."),
+    confidence: Annotated[
+        float,
+        Field(description="Level of every interval; above the one asked for from the second look on."),
     ]
-    fidelity_by_mode: dict[str, Agreement]
-    base_fidelity: Agreement | None
-    truth: AuditTruth | None
-    teacher_wrong: AuditTeacherWrong | None
-    coverage: AuditCoverage
-    judge_scores: Annotated[
-        list[int],
-        Field(
-            description="How often the judge gave each score.",
-            max_length=10,
-            min_length=10,
-        ),
-    ]
+    look: AuditLook
+    contestants: list[AuditContestants]
+    parts: list[PartInfo]
+    measures: list[MeasureInfo]
+    records: list[MeasureRecord]
+    tables: list[CountTable]
+    findings: list[Finding]
+    slices: list[SliceField]
     passes: list[GradingPass]
-    speed: AuditSpeed
-    policy: AuditPolicy
     gates: list[GateResult]
     verdict: Literal["PASS", "FAIL", "INCONCLUSIVE"]
+    covers: Annotated[
+        list[str],
+        Field(description="Parts that a cleared gate is about: the verdict says nothing of the others."),
+    ]

@@ -2,26 +2,78 @@ import { z } from 'zod';
 import { GradingMode } from './mode.ts';
 import { Rubric } from './rubric.ts';
 import { AuditSpec, GateSpec } from './spec/audit.ts';
-import { verdictFields } from './verdict.ts';
+import { Distribution, verdictFields } from './verdict.ts';
 
-/** `audit.json`: the two questions of an audit, answered apart, each figure with its n and interval. */
+/** `audit.json`: the two questions of an audit, answered apart, each figure a record with its n and interval. */
 
-export const Measure = z.strictObject({
+/** A role in an audit: judge, grader, base, or a name of its own for any other contestant. */
+const Role = z.string().regex(/^[a-z][a-z0-9_]*$/);
+
+/** How a contestant was asked: a grading mode, or `file` for verdicts that a file brings. */
+const AskedMode = z.string().regex(/^[a-z][a-z0-9_]*$/);
+
+/** One measure of one role in one mode over one slice of the rows. */
+export const MeasureRecord = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*){3}$/)
+    .describe('part.role.mode.measure, say fidelity.grader.single_token.quadratic_weighted_kappa.'),
+  slice: z.string().default('all').describe('all, or FIELD=VALUE: the rows that it is computed from.'),
   point: z.number().nullable().describe('null: it cannot be computed from these rows (say, no wrong verdicts).'),
-  low: z.number().nullable(),
+  low: z.number().nullable().describe('null: these rows give no interval; method says why.'),
   high: z.number().nullable(),
   n: z.int().min(0).describe('Rows that it is computed from.'),
+  prompts: z.int().min(0).describe('Prompts of these rows: the independent units of its interval.'),
+  method: z.string().describe('How the interval was made, or why there is none.'),
 });
 
-/** A row given to an audit. */
+/** What a measure is, for those who show records: its module in python/gavel_train/audit/measures says it. */
+export const MeasureInfo = z.strictObject({
+  part: z.string(),
+  name: z.string().describe('Last part of the ids of its records.'),
+  label: z.string().describe('Name for people.'),
+  unit: z
+    .enum(['share', 'difference', 'kappa', 'correlation', 'score', 'rate', 'ratio'])
+    .describe(
+      'share: 0 to 1; difference: of two shares; kappa and correlation: -1 to 1; score: in digits of the 0-9 scale; rate: per second; ratio: times.',
+    ),
+  meaning: z.string().describe('One sentence.'),
+  chance: z.number().nullable().describe('What guessing gets; null: nothing is known or it makes no sense.'),
+  chart: z.boolean().describe('Shown as a picture besides its table.'),
+});
+
+/** A part of an audit: the question that its measures answer. */
+export const PartInfo = z.strictObject({ part: z.string(), question: z.string(), meaning: z.string() });
+
+/** Counts of rows by two things, say the scores of judge and grader. */
+export const CountTable = z.strictObject({
+  id: MeasureRecord.shape.id,
+  label: z.string(),
+  row_label: z.string(),
+  column_label: z.string(),
+  rows: z.array(z.string()),
+  columns: z.array(z.string()),
+  cells: z.array(z.array(z.int().min(0))),
+});
+
+/** What follows from a record, in one sentence that its measure wrote. */
+export const Finding = z.strictObject({ id: MeasureRecord.shape.id, text: z.string() });
+
+/** The label of a preferred completion in a pair. */
+export const Preference = z.enum(['A', 'B', 'tie']);
+
+/** A row given to an audit: one completion, or two for pairwise subjects. */
 export const AuditRow = z.strictObject({
   id: z.string().regex(/^[^:]+$/),
   prompt_id: z.string(),
   prompt: z.string(),
-  completion: z.string(),
+  completion: z.string().describe('The completion; of a pair, completion A.'),
+  completion_b: z.string().nullable().default(null).describe('Completion B; null: the row has one completion.'),
   ground_truth: z.string().nullable().default(null),
   is_correct: z.boolean().nullable().default(null),
+  preference: Preference.nullable().default(null).describe('Of a pair: which completion is better, in truth.'),
   source: z.string().describe('Where the completion comes from, for example step-000060.'),
+  fields: z.record(z.string(), z.string()).default({}).describe('What the row can be sliced by besides.'),
 });
 
 /** One verdict about one audit row, a line of <stage>/verdicts-<role>-<mode>.jsonl. */
@@ -29,40 +81,80 @@ export const VerdictRow = z.strictObject({
   row_id: z.string(),
   trace_keys: z.array(z.string()),
   ...verdictFields,
+  label: Preference.nullable().default(null).describe('Of a pair: the completion that the verdict prefers.'),
   replayed: z.boolean(),
   latency_ms: z.number().min(0),
 });
 
-/** `OUT/request.json` of an audit of any endpoint, whether or not gavel trained it. */
+/** A line of a file of verdicts that a user brings; a line with the row_id alone is a verdict without a score. */
+export const FileVerdict = z.strictObject({
+  row_id: z.string(),
+  score: z.int().min(0).max(9).nullable().default(null),
+  label: z
+    .enum(['pass', 'fail', 'A', 'B', 'tie'])
+    .nullable()
+    .default(null)
+    .describe('pass or fail for a completion; A, B or tie for a pair.'),
+  distribution: Distribution.nullable().default(null).describe('Probabilities of the scores 0 to 9; they add up to 1.'),
+});
+
+/** One of those whose verdicts an audit compares, in one mode. */
+export const Contestant = z.strictObject({
+  role: Role,
+  mode: AskedMode,
+  source: z.enum(['endpoint', 'file']),
+  file: z.string().nullable().default(null).describe('Path of a JSON Lines file of FileVerdict; null: an endpoint.'),
+  gpus: z.int().min(1).nullable().default(null).describe('GPUs that serve it; null: not known, or none.'),
+});
+
+/** `OUT/request.json` of an audit of any endpoint or file of verdicts, whether or not gavel trained it. */
 export const ExternalAuditRequest = z.strictObject({
   run: z.string().describe('Name that the audit is kept under.'),
   rows: z.string().describe('Path of a JSONL file of ExternalAuditRow, absolute or under the folder of this request.'),
-  gateway_url: z.url().describe('Base URL of the gateway, without /v1. Its key is in GAVEL_API_KEY.'),
-  modes: z.array(GradingMode).min(1).max(2).default(['single_token']),
-  headline_mode: GradingMode.nullable().default(null).describe('null: the first of modes.'),
-  judge_mode: GradingMode.nullable().default(null).describe('null: no judge, and so no fidelity.'),
-  base: z.boolean().default(false).describe('The gateway has a role base to compare with.'),
+  max_rows: z.int().min(1).nullable().default(null).describe('First rows of the file that are audited; null: all.'),
+  gateway_url: z
+    .url()
+    .nullable()
+    .default(null)
+    .describe('Base URL of the gateway, without /v1, whose key is in GAVEL_API_KEY; null: all contestants are files.'),
+  contestants: z.array(Contestant).min(1),
+  headline_mode: AskedMode.nullable().default(null).describe("null: the grader's first mode."),
   reference_guided: z.boolean().default(false),
   threshold: Rubric.shape.threshold,
-  bootstrap_samples: AuditSpec.shape.bootstrap_samples,
   confidence: AuditSpec.shape.confidence,
+  slices: AuditSpec.shape.slices,
   gates: AuditSpec.shape.gates,
-  seed: z.int().min(0).default(0),
+  looks: z.string().describe('Path of the file that counts the looks at each set of rows.'),
 });
 
 /** A row that a user brings. Rows with the same prompt text belong together, whatever their ids. */
 export const ExternalAuditRow = z.strictObject({
   id: z.string().regex(/^[^:]+$/),
   prompt: z.string().min(1),
-  completion: z.string(),
+  completion: z.string().nullable().default(null).describe('null: the row is a pair.'),
+  completion_a: z.string().nullable().default(null),
+  completion_b: z.string().nullable().default(null),
   ground_truth: z.string().nullable().default(null),
   is_correct: z.boolean().nullable().default(null),
+  preference: Preference.nullable().default(null),
   source: z.string().nullable().default(null),
+  fields: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+    .default({})
+    .describe('What the rows can be sliced by, say {"kind": "algebra"}.'),
+});
+
+/** A line of the file that counts the looks at sets of audit rows. */
+export const LookLine = z.strictObject({
+  at: z.string(),
+  data_digest: z.string().describe('sha256 of the rows.'),
+  asked_digest: z.string().describe('sha256 of who was audited under which gates.'),
+  run: z.string(),
 });
 
 /** What one grading pass over the rows cost. */
 export const GradingPass = z.strictObject({
-  role: z.enum(['judge', 'grader', 'base']),
+  role: Role,
   mode: GradingMode,
   model: z.string(),
   model_digest: z
@@ -76,35 +168,18 @@ export const GradingPass = z.strictObject({
   asked: z.int().min(0).describe('Rows that the model was asked about; the rest came from the ledger.'),
   seconds: z.number().min(0).describe('Wall time of the rows that were asked.'),
   verdicts_per_s: z.number().min(0).nullable(),
+  gpus: z.int().min(1).nullable().default(null).describe('GPUs that served it; null: not known, or none.'),
   prompt_tokens: z.int().min(0),
   completion_tokens: z.int().min(0),
 });
 
-/** How far two roles agree: kappa, exact and within 1 by their scores, the rest by their values. */
-export const Agreement = z.strictObject({
-  quadratic_weighted_kappa: Measure,
-  exact: Measure,
-  within_1: Measure,
-  mean_absolute_error: Measure.describe("Mean distance from the judge's value."),
-  bias: Measure.describe("Mean of value minus the judge's value: above 0 it is more lenient than the judge."),
-});
+export const AuditVerdict = z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']);
 
-export const Fidelity = z.strictObject({
-  ...Agreement.shape,
-  confusion: z.array(z.array(z.int()).length(10)).length(10).describe('Rows: judge score; columns: grader score.'),
-});
-
-export const TruthOf = z.strictObject({
-  balanced_accuracy: Measure,
-  accuracy: Measure,
-  true_positive_rate: Measure,
-  true_negative_rate: Measure,
-});
-
-export const GateResult = z.strictObject({
-  ...GateSpec.shape,
-  value: Measure,
-  verdict: z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']),
+/** One record that a gate matched, and what the gate says of it. */
+export const GateMatch = z.strictObject({
+  record: MeasureRecord,
+  verdict: AuditVerdict,
+  reason: z.string().describe('Why, in words.'),
   rows_needed: z
     .int()
     .min(1)
@@ -113,64 +188,54 @@ export const GateResult = z.strictObject({
     .describe('INCONCLUSIVE: about how many more rows would settle it; null where no number can be given.'),
 });
 
+export const GateResult = z.strictObject({
+  ...GateSpec.shape,
+  verdict: AuditVerdict.describe('PASS: every match passes; FAIL: one fails; INCONCLUSIVE: else, and without a match.'),
+  matches: z.array(GateMatch),
+});
+
+/** A field that the rows are sliced by. */
+export const SliceField = z.strictObject({
+  field: z.string(),
+  values: z.array(z.strictObject({ value: z.string(), rows: z.int().min(0), prompts: z.int().min(0) })),
+  left_out: z.string().nullable().default(null).describe('Values without slices of their own, and why; null: none.'),
+});
+
 export const Audit = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(2),
   run: z.string(),
   created_at: z.string(),
+  subject: z.enum(['pointwise', 'pairwise']),
   rows: z.int().min(0),
   prompts: z.int().min(0),
   excluded_rows: z.int().min(0).describe('Rows left out because their prompt is in the training traces.'),
-  headline_mode: GradingMode,
+  truth_labels: z
+    .record(z.string(), z.int().min(0))
+    .describe('Rows by their true label (right and wrong, or A, B and tie); empty: no truth is known.'),
+  headline_mode: AskedMode.describe('The mode that `headline` in the id of a gate stands for.'),
   reference_guided: z.boolean(),
   threshold: z
     .number()
     .describe(
       'The rubric\'s: a verdict says "right" where a score at or above this has more than half of the probability.',
     ),
-  confidence: z.number(),
-  bootstrap_samples: z.int(),
-  interval_method: z.string().default('').describe('How the intervals were made, in words.'),
-  fidelity: Fidelity.nullable().describe('null: there are no verdicts of a judge to compare with.'),
-  fidelity_by_mode: z.record(z.string(), Agreement),
-  base_fidelity: Agreement.nullable(),
-  truth: z
-    .strictObject({
-      n_right: z.int().min(0),
-      n_wrong: z.int().min(0),
-      judge: TruthOf.nullable(),
-      grader: TruthOf,
-      base: TruthOf.nullable(),
-      grader_minus_judge: z.strictObject({ balanced_accuracy: Measure }).nullable(),
-    })
-    .nullable(),
-  teacher_wrong: z
-    .strictObject({
-      rows: z.int().min(0),
-      grader_follows_truth: Measure.describe('P(grader right, given judge wrong).'),
-      grader_wrong_given_judge_right: Measure,
-    })
-    .nullable(),
-  coverage: z.strictObject({
-    grader: Measure.describe('Share of rows that the grader scored.'),
-    judge: Measure.nullable(),
-    counts: z.record(z.string(), z.record(z.string(), z.int())).describe('Role, then verdict kind, then rows.'),
-    value_rules: z
-      .record(z.string(), z.record(z.string(), z.int()))
-      .describe('Role, then the rule that made the value of its scored verdicts, then rows.'),
+  confidence: z.number().describe('Level of every interval; above the one asked for from the second look on.'),
+  look: z.strictObject({
+    number: z.int().min(1).describe('This audit is the n-th look at these rows.'),
+    data_digest: z.string(),
+    asked_confidence: z.number(),
   }),
-  judge_scores: z.array(z.int()).length(10).describe('How often the judge gave each score.'),
+  contestants: z.array(z.strictObject({ ...Contestant.shape, model: z.string().nullable() })),
+  parts: z.array(PartInfo),
+  measures: z.array(MeasureInfo),
+  records: z.array(MeasureRecord),
+  tables: z.array(CountTable),
+  findings: z.array(Finding),
+  slices: z.array(SliceField),
   passes: z.array(GradingPass),
-  speed: z.strictObject({
-    grader_over_judge: z.number().nullable().describe('Verdicts per second, each in the mode it is used in.'),
-    same_mode: z.number().nullable().describe("Verdicts per second, both in the judge's mode."),
-  }),
-  policy: z.strictObject({
-    first: Measure.nullable(),
-    last: Measure.nullable(),
-    gain: Measure.nullable().describe('Verifier accuracy on held-out prompts, last checkpoint minus first.'),
-  }),
   gates: z.array(GateResult),
-  verdict: z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']),
+  verdict: AuditVerdict,
+  covers: z.array(z.string()).describe('Parts that a cleared gate is about: the verdict says nothing of the others.'),
 });
 
 /** A line of report/overrides.jsonl: one start of `gavel serve --override-audit`. */
@@ -184,4 +249,8 @@ export const AuditOverride = z.strictObject({
 export type AuditOverride = z.output<typeof AuditOverride>;
 export type Audit = z.output<typeof Audit>;
 export type AuditRow = z.output<typeof AuditRow>;
-export type Measure = z.output<typeof Measure>;
+export type Contestant = z.output<typeof Contestant>;
+export type CountTable = z.output<typeof CountTable>;
+export type GateResult = z.output<typeof GateResult>;
+export type MeasureInfo = z.output<typeof MeasureInfo>;
+export type MeasureRecord = z.output<typeof MeasureRecord>;

@@ -3,18 +3,19 @@ import { GradingMode } from '../mode.ts';
 import { posInt } from './numbers.ts';
 
 export const GateSpec = z.strictObject({
-  measure: z
-    .enum([
-      'fidelity.quadratic_weighted_kappa',
-      'fidelity.exact',
-      'fidelity.within_1',
-      'truth.grader.balanced_accuracy',
-      'truth.grader_minus_judge.balanced_accuracy',
-      'teacher_wrong.grader_follows_truth',
-      'coverage.grader',
-    ])
-    .describe('Path of a measure in audit.json.'),
-  at_least: z.number().describe('The bound of the interval on the wrong side must not be below this.'),
+  id: z
+    .string()
+    .min(1)
+    .describe(
+      'part.role.mode.measure of a record in audit.json, where * stands for any text and the mode `headline` for audit.headline_mode. Every record that it matches must pass; without a match the gate is INCONCLUSIVE.',
+    ),
+  slice: z.string().min(1).default('all').describe('all, or FIELD=VALUE, where * stands for any text.'),
+  at_least: z.number().nullable().default(null).describe('The low bound of the interval must not be below this.'),
+  at_most: z
+    .number()
+    .nullable()
+    .default(null)
+    .describe('The high bound of the interval must not be above this. A gate has this or at_least.'),
 });
 
 export const AuditSpec = z.strictObject({
@@ -28,15 +29,19 @@ export const AuditSpec = z.strictObject({
     .describe('Modes that the grader is measured in.'),
   headline_mode: GradingMode.default('single_token').describe('The mode that the measures and gates are about.'),
   base: z.boolean().default(true).describe('Grade with the untrained base model too.'),
-  bootstrap_samples: z.int().min(100).max(100_000).default(2000).describe('Resamples of prompts for each interval.'),
   confidence: z.number().gt(0.5).lt(1).default(0.95).describe('Confidence level of each interval.'),
+  slices: z
+    .array(z.string().min(1))
+    .default(['kind', 'checkpoint', 'prompt_length', 'score'])
+    .describe(
+      "Fields that the rows are sliced by: checkpoint (where a completion comes from), prompt_length (quarters), score (the judge's), or a field of the rows; a field that no row has is left out.",
+    ),
   gates: z
     .array(GateSpec)
     .default([
-      { measure: 'fidelity.quadratic_weighted_kappa', at_least: 0.6 },
-      { measure: 'truth.grader_minus_judge.balanced_accuracy', at_least: -0.05 },
-      { measure: 'coverage.grader', at_least: 0.95 },
+      { id: 'fidelity.grader.headline.quadratic_weighted_kappa', slice: 'all', at_least: 0.6, at_most: null },
+      { id: 'teacher_wrong.grader.headline.balanced_accuracy_difference', slice: 'all', at_least: -0.05, at_most: null },
+      { id: 'coverage.grader.headline.scored', slice: 'all', at_least: 0.95, at_most: null },
     ])
     .describe('Bounds that decide the verdict; an empty list decides nothing.'),
-  seed: z.int().min(0).default(0).describe('Seed of the bootstrap.'),
 });

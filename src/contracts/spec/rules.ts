@@ -166,6 +166,10 @@ const rules: Rule[] = [
       `expected ${other[0]}.serve.tensor_parallel_size * data_parallel_size = ${gpusOf(other[1].serve)}; found ${placement.grader_gpus}`
     );
   }),
+  rule('audit.gates', ({ audit }) => {
+    const odd = audit.gates.find((gate) => (gate.at_least === null) === (gate.at_most === null));
+    return odd !== undefined && `expected one of at_least and at_most in each gate; found neither or both in ${odd.id}`;
+  }),
   rule(
     'audit.headline_mode',
     ({ audit }) =>

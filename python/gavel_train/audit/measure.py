@@ -1,0 +1,111 @@
+"""What a measure is. Each is a module of `measures/<part>/` that lists its own in MEASURES.
+
+Nothing else in the audit knows a measure by name: records, gates, report and command line go by what the
+modules say.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from gavel_train.audit import measures
+from gavel_train.audit.sample import PolicySample, Sample
+from gavel_train.audit.statistic import Statistic
+from gavel_train.contracts import MeasureInfo, MeasureRecord, PartInfo
+
+Unit = Literal["share", "difference", "kappa", "correlation", "score", "rate", "ratio"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of an audit and its question; PART of `measures/<part>/__init__.py`."""
+
+    part: str
+    question: str
+    meaning: str
+    order: int
+
+    def info(self) -> PartInfo:
+        """As audit.json says it."""
+        return PartInfo(part=self.part, question=self.question, meaning=self.meaning)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure: what it is called, what it means, and how it is computed.
+
+    `statistic` returns None where the measure does not apply (fidelity of the judge to itself, truth without
+    ground truth): then there is no record. Where it applies and these rows do not define it, its point is NaN
+    and the record's point is null. `finding` says in one sentence what follows from a record over all rows.
+    """
+
+    part: str
+    name: str
+    label: str
+    unit: Unit
+    meaning: str
+    statistic: Callable[[Sample], Statistic | None]
+    chance: float | None = None
+    chart: bool = False
+    sliced: bool = True
+    order: int = 100
+    finding: Callable[[MeasureRecord, str, str], str | None] | None = None
+
+    def info(self) -> MeasureInfo:
+        """As audit.json says it."""
+        return MeasureInfo(
+            part=self.part,
+            name=self.name,
+            label=self.label,
+            unit=self.unit,
+            meaning=self.meaning,
+            chance=self.chance,
+            chart=self.chart,
+        )
+
+
+@dataclass(frozen=True)
+class PolicyMeasure:
+    """A measure of the policy's held-out completions."""
+
+    info: MeasureInfo
+    statistic: Callable[[PolicySample], Statistic | None]
+
+
+@cache
+def parts() -> tuple[Part, ...]:
+    """Every part, in the order of a report."""
+    found = [_module(name).PART for name in _names(measures.__path__, measures.__name__)]
+    return tuple(sorted(found, key=lambda part: part.order))
+
+
+@cache
+def all_measures() -> tuple[Measure, ...]:
+    """Every measure of verdicts, in the order of a report."""
+    ranks = {part.part: part.order for part in parts()}
+    found = [measure for module in _measure_modules() for measure in getattr(module, "MEASURES", ())]
+    return tuple(sorted(found, key=lambda measure: (ranks[measure.part], measure.order, measure.name)))
+
+
+@cache
+def policy_measures() -> tuple[PolicyMeasure, ...]:
+    """Every measure of the policy itself."""
+    return tuple(one for module in _measure_modules() for one in getattr(module, "POLICY_MEASURES", ()))
+
+
+def _measure_modules() -> list[object]:
+    folders = [_module(name) for name in _names(measures.__path__, measures.__name__)]
+    return [_module(name) for folder in folders for name in _names(folder.__path__, folder.__name__)]
+
+
+def _names(path: list[str], package: str) -> list[str]:
+    return [f"{package}.{found.name}" for found in pkgutil.iter_modules(path)]
+
+
+def _module(name: str):
+    return importlib.import_module(name)
