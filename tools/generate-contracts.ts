@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import * as audit from '../src/contracts/audit.ts';
+import * as auditPlan from '../src/contracts/audit-plan.ts';
 import * as exporting from '../src/contracts/export.ts';
 import * as interruption from '../src/contracts/interruption.ts';
 import * as messages from '../src/contracts/messages.ts';
@@ -71,6 +72,7 @@ const modules = [
   stage,
   status,
   audit,
+  auditPlan,
 ];
 
 function jsonSchema(): string {

@@ -975,6 +975,78 @@ class VerdictRow(BaseModel):
     latency_ms: Annotated[float, Field(ge=0.0)]
 
 
+class AuditPlanGate(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    id: Annotated[
+        str,
+        Field(
+            description="part.role.mode.measure of a record in audit.json, where * stands for any text and the mode `headline` for audit.headline_mode. Every record that it matches must pass; without a match the gate is INCONCLUSIVE.",
+            min_length=1,
+        ),
+    ]
+    slice: Annotated[
+        str,
+        Field(
+            description="all, or FIELD=VALUE, where * stands for any text.",
+            min_length=1,
+        ),
+    ] = "all"
+    at_least: Annotated[
+        float | None,
+        Field(description="The low bound of the interval must not be below this."),
+    ] = None
+    at_most: Annotated[
+        float | None,
+        Field(
+            description="The high bound of the interval must not be above this. A gate has this or at_least."
+        ),
+    ] = None
+    expected: float
+    rows: Annotated[
+        int | None,
+        Field(
+            description="null: no number of rows gives the gate that power; note says why.",
+            ge=1,
+        ),
+    ]
+    prompts: Annotated[int | None, Field(ge=1)]
+    note: Annotated[
+        str | None,
+        Field(description="What the numbers rest on, or why there are none; null: nothing."),
+    ] = None
+
+
+class AuditPlanRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    gates: Annotated[list[GateSpec], Field(min_length=1)]
+    expect: Annotated[
+        dict[str, float],
+        Field(description="What each gate is expected to measure, by the id of the gate."),
+    ]
+    rows_per_prompt: Annotated[float, Field(description="Mean rows of one prompt.", ge=1.0)]
+    pilot: Annotated[
+        str | None,
+        Field(
+            description="Path of the audit.json of an earlier audit, whose intervals say how much rows vary; null: none."
+        ),
+    ] = None
+    power: Annotated[
+        float,
+        Field(
+            description="Wanted probability that a gate passes where the expected value is true.",
+            gt=0.0,
+            lt=1.0,
+        ),
+    ]
+    confidence: Annotated[float, Field(description="Confidence level of each interval.", gt=0.5, lt=1.0)] = (
+        0.95
+    )
+
+
 class RubricModes(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1903,6 +1975,18 @@ class SliceField(BaseModel):
         str | None,
         Field(description="Values without slices of their own, and why; null: none."),
     ] = None
+
+
+class AuditPlan(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    gates: list[AuditPlanGate]
+    rows: Annotated[
+        int | None,
+        Field(description="Rows that are enough for every gate; null: no number is.", ge=1),
+    ]
+    prompts: Annotated[int | None, Field(ge=1)]
 
 
 class Audit(BaseModel):

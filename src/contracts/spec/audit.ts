@@ -40,7 +40,12 @@ export const AuditSpec = z.strictObject({
     .array(GateSpec)
     .default([
       { id: 'fidelity.grader.headline.quadratic_weighted_kappa', slice: 'all', at_least: 0.6, at_most: null },
-      { id: 'teacher_wrong.grader.headline.balanced_accuracy_difference', slice: 'all', at_least: -0.05, at_most: null },
+      {
+        id: 'teacher_wrong.grader.headline.balanced_accuracy_difference',
+        slice: 'all',
+        at_least: -0.05,
+        at_most: null,
+      },
       { id: 'coverage.grader.headline.scored', slice: 'all', at_least: 0.95, at_most: null },
     ])
     .describe('Bounds that decide the verdict; an empty list decides nothing.'),
