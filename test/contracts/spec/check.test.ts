@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkSpec, suggestion } from '../../../src/contracts/spec/check.ts';
+import { checkSpec } from '../../../src/contracts/spec/check.ts';
+import { suggestion } from '../../../src/contracts/spec/problems.ts';
 
 const good = {
   run: 'a-run',
