@@ -815,6 +815,9 @@ class GradingPass(BaseModel):
         ),
     ] = None
     rows: Annotated[int, Field(ge=0)]
+    rows_digest: Annotated[str | None, Field(description="sha256 of the rows with their ids, in order.")] = (
+        None
+    )
     asked: Annotated[
         int,
         Field(
@@ -1956,6 +1959,10 @@ class GateResult(BaseModel):
             description="The high bound of the interval must not be above this. A gate has this or at_least."
         ),
     ] = None
+    reason: Annotated[
+        str,
+        Field(description="Why, in words; without a match: what was expected and what there is."),
+    ]
     verdict: Annotated[
         Literal["PASS", "FAIL", "INCONCLUSIVE"],
         Field(

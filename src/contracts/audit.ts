@@ -86,7 +86,7 @@ export const VerdictRow = z.strictObject({
   latency_ms: z.number().min(0),
 });
 
-/** A line of a file of verdicts that a user brings; a line with the row_id alone is a verdict without a score. */
+/** A line of a file of verdicts that a user brings; a line with the row_id alone is a verdict without a score, `unparseable`. */
 export const FileVerdict = z.strictObject({
   row_id: z.string(),
   score: z.int().min(0).max(9).nullable().default(null),
@@ -165,6 +165,7 @@ export const GradingPass = z.strictObject({
       'Digest of the weights that answered; null where a server gives none. gavel serve refuses other weights.',
     ),
   rows: z.int().min(0),
+  rows_digest: z.string().nullable().default(null).describe('sha256 of the rows with their ids, in order.'),
   asked: z.int().min(0).describe('Rows that the model was asked about; the rest came from the ledger.'),
   seconds: z.number().min(0).describe('Wall time of the rows that were asked.'),
   verdicts_per_s: z.number().min(0).nullable(),
@@ -190,6 +191,7 @@ export const GateMatch = z.strictObject({
 
 export const GateResult = z.strictObject({
   ...GateSpec.shape,
+  reason: z.string().describe('Why, in words; without a match: what was expected and what there is.'),
   verdict: AuditVerdict.describe('PASS: every match passes; FAIL: one fails; INCONCLUSIVE: else, and without a match.'),
   matches: z.array(GateMatch),
 });

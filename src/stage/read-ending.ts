@@ -95,7 +95,7 @@ const OUT_OF_MEMORY = /out of memory|can't allocate memory|^MemoryError/i;
 const LOWER: Record<string, string> = {
   grpo: 'lower grpo.micro_batch_size, grpo.max_completion_tokens or grpo.num_generations',
   sft: 'lower sft.batch_size or sft.max_length',
-  audit: 'lower audit.bootstrap_samples',
+  audit: 'shorten audit.slices',
 };
 
 /** An attempt that runs out of memory does so again: it counts as an error, and says what to change. */

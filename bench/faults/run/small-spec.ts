@@ -73,7 +73,6 @@ export function smallSpec({ run, scenario, seed, steps, judge_url, passes = 0.5 
       grader_modes: ['single_token'],
       headline_mode: 'single_token',
       base: false,
-      bootstrap_samples: 200,
       gates: [],
     },
     placement: { trainer_gpus: 1 },

@@ -44,8 +44,10 @@ class Rows:
 class Answers:
     """The verdicts of one role in one mode, aligned with the rows; NaN and UNKNOWN where it gave none.
 
-    `kind_N` holds the kind of each verdict, "missing" where a file has no line for a row. A baseline is
-    computed and not asked (say, "right" for every row), so it has no coverage and no speed.
+    `kind_N` holds the kind of each verdict, "missing" where a file has no line for a row. A file may give a
+    label without a score: such a verdict is "scored", and its score and value are NaN. `is_expectation_N` says
+    which values are expectations over the ten digits. A baseline is computed and not asked (say, "right" for
+    every row), so it has no coverage and no speed.
     """
 
     role: str
@@ -55,6 +57,7 @@ class Answers:
     value_N: Floats
     p_pass_N: Floats
     label_N: Ints
+    is_expectation_N: Bools
     grading: GradingPass | None = None
     is_baseline: bool = False
 
@@ -84,6 +87,7 @@ def _take(answers: Answers, chosen_N: Bools) -> Answers:
         value_N=answers.value_N[chosen_N],
         p_pass_N=answers.p_pass_N[chosen_N],
         label_N=answers.label_N[chosen_N],
+        is_expectation_N=answers.is_expectation_N[chosen_N],
     )
 
 

@@ -133,7 +133,7 @@ def _sample(
             model = load_checkpoint(request, weights_of(request, loaded[0]))
             model = model.to(device_of(request.spec.grpo)).eval()
         torch.manual_seed(
-            zlib.crc32(f"{request.spec.audit.seed}:{checkpoints[label][1]}:{split}:{slots[0]}".encode())
+            zlib.crc32(f"{request.spec.grpo.seed}:{checkpoints[label][1]}:{split}:{slots[0]}".encode())
         )
         rows = [as_prompt(tokenizer, prompts[split][index].prompt) for index, _ in slots]
         ids = tokenize(tokenizer, rows, request.spec.policy.chat_template_kwargs)
