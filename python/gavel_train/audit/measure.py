@@ -15,6 +15,7 @@ from typing import Literal
 
 from gavel_train.audit import measures
 from gavel_train.audit.sample import PolicySample, Sample
+from gavel_train.audit.spread import Spread
 from gavel_train.audit.statistic import Statistic
 from gavel_train.contracts import MeasureInfo, MeasureRecord, PartInfo
 
@@ -42,6 +43,7 @@ class Measure:
     `statistic` returns None where the measure does not apply (fidelity of the judge to itself, truth without
     ground truth): then there is no record. Where it applies and these rows do not define it, its point is NaN
     and the record's point is null. `finding` says in one sentence what follows from a record over all rows.
+    Without `spread`, a plan for a gate on it needs a pilot.
     """
 
     part: str
@@ -55,6 +57,7 @@ class Measure:
     sliced: bool = True
     order: int = 100
     finding: Callable[[MeasureRecord, str, str], str | None] | None = None
+    spread: Spread | None = None
 
     def info(self) -> MeasureInfo:
         """As audit.json says it."""

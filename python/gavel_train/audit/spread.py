@@ -1,0 +1,83 @@
+"""How much single rows vary: what a plan without a pilot knows of a measure.
+
+Each is the standard deviation that one independent row adds, on the measure's own scale, where the measure
+has the expected value: the standard error of n independent rows is this over the root of n.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# Fourth moment of standardized scores: 1 for two equally likely labels, 1.8 for scores spread evenly.
+_LABELS = 1.0
+_SCORES = 1.8
+
+# Labels of judge and grader that differ, where nobody knows better.
+_DIFFERING = 0.2
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviation of one row as a function of the expected value.
+
+    `among` is the share of the audited rows that the measure is computed from; `assumes` says in words what
+    is taken for granted.
+    """
+
+    of: Callable[[float], float]
+    among: float = 1.0
+    assumes: str | None = None
+
+
+def share(among: float = 1.0, assumes: str | None = None) -> Spread:
+    """Of a share: that of a yes or no."""
+    return Spread(lambda value: math.sqrt(value * (1 - value)), among, assumes)
+
+
+def balanced_accuracy() -> Spread:
+    """Of the mean of two shares that are over half of the rows each, and equal."""
+    return share(assumes="half of the completions are right, and both kinds are recognized equally often")
+
+
+def kappa_of_scores() -> Spread:
+    """Of a quadratic weighted kappa, or a correlation of scores."""
+    return Spread(_kappa(_SCORES), assumes="scores are spread evenly; where they differ, they are unrelated")
+
+
+def kappa_of_labels() -> Spread:
+    """Of a kappa of two labels."""
+    return Spread(
+        _kappa(_LABELS), assumes="both labels are equally common; where they differ, they are unrelated"
+    )
+
+
+def difference_of_shares() -> Spread:
+    """Of the difference of two shares over the same rows, which differ on few of them."""
+    return Spread(
+        lambda value: math.sqrt(max(_DIFFERING, abs(value)) - value**2),
+        assumes=f"half of the completions are right, and the labels differ on {_DIFFERING:.0%} of the rows",
+    )
+
+
+def auroc() -> Spread:
+    """Of the area under the ROC curve, with as many right as wrong completions (Hanley and McNeil 1982)."""
+    return Spread(
+        lambda value: math.sqrt(2 * (value / (2 - value) + 2 * value**2 / (1 + value) - 2 * value**2)),
+        assumes="half of the completions are right",
+    )
+
+
+def _kappa(fourth_moment: float) -> Callable[[float], float]:
+    """Spread where both say the same with probability kappa, and else draw from the same scores apart.
+
+    With standardized scores x and y a row's influence is x y - kappa (x^2 + y^2) / 2.
+    """
+
+    def spread(kappa: float) -> float:
+        same = kappa * (1 - kappa) ** 2 * fourth_moment
+        apart = (1 - kappa) * (1 + kappa**2 * (fourth_moment + 1) / 2)
+        return math.sqrt(same + apart)
+
+    return spread
