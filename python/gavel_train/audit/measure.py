@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from gavel_train.audit import measures
 from gavel_train.audit.sample import PolicySample, Sample
@@ -101,14 +101,14 @@ def policy_measures() -> tuple[PolicyMeasure, ...]:
     return tuple(one for module in _measure_modules() for one in getattr(module, "POLICY_MEASURES", ()))
 
 
-def _measure_modules() -> list[object]:
+def _measure_modules() -> list[Any]:
     folders = [_module(name) for name in _names(measures.__path__, measures.__name__)]
     return [_module(name) for folder in folders for name in _names(folder.__path__, folder.__name__)]
 
 
-def _names(path: list[str], package: str) -> list[str]:
+def _names(path: Iterable[str], package: str) -> list[str]:
     return [f"{package}.{found.name}" for found in pkgutil.iter_modules(path)]
 
 
-def _module(name: str):
+def _module(name: str) -> Any:
     return importlib.import_module(name)

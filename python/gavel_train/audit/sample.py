@@ -45,9 +45,9 @@ class Answers:
     """The verdicts of one role in one mode, aligned with the rows; NaN and UNKNOWN where it gave none.
 
     `kind_N` holds the kind of each verdict, "missing" where a file has no line for a row. A file may give a
-    label without a score: such a verdict is "scored", and its score and value are NaN. `is_expectation_N` says
-    which values are expectations over the ten digits. A baseline is computed and not asked (say, "right" for
-    every row), so it has no coverage and no speed.
+    label without a score: such a verdict is "scored", and its score and value are NaN. `is_expectation_N`
+    says which values are expectations over the ten digits. A baseline is computed and not asked (say, "right"
+    for every row), so it has no coverage and no speed.
     """
 
     role: str
@@ -72,9 +72,7 @@ class Sample:
 
     def take(self, chosen_N: Bools) -> Sample:
         """The sample of the chosen rows."""
-        rows = replace(
-            self.rows, prompt_N=self.rows.prompt_N[chosen_N], truth_N=self.rows.truth_N[chosen_N]
-        )
+        rows = replace(self.rows, prompt_N=self.rows.prompt_N[chosen_N], truth_N=self.rows.truth_N[chosen_N])
         judge = None if self.judge is None else _take(self.judge, chosen_N)
         return Sample(rows, _take(self.answers, chosen_N), judge)
 

@@ -1,37 +1,211 @@
 """The kinds of statistics that measures are, each with its point and its interval.
 
 Completions of one prompt are alike, so the prompt, not the row, is the independent unit of every interval.
+
+Shape suffixes: N rows, P prompts, K sums, `...` any.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
+import numpy as np
+
+from gavel_train.audit import intervals
+from gavel_train.audit.intervals import Interval, Scale
 from gavel_train.audit.sample import Bools, Floats, Ints
 
-
-class Interval(Protocol):
-    """Bounds (None: these rows give none) and how they were made, or why there are none."""
-
-    low: float | None
-    high: float | None
-    method: str
+# Numbers held at once while each prompt is left out: bounds memory to some tens of MB.
+_BLOCK = 1_000_000
 
 
 class Statistic(Protocol):
     """A number computed from rows; `point` is NaN where these rows do not define it."""
 
+    @property
+    def point(self) -> float:
+        """The value on the rows as they are."""
+        ...
+
+    @property
+    def n(self) -> int:
+        """Rows that it is computed from."""
+        ...
+
+    @property
+    def prompts(self) -> int:
+        """Prompts of these rows."""
+        ...
+
+    def interval(self, confidence: float) -> Interval:
+        """Two-sided interval at a level, say 0.95; without bounds where these rows give none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A value computed from sums that add up over rows, say the cells of a confusion matrix.
+
+    `value` takes sums [..., K] and gives [...], NaN where it is undefined. `trials` is the number of prompts
+    that could have changed the value where none did. `fixed` marks what holds for any rows, say the balanced
+    accuracy of a baseline that always says "right".
+    """
+
+    sums_PK: Floats
+    value: Callable[[Floats], Floats]
+    n: int
+    scale: Scale
+    trials: int
+    fixed: bool = False
+
+    @classmethod
+    def of_columns(
+        cls,
+        prompt_N: Ints,
+        columns: Sequence[Bools | Floats | Ints],
+        value: Callable[[Floats], Floats],
+        scale: Scale,
+        *,
+        could_vary_N: Bools | None = None,
+        fixed: bool = False,
+    ) -> Sums:
+        """Sums of each column over the rows of each prompt; prompts without rows are left out."""
+        index_N, prompts = dense(prompt_N)
+        sums_PK = np.empty((prompts, len(columns)))
+        for k, column in enumerate(columns):
+            sums_PK[:, k] = np.bincount(index_N, weights=column, minlength=prompts)
+        return cls(sums_PK, value, len(prompt_N), scale, _trials(index_N, prompts, could_vary_N), fixed)
+
+    @classmethod
+    def of_cells(
+        cls,
+        prompt_N: Ints,
+        cell_N: Ints,
+        cells: int,
+        value: Callable[[Floats], Floats],
+        scale: Scale,
+        *,
+        could_vary_N: Bools | None = None,
+        fixed: bool = False,
+    ) -> Sums:
+        """Rows of each prompt counted by cell, [P, cells]; prompts without rows are left out."""
+        index_N, prompts = dense(prompt_N)
+        counts = np.bincount(index_N * cells + cell_N, minlength=prompts * cells)
+        sums_PK = counts.reshape(prompts, cells).astype(np.float64)
+        return cls(sums_PK, value, len(prompt_N), scale, _trials(index_N, prompts, could_vary_N), fixed)
+
+    @property
+    def prompts(self) -> int:
+        """Prompts with rows."""
+        return len(self.sums_PK)
+
+    @cached_property
+    def point(self) -> float:
+        """The value on the rows as they are."""
+        return float(self.value(self.sums_PK.sum(axis=0)))
+
+    def left_out(self) -> Floats:
+        """The value without each prompt, [P]."""
+        total_K = self.sums_PK.sum(axis=0)
+        step = max(1, _BLOCK // self.sums_PK.shape[1])
+        starts = range(0, self.prompts, step)
+        return np.concatenate([self.value(total_K - self.sums_PK[at : at + step]) for at in starts])
+
+    def interval(self, confidence: float) -> Interval:
+        """Delete-one-prompt jackknife, O(P x K)."""
+        if self.fixed:
+            return Interval(self.point, self.point, "exact: it has this value on any rows")
+        missing = intervals.not_possible(self.point, self.n, self.prompts)
+        return missing or intervals.jackknife(
+            self.point, self.left_out(), confidence=confidence, scale=self.scale, trials=self.trials
+        )
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of rows that are hits."""
+
+    hits_P: Floats
+    among_P: Floats
+
+    @classmethod
+    def of_rows(cls, prompt_N: Ints, hit_N: Bools) -> Share:
+        """The share of these rows that are hits."""
+        index_N, prompts = dense(prompt_N)
+        hits_P = np.bincount(index_N, weights=hit_N, minlength=prompts).astype(np.float64)
+        return cls(hits_P, np.bincount(index_N, minlength=prompts).astype(np.float64))
+
+    @property
+    def n(self) -> int:
+        """Rows that could be hits."""
+        return int(self.among_P.sum())
+
+    @property
+    def prompts(self) -> int:
+        """Prompts with such rows."""
+        return len(self.among_P)
+
+    @property
+    def point(self) -> float:
+        """Hits by rows; NaN without rows."""
+        return float(self.hits_P.sum()) / self.n if self.n else float("nan")
+
+    def interval(self, confidence: float) -> Interval:
+        """Korn-Graubard."""
+        missing = intervals.not_possible(self.point, self.n, self.prompts)
+        return missing or intervals.korn_graubard(self.hits_P, self.among_P, confidence=confidence)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A statistic that is no function of few sums and brings its values without each prompt, [P]."""
+
+    point: float
+    left_out_P: Floats
+    n: int
+    scale: Scale
+    trials: int
+    fixed: bool = False
+
+    @property
+    def prompts(self) -> int:
+        """Prompts with rows."""
+        return len(self.left_out_P)
+
+    def interval(self, confidence: float) -> Interval:
+        """Delete-one-prompt jackknife."""
+        if self.fixed:
+            return Interval(self.point, self.point, "exact: it has this value on any rows")
+        missing = intervals.not_possible(self.point, self.n, self.prompts)
+        return missing or intervals.jackknife(
+            self.point, self.left_out_P, confidence=confidence, scale=self.scale, trials=self.trials
+        )
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A number that has no interval, say a speed that was measured once."""
+
     point: float
     n: int
     prompts: int
+    why: str
 
-    def interval(self, confidence: float) -> Interval: ...
+    def interval(self, confidence: float) -> Interval:
+        """No bounds, and why."""
+        return intervals.none(self.why)
 
 
-# To write, each a frozen dataclass with a maker that takes per-row arrays:
-#   Sums(sums_PK, value: [..., K] -> [...], n, scale="plain" | "fisher_z"): delete-one-prompt jackknife with t
-#   Share(hits_N, among_N): Korn-Graubard
-#   Ranked(prompt_N, value: weights/mask of rows -> float, n): for statistics that are no function of few sums per
-#     prompt (Spearman, AUROC): exact delete-one jackknife up to some hundred prompts, delete-a-group above
-#   Plain(point, n, prompts, method): no interval (speed)
-__all__ = ["Bools", "Floats", "Interval", "Ints", "Statistic"]
+def dense(prompt_N: Ints) -> tuple[Ints, int]:
+    """Prompts numbered from 0 without gaps, and how many there are."""
+    seen = np.bincount(prompt_N) > 0
+    return (np.cumsum(seen) - 1)[prompt_N], int(seen.sum())
+
+
+def _trials(index_N: Ints, prompts: int, could_vary_N: Bools | None) -> int:
+    if could_vary_N is None:
+        return prompts
+    return int((np.bincount(index_N, weights=could_vary_N, minlength=prompts) > 0).sum())
