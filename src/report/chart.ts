@@ -16,6 +16,15 @@ export const ink = {
   bad: 'var(--bad)',
 };
 
+const others = ['var(--other-1)', 'var(--other-2)', 'var(--other-3)', 'var(--other-4)'];
+
+/** The colour of a role; roles without one of their own share four, in the order of their names. */
+export function roleColor(role: string, all: readonly string[]): string {
+  if (role === 'judge' || role === 'grader' || role === 'base') return ink[role];
+  const named = [...new Set(all)].filter((one) => !(one in ink)).sort();
+  return others[Math.max(0, named.indexOf(role)) % others.length] as string;
+}
+
 const config: NonNullable<TopLevelSpec['config']> = {
   aria: false,
   background: 'transparent',

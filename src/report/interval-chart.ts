@@ -1,59 +1,90 @@
-import type { Measure } from '../contracts/audit.ts';
+import type { MeasureRecord } from '../contracts/audit.ts';
 import { type Chart, ink } from './chart.ts';
-import { measured, type Scale } from './words.ts';
+import { pointText, type Unit } from './figures.ts';
 
 export interface IntervalRow {
   label: string;
-  measure: Measure;
+  record: MeasureRecord;
   color: string;
+  /** Written in bold: the row that the reader looks for first. */
+  first?: boolean;
 }
 
 export interface IntervalChart {
   title: string;
-  scale: Scale;
+  unit: Unit;
   rows: IntervalRow[];
-  domain: [number, number];
-  /** A dashed line, say what a coin would get. */
-  reference?: { value: number; label: string };
+  /** What guessing gets, or no difference: a dashed line; null where there is no such thing. */
+  chance: number | null;
+  /** Bounds of gates: solid lines. */
+  bounds: number[];
 }
 
-/** One dot a row with its interval as a bar: figures whose bars overlap cannot be told apart by these rows. */
-export function intervalChart({ title, scale, rows, domain, reference }: IntervalChart): Chart {
-  const values = rows
-    .filter(({ measure }) => measure.point !== null)
-    .map(({ label, measure, color }) => ({ label, color, ...measure, text: measured(measure, scale) }));
-  const format = scale === 'kappa' ? '.1f' : '.0%';
+const axisFormat: Record<Unit, string> = {
+  ...{ share: '.0%', kappa: '.1f', correlation: '.1f', score: '~g', rate: '~s', ratio: '~g' },
+  difference: '+.0%',
+};
+
+/** One dot a row with its interval as a bar. A row that could not be computed says so and has no dot. */
+export function intervalChart({ title, unit, rows, chance, bounds }: IntervalChart): Chart {
+  const values = rows.map(({ label, record, color, first }) => {
+    const { point, low, high } = record;
+    return { label, color, weight: first ? 'bold' : 'normal', point, low, high, text: pointText(record, unit) };
+  });
   const y = { field: 'label', type: 'nominal', sort: null, axis: null };
+  const domain = domainOf(
+    unit,
+    rows.flatMap(({ record }) => [record.low, record.point, record.high]).concat(bounds, chance),
+  );
   const x = (field: string) => ({
     ...{ field, type: 'quantitative', title: null, scale: { domain, nice: false } },
-    axis: { format, tickCount: 5, domain: false },
+    axis: { format: axisFormat[unit], tickCount: 5, domain: false },
   });
   const color = { field: 'color', type: 'nominal', scale: null };
   const layer: object[] = [
     {
-      mark: { type: 'rule', strokeWidth: 4, opacity: 0.45, strokeCap: 'round' },
+      transform: [{ filter: 'datum.low !== null && datum.high !== null' }],
+      mark: { type: 'rule', strokeWidth: 4, opacity: 0.45, strokeCap: 'round', clip: true },
       encoding: { x: x('low'), x2: { field: 'high' }, y, color },
     },
-    { mark: { type: 'point', filled: true, size: 110, opacity: 1 }, encoding: { x: x('point'), y, color } },
     {
-      mark: { type: 'text', align: 'left', baseline: 'bottom', dy: -9, x: 0 },
-      encoding: { y, text: { field: 'label' } },
+      transform: [{ filter: 'datum.point !== null' }],
+      mark: { type: 'point', filled: true, size: 110, opacity: 1 },
+      encoding: { x: x('point'), y, color },
     },
+    ...(['bold', 'normal'] as const).map((weight) => ({
+      transform: [{ filter: `datum.weight === '${weight}'` }],
+      mark: { type: 'text', align: 'left', baseline: 'bottom', dy: -9, x: 0, fontWeight: weight },
+      encoding: { y, text: { field: 'label' } },
+    })),
     {
       mark: { type: 'text', align: 'right', baseline: 'bottom', dy: -9, x: 'width', color: ink.soft },
       encoding: { y, text: { field: 'text' } },
     },
   ];
-  if (reference) {
-    layer.unshift({
-      data: { values: [{ at: reference.value }] },
-      mark: { type: 'rule', strokeDash: [4, 3], color: ink.soft },
-      encoding: { x: x('at') },
-    });
-  }
+  const line = (at: number, mark: object) => ({
+    data: { values: [{ at }] },
+    mark: { type: 'rule', ...mark },
+    encoding: { x: x('at') },
+  });
+  layer.unshift(
+    ...(chance === null ? [] : [line(chance, { strokeDash: [4, 3], color: ink.soft })]),
+    ...bounds.map((bound) => line(bound, { color: ink.bad, strokeWidth: 1.5 })),
+  );
   return {
     title,
-    description: `${values.map((row) => `${row.label}: ${row.text}`).join('; ')}.${reference ? ` Dashed line: ${reference.label}.` : ''}`,
-    spec: { width: 330, height: { step: 46 }, data: { values }, layer },
+    description: `${values.map((row) => `${row.label}: ${row.text}`).join('; ')}.`,
+    spec: { width: 350, height: { step: 46 }, data: { values }, layer },
   };
+}
+
+/** A share fills 0 to 1 and an agreement ends at 1; the rest spans what is drawn, and 0. */
+function domainOf(unit: Unit, drawn: (number | null)[]): [number, number] {
+  if (unit === 'share') return [0, 1];
+  const known = drawn.filter((end) => end !== null);
+  const endsAtOne = unit === 'kappa' || unit === 'correlation';
+  const low = Math.min(0, ...known);
+  const high = Math.max(endsAtOne ? 1 : 0, ...known);
+  const pad = 0.06 * (high - low || 1);
+  return [low < 0 ? low - pad : low, endsAtOne ? high : high + pad];
 }

@@ -1,10 +1,12 @@
 const light = `
   --paper: #fff; --ink: #1b1f24; --soft: #5b6570; --line: #e1e5ea; --wash: #f5f7f9; --link: #0b5cad;
   --judge: #c2501a; --grader: #0b7d62; --base: #7b8794; --truth: #1f6fb5; --reward: #9a4fb0; --bad: #c02f3a;
+  --other-1: #7a5af0; --other-2: #a8722a; --other-3: #b03a86; --other-4: #4f7d1f;
   --pass-ink: #0a5c34; --pass: #e3f5ea; --fail-ink: #9c1c28; --fail: #fdeaea; --inconclusive-ink: #7a5200; --inconclusive: #fdf3d8;`;
 const dark = `
   --paper: #14181c; --ink: #e6eaee; --soft: #9aa5b1; --line: #2c343c; --wash: #1c2228; --link: #74b6f2;
   --judge: #f08a4f; --grader: #3fc19c; --base: #8f9baa; --truth: #62acec; --reward: #c88ae0; --bad: #f0717a;
+  --other-1: #a994ff; --other-2: #d7a85e; --other-3: #ec86c6; --other-4: #9ccb63;
   --pass-ink: #7fe0a8; --pass: #12301f; --fail-ink: #ff9aa2; --fail: #3a171b; --inconclusive-ink: #f1c765; --inconclusive: #352a10;`;
 
 /** The report's style sheet. Print is always light: paper is white. */

@@ -1,47 +1,85 @@
-import type { Audit } from '../../contracts/audit.ts';
-import { type Html, html, table } from '../html.ts';
-import { count, figure, gateMeasures, measured, type Scale, word } from '../words.ts';
+import type { Audit, GateResult } from '../../contracts/audit.ts';
+import { type AuditRecords, askedName, parseId } from '../audit-records.ts';
+import { count, figure, pointText, type Unit } from '../figures.ts';
+import { type Html, html, type Part, table } from '../html.ts';
+import { word } from '../words.ts';
 import { notMeasured, section } from './section.ts';
 
-type Gate = Audit['gates'][number];
+/** Matches of one gate that are shown; audit.json has the rest. */
+const MOST_MATCHES = 40;
 
-const named = (gate: Gate) => gateMeasures[gate.measure] ?? { name: gate.measure, scale: 'kappa' as Scale };
+type Verdict = Audit['verdict'];
+type Match = GateResult['matches'][number];
 
-export function gates(audit: Audit): Html {
+interface Line {
+  gate: Part;
+  verdict: Verdict;
+  value: Part;
+  why: Part;
+}
+
+export function gates(records: AuditRecords): Html {
   const question = 'Which gates were cleared?';
-  if (audit.gates.length === 0) return section('gates', question, notMeasured('the spec sets no gates.'));
+  const { audit } = records;
+  if (audit.gates.length === 0)
+    return section('gates', question, notMeasured('no gates were set, so nothing was decided.'));
   return section(
     'gates',
     question,
-    html`<p>A ${word('gate')} is cleared (PASS) when the whole ${word('interval')} lies at or above its bound, missed (FAIL) when the whole interval lies below it, and undecided (INCONCLUSIVE) in between.</p>`,
+    html`<p>A ${word('gate')} is cleared (PASS) when the whole ${word('interval')} lies on the right side of its bound, missed (FAIL) when the whole interval lies on the wrong side, and undecided (INCONCLUSIVE) else. A gate with several matches is cleared when each of them is.</p>`,
     table(
       'Gates',
       [
-        { head: 'measure', cell: (gate) => named(gate).name },
-        {
-          head: 'verdict',
-          cell: (gate) => html`<span class="badge ${gate.verdict.toLowerCase()}">${gate.verdict}</span>`,
-        },
-        { head: 'value', cell: (gate) => measured(gate.value, named(gate).scale), numeric: true },
-        { head: 'bound', cell: (gate) => `≥ ${figure(gate.at_least, named(gate).scale)}`, numeric: true },
-        { head: 'why', cell: why },
+        { head: 'gate', cell: ({ gate }: Line) => gate },
+        { head: 'verdict', cell: ({ verdict }: Line) => badge(verdict) },
+        { head: 'measured', cell: ({ value }: Line) => value, numeric: true },
+        { head: 'why', cell: ({ why }: Line) => why },
       ],
-      audit.gates,
+      audit.gates.flatMap((gate) => lines(records, gate)),
     ),
   );
 }
 
-/** The comparison that gave the verdict, in words. */
-function why(gate: Gate): string {
-  const { scale } = named(gate);
-  const { low, high, point } = gate.value;
-  const bound = figure(gate.at_least, scale);
-  if (point === null) return 'cannot be computed from these rows';
-  if (low === null || high === null) return 'too few problems for an interval';
-  if (gate.verdict === 'PASS') return `even the lower end, ${figure(low, scale)}, is not below ${bound}`;
-  if (gate.verdict === 'FAIL' && high < gate.at_least)
-    return `even the upper end, ${figure(high, scale)}, is below ${bound}`;
-  const more =
-    gate.rows_needed === null ? 'more rows would tell' : `about ${count(gate.rows_needed)} more rows would tell`;
-  return `${bound} lies within ${figure(low, scale)} to ${figure(high, scale)}: ${more}`;
+export const badge = (verdict: Verdict): Html => html`<span class="badge ${verdict.toLowerCase()}">${verdict}</span>`;
+
+function lines(records: AuditRecords, gate: GateResult): Line[] {
+  const [first] = gate.matches;
+  if (first === undefined) {
+    const why = 'no record of this audit matches it';
+    return [{ gate: html`<code>${pattern(gate)}</code>`, verdict: gate.verdict, value: 'not measured', why }];
+  }
+  if (gate.matches.length === 1) return [match(records, gate, first)];
+  const missed = gate.matches.filter(({ verdict }) => verdict !== 'PASS').length;
+  const sorted = [...gate.matches].sort((a, b) => order[a.verdict] - order[b.verdict]);
+  const left = sorted.length - MOST_MATCHES;
+  const all = {
+    gate: html`<code>${pattern(gate)}</code>`,
+    verdict: gate.verdict,
+    value: `${count(gate.matches.length)} matches`,
+    why: `${missed === 0 ? 'all pass' : `${count(missed)} of them ${missed === 1 ? 'does' : 'do'} not pass`}${left > 0 ? `; ${count(left)} are in audit.json and not shown here` : ''}`,
+  };
+  return [all, ...sorted.slice(0, MOST_MATCHES).map((one) => match(records, gate, one))];
+}
+
+const order = { FAIL: 0, INCONCLUSIVE: 1, PASS: 2 };
+
+const pattern = ({ id, slice }: GateResult) => (slice === 'all' ? id : `${id} (${slice})`);
+
+function match(records: AuditRecords, gate: GateResult, { record, verdict, reason, rows_needed }: Match): Line {
+  const { label, unit } = records.measure(record.id);
+  return {
+    gate: html`${label} ${boundText(gate, unit)}<small>${askedName(parseId(record.id))}${record.slice !== 'all' && `, ${record.slice}`}</small>`,
+    verdict,
+    value: html`${pointText(record, unit)}<small>n ${count(record.n)}, ${count(record.prompts)} prompts</small>`,
+    why: html`${reason}${rows_needed !== null && html`<small>About ${count(rows_needed)} more rows would settle it.</small>`}`,
+  };
+}
+
+/** "≥ 0.600". */
+export function boundText({ at_least, at_most }: Pick<GateResult, 'at_least' | 'at_most'>, unit: Unit): string {
+  const bounds = [
+    at_least !== null && `≥ ${figure(at_least, unit)}`,
+    at_most !== null && `≤ ${figure(at_most, unit)}`,
+  ];
+  return bounds.filter((bound) => bound !== false).join(', ');
 }

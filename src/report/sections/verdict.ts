@@ -1,0 +1,36 @@
+import type { Audit } from '../../contracts/audit.ts';
+import { Html, html, type Part } from '../html.ts';
+import { count } from '../figures.ts';
+
+const meaning = {
+  PASS: 'By the gates that were set, the grader may be used in the judge’s place: it clears each of them, even at the cautious end of its interval.',
+  FAIL: 'Do not use this grader in the judge’s place: at least one gate is missed by more than chance explains.',
+  INCONCLUSIVE:
+    'These rows cannot settle whether the grader may be used in the judge’s place: no gate is missed, and at least one is undecided.',
+};
+
+const ungated = 'No gates were set, so nothing was decided about the grader; the figures below stand by themselves.';
+
+const mark = { PASS: '✓', FAIL: '✗', INCONCLUSIVE: '?' };
+
+export function verdict(audit: Audit): Html {
+  const cleared = audit.gates.filter((gate) => gate.verdict === 'PASS').length;
+  const gates = `${count(cleared)} of ${count(audit.gates.length)} gates cleared.`;
+  return verdictBox(
+    audit.verdict.toLowerCase(),
+    html`<span class="mark" aria-hidden="true">${mark[audit.verdict]}</span> ${audit.verdict}`,
+    html`${audit.gates.length === 0 ? ungated : meaning[audit.verdict]} <a href="#gates">${gates}</a>`,
+  );
+}
+
+export function noVerdict(why: string, stages: number): Html {
+  return verdictBox(
+    'none',
+    new Html('<span class="mark" aria-hidden="true">–</span> NO VERDICT'),
+    `${why}, so nothing can be said about the grader. ${count(stages)} of 3 stages are done; what they left is shown below.`,
+  );
+}
+
+function verdictBox(style: string, title: Html, text: Part): Html {
+  return html`<div class="verdict ${style}"><h1>${title}</h1><p>${text}</p></div>`;
+}
