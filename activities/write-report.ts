@@ -3,6 +3,7 @@ import { Audit } from '../src/contracts/audit.ts';
 import { failure } from '../src/failures.ts';
 import { ledgerTotals } from '../src/ledger/totals.ts';
 import { verifyServed } from '../src/ledger/verify.ts';
+import { AuditRecords } from '../src/report/audit-records.ts';
 import { writeReport as render } from '../src/report/write-report.ts';
 import { readContractIfAny } from '../src/run-directory/files.ts';
 import { type RunPaths, runPaths } from '../src/run-directory/paths.ts';
@@ -48,11 +49,13 @@ async function report(paths: RunPaths, run: string, signal: AbortSignal): Promis
   await verifyServed(paths);
   await render(paths, { ledger: await ledgerTotals(paths) });
   const audit = await readContractIfAny(paths.report.audit, Audit);
+  const records = audit && new AuditRecords(audit);
+  const point = (id: string) => records?.find(id)?.point ?? null;
   return {
     run,
     verdict: audit?.verdict ?? null,
     report: `runs/${run}/report/report.html`,
-    policy_gain: audit?.policy.gain?.point ?? null,
-    quadratic_weighted_kappa: audit?.fidelity?.quadratic_weighted_kappa.point ?? null,
+    policy_gain: point('policy.policy.held_out.gain'),
+    quadratic_weighted_kappa: point('fidelity.grader.headline.quadratic_weighted_kappa'),
   };
 }

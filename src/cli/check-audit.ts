@@ -33,7 +33,11 @@ export async function checkAudit(
 function objection(audit: Audit | null, model_digest: string): string | null {
   if (audit === null) return 'it has not been audited';
   if (audit.verdict !== 'PASS') return `its audit is ${audit.verdict}`;
-  const audited = audit.passes.filter(({ role }) => role === 'grader').map((pass) => pass.model_digest);
+  const isGrader = ({ role }: { role: string }) => role === 'grader';
+  const files = audit.contestants.filter((one) => isGrader(one) && one.source === 'file');
+  // A file of verdicts names no weights that could be compared.
+  if (files.length > 0) return `its audit is of verdicts from the file ${files[0]?.file}, which names no weights`;
+  const audited = audit.passes.filter(isGrader).map((pass) => pass.model_digest);
   const other = audited.find((digest) => digest !== model_digest);
   if (audited.length > 0 && other === undefined) return null;
   return `its audit is of other weights: of ${other ?? 'none that it names'}, and these are ${model_digest}`;

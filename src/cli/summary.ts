@@ -1,5 +1,7 @@
-import { Audit, type Measure } from '../contracts/audit.ts';
+import { Audit, type MeasureRecord } from '../contracts/audit.ts';
 import { readTraces } from '../ledger/reader.ts';
+import { type Asked, AuditRecords, plain } from '../report/audit-records.ts';
+import { count, pointText, recordText } from '../report/figures.ts';
 import { readContractIfAny } from '../run-directory/files.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { paint, paintVerdict } from './colors.ts';
@@ -29,37 +31,26 @@ export async function judgeCost(paths: RunPaths): Promise<JudgeCost> {
 /** Reads what the table shows; null where the run has no audit yet. */
 export const readAudit = (paths: RunPaths): Promise<Audit | null> => readContractIfAny(paths.report.audit, Audit);
 
-const percent = (value: number) => `${(100 * value).toFixed(1)}%`;
-const plain = (value: number) => value.toFixed(3);
-const points = (value: number) => `${value >= 0 ? '+' : ''}${(100 * value).toFixed(1)} points`;
-
-/** `0.861 [0.832, 0.887], n 480`. */
-export function measureText(measure: Measure | null | undefined, format: (value: number) => string, unit = ''): string {
-  if (!measure || measure.point === null) return 'not known';
-  const interval =
-    measure.low === null || measure.high === null ? '' : ` [${format(measure.low)}, ${format(measure.high)}]`;
-  return `${format(measure.point)}${unit}${interval}, n ${measure.n}`;
-}
-
-const times = (value: number | null) => (value === null ? 'not known' : `${value.toFixed(1)}x`);
-const count = (value: number) => value.toLocaleString('en-US');
-
+/** What the demo shows of an audit: a few figures, with the grader in each of its modes. */
 export function summaryRows(audit: Audit, cost: JudgeCost, seconds: number): Row[] {
-  const { policy, fidelity, base_fidelity, speed, truth } = audit;
+  const records = new AuditRecords(audit);
+  const graders = records.candidates().filter(({ role }) => role === 'grader');
+  const text = (id: string) => recordText(records.find(id), records.measure(id).unit);
+  const ofEach = (label: string, part: string, measure: string): Row[] =>
+    graders.map(({ mode }) => [`${label}, ${plain(mode)}`, text(`${part}.grader.${mode}.${measure}`)]);
+  const ofRole = (role: string, part: string, measure: string) =>
+    found(records, (one) => one.role === role, part, measure);
   return [
-    ['Policy before, held-out prompts', measureText(policy.first, percent)],
-    ['Policy after', measureText(policy.last, percent)],
-    ['Gain', measureText(policy.gain, points)],
-    ['Grader and judge agree (QWK)', measureText(fidelity?.quadratic_weighted_kappa, plain)],
-    [
-      'Untrained base and judge (QWK)',
-      base_fidelity?.exact.n === 0
-        ? 'the base gave no score'
-        : measureText(base_fidelity?.quadratic_weighted_kappa, plain),
-    ],
-    ['Grader against truth', measureText(truth?.grader.balanced_accuracy, percent)],
-    ['Judge against truth', measureText(truth?.judge?.balanced_accuracy, percent)],
-    ['Verdicts/s, grader over judge', `${times(speed.grader_over_judge)} (same mode ${times(speed.same_mode)})`],
+    ['Policy before, held-out prompts', text('policy.policy.held_out.accuracy_first')],
+    ['Policy after', text('policy.policy.held_out.accuracy_last')],
+    ['Gain', text('policy.policy.held_out.gain')],
+    ...ofEach('Grader and judge agree (QWK)', 'fidelity', 'quadratic_weighted_kappa'),
+    ['Untrained base and judge (QWK)', baseText(ofRole('base', 'fidelity', 'quadratic_weighted_kappa'))],
+    ['Judge against truth', recordText(ofRole('judge', 'truth', 'balanced_accuracy'), 'share')],
+    ...ofEach('Grader against truth', 'truth', 'balanced_accuracy'),
+    ...ofEach('Grader minus judge', 'teacher_wrong', 'balanced_accuracy_difference'),
+    ...ofEach('Right where the judge is wrong', 'teacher_wrong', 'follows_truth'),
+    ['Verdicts/s, grader over judge', speedText(records)],
     [
       'Judge calls',
       `${count(cost.calls)} (${count(cost.prompt_tokens)} prompt and ${count(cost.completion_tokens)} completion tokens)`,
@@ -67,6 +58,25 @@ export function summaryRows(audit: Audit, cost: JudgeCost, seconds: number): Row
     ['Audit', paintVerdict(audit.verdict)],
     ['Time', duration(seconds)],
   ];
+}
+
+function found(records: AuditRecords, is: (one: Asked) => boolean, part: string, measure: string) {
+  const one = records.asked(part).find(is);
+  return one ? records.of(part, one, measure) : null;
+}
+
+const baseText = (record: MeasureRecord | null) =>
+  record?.n === 0 ? 'the base gave no score' : recordText(record, 'kappa');
+
+/** Each in the mode that it is used in; the same mode for both shows what the smaller model alone gives. */
+function speedText(records: AuditRecords): string {
+  const { contestants } = records.audit;
+  const judge = contestants.find(({ role }) => role === 'judge');
+  const ratio = (mode: string) => {
+    const record = records.find(`speed.grader.${mode}.over_judge`);
+    return record === null ? 'not known' : pointText(record, 'ratio');
+  };
+  return judge ? `${ratio('headline')} (same mode ${ratio(judge.mode)})` : 'not known';
 }
 
 export function duration(seconds: number): string {

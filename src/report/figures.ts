@@ -14,7 +14,10 @@ export function fixed(value: number, digits: number): string {
   return /[1-9]/.test(text) ? text : text.replace('−', '');
 }
 
-const signed = (value: number, digits: number) => `${value > 0 ? '+' : ''}${fixed(value, digits)}`;
+function signed(value: number, digits: number): string {
+  const text = fixed(value, digits);
+  return value > 0 && /[1-9]/.test(text) ? `+${text}` : text;
+}
 
 /** A level of confidence: "95%", "99.4%". */
 export const level = (confidence: number) => `${Number((confidence * 100).toFixed(2))}%`;

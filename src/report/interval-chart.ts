@@ -44,7 +44,7 @@ export function intervalChart({ title, unit, rows, chance, bounds }: IntervalCha
   const layer: object[] = [
     {
       transform: [{ filter: 'datum.low !== null && datum.high !== null' }],
-      mark: { type: 'rule', strokeWidth: 4, opacity: 0.45, strokeCap: 'round', clip: true },
+      mark: { type: 'rule', strokeWidth: 4, opacity: 0.45, strokeCap: 'round' },
       encoding: { x: x('low'), x2: { field: 'high' }, y, color },
     },
     {

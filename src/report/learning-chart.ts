@@ -1,7 +1,7 @@
 import type { MetricLine } from '../contracts/stage.ts';
 import { type Chart, ink } from './chart.ts';
-import { type Html, html } from './html.ts';
 import { percent } from './figures.ts';
+import { type Html, html } from './html.ts';
 
 /** Steps that the bold line averages over, on either side: one step has few completions and jumps about. */
 const smoothing = 4;

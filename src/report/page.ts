@@ -1,26 +1,8 @@
-import { Html, html } from './html.ts';
-import type { ReportData } from './read-run.ts';
-import { cost } from './sections/cost.ts';
-import { coverage } from './sections/coverage.ts';
-import { fidelity } from './sections/fidelity.ts';
-import { gates } from './sections/gates.ts';
-import { guard } from './sections/guard.ts';
-import { headline } from './sections/headline.ts';
-import { interruptions } from './sections/interruptions.ts';
-import { policy } from './sections/policy.ts';
-import { reproduce, words } from './sections/reproduce.ts';
-import { noAudit, notMeasured, section } from './sections/section.ts';
-import { truth } from './sections/truth.ts';
+import { Html, html, type Part } from './html.ts';
 import { style } from './style.ts';
 
-/** The whole report as one HTML text: no script, nothing fetched. The policy in its head makes sure of that. */
-export async function page(data: ReportData): Promise<string> {
-  const { audit } = data;
-  const audited = audit && [gates(audit), await fidelity(audit), await truth(audit), coverage(audit)];
-  const [first, ...rest] = audited ?? [section('audit', 'What did the audit find?', notMeasured(noAudit))];
-  const run = [guard(data), await cost(data), await interruptions(data), reproduce(data), words()];
-  const sections = [first, await policy(data), ...rest, ...run];
-  const title = `${data.audit?.verdict ?? 'No verdict'}: ${data.run} (gavel report)`;
+/** One HTML text: no script, nothing fetched. The policy in its head makes sure of that. */
+export function page(title: string, body: Part): string {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -32,8 +14,7 @@ export async function page(data: ReportData): Promise<string> {
 <style>${new Html(style)}</style>
 </head>
 <body><main>
-${headline(data)}
-${sections}
+${body}
 </main></body>
 </html>
 `.text;

@@ -2,46 +2,16 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { z } from 'zod';
 import { Audit, AuditOverride } from '../contracts/audit.ts';
-import type { Interruption } from '../contracts/interruption.ts';
 import { Rubric } from '../contracts/rubric.ts';
 import { Spec } from '../contracts/spec/spec.ts';
 import { MetricLine, StageResult } from '../contracts/stage.ts';
-import type { LedgerTotals } from '../ledger/totals.ts';
 import { specDigest } from '../run-directory/create-run.ts';
 import { readableLines } from '../run-directory/files.ts';
 import { readInterruptions } from '../run-directory/interruptions.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
+import type { ReportData, ReportExtras, SetAside } from './report-data.ts';
 
 const reasonSuffix = '.reason.json';
-
-/** What the run directory does not hold. `null`: not known. */
-export interface ReportExtras {
-  ledger: LedgerTotals | null;
-  /** One line on why the run failed; null where it did not. */
-  failure: string | null;
-}
-
-/** Something in quarantine/, and why it was put there if that was written down. */
-export interface SetAside {
-  name: string;
-  reason: string | null;
-}
-
-export interface ReportData extends ReportExtras {
-  run: string;
-  spec: Spec | null;
-  spec_digest: string | null;
-  rubric: Rubric | null;
-  audit: Audit | null;
-  /** One line a stage and step, the newest epoch's, in order of step. */
-  metrics: MetricLine[];
-  stages: StageResult[];
-  interruptions: Interruption[];
-  quarantine: SetAside[];
-  overrides: AuditOverride[];
-  /** Files that are there but could not be read, one sentence each. */
-  problems: string[];
-}
 
 /** Reads what a run directory holds for its report. A missing or broken part is left null and said in `problems`. */
 export async function readRun(paths: RunPaths, extras: ReportExtras): Promise<ReportData> {

@@ -62,6 +62,18 @@ th, td { text-align: left; padding: 0.4rem 0.7rem 0.4rem 0; border-bottom: 1px s
 thead th { color: var(--soft); font-weight: 550; }
 tbody th { font-weight: 550; }
 td { overflow-wrap: break-word; }
+th small, td small { display: block; color: var(--soft); font-size: 0.78rem; font-weight: 400; }
+tbody th:first-child { position: sticky; left: 0; background: var(--paper); }
+.counts { width: auto; }
+.counts th, .counts td { padding: 0.3rem 0.45rem; text-align: right; border: 1px solid var(--paper); }
+.counts .corner { font-size: 0.75rem; line-height: 1.3; white-space: nowrap; }
+.counts td { min-width: 2.3rem; background: color-mix(in srgb, var(--grader) calc(6% + 94% * var(--share)), var(--paper)); }
+.counts td.dark { color: var(--paper); }
+.counts td.same { outline: 1.5px solid var(--soft); outline-offset: -1.5px; }
+.follows h2 { margin-top: 1.6rem; }
+.findings { max-width: 44rem; padding-left: 1.2rem; }
+.findings li { margin-bottom: 0.35rem; }
+details { margin: 0.7rem 0; }
 .number { text-align: right; }
 td.number, td time, th time { white-space: nowrap; }
 summary { cursor: pointer; color: var(--link); }
@@ -75,7 +87,8 @@ summary { cursor: pointer; color: var(--link); }
   main { padding: 1rem 1rem 3rem; }
   .tiles { grid-template-columns: 1fr 1fr; }
   tbody th { min-width: 7.5rem; }
-  td:not(.number) { min-width: 9rem; }
+  td:not(.number, .counts td) { min-width: 9rem; }
+  .counts tbody th { min-width: 0; }
 }
 @media print {
   :root { color-scheme: light; ${light} }

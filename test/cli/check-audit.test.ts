@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { checkAudit } from '../../src/cli/check-audit.ts';
 import { writeAtomic } from '../../src/run-directory/files.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
-import { audit } from '../report/run-fixture.ts';
+import { audit } from '../report/audit-fixture.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
 // The report is a dozen drawings; on a busy machine they take seconds.
@@ -33,6 +33,13 @@ test('refuses other weights than those that were audited, by their digests', asy
 
 test('refuses a grader whose audit does not say which weights it was of', async () => {
   await expect(checkAudit(await audited({ passes: [] }), serve)).rejects.toThrow('of none that it names');
+});
+
+test('refuses a grader whose audited verdicts came from a file, which names no weights', async () => {
+  const contestants = audit.contestants.map((one) => ({ ...one, source: 'file', file: 'verdicts.jsonl' }));
+  await expect(checkAudit(await audited({ contestants }), serve)).rejects.toThrow(
+    'verdicts from the file verdicts.jsonl, which names no weights',
+  );
 });
 
 test.each(['FAIL', 'INCONCLUSIVE'])('refuses a grader whose audit is %s', async (verdict) => {

@@ -7,6 +7,7 @@ import { RolloutRecord } from '../../src/contracts/stage.ts';
 import { readTraces } from '../../src/ledger/reader.ts';
 import { freePort } from '../../src/process/ports.ts';
 import { readJsonLines } from '../../src/run-directory/files.ts';
+import { AuditRecords } from '../../src/report/audit-records.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
 import { openSandbox, type Sandbox, until } from './sandbox.ts';
 
@@ -95,8 +96,9 @@ describe('a run from end to end', () => {
     const paths = runPaths(sandbox.root, RUN);
     const audit = Audit.parse(JSON.parse(readFileSync(paths.report.audit, 'utf8')));
     expect(audit.rows).toBe(24 * 3);
-    expect(audit.fidelity?.quadratic_weighted_kappa.n).toBeGreaterThan(0);
-    expect(audit.truth?.base).not.toBeNull();
+    const records = new AuditRecords(audit);
+    expect(records.find('fidelity.grader.headline.quadratic_weighted_kappa')?.n).toBeGreaterThan(0);
+    expect(records.asked('truth').map(({ role }) => role)).toContain('base');
     const html = readFileSync(paths.report.html, 'utf8');
     expect(html).toContain('<svg');
     expect(html).not.toMatch(/(src|href)="https?:/);

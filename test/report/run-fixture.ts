@@ -1,116 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Audit, type Measure } from '../../src/contracts/audit.ts';
 import type { Interruption } from '../../src/contracts/interruption.ts';
 import { Spec } from '../../src/contracts/spec/spec.ts';
 import type { MetricLine, StageResult } from '../../src/contracts/stage.ts';
 import { type RunPaths, runPaths } from '../../src/run-directory/paths.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
-/** A run directory as a finished run leaves it, with figures of the size that the demo has. */
-
-const m = (point: number | null, half: number, n: number): Measure => ({
-  point,
-  low: point === null ? null : Number((point - half).toFixed(4)),
-  high: point === null ? null : Number((point + half).toFixed(4)),
-  n,
-});
-
-const judgeScores = [62, 38, 71, 55, 66, 24, 18, 84, 31, 211];
-
-/** Mostly on the diagonal, some one off, a few far off. */
-const confusion = judgeScores.map((rows, judge) => {
-  const row = new Array<number>(10).fill(0);
-  const near = Math.round(rows * 0.08);
-  const far = Math.round(rows * 0.03);
-  row[Math.max(0, judge - 1)] = (row[Math.max(0, judge - 1)] as number) + near;
-  row[Math.min(9, judge + 1)] = (row[Math.min(9, judge + 1)] as number) + near;
-  row[9 - judge] = (row[9 - judge] as number) + far;
-  row[judge] = (row[judge] as number) + rows - 2 * near - far;
-  return row;
-});
-
-const fidelity = (kappa: number, exact: number, n = 660) => ({
-  quadratic_weighted_kappa: m(kappa, 0.031, n),
-  exact: m(exact, 0.029, n),
-  within_1: m(Math.min(0.98, exact + 0.12), 0.02, n),
-  mean_absolute_error: m(0.41, 0.06, n),
-  bias: m(-0.08, 0.05, n),
-});
-
-const truthOf = (balanced: number, right: number, wrong: number) => ({
-  balanced_accuracy: m(balanced, 0.026, 660),
-  accuracy: m(balanced + 0.005, 0.025, 660),
-  true_positive_rate: m(right, 0.024, 385),
-  true_negative_rate: m(wrong, 0.041, 275),
-});
-
-const pass = (
-  role: 'judge' | 'grader' | 'base',
-  mode: 'reasoned' | 'single_token',
-  perSecond: number,
-  tokens: number,
-) => ({
-  ...{ role, mode, model: role, rows: 660, asked: role === 'judge' ? 655 : 660, seconds: 660 / perSecond },
-  ...{ verdicts_per_s: perSecond, prompt_tokens: 660 * 58, completion_tokens: Math.round(660 * tokens) },
-});
-
-export const audit = Audit.parse({
-  ...{ version: 1, run: 'demo', created_at: '2026-05-04T10:11:12.000Z', rows: 660, prompts: 110, excluded_rows: 6 },
-  ...{
-    headline_mode: 'single_token',
-    reference_guided: false,
-    threshold: 4.5,
-    confidence: 0.95,
-    bootstrap_samples: 2000,
-  },
-  fidelity: { ...fidelity(0.862, 0.783), confusion },
-  fidelity_by_mode: { single_token: fidelity(0.862, 0.783), reasoned: fidelity(0.831, 0.802) },
-  base_fidelity: fidelity(0.052, 0.131),
-  truth: {
-    ...{ n_right: 385, n_wrong: 275, judge: truthOf(0.905, 0.951, 0.859), grader: truthOf(0.884, 0.942, 0.826) },
-    base: truthOf(0.508, 0.91, 0.106),
-    grader_minus_judge: { balanced_accuracy: m(-0.021, 0.018, 660) },
-  },
-  teacher_wrong: {
-    rows: 61,
-    grader_follows_truth: m(0.312, 0.115, 61),
-    grader_wrong_given_judge_right: m(0.043, 0.017, 599),
-  },
-  coverage: {
-    ...{ grader: m(0.998, 0.002, 660), judge: m(0.992, 0.006, 660) },
-    counts: {
-      judge: { scored: 655, unparseable: 5 },
-      grader: { scored: 659, unparseable: 1 },
-      base: { scored: 648, unparseable: 12 },
-    },
-    value_rules: {
-      judge: { expectation: 655 },
-      grader: { expectation: 657, score: 2 },
-      base: { expectation: 648 },
-    },
-  },
-  judge_scores: judgeScores,
-  passes: [
-    pass('judge', 'reasoned', 92.4, 42.1),
-    pass('grader', 'single_token', 512.9, 1),
-    pass('grader', 'reasoned', 121.7, 40.3),
-    pass('base', 'single_token', 508.1, 1),
-  ],
-  speed: { grader_over_judge: 5.55, same_mode: 1.32 },
-  policy: { first: m(0.455, 0.062, 200), last: m(0.72, 0.058, 200), gain: m(0.265, 0.074, 200) },
-  gates: [
-    { measure: 'fidelity.quadratic_weighted_kappa', at_least: 0.75, value: m(0.862, 0.031, 660), verdict: 'PASS' },
-    {
-      measure: 'truth.grader_minus_judge.balanced_accuracy',
-      at_least: -0.05,
-      value: m(-0.021, 0.018, 660),
-      verdict: 'PASS',
-    },
-    { measure: 'coverage.grader', at_least: 0.95, value: m(0.998, 0.002, 660), verdict: 'PASS' },
-  ],
-  verdict: 'PASS',
-});
+/** A run directory as a finished run leaves it, but for its audit. */
 
 /** Sixty steps; the first epoch was interrupted after step 27 and the second went on from step 20. */
 export const metrics: MetricLine[] = [...steps(1, 1, 27), ...steps(2, 21, 60)];

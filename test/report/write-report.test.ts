@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it, vi } from 'vitest';
-import type { Measure } from '../../src/contracts/audit.ts';
 import { newestLines } from '../../src/report/read-run.ts';
 import { writeReport } from '../../src/report/write-report.ts';
-import { audit, interruptions, ledger, metrics, resolvedSpec, runDirectory, stages } from './run-fixture.ts';
+import { audit, withRecords } from './audit-fixture.ts';
+import { interruptions, ledger, metrics, resolvedSpec, runDirectory, stages } from './run-fixture.ts';
 
 // A report is a dozen drawings; on a busy machine they take seconds.
 vi.setConfig({ testTimeout: 60_000 });
@@ -21,7 +21,7 @@ describe('the report of a finished run', async () => {
 
   it('opens with the verdict and what it means', () => {
     expect(text).toContain('<title>PASS: demo (gavel report)</title>');
-    expect(plain).toContain('The grader can stand in for the judge on this task');
+    expect(plain).toContain('By the gates that were set, the grader may be used in the judge’s place');
     expect(plain).toContain('3 of 3 gates cleared.');
   });
 
@@ -33,7 +33,7 @@ describe('the report of a finished run', async () => {
 
   it('names and describes every drawing for a reader who cannot see it', () => {
     const drawings = text.match(/<svg viewBox[^>]*>(?:<title[^>]*>[^<]+<\/title><desc[^>]*>[^<]+<\/desc>)?/g) ?? [];
-    expect(drawings.length).toBeGreaterThanOrEqual(10);
+    expect(drawings.length).toBeGreaterThanOrEqual(8);
     for (const drawing of drawings) expect(drawing).toMatch(/role="img".*<title.*<desc/);
     const ids = [...text.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
     expect(new Set(ids).size).toBe(ids.length);
@@ -44,13 +44,10 @@ describe('the report of a finished run', async () => {
   });
 
   it('shows the policy before and after with the interval of the gain', () => {
-    expect(plain).toContain('answered 45.5% right before training and 72.0% after: +26.5 points');
-    expect(plain).toContain('+19.1 to +33.9 points');
-  });
-
-  it('sets grader, judge and base side by side against the truth', () => {
-    expect(plain).toMatch(/grader 88\.4% \(85\.8% to 91\.0%\).*judge 90\.5%.*base 50\.8%/);
-    expect(plain).toContain('The judge is wrong about the truth of 61 answers (9.2%)');
+    expect(plain).toMatch(/right answers before +45\.5% 39\.3% to 51\.7%/);
+    expect(plain).toMatch(/right answers after +72\.0%/);
+    expect(plain).toMatch(/gain +\+26\.5 points \+19\.1 to \+33\.9 points/);
+    expect(plain).toContain('The policy learned: 26.5 points more right answers.');
   });
 
   it('tells what was interrupted, what was lost and what was set aside', () => {
@@ -66,12 +63,6 @@ describe('the report of a finished run', async () => {
   });
 });
 
-/** Every measure of an agreement the same. */
-const all = (of: Measure) => ({
-  ...{ quadratic_weighted_kappa: of, exact: of, within_1: of },
-  ...{ mean_absolute_error: of, bias: of },
-});
-
 describe('a report with parts missing', () => {
   it('says of a failed run why there is no verdict and shows the training that there was', async () => {
     const { plain, text } = await report(
@@ -84,47 +75,10 @@ describe('a report with parts missing', () => {
     expect(text).toContain('Reward, judge’s value and verifier accuracy over training steps');
   });
 
-  it('says that truth is not measured where no ground truth is known', async () => {
-    const policy = { first: null, last: null, gain: null };
-    const { plain } = await report({ ...full, audit: { ...audit, truth: null, teacher_wrong: null, policy } });
-    expect(plain).toContain('rows have no ground truth, so only agreement with the judge is known');
-    expect(plain).toContain('this task has none');
-  });
-
-  it('does without base, speeds and intervals', async () => {
-    const bare = { point: 0.8, low: null, high: null, n: 12 };
-    const { plain, text } = await report({
-      ...full,
-      audit: {
-        ...audit,
-        base_fidelity: null,
-        passes: [],
-        speed: { grader_over_judge: null, same_mode: null },
-        gates: [{ ...audit.gates[0], value: bare, verdict: 'INCONCLUSIVE' }],
-        fidelity_by_mode: { single_token: all(bare) },
-        verdict: 'INCONCLUSIVE',
-      },
-    });
-    expect(plain).toContain('too few problems for an interval');
-    expect(plain).toContain('needs timed verdicts of both grader and judge');
-    expect(text).not.toMatch(/NaN|undefined|Infinity/);
-  });
-
-  it('says that the untrained base gave no score, instead of drawing a figure of it', async () => {
-    const none = { point: null, low: null, high: null, n: 0 };
-    const { plain, text } = await report({
-      ...full,
-      audit: {
-        ...audit,
-        base_fidelity: all(none),
-        coverage: { ...audit.coverage, counts: { ...audit.coverage.counts, base: { off_scale: 660 } } },
-      },
-    });
-    expect(plain).toContain('The untrained base scored none of the answers that the judge scored');
-    expect(plain).toMatch(
-      /graded by scored unparseable off_scale value is the expectation value is the score .* base 0 0 660/,
-    );
-    expect(text).not.toMatch(/NaN|undefined|Infinity/);
+  it('says that the task has no known answers where the policy was not measured', async () => {
+    const unmeasured = withRecords((one) => (one.id.startsWith('policy.') ? null : one));
+    const { plain } = await report({ ...full, audit: unmeasured });
+    expect(plain).toContain('held-out problems with a known answer, and this task has none');
   });
 
   it('is written for a run directory that holds nothing yet', async () => {
@@ -154,18 +108,11 @@ function rubricWith(frame: string) {
   return { name: 'r', frame, scores, modes: { reasoned: { messages }, single_token: { messages } } };
 }
 
-it('escapes markup that models, specs and errors may hold', async () => {
+it('escapes markup that specs, errors and files of a run may hold', async () => {
   const hostile = '<img src=x onerror=alert(1)>';
-  const passes = audit.passes.map((pass) => ({ ...pass, model: hostile }));
   const spec = { ...resolvedSpec, policy: { model: hostile } };
   const { text } = await report(
-    {
-      ...full,
-      audit: { ...audit, run: hostile, passes },
-      spec,
-      quarantine: [],
-      interruptions: interruptions.map((one) => ({ ...one, message: hostile, stage: hostile })),
-    },
+    { ...full, spec, interruptions: interruptions.map((one) => ({ ...one, message: hostile, stage: hostile })) },
     { failure: hostile },
   );
   expect(text).not.toContain('<img');

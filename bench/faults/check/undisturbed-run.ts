@@ -219,8 +219,11 @@ function graderOf(paths: RunPaths, result: StageResult | null): string {
 /** What the audit found, without when, and without how long the answers took. */
 export function auditFigures(paths: RunPaths): string {
   if (!existsSync(paths.report.audit)) return 'no audit';
-  const { created_at, passes, speed, ...figures } = Audit.parse(JSON.parse(readFileSync(paths.report.audit, 'utf8')));
-  return sha256(JSON.stringify(figures));
+  const { created_at, passes, ...audit } = Audit.parse(JSON.parse(readFileSync(paths.report.audit, 'utf8')));
+  const isOfSpeed = ({ id }: { id: string }) => id.startsWith('speed.');
+  const records = audit.records.filter((record) => !isOfSpeed(record));
+  const findings = audit.findings.filter((finding) => !isOfSpeed(finding));
+  return sha256(JSON.stringify({ ...audit, records, findings }));
 }
 
 /** Completions that the judge graded for the audit; the names of checkpoints are left out, since they hold epochs. */

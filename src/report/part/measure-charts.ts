@@ -54,7 +54,9 @@ function colorOf({ audit }: AuditRecords, asked: Asked): string {
 /** Bounds of the gates that are about a measure over all rows. */
 function boundsOn({ audit }: AuditRecords, part: string, measure: string): number[] {
   const about = audit.gates.filter(({ matches }) =>
-    matches.some(({ record: { id, slice } }) => slice === 'all' && id.startsWith(`${part}.`) && id.endsWith(`.${measure}`)),
+    matches.some(
+      ({ record: { id, slice } }) => slice === 'all' && id.startsWith(`${part}.`) && id.endsWith(`.${measure}`),
+    ),
   );
   return [...new Set(about.map(({ at_least, at_most }) => at_least ?? at_most))].filter((bound) => bound !== null);
 }

@@ -41,7 +41,10 @@ function sliceTable(records: AuditRecords, part: string, { field, values, left_o
   return html`<details><summary>By ${name} (${count(shown.length)} of ${count(values.length)} values)</summary>${table(
     `By ${name}`,
     [
-      { head: 'measure', cell: ({ measure, asked: one }: SliceRow) => html`${measureName(measure)}<small>${askedName(one)}</small>` },
+      {
+        head: 'measure',
+        cell: ({ measure, asked: one }: SliceRow) => html`${measureName(measure)}<small>${askedName(one)}</small>`,
+      },
       ...shown.map((value) => ({
         head: html`${value.value}<small>${count(value.rows)} answers, ${count(value.prompts)} prompts</small>`,
         cell: ({ measure, asked: one }: SliceRow) =>

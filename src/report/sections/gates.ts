@@ -45,18 +45,17 @@ export const badge = (verdict: Verdict): Html => html`<span class="badge ${verdi
 function lines(records: AuditRecords, gate: GateResult): Line[] {
   const [first] = gate.matches;
   if (first === undefined) {
-    const why = 'no record of this audit matches it';
-    return [{ gate: html`<code>${pattern(gate)}</code>`, verdict: gate.verdict, value: 'not measured', why }];
+    const { verdict, reason: why } = gate;
+    return [{ gate: html`<code>${pattern(gate)}</code>`, verdict, value: 'not measured', why }];
   }
   if (gate.matches.length === 1) return [match(records, gate, first)];
-  const missed = gate.matches.filter(({ verdict }) => verdict !== 'PASS').length;
   const sorted = [...gate.matches].sort((a, b) => order[a.verdict] - order[b.verdict]);
   const left = sorted.length - MOST_MATCHES;
   const all = {
     gate: html`<code>${pattern(gate)}</code>`,
     verdict: gate.verdict,
     value: `${count(gate.matches.length)} matches`,
-    why: `${missed === 0 ? 'all pass' : `${count(missed)} of them ${missed === 1 ? 'does' : 'do'} not pass`}${left > 0 ? `; ${count(left)} are in audit.json and not shown here` : ''}`,
+    why: html`${gate.reason}${left > 0 && html`<small>${count(left)} are in audit.json and not shown here.</small>`}`,
   };
   return [all, ...sorted.slice(0, MOST_MATCHES).map((one) => match(records, gate, one))];
 }
@@ -77,9 +76,6 @@ function match(records: AuditRecords, gate: GateResult, { record, verdict, reaso
 
 /** "≥ 0.600". */
 export function boundText({ at_least, at_most }: Pick<GateResult, 'at_least' | 'at_most'>, unit: Unit): string {
-  const bounds = [
-    at_least !== null && `≥ ${figure(at_least, unit)}`,
-    at_most !== null && `≤ ${figure(at_most, unit)}`,
-  ];
+  const bounds = [at_least !== null && `≥ ${figure(at_least, unit)}`, at_most !== null && `≤ ${figure(at_most, unit)}`];
   return bounds.filter((bound) => bound !== false).join(', ');
 }

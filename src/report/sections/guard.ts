@@ -1,12 +1,13 @@
+import { count } from '../figures.ts';
 import { type Html, html } from '../html.ts';
-import type { ReportData } from '../read-run.ts';
-import { count, word } from '../words.ts';
+import type { ReportData } from '../report-data.ts';
+import { word } from '../words.ts';
 import { notMeasured, section } from './section.ts';
 
 const question = 'Could an answer speak as the judge?';
 
 /** Which guards kept answers inside their frame in the judge's messages. */
-export function guard({ rubric, ledger }: ReportData): Html {
+export function guard({ rubric, ledger }: Pick<ReportData, 'rubric' | 'ledger'>): Html {
   if (rubric === null) return section('guard', question, notMeasured('rubric.json is missing or unreadable.'));
   const frame =
     rubric.frame === 'digest'

@@ -1,8 +1,9 @@
 import { figureOf } from '../chart.ts';
+import { clock, count, duration, fixed } from '../figures.ts';
 import { type Html, html, table } from '../html.ts';
-import type { ReportData } from '../read-run.ts';
-import { interruptionChart } from '../run-charts.ts';
-import { clock, count, duration, fixed, word } from '../words.ts';
+import { interruptionChart } from '../interruption-chart.ts';
+import type { ReportData } from '../report-data.ts';
+import { word } from '../words.ts';
 import { section } from './section.ts';
 
 export async function interruptions(data: ReportData): Promise<Html> {

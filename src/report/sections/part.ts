@@ -1,11 +1,11 @@
 import type { Audit } from '../../contracts/audit.ts';
 import type { AuditRecords } from '../audit-records.ts';
+import { listed } from '../figures.ts';
+import { type Html, html } from '../html.ts';
 import { countTables } from '../part/count-tables.ts';
 import { measureCharts } from '../part/measure-charts.ts';
 import { measureTable } from '../part/measure-table.ts';
 import { sliceTables } from '../part/slice-tables.ts';
-import { type Html, html } from '../html.ts';
-import { listed } from '../figures.ts';
 import { notMeasured, section } from './section.ts';
 
 type PartInfo = Audit['parts'][number];

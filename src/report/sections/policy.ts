@@ -1,41 +1,35 @@
-import { figureOf, ink } from '../chart.ts';
+import { AuditRecords } from '../audit-records.ts';
+import { figureOf } from '../chart.ts';
+import { percent, points } from '../figures.ts';
 import { type Html, html, table } from '../html.ts';
-import { intervalChart } from '../interval-chart.ts';
 import { curves, ends, learningChart, legend, resumedAt } from '../learning-chart.ts';
-import type { ReportData } from '../read-run.ts';
-import { figure, interval, percent, points, word } from '../words.ts';
+import type { ReportData } from '../report-data.ts';
+import { word } from '../words.ts';
+import { partBody } from './part.ts';
 import { noAudit, notMeasured, section } from './section.ts';
 
 /** Rows of the table of steps at most; a longer training shows every so many steps. */
 const tableRows = 100;
 
+/** The part of the audit that is about the policy, which only a run has. */
+export const POLICY = 'policy';
+
+const question = 'Did the policy learn?';
+
 export async function policy(data: ReportData): Promise<Html> {
   const lines = data.metrics.filter(({ stage }) => stage === 'grpo');
-  return section('policy', 'Did the policy learn?', await beforeAfter(data), await learning(lines));
+  return section(POLICY, question, await beforeAfter(data), await learning(lines));
 }
 
 async function beforeAfter({ audit }: ReportData): Promise<Html> {
   if (audit === null) return notMeasured(noAudit);
-  const { first, last, gain } = audit.policy;
-  if (first?.point == null || last?.point == null)
+  const records = new AuditRecords(audit);
+  if (records.asked(POLICY).length === 0)
     return notMeasured(
       'right answers before and after training need held-out problems with a known answer, and this task has none.',
     );
-  const sure = gain?.low != null && gain.high != null && (gain.low > 0 || gain.high < 0);
-  const change =
-    gain?.point == null
-      ? null
-      : html`<p>On held-out problems the ${word('policy')} answered <strong>${figure(first.point, 'share')}</strong> right
-before training and <strong>${figure(last.point, 'share')}</strong> after: <strong>${points(gain.point)}</strong> (${audit.confidence * 100}% ${word('interval')} ${interval(gain, 'points')}).
-${sure ? (gain.point > 0 ? 'That is more than chance explains.' : 'It got worse, by more than chance explains.') : 'The interval includes 0, so chance may explain it.'}</p>`;
-  const chart = intervalChart({
-    ...{ title: 'Right answers on held-out problems', scale: 'share', domain: [0, 1] },
-    rows: [
-      { label: 'first checkpoint', measure: first, color: ink.base },
-      { label: 'last checkpoint', measure: last, color: ink.truth },
-    ],
-  });
-  return html`${change}${await figureOf(chart, html`n = ${first.n} and ${last.n} answers. The exact ${word('verifier')} says what is right, not the judge.`)}`;
+  const info = records.parts().find(({ part }) => part === POLICY) ?? { part: POLICY, question, meaning: '' };
+  return partBody(records, info);
 }
 
 async function learning(lines: ReportData['metrics']): Promise<Html> {

@@ -1,6 +1,6 @@
 import type { Audit } from '../../contracts/audit.ts';
-import { Html, html, type Part } from '../html.ts';
 import { count } from '../figures.ts';
+import { Html, html, type Part } from '../html.ts';
 
 const meaning = {
   PASS: 'By the gates that were set, the grader may be used in the judge’s place: it clears each of them, even at the cautious end of its interval.',

@@ -1,18 +1,76 @@
 import type { Audit } from '../../contracts/audit.ts';
-import { type Asked, type AuditRecords, askedName, parseId, plain, sameAsked } from '../audit-records.ts';
+import { type Asked, type AuditRecords, parseId, plain, type RecordId, sameAsked } from '../audit-records.ts';
 import { count, level, listed } from '../figures.ts';
 import { type Html, html } from '../html.ts';
+import { columnHead } from '../part/measure-table.ts';
 import { word } from '../words.ts';
 
-/** What an audit says to the reader who has to decide: for each mode of the grader, and how far the verdict reaches. */
+type Finding = Audit['findings'][number];
+
+/** What an audit says to the reader who decides: for each mode of the grader, and how far the verdict reaches. */
 export function whatFollows(records: AuditRecords): Html {
   const { audit } = records;
-  const modes = records.candidates().flatMap((one) => saidOf(records, one) ?? []);
+  const said = records.candidates().map((one) => saidOf(records, one));
   return html`<div class="follows"><h2>What follows</h2>
-${modes}
-<p>${[reach(records), look(audit), ground(audit)].filter((text) => text !== null)}</p></div>`;
+${said}
+<p>${reach(records)} ${rightness(audit)} ${excluded(audit)}</p>
+${look(audit)}${guided(audit)}</div>`;
 }
 
-function saidOf({ audit, isHeadline }: AuditRecords, asked: Asked): Html | null {
-  return null;
+/** The findings about one contestant: of each part the first, and those that a gate is about. */
+function saidOf(records: AuditRecords, asked: Asked): Html | null {
+  const { audit } = records;
+  const gated = new Set(audit.gates.flatMap(({ matches }) => matches.map(({ record }) => record.id)));
+  const own = audit.findings
+    .map((finding) => ({ finding, id: parseId(finding.id) }))
+    .filter(({ id }) => sameAsked(id, asked));
+  const texts = records
+    .parts()
+    .flatMap(({ part }) => own.filter(({ id }) => id.part === part).filter(isFirstOr(gated)))
+    .map(({ finding }) => finding.text);
+  return texts.length === 0 ? null : html`<p><strong>${columnHead(records, asked)}:</strong> ${texts.join(' ')}</p>`;
+}
+
+const isFirstOr =
+  (gated: ReadonlySet<string>) =>
+  ({ finding }: { finding: Finding; id: RecordId }, at: number): boolean =>
+    at === 0 || gated.has(finding.id);
+
+/** Which parts a gate decided about. */
+function reach(records: AuditRecords): string {
+  const { covers } = records.audit;
+  const name = (part: string) => `“${plain(part)}”`;
+  const others = records
+    .parts()
+    .map(({ part }) => part)
+    .filter((part) => !covers.includes(part));
+  const silent =
+    others.length === 0
+      ? ''
+      : ` No cleared gate is about ${listed(others.map(name)).replace(' and ', ' or ')}: what is shown there decided nothing.`;
+  return covers.length === 0
+    ? 'No gate was cleared, so the verdict vouches for nothing.'
+    : `The verdict covers ${listed(covers.map(name))}.${silent}`;
+}
+
+function rightness({ threshold, subject, truth_labels }: Audit): Html | string {
+  if (subject === 'pairwise' || Object.keys(truth_labels).length === 0) return '';
+  return html`A verdict counts as “right” where a ${word('score')} of ${threshold} or more has over half of the probability.`;
+}
+
+function excluded({ excluded_rows: rows }: Audit): string {
+  if (rows === 0) return '';
+  return `${count(rows)} ${rows === 1 ? 'row was' : 'rows were'} left out because ${rows === 1 ? 'its prompt occurs' : 'their prompts occur'} in the training traces.`;
+}
+
+/** A later look at the same rows has wider intervals, so that looking again cannot buy a pass. */
+function look({ look: { number, asked_confidence }, confidence }: Audit): Html | null {
+  if (number === 1) return null;
+  return html`<p class="warning">This is ${word('look')} number ${count(number)} at these rows. Every interval is therefore at ${level(confidence)} instead of ${level(asked_confidence)}: looking again must not be a way to pass by luck. Fresh rows would count as a first look.</p>`;
+}
+
+function guided({ reference_guided, contestants }: Audit): Html | null {
+  if (!reference_guided) return null;
+  const all = contestants.some(({ role }) => role === 'judge') ? 'judge and grader were' : 'the grader was';
+  return html`<p class="warning">The rubric is reference-guided: ${all} shown the ${word('ground truth')}. Agreement with the truth says little then about answers whose truth is unknown.</p>`;
 }

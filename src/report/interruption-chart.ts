@@ -1,47 +1,6 @@
-import type { Audit } from '../contracts/audit.ts';
 import type { Interruption } from '../contracts/interruption.ts';
 import { type Chart, ink } from './chart.ts';
-import { clock, fixed, modeName } from './words.ts';
-
-export type Pass = Audit['passes'][number];
-
-/** Verdicts per second of each pass that asked its model. */
-export function speedChart(passes: Pass[]): Chart {
-  const values = passes
-    .filter((pass) => pass.verdicts_per_s !== null)
-    .map((pass) => ({
-      label: `${pass.role}, ${modeName(pass.mode)}`,
-      color: ink[pass.role],
-      speed: pass.verdicts_per_s as number,
-      text: fixed(pass.verdicts_per_s as number, 1),
-    }));
-  const y = {
-    field: 'label',
-    type: 'nominal',
-    sort: null,
-    axis: { title: null, domain: false, ticks: false, labelColor: ink.text, labelLimit: 200 },
-  };
-  const x = {
-    field: 'speed',
-    type: 'quantitative',
-    title: 'verdicts per second',
-    axis: { tickCount: 4, domain: false },
-  };
-  return {
-    title: 'Verdicts per second',
-    description: `${values.map(({ label, text }) => `${label}: ${text}`).join('; ')}.`,
-    spec: {
-      ...{ width: 380, height: { step: 30 }, data: { values } },
-      layer: [
-        {
-          mark: { type: 'bar', height: 16 },
-          encoding: { x, y, color: { field: 'color', type: 'nominal', scale: null } },
-        },
-        { mark: { type: 'text', align: 'left', dx: 5 }, encoding: { x, y, text: { field: 'text' } } },
-      ],
-    },
-  };
-}
+import { clock } from './figures.ts';
 
 const hour = 3_600_000;
 

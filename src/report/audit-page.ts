@@ -1,0 +1,30 @@
+import { AuditRecords } from './audit-records.ts';
+import { page } from './page.ts';
+import type { AuditData } from './report-data.ts';
+import { audited } from './sections/audited.ts';
+import { cost } from './sections/cost.ts';
+import { gates } from './sections/gates.ts';
+import { words } from './sections/glossary.ts';
+import { guard } from './sections/guard.ts';
+import { auditHeadline } from './sections/headline.ts';
+import { part } from './sections/part.ts';
+import { POLICY } from './sections/policy.ts';
+import { reproduceAudit } from './sections/reproduce.ts';
+
+/** The report of an audit without a run: the same, less what only a run has. */
+export async function auditPage(data: AuditData): Promise<string> {
+  const { audit, ledger, rubric } = data;
+  const records = new AuditRecords(audit);
+  // An audit without a run has no policy; a part that it could not measure is shown as not measured.
+  const parts = records.parts().filter(({ part: name }) => name !== POLICY);
+  return page(`${audit.verdict}: ${audit.run} (gavel audit)`, [
+    auditHeadline(data),
+    gates(records),
+    await Promise.all(parts.map((info) => part(records, info))),
+    audited(records),
+    rubric && guard(data),
+    cost(audit, ledger, 'in this audit'),
+    reproduceAudit(data),
+    words(audit),
+  ]);
+}
