@@ -29,6 +29,20 @@ export function callOf(from: Omit<Call, 'settings'>, prompting: Prompting): Call
   return { ...from, settings: settingsOf(from.upstream.config, prompting) };
 }
 
+/** A trace whose reply answers the same question under the same settings; null: there is none. */
+export function traceOfText(
+  ledger: Ledger,
+  { question, settings }: Pick<Call, 'question' | 'settings'>,
+  text: string,
+): Trace | null {
+  const key = ledger.keyOfText(text);
+  const trace = key === null ? null : ledger.find(key);
+  // A call that failed left no reply to reuse.
+  if (trace === null || trace.verdict === 'failed') return null;
+  // Only with the same settings does its occasion lead to its key.
+  return keyOf(question, keyed(settings), trace.occasion) === trace.key ? trace : null;
+}
+
 type Outcome = Reading & Pick<Trace, 'reply' | 'thinking' | 'usage' | 'latency_ms' | 'reused_from'>;
 
 /** Answers grading calls: each key is asked once, and its trace is on disk before its verdict is returned. */
@@ -66,7 +80,7 @@ export class Voter {
     // At temperature 0 the same text gives the same reply. A retest measures whether it does, so it is always asked.
     if (call.settings.temperature > 0 || call.occasion.startsWith('retest:')) return this.#ask(call, key);
     const text = textDigest(call.question);
-    const earlier = this.#sameText(call, text);
+    const earlier = traceOfText(this.#ledger, call, text);
     if (earlier) return this.#reuse(call, key, earlier);
     const running = this.#texts.get(text);
     const first = await running;
@@ -74,15 +88,6 @@ export class Voter {
     const asked = this.#ask(call, key).finally(() => this.#texts.delete(text));
     this.#texts.set(text, asked);
     return asked;
-  }
-
-  #sameText({ question, settings }: Call, text: string): Trace | null {
-    const key = this.#ledger.keyOfText(text);
-    const trace = key === null ? null : this.#ledger.find(key);
-    // A call that failed left no reply to reuse.
-    if (trace === null || trace.verdict === 'failed') return null;
-    // Only with the same settings does its occasion lead to its key.
-    return keyOf(question, keyed(settings), trace.occasion) === trace.key ? trace : null;
   }
 
   async #reuse(call: Call, key: string, from: Trace): Promise<Trace> {

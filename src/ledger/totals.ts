@@ -21,6 +21,14 @@ export interface LedgerTotals {
 
 /** Adds up what the judge of a run cost, from the traces that count, and what of them is lost. */
 export async function ledgerTotals(paths: RunPaths): Promise<LedgerTotals> {
+  const totals = await judgeTotals(paths.dir);
+  const trained = await readResult(paths, 'grpo');
+  if (trained?.checkpoint) totals.missing = (await findMissing(paths, trained.checkpoint)).traces;
+  return totals;
+}
+
+/** Adds up what the judge cost whose traces are in a folder, that of an audit without a run say. */
+export async function judgeTotals(run_dir: string): Promise<LedgerTotals> {
   const totals: LedgerTotals = {
     calls: 0,
     replayed: 0,
@@ -30,7 +38,7 @@ export async function ledgerTotals(paths: RunPaths): Promise<LedgerTotals> {
     altered: 0,
     missing: null,
   };
-  for await (const trace of readTraces(paths.dir, { role: 'judge' })) {
+  for await (const trace of readTraces(run_dir, { role: 'judge' })) {
     totals.calls += 1;
     if (trace.altered.length > 0) totals.altered += 1;
     if (trace.reused_from !== null) {
@@ -41,7 +49,5 @@ export async function ledgerTotals(paths: RunPaths): Promise<LedgerTotals> {
     totals.completion_tokens += trace.usage?.completion_tokens ?? 0;
     totals.seconds += trace.latency_ms / 1000;
   }
-  const trained = await readResult(paths, 'grpo');
-  if (trained?.checkpoint) totals.missing = (await findMissing(paths, trained.checkpoint)).traces;
   return totals;
 }

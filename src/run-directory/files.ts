@@ -195,12 +195,13 @@ export function readableLines<S extends z.ZodType>(text: string, schema: S): { l
 
 /**
  * The lines of a JSON Lines file by their contract, one at a time. A last line without a newline was never finished and is
- * left out; so is all that comes after `bytes`. Throws ContractError with path:line; a missing file has no lines.
+ * left out, unless the file is `whole`: one that a person brings, whose editor may write no newline there. What comes after `bytes` is
+ * left out too. Throws ContractError with path:line; a missing file has no lines.
  */
 export async function* readJsonLines<S extends z.ZodType>(
   path: string,
   schema: S,
-  { bytes }: { bytes?: number } = {},
+  { bytes, whole = false }: { bytes?: number; whole?: boolean } = {},
 ): AsyncGenerator<z.output<S>> {
   if (bytes === 0) return;
   const stream = createReadStream(path, bytes === undefined ? {} : { end: bytes - 1 });
@@ -218,6 +219,8 @@ export async function* readJsonLines<S extends z.ZodType>(
       }
       if (start < chunk.length) rest.push(chunk.subarray(start));
     }
+    const last = whole ? Buffer.concat(rest).toString('utf8') : '';
+    if (last.trim() !== '') yield parseContract(last, schema, `${path}:${number + 1}`);
   } catch (error) {
     orNull(error);
   }
