@@ -253,6 +253,7 @@ export type Audit = z.output<typeof Audit>;
 export type AuditRow = z.output<typeof AuditRow>;
 export type Contestant = z.output<typeof Contestant>;
 export type CountTable = z.output<typeof CountTable>;
+export type ExternalAuditRequest = z.output<typeof ExternalAuditRequest>;
 export type GateResult = z.output<typeof GateResult>;
 export type MeasureInfo = z.output<typeof MeasureInfo>;
 export type MeasureRecord = z.output<typeof MeasureRecord>;

@@ -54,12 +54,13 @@ export function readWritten(path: string, expected: string): Written | string {
   return { value: document.toJS(), withLine };
 }
 
-/** What is read, and the rules that only fields together can break. */
 export interface WrittenContract<S extends z.ZodType> {
   /** The kind of file, say "list of gates". */
   what: string;
+  /** The contract, or which one it is for what was written. */
   schema: S | ((value: unknown) => S);
-  rules?: (value: z.output<S>) => SpecProblem[];
+  /** What only fields together get wrong; looked for also where single fields are wrong. */
+  rules?: (value: unknown) => SpecProblem[];
 }
 
 /** Reads a file by its contract, defaults filled in. Throws UnusableFile. */
@@ -71,7 +72,8 @@ export function loadWritten<S extends z.ZodType>(
   if (typeof written === 'string') throw new UnusableFile(what, path, [{ field: '', message: written }]);
   const contract = typeof schema === 'function' ? schema(written.value) : schema;
   const parsed = contract.safeParse(written.value, { reportInput: true });
-  const problems = parsed.success ? rules(parsed.data) : problemsOf(contract, parsed.error.issues);
-  if (parsed.success && problems.length === 0) return parsed.data;
+  const broken = rules(written.value);
+  if (parsed.success && broken.length === 0) return parsed.data;
+  const problems = [...(parsed.success ? [] : problemsOf(contract, parsed.error.issues)), ...broken];
   throw new UnusableFile(what, path, problems.map(written.withLine));
 }

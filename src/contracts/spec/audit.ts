@@ -50,3 +50,8 @@ export const AuditSpec = z.strictObject({
     ])
     .describe('Bounds that decide the verdict; an empty list decides nothing.'),
 });
+
+/** A gate bounds its measure on one side. */
+export const hasOneBound = ({ at_least, at_most }: GateSpec): boolean => (at_least === null) !== (at_most === null);
+
+export type GateSpec = z.output<typeof GateSpec>;

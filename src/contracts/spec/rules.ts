@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { hasOneBound } from './audit.ts';
 import { reservedIn } from './reserved.ts';
 import { SamplingSpec } from './sampling.ts';
 import { ServeSpec } from './serve.ts';
@@ -167,7 +168,7 @@ const rules: Rule[] = [
     );
   }),
   rule('audit.gates', ({ audit }) => {
-    const odd = audit.gates.find((gate) => (gate.at_least === null) === (gate.at_most === null));
+    const odd = audit.gates.find((gate) => !hasOneBound(gate));
     return odd !== undefined && `expected one of at_least and at_most in each gate; found neither or both in ${odd.id}`;
   }),
   rule(
