@@ -93,8 +93,8 @@ const COMMANDS: CommandEntry[] = [
   {
     name: 'audit',
     args: '',
-    summary: 'audit any OpenAI-compatible grader on your own rows',
-    load: () => import('./cli/audit.ts'),
+    summary: 'audit any grader on your own rows: an endpoint, or verdicts in a file',
+    load: () => import('./cli/audit/audit.ts'),
   },
   {
     name: 'serve',

@@ -73,7 +73,9 @@ it.each(pages)('%s calls gavel and npm only with commands and options that they 
   for (const line of quoted(page)) {
     for (const [call, script] of line.matchAll(/npm run ([\w:]+)/g)) if (!scripts[script as string]) wrong.push(call);
     for (const [call, name, rest] of line.matchAll(/(?<![\w./@-]|-n )gavel ([a-z]+)((?: (?![|#]|-- )[^\s)]+)*)/g)) {
-      const command = (await program(name)).commands.find((each) => each.name() === name);
+      const parent = (await program(name)).commands.find((each) => each.name() === name);
+      const [sub] = /(?<=^ )[a-z]+/.exec(rest as string) ?? [];
+      const command = parent?.commands.find((each) => each.name() === sub) ?? parent;
       if (!command) wrong.push(call);
       for (const [option] of (rest as string).matchAll(/--[\w-]+/g))
         if (command && !command.options.some(({ long }) => long === option)) wrong.push(`gavel ${name} ${option}`);

@@ -6,6 +6,7 @@ import { CliError, EXIT } from './exit.ts';
 /** Errors of other modules that are written for the person who runs the command; named, so that none need be loaded. */
 const WRITTEN_FOR_PEOPLE = [
   'SpecError',
+  'UnusableFile',
   'RubricError',
   'ContractError',
   'InvalidRunName',
@@ -26,6 +27,6 @@ export function printError(error: unknown): number {
   if (error instanceof CliError && error.hint) console.error(plainText(error.hint));
   if (debug && error instanceof Error) console.error(plainText(error.stack ?? ''));
   else if (!known) console.error('Set GAVEL_DEBUG=1 to see the stack.');
-  if (name === 'SpecError' || name === 'RubricError' || name === 'InvalidRunName') return EXIT.usage;
+  if (['SpecError', 'UnusableFile', 'RubricError', 'InvalidRunName'].includes(name)) return EXIT.usage;
   return error instanceof CliError ? error.code : EXIT.failed;
 }

@@ -14,7 +14,8 @@ interface PythonOptions {
 export function runPython(config: Config, args: string[], { env = {}, onLine }: PythonOptions = {}): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(config.python, args, {
-      stdio: ['ignore', onLine ? 'pipe' : 'inherit', 'inherit'],
+      // Nothing is written to its standard input, whose end tells it that this process is gone, however it died.
+      stdio: ['pipe', onLine ? 'pipe' : 'inherit', 'inherit'],
       env: { ...process.env, ...pythonEnv(config, true), ...env },
     });
     if (child.stdout && onLine) createInterface({ input: child.stdout }).on('line', onLine);

@@ -64,13 +64,6 @@ describe('wrong usage', () => {
     expect(stderr).toContain('"../x"');
   });
 
-  it('refuses to audit an endpoint that is no URL', async () => {
-    const rest = ['--model', 'm', '--data', 'package.json', '--out', '/tmp/none', '--rubric', 'r.yaml'];
-    const { code, stderr } = await gavel(['audit', '--endpoint', 'judge.example.com', ...rest], inRoot);
-    expect(code).toBe(2);
-    expect(stderr).toContain('--endpoint: expected a URL up to and including /v1, found judge.example.com.');
-  });
-
   it('refuses a score that is none', async () => {
     const { code, stderr } = await gavel(['traces', 'x', '--min-score', '12'], inRoot);
     expect(code).toBe(2);

@@ -1,0 +1,84 @@
+import { ExternalAuditRow } from '../../contracts/audit.ts';
+import type { GatewayConfigInput } from '../../contracts/gateway.ts';
+import type { GradeRequest } from '../../contracts/trace.ts';
+import { type Calls, unanswered } from '../../gateway/unanswered.ts';
+import type { LoadedRubric } from '../../judging/rubric.ts';
+import { readJsonLines } from '../../run-directory/files.ts';
+import { CliError, EXIT } from '../exit.ts';
+import type { Asked } from './contestants.ts';
+
+/** What an audit would ask and send, before anything is paid. */
+
+/** Of English text and of code; tokenizers differ by a third either way. */
+const CHARACTERS_PER_TOKEN = 4;
+
+export interface Estimate {
+  passes: Calls[];
+  calls: number;
+  /** Calls that the ledger of an earlier attempt, or a row with the same text, answers. */
+  answered: number;
+  prompt_tokens: number;
+  reply_tokens: number;
+}
+
+interface Rows {
+  path: string;
+  max_rows: number | null;
+}
+
+/** Throws CliError (usage) where a row cannot be read or asked about. */
+export async function estimate(
+  config: GatewayConfigInput,
+  rubric: LoadedRubric,
+  { asked, rows }: { asked: Asked[]; rows: Rows },
+): Promise<Estimate> {
+  const passes = await unanswered(config, rubric, requestsOf(rows, asked, rubric)).catch((error: Error) => {
+    if (!['ContractError', 'GatewayError'].includes(error.name)) throw error;
+    throw new CliError(error.message, { code: EXIT.usage });
+  });
+  const sum = (count: (calls: Calls) => number) => passes.reduce((total, pass) => total + count(pass), 0);
+  return {
+    passes,
+    calls: sum(({ asked }) => asked),
+    answered: sum(({ answered }) => answered),
+    prompt_tokens: Math.ceil(sum(({ characters }) => characters) / CHARACTERS_PER_TOKEN),
+    reply_tokens: sum(({ reply_tokens }) => reply_tokens),
+  };
+}
+
+/** The requests that the audit's process makes: the occasion of a row is `audit:` and its id. */
+async function* requestsOf(
+  { path, max_rows }: Rows,
+  asked: Asked[],
+  { rubric }: LoadedRubric,
+): AsyncGenerator<GradeRequest> {
+  let rows = 0;
+  for await (const row of readJsonLines(path, ExternalAuditRow, { whole: true })) {
+    if (max_rows !== null && rows >= max_rows) return;
+    rows += 1;
+    const { id, prompt, completion, ground_truth } = row;
+    const unaskable = (why: string) => new CliError(`${path}: row ${id}: ${why}`, { code: EXIT.usage });
+    if (completion === null) {
+      throw unaskable(
+        `completion: expected text, found none: no mode of an endpoint compares two. Verdicts about pairs come from files.`,
+      );
+    }
+    if (ground_truth === null && rubric.reference_guided) {
+      throw unaskable(`ground_truth: expected text, found none: rubric "${rubric.name}" is reference-guided.`);
+    }
+    for (const { role, modes } of asked)
+      for (const mode of modes) yield { role, mode, occasion: `audit:${id}`, prompt, completion, ground_truth };
+  }
+}
+
+const count = (value: number) => value.toLocaleString('en-US');
+/** Two digits: more would claim to know what is only estimated. */
+const about = (value: number) => count(value < 100 ? value : Number(value.toPrecision(2)));
+
+/** The estimate in words. */
+export function estimateText({ passes, calls, answered, prompt_tokens, reply_tokens }: Estimate): string {
+  const each = passes.map(({ role, mode, asked }) => `${role} ${mode} ${count(asked)}`).join(', ');
+  const known = answered > 0 ? `; ${count(answered)} more are answered already, and are not asked again` : '';
+  const tokens = `about ${about(prompt_tokens)} prompt tokens (${CHARACTERS_PER_TOKEN} characters each) and at most ${about(reply_tokens)} completion tokens`;
+  return `Calls: ${count(calls)} (${each})${known}.${calls > 0 ? `\nTokens: ${tokens}.` : ''}`;
+}

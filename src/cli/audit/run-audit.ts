@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../../config.ts';
+import { Audit, ExternalAuditRequest } from '../../contracts/audit.ts';
+import { Outcome } from '../../contracts/stage.ts';
+import { type Gateway, startGateway } from '../../gateway/server.ts';
+import { canonicalRubric, type LoadedRubric } from '../../judging/rubric.ts';
+import { claimEpoch } from '../../run-directory/claim-epoch.ts';
+import { readContract, readContractIfAny, writeAtomic } from '../../run-directory/files.ts';
+import { pathsIn } from '../../run-directory/paths.ts';
+import { CliError, EXIT } from '../exit.ts';
+import { runPython } from '../python.ts';
+import { confirm } from './confirm.ts';
+import { type Estimate, estimate, estimateText } from './estimate.ts';
+import { gatewayConfig } from './gateway-config.ts';
+import { GradingScreen } from './grading-screen.ts';
+import type { AuditCall } from './read-request.ts';
+import { TimeLeft } from './time-left.ts';
+
+const NOTHING: Estimate = { passes: [], calls: 0, answered: 0, prompt_tokens: 0, reply_tokens: 0 };
+
+/** Estimates, asks a person where that is much, grades and computes. Throws CliError that says how to go on. */
+export async function runAudit(config: Config, call: AuditCall): Promise<Audit> {
+  const { out, rubric } = call;
+  const { asked } = call.contestants;
+  const expected = rubric && asked.length > 0 ? await estimated(call, rubric) : NOTHING;
+  console.error(asked.length > 0 ? estimateText(expected) : 'Nobody is asked: all verdicts come from files.');
+  const terminal = { input: process.stdin, output: process.stderr };
+  await confirm(expected.calls, { above: call.confirm_above, yes: call.yes, terminal });
+
+  await mkdir(out, { recursive: true });
+  const outcome = join(out, 'outcome.json');
+  // That of an earlier attempt says nothing of this one.
+  await rm(outcome, { force: true });
+  const screen = new GradingScreen(new TimeLeft(expected.passes));
+  const key = randomBytes(24).toString('base64url');
+  const gateway = rubric && asked.length > 0 ? await openGateway(call, rubric, { key, screen }) : null;
+  let code: number;
+  try {
+    await writeAtomic(join(out, 'request.json'), requestOf(call, gateway?.url ?? null));
+    const options = { env: { GAVEL_API_KEY: key }, onLine: (line: string) => screen.onLine(line) };
+    code = await runPython(config, ['-m', 'gavel_train.audit.external', out], options);
+  } finally {
+    screen.end();
+    await gateway?.close();
+  }
+  if (code !== 0) throw failure(await readContractIfAny(outcome, Outcome), code, asked.length > 0);
+  return readContract(join(out, 'audit.json'), Audit);
+}
+
+/** No gateway asks by this number: the estimate only reads what others wrote. */
+const NO_EPOCH = 1;
+
+function estimated({ run, out, rows, max_rows, contestants, concurrency }: AuditCall, rubric: LoadedRubric) {
+  const config = gatewayConfig({ run, run_dir: out, epoch: NO_EPOCH }, contestants.asked, concurrency);
+  return estimate(config, rubric, { asked: contestants.asked, rows: { path: rows, max_rows } });
+}
+
+async function openGateway(
+  { run, out, contestants, concurrency }: AuditCall,
+  rubric: LoadedRubric,
+  { key, screen }: { key: string; screen: GradingScreen },
+): Promise<Gateway> {
+  const folder = pathsIn(out);
+  // With a number of its own, two audits into one folder share their verdicts, and neither writes the other's segments.
+  const epoch = await claimEpoch(folder.stage('audit'));
+  await writeAtomic(folder.rubric, canonicalRubric(rubric));
+  return startGateway(gatewayConfig({ run, run_dir: out, epoch }, contestants.asked, concurrency), key, (event) => {
+    if (event.event === 'waiting') screen.onWait(event);
+    if (event.event === 'recovered') screen.onWait(null);
+  });
+}
+
+export function requestOf(call: AuditCall, gateway_url: string | null): ExternalAuditRequest {
+  const { run, rows, max_rows, contestants, rubric, confidence, slices, gates, looks } = call;
+  const asked = contestants.asked.flatMap(({ role, modes, endpoint }) =>
+    modes.map((mode) => ({ role, mode, source: 'endpoint' as const, gpus: endpoint.gpus })),
+  );
+  const brought = contestants.brought.map((each) => ({ ...each, source: 'file' as const }));
+  return ExternalAuditRequest.parse({
+    ...{ run, rows, max_rows, gateway_url, confidence, slices, gates, looks },
+    contestants: [...asked, ...brought],
+    headline_mode: contestants.headline_mode,
+    reference_guided: rubric?.rubric.reference_guided ?? false,
+    threshold: rubric?.rubric.threshold,
+  });
+}
+
+/** Why the audit ended without figures, as its process wrote it down, and how to go on. */
+function failure(outcome: Outcome | null, exit: number, pays: boolean): CliError {
+  const message = outcome
+    ? `${outcome.field ? `${outcome.field}: ` : ''}${outcome.message}`
+    : `The audit ended with exit code ${exit}.`;
+  if (outcome?.status === 'bad_request') return new CliError(message, { code: EXIT.usage });
+  const hint = pays
+    ? 'The same command again continues it: no answer that is on disk is asked for again.'
+    : 'The same command again starts it anew.';
+  const stopped = outcome?.status === 'preempted' || exit === EXIT.interrupted;
+  return new CliError(stopped ? 'The audit was stopped.' : message, {
+    hint,
+    code: stopped ? EXIT.interrupted : EXIT.failed,
+  });
+}
