@@ -3,25 +3,30 @@
 grpo's rows and judge verdicts -> gateway (grader, base) -> measures, gates -> report/audit.json
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from gavel_train.audit.compute import EvalRow, Inputs, compute_audit
-from gavel_train.audit.truth import truths
+from gavel_train.audit.contestants import FromEndpoint, FromPass, Source
+from gavel_train.audit.policy_rows import read_policy_sample
+from gavel_train.audit.records import JUDGE
+from gavel_train.audit.rows import AuditedRows
+from gavel_train.audit.runner import GRADER, Plan, run_audit
+from gavel_train.audit.slices import ALL
+from gavel_train.audit.truth import Verify, truth_of
 from gavel_train.contracts import (
+    Audit,
     AuditRow,
+    Contestant,
     GradingPass,
     LedgerSegment,
     PromptRow,
     Rubric,
     StageRequest,
-    VerdictRow,
+    TaskSpec,
 )
 from gavel_train.grader.counted import judge_traces
 from gavel_train.grader.lessons import prompt_hash
 from gavel_train.judging.gateway import GatewayClient
-from gavel_train.judging.grading import Mode, Role, grade_rows
 from gavel_train.run import progress
 from gavel_train.run.directory import (
     publish_result,
@@ -49,82 +54,91 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
             "task.audit_prompts",
             f"Expected audit rows on prompts outside of the training traces, found none among {len(rows)}.",
         )
-    judge_mode = spec.judge.mode
-    verdicts: dict[tuple[str, str], dict[str, VerdictRow]] = {}
-    verdicts["judge", judge_mode] = read_verdicts(grpo["verdicts_judge"])
-    passes = [GradingPass.model_validate_json(grpo["pass_judge"].read_bytes())]
-    modes: list[Mode] = list(dict.fromkeys([spec.audit.headline_mode, *spec.audit.grader_modes]))
-    asked: list[tuple[Role, Mode]] = [("grader", mode) for mode in modes]
-    if spec.audit.base:
-        asked.append(("base", spec.audit.headline_mode))
+    audited, rubric = AuditedRows(kept), _rubric(run_dir)
+    report = run_dir / "report"
+    report.mkdir(exist_ok=True)
     client = GatewayClient.for_request(request)
-    artifacts: dict[str, Path] = {}
-    for role, mode in asked:
-        graded = grade_rows(
-            client,
-            kept,
-            role,
-            mode,
-            out=epoch_dir,
-            run_dir=run_dir,
-            segments=f"audit-e{request.epoch}-*.jsonl",
+    asked = [
+        FromEndpoint(one, client, epoch_dir, run_dir, f"audit-e{request.epoch}-*.jsonl")
+        for one in _asked(request)
+    ]
+    judge = Contestant(
+        role=JUDGE, mode=spec.judge.mode, source="endpoint", gpus=spec.placement.judge_gpus or None
+    )
+    judged = FromPass(
+        judge, grpo["verdicts_judge"], GradingPass.model_validate_json(grpo["pass_judge"].read_bytes())
+    )
+    sources: list[Source] = [judged, *asked]
+    audit = run_audit(
+        Plan(
+            run=request.run,
+            rows=audited,
+            truth_N=truth_of(audited, _verify(spec.task)),
+            sources=sources,
+            headline_mode=spec.audit.headline_mode,
+            threshold=rubric.threshold,
+            confidence=spec.audit.confidence,
+            slices=spec.audit.slices,
+            gates=spec.audit.gates,
+            looks=report / "looks.jsonl",
+            reference_guided=rubric.reference_guided,
+            excluded_rows=len(rows) - len(kept),
+            policy=read_policy_sample(grpo["eval_rows"]) if "eval_rows" in grpo else None,
         )
-        passes.append(graded)
-        artifacts[f"verdicts_{role}_{mode}"] = epoch_dir / f"verdicts-{role}-{mode}.jsonl"
-        verdicts[role, mode] = read_verdicts(artifacts[f"verdicts_{role}_{mode}"])
+    )
     client.close()
+    write_atomically(epoch_dir / "audit.json", audit.model_dump_json(indent=2) + "\n")
+    give_public_name(request, epoch_dir / "audit.json", report / "audit.json")
+    metrics = headline_metrics(audit)
+    progress.progress("compute", 1, 1, metrics)
+    verdicts = {f"verdicts_{one.contestant.role}_{one.contestant.mode}": one.verdicts for one in asked}
+    publish_result(
+        request,
+        step=0,
+        checkpoint=None,
+        metrics=progress.finite(metrics),
+        artifacts=verdicts | {"audit": report / "audit.json"},
+    )
 
-    progress.progress("compute", 0, 1)
-    verify = verifier_of(spec.task)
+
+def headline_metrics(audit: Audit) -> dict[str, float | None]:
+    """Return the figures that the stage's status shows."""
+    over_all_rows = {record.id: record for record in audit.records if record.slice == ALL}
+
+    def figure(record_id: str, what: str = "point") -> float | None:
+        record = over_all_rows.get(record_id)
+        return None if record is None else getattr(record, what)
+
+    grader = f"{GRADER}.{audit.headline_mode}"
+    kappa = f"fidelity.{grader}.quadratic_weighted_kappa"
+    return {
+        "quadratic_weighted_kappa": figure(kappa),
+        "quadratic_weighted_kappa_low": figure(kappa, "low"),
+        "exact": figure(f"fidelity.{grader}.exact"),
+        "balanced_accuracy": figure(f"truth.{grader}.balanced_accuracy"),
+        "policy_gain": figure("policy.policy.held_out.gain"),
+        "grader_over_judge": figure(f"speed.{grader}.over_judge"),
+        "passed": float(audit.verdict == "PASS"),
+    }
+
+
+def _asked(request: StageRequest) -> list[Contestant]:
+    """Those whom the gateway of this stage asks: the grader in each mode, headline first, and the base."""
+    audit, gpus = request.spec.audit, request.spec.placement.grader_gpus or None
+    modes = list(dict.fromkeys([audit.headline_mode, *audit.grader_modes]))
+    asked = [(GRADER, mode) for mode in modes] + ([("base", audit.headline_mode)] if audit.base else [])
+    return [Contestant(role=role, mode=mode, source="endpoint", gpus=gpus) for role, mode in asked]
+
+
+def _verify(task: TaskSpec) -> Verify:
+    verify = verifier_of(task)
 
     def is_right(completion: str, ground_truth: str) -> bool | None:
         row = PromptRow(id="", prompt="", ground_truth=ground_truth, meta={})
         value = verify(completion, row)
         return None if value is None else value >= 1.0
 
-    rubric = _rubric(run_dir)
-    audit = compute_audit(
-        Inputs(
-            run=request.run,
-            rows=kept,
-            truths=truths(kept, is_right),
-            verdicts=verdicts,
-            headline_mode=spec.audit.headline_mode,
-            judge_mode=judge_mode,
-            samples=spec.audit.bootstrap_samples,
-            confidence=spec.audit.confidence,
-            seed=spec.audit.seed,
-            gates=spec.audit.gates,
-            excluded_rows=len(rows) - len(kept),
-            threshold=rubric.threshold,
-            reference_guided=rubric.reference_guided,
-            passes=passes,
-            eval_rows=_eval_rows(grpo.get("eval_rows")),
-        )
-    )
-    report = run_dir / "report"
-    report.mkdir(exist_ok=True)
-    write_atomically(epoch_dir / "audit.json", audit.model_dump_json(indent=2) + "\n")
-    give_public_name(request, epoch_dir / "audit.json", report / "audit.json")
-    measures = {
-        "quadratic_weighted_kappa": audit.fidelity.quadratic_weighted_kappa.point if audit.fidelity else None,
-        "quadratic_weighted_kappa_low": audit.fidelity.quadratic_weighted_kappa.low
-        if audit.fidelity
-        else None,
-        "exact": audit.fidelity.exact.point if audit.fidelity else None,
-        "balanced_accuracy": audit.truth.grader.balanced_accuracy.point if audit.truth else None,
-        "policy_gain": audit.policy.gain.point if audit.policy.gain else None,
-        "grader_over_judge": audit.speed.grader_over_judge,
-        "passed": float(audit.verdict == "PASS"),
-    }
-    progress.progress("compute", 1, 1, measures)
-    publish_result(
-        request,
-        step=0,
-        checkpoint=None,
-        metrics=progress.finite(measures),
-        artifacts=artifacts | {"audit": report / "audit.json"},
-    )
+    return is_right
 
 
 def _grpo_artifacts(run_dir: Path) -> dict[str, Path]:
@@ -155,23 +169,6 @@ def without_training_prompts(
     """Rows whose prompt no training trace is about, case and white space evened out."""
     trained = {prompt_hash(trace.prompt) for trace in judge_traces(run_dir, ledger)}
     return [row for row in rows if prompt_hash(row.prompt) not in trained]
-
-
-def read_verdicts(path: Path) -> dict[str, VerdictRow]:
-    """Verdicts by row id."""
-    return {verdict.row_id: verdict for verdict in read_rows(path, VerdictRow)}
-
-
-def _eval_rows(path: Path | None) -> list[EvalRow]:
-    if path is None:
-        return []
-    with path.open(encoding="utf-8") as lines:
-        found = [json.loads(line) for line in lines if line.strip()]
-    return [
-        EvalRow(row["prompt_id"], row["checkpoint"], row["verifier"])
-        for row in found
-        if row["verifier"] is not None
-    ]
 
 
 if __name__ == "__main__":

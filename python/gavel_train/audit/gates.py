@@ -1,67 +1,156 @@
 """Verdicts of gates: decided on the bound of an interval, never on the point."""
 
-import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from __future__ import annotations
 
-from gavel_train.contracts import GateResult, GateSpec, Measure
+import difflib
+import math
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from gavel_train.audit.baselines import BASELINES
+from gavel_train.contracts import GateMatch, GateResult, GateSpec, MeasureRecord
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 
-NO_MEASURE = Measure(point=None, low=None, high=None, n=0)
+# In `.headline.` of a gate's id; stands for the headline mode of the audit.
+HEADLINE = "headline"
+# With fewer, an interval by prompts covers less often than it says.
+LEAST_PROMPTS = 30
 
 
-def decide(value: Measure, at_least: float) -> Verdict:
-    """PASS: even the low bound is good enough. FAIL: not even the high bound is. Else: unknown."""
-    if value.low is not None and value.low >= at_least:
-        return "PASS"
-    if value.high is not None and value.high < at_least:
-        return "FAIL"
-    return "INCONCLUSIVE"
-
-
-def rows_needed(value: Measure, at_least: float) -> int | None:
-    """More rows that would settle an open gate if the point were true; None: no number can be given.
-
-    The distance from point to bound shrinks with the square root of n.
-    """
-    if value.point is None or value.low is None or value.high is None or value.point == at_least:
-        return None
-    width = value.point - value.low if value.point > at_least else value.high - value.point
-    return max(1, math.ceil(value.n * ((width / (value.point - at_least)) ** 2 - 1)))
-
-
-def find_measure(audit: dict[str, Any], path: str) -> Measure:
-    """The measure at a dotted path of an audit; one with n 0 where a part of the path is null."""
-    node: Any = audit
-    for name in path.split("."):
-        if node is None:
-            return NO_MEASURE
-        node = node[name]
-    return NO_MEASURE if node is None else Measure.model_validate(node)
-
-
-def judge_gates(audit: dict[str, Any], gates: Sequence[GateSpec]) -> list[GateResult]:
-    """Every gate of the spec with its value and verdict."""
-    results = []
-    for gate in gates:
-        value = find_measure(audit, gate.measure)
-        verdict = decide(value, gate.at_least)
-        results.append(
-            GateResult(
-                measure=gate.measure,
-                at_least=gate.at_least,
-                value=value,
-                verdict=verdict,
-                rows_needed=rows_needed(value, gate.at_least) if verdict == "INCONCLUSIVE" else None,
-            )
-        )
-    return results
+def judge_gates(
+    records: Sequence[MeasureRecord], gates: Sequence[GateSpec], headline_mode: str
+) -> list[GateResult]:
+    """Return each gate with the records that it matches, its verdict, and why."""
+    return [_judge(records, gate, headline_mode) for gate in gates]
 
 
 def overall(gates: Sequence[GateResult]) -> Verdict:
     """FAIL if any gate fails, PASS if all pass; an audit without gates settles nothing."""
-    verdicts = {gate.verdict for gate in gates}
+    return _together([gate.verdict for gate in gates])
+
+
+def covers(gates: Sequence[GateResult]) -> list[str]:
+    """Parts that a cleared gate is about, in the order of the gates."""
+    cleared = [match.record.id for gate in gates if gate.verdict == "PASS" for match in gate.matches]
+    return list(dict.fromkeys(record_id.split(".")[0] for record_id in cleared))
+
+
+def resolved_id(glob: str, headline_mode: str) -> str:
+    """The id of a gate with the headline mode in place of `headline`."""
+    return glob.replace(f".{HEADLINE}.", f".{headline_mode}.")
+
+
+def is_match(glob: str, text: str) -> bool:
+    """Whether a text matches a glob, in which * stands for any text and nothing else is special."""
+    return re.fullmatch(".*".join(map(re.escape, glob.split("*"))), text, re.DOTALL) is not None
+
+
+def decide(record: MeasureRecord, gate: GateSpec) -> GateMatch:
+    """What a gate says of one record."""
+    verdict, reason = _verdict(record, gate)
+    needed = rows_needed(record, gate) if verdict == "INCONCLUSIVE" else None
+    if needed is not None:
+        reason += f" About {needed} more rows would settle it if the point is true."
+    return GateMatch(record=record, verdict=verdict, reason=reason, rows_needed=needed)
+
+
+def rows_needed(record: MeasureRecord, gate: GateSpec) -> int | None:
+    """More rows that would settle an open gate if the point were true; None: no number can be given.
+
+    The distance from point to bound shrinks with the square root of n.
+    """
+    point, low, high, bound = record.point, record.low, record.high, _bound(gate)
+    if point is None or low is None or high is None or point == bound or not record.prompts:
+        return None
+    width = point - low if point > bound else high - point
+    wanted = max(
+        record.n * (width / (point - bound)) ** 2, record.n * LEAST_PROMPTS / record.prompts, record.n + 1
+    )
+    return math.ceil(wanted) - record.n
+
+
+def _judge(records: Sequence[MeasureRecord], gate: GateSpec, headline_mode: str) -> GateResult:
+    glob = resolved_id(gate.id, headline_mode)
+    matches = [decide(record, gate) for record in records if _matches(record, glob, gate.slice)]
+    verdict = _together([match.verdict for match in matches])
+    reason = _no_match(records, gate, glob) if not matches else _summary(matches, verdict)
+    return GateResult(**gate.model_dump(), reason=reason, verdict=verdict, matches=matches)
+
+
+def _matches(record: MeasureRecord, glob: str, slice_glob: str) -> bool:
+    if not is_match(glob, record.id) or not is_match(slice_glob, record.slice):
+        return False
+    # A baseline is there to be beaten: a gate is about it only if it says its name.
+    role = record.id.split(".")[1]
+    return role not in BASELINES or f".{role}." in glob
+
+
+def _together(verdicts: Sequence[Verdict]) -> Verdict:
     if "FAIL" in verdicts:
         return "FAIL"
-    return "PASS" if verdicts == {"PASS"} else "INCONCLUSIVE"
+    return "PASS" if verdicts and set(verdicts) == {"PASS"} else "INCONCLUSIVE"
+
+
+def _verdict(record: MeasureRecord, gate: GateSpec) -> tuple[Verdict, str]:
+    at_least, bound = gate.at_least is not None, _bound(gate)
+    if record.point is None:
+        return "INCONCLUSIVE", f"These rows do not define it: {record.method}."
+    if record.low is None or record.high is None:
+        return "INCONCLUSIVE", f"There is no interval: {record.method}."
+    if record.prompts < LEAST_PROMPTS:
+        return "INCONCLUSIVE", f"Expected {LEAST_PROMPTS} prompts or more, found {record.prompts}."
+    good, bad = (record.low, record.high) if at_least else (record.high, record.low)
+    names = ("low", "high") if at_least else ("high", "low")
+    if (good >= bound) if at_least else (good <= bound):
+        return "PASS", f"The {names[0]} bound {_number(good)} is at {_side(at_least)} {_number(bound)}."
+    if (bad < bound) if at_least else (bad > bound):
+        return "FAIL", f"The {names[1]} bound {_number(bad)} is {_beyond(at_least)} {_number(bound)}."
+    return "INCONCLUSIVE", (
+        f"The interval from {_number(record.low)} to {_number(record.high)} holds {_number(bound)}."
+    )
+
+
+def _bound(gate: GateSpec) -> float:
+    bound = gate.at_least if gate.at_least is not None else gate.at_most
+    if bound is None:
+        raise ValueError(f"Expected at_least or at_most in gate {gate.id}, found neither.")
+    return bound
+
+
+def _side(at_least: bool) -> str:
+    return "least" if at_least else "most"
+
+
+def _beyond(at_least: bool) -> str:
+    return "below" if at_least else "above"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _summary(matches: Sequence[GateMatch], verdict: Verdict) -> str:
+    if len(matches) == 1:
+        return matches[0].reason
+    counts = [
+        (kind, sum(match.verdict == kind for match in matches)) for kind in ("PASS", "FAIL", "INCONCLUSIVE")
+    ]
+    said = ", ".join(f"{count} {kind}" for kind, count in counts if count)
+    worst = next(match for match in matches if match.verdict == verdict)
+    return f"{len(matches)} records: {said}. {worst.record.id} ({worst.record.slice}): {worst.reason}"
+
+
+def _no_match(records: Sequence[MeasureRecord], gate: GateSpec, glob: str) -> str:
+    ids = list(dict.fromkeys(record.id for record in records))
+    named = [record_id for record_id in ids if is_match(glob, record_id)]
+    if named:
+        slices = list(dict.fromkeys(record.slice for record in records if record.id in named))
+        return f"Expected a record of the slice {gate.slice}, found the slices {', '.join(slices[:10])}."
+    part = glob.split(".")[0]
+    if "*" not in part and not any(record_id.startswith(f"{part}.") for record_id in ids):
+        return f"Expected a record {glob}, found none of the part {part}: nothing was given to measure it by."
+    near = difflib.get_close_matches(glob, ids, n=1, cutoff=0.0)
+    nearest = f"; the nearest id is {near[0]}" if near else ""
+    return f"Expected a record {glob}, found none{nearest}."

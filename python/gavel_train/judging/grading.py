@@ -12,7 +12,7 @@ from typing import Any, Literal
 from gavel_train.contracts import AuditRow, Endpoint, Grade, GradeRequest, GradingPass, VerdictRow
 from gavel_train.judging.gateway import GatewayClient
 from gavel_train.run import progress
-from gavel_train.run.directory import write_atomically, write_rows
+from gavel_train.run.directory import each_row, write_atomically, write_rows
 from gavel_train.run.ledger import without_checksum
 
 Role = Literal["judge", "grader", "base"]
@@ -30,29 +30,22 @@ def grade_rows(
     out: Path,
     run_dir: Path,
     segments: str,
+    rows_digest: str | None = None,
+    gpus: int | None = None,
 ) -> GradingPass:
     """Grade all rows, once each; write `verdicts-<role>-<mode>.jsonl` and `pass-<role>-<mode>.json` in `out`.
 
     `segments` is the glob, under `run_dir/traces`, of the ledger segments that this gateway writes
     (say `grpo-e3-*.jsonl`): tokens are counted there, since a trace is durable before its verdict
     is returned. The clock starts once the first row is answered, and verdicts per second leave that
-    row out; rows answered from the ledger or by reuse are not `asked`. Raises ValueError without rows,
+    row out; rows answered from the ledger or by reuse are not `asked`. `rows_digest` and `gpus` (those that
+    serve the model) are kept in the pass. Raises ValueError without rows,
     LedgerError where a line there is damaged.
     """
     if not rows:
         raise ValueError("Expected rows to grade, found none.")
     phase = f"grade: {role}, {mode}"
-    requests = {
-        row.id: GradeRequest(
-            role=role,
-            mode=mode,
-            occasion=f"{occasion_prefix}:{row.id}",
-            prompt=row.prompt,
-            completion=row.completion,
-            ground_truth=row.ground_truth,
-        )
-        for row in rows
-    }
+    requests = {row.id: grade_request(row, role, mode, occasion_prefix) for row in rows}
     # A model that is still loading answers the first row late; the clock must not count that.
     first = rows[0].id
     grades = {first: client.grade(requests[first])}
@@ -72,8 +65,13 @@ def grade_rows(
 
     verdicts = [verdict_row(row.id, grades[row.id]) for row in rows]
     paid = {key for grade in grades.values() if not grade.replayed for key in grade.trace_keys}
-    traces = list(_traces(run_dir, segments, paid))
-    usages = {trace["key"]: trace.get("usage") or {} for trace in traces if trace.get("reused_from") is None}
+    # The first row's trace names the model even where the ledger answered every row.
+    traces = list(_traces(run_dir, segments, paid | set(grades[first].trace_keys)))
+    usages = {
+        trace["key"]: trace.get("usage") or {}
+        for trace in traces
+        if trace.get("reused_from") is None and trace["key"] in paid
+    }
     asked = [row_id for row_id, grade in grades.items() if not usages.keys().isdisjoint(grade.trace_keys)]
     timed = [row_id for row_id in asked if row_id != first]
     model, model_digest = _model(run_dir, role, traces)
@@ -83,15 +81,34 @@ def grade_rows(
         model=model,
         model_digest=model_digest,
         rows=len(rows),
+        rows_digest=rows_digest,
         asked=len(asked),
         seconds=round(seconds, 3) if timed else 0.0,
         verdicts_per_s=round(len(timed) / seconds, 3) if timed else None,
+        gpus=gpus,
         prompt_tokens=sum(usage.get("prompt_tokens", 0) for usage in usages.values()),
         completion_tokens=sum(usage.get("completion_tokens", 0) for usage in usages.values()),
     )
     write_rows(out / f"verdicts-{role}-{mode}.jsonl", verdicts)
     write_atomically(out / f"pass-{role}-{mode}.json", summary.model_dump_json(indent=2) + "\n")
     return summary
+
+
+def grade_request(row: AuditRow, role: Role, mode: Mode, occasion_prefix: str = "audit") -> GradeRequest:
+    """Return what the gateway is asked about a row."""
+    return GradeRequest(
+        role=role,
+        mode=mode,
+        occasion=f"{occasion_prefix}:{row.id}",
+        prompt=row.prompt,
+        completion=row.completion,
+        ground_truth=row.ground_truth,
+    )
+
+
+def first_trace_keys(verdicts: Path) -> list[str]:
+    """Keys of the traces behind the first verdict of a pass; raises FileNotFoundError."""
+    return next((verdict.trace_keys for verdict in each_row(verdicts, VerdictRow)), [])
 
 
 def verdict_row(row_id: str, grade: Grade) -> VerdictRow:

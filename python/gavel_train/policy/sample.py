@@ -34,6 +34,7 @@ from gavel_train.run.directory import (
     write_rows,
 )
 from gavel_train.tasks import Verifier
+from gavel_train.tasks.row_fields import fields_of
 
 # Two completions a prompt halve the sampling noise of the policy's accuracy for little time.
 EVAL_COMPLETIONS = 2
@@ -84,6 +85,7 @@ def sample_and_grade(
         out=epoch_dir,
         run_dir=run_dir,
         segments=f"{request.stage}-e{request.epoch}-*.jsonl",
+        gpus=spec.placement.judge_gpus or None,
     )
     newest = read_manifest(folder / last)
     publish_result(
@@ -218,6 +220,7 @@ def _audit_rows(
                 ground_truth=row.ground_truth,
                 is_correct=None if verdict is None else verdict == 1.0,
                 source=name,
+                fields=fields_of(row.meta),
             )
 
 

@@ -119,7 +119,13 @@ def write_rows(path: Path, rows: Iterable[BaseModel]) -> None:
 
 def read_rows(path: Path, model: type[Row]) -> list[Row]:
     """Read JSON lines, naming the file and line of the first bad one."""
-    return [_parse(line, model, path, number) for number, line in _lines(path)]
+    return list(each_row(path, model))
+
+
+def each_row(path: Path, model: type[Row]) -> Iterator[Row]:
+    """Read JSON lines one by one, for files whose rows would fill the memory."""
+    for number, line in _lines(path):
+        yield _parse(line, model, path, number)
 
 
 def read_prompts(run_dir: Path, split: str) -> list[PromptRow]:

@@ -1,0 +1,116 @@
+"""Records: every measure of every contestant, over all rows and each slice, and what follows from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gavel_train.audit.measure import all_measures, policy_measures
+from gavel_train.audit.sample import Answers, PolicySample, Rows, Sample
+from gavel_train.audit.slices import ALL, Slice
+from gavel_train.audit.statistic import Statistic
+from gavel_train.contracts import Finding, MeasureInfo, MeasureRecord
+
+JUDGE = "judge"
+
+Progress = Callable[[int, int], None]
+
+
+def records_of(
+    rows: Rows,
+    answers: Sequence[Answers],
+    slices: Sequence[Slice] = (),
+    *,
+    confidence: float,
+    on_progress: Progress | None = None,
+) -> list[MeasureRecord]:
+    """Return the records of all contestants, those over all rows first; what does not apply has no record."""
+    judge = next((one for one in answers if one.role == JUDGE), None)
+    # A baseline is compared with the truth, never with the judge.
+    samples = [Sample(rows, one, None if one.role == JUDGE or one.is_baseline else judge) for one in answers]
+    found: list[MeasureRecord] = []
+    total = len(samples) * (1 + len(slices))
+    for number, part in enumerate([None, *slices]):
+        taken = samples if part is None else [sample.take(part.chosen_N) for sample in samples]
+        kept: list[tuple[str, MeasureRecord]] = []
+        for index, sample in enumerate(taken):
+            kept += _records(sample, part, confidence)
+            if on_progress is not None:
+                on_progress(number * len(samples) + index + 1, total)
+        # Measures come part by part; contestants follow one another within a part.
+        order = {name: rank for rank, name in enumerate(dict.fromkeys(m.part for m in all_measures()))}
+        found += [record for _, record in sorted(kept, key=lambda one: order[one[0]])]
+    return found
+
+
+def policy_records(sample: PolicySample, confidence: float) -> list[MeasureRecord]:
+    """Return the records of the policy's held-out completions, in the mode `held_out`."""
+    found = []
+    for measure in policy_measures():
+        statistic = measure.statistic(sample)
+        if statistic is not None:
+            record_id = f"{measure.info.part}.policy.held_out.{measure.info.name}"
+            found.append(record_of(record_id, ALL, statistic, confidence))
+    return found
+
+
+def record_of(record_id: str, slice_name: str, statistic: Statistic, confidence: float) -> MeasureRecord:
+    """Return the record of a statistic; what is not finite is null: JSON has neither NaN nor infinity."""
+    interval = statistic.interval(confidence)
+    point, low, high = _finite(statistic.point), _finite(interval.low), _finite(interval.high)
+    method = interval.method
+    if point is None or low is None or high is None:
+        if interval.low is not None and interval.high is not None:
+            method = "no interval: it is not finite"
+        low = high = None
+    return MeasureRecord(
+        id=record_id,
+        slice=slice_name,
+        point=point,
+        low=low,
+        high=high,
+        n=statistic.n,
+        prompts=statistic.prompts,
+        method=method,
+    )
+
+
+def findings_of(records: Sequence[MeasureRecord]) -> list[Finding]:
+    """Return what the measures' modules say follows from the records over all rows."""
+    speakers = {(one.part, one.name): one.finding for one in all_measures() if one.finding is not None}
+    found = []
+    for record in records:
+        part, role, mode, name = record.id.split(".")
+        finding = speakers.get((part, name)) if record.slice == ALL else None
+        text = None if finding is None else finding(record, role, mode)
+        if text is not None:
+            found.append(Finding(id=record.id, text=text))
+    return found
+
+
+def measured(records: Sequence[MeasureRecord]) -> list[MeasureInfo]:
+    """Return what each measure that has a record is, in the order of a report."""
+    names = {(part, name) for part, _, _, name in (record.id.split(".") for record in records)}
+    infos = [measure.info() for measure in all_measures()] + [one.info for one in policy_measures()]
+    return [info for info in infos if (info.part, info.name) in names]
+
+
+def _records(sample: Sample, part: Slice | None, confidence: float) -> list[tuple[str, MeasureRecord]]:
+    answers, found = sample.answers, []
+    # Rows that do not define a measure give NaN, which the record says; numpy need not warn.
+    with np.errstate(all="ignore"):
+        for measure in all_measures():
+            if part is not None and not measure.sliced:
+                continue
+            statistic = measure.statistic(sample)
+            if statistic is not None:
+                record_id = f"{measure.part}.{answers.role}.{answers.mode}.{measure.name}"
+                name = ALL if part is None else part.name
+                found.append((measure.part, record_of(record_id, name, statistic, confidence)))
+    return found
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
