@@ -8,23 +8,20 @@ import { words } from './sections/glossary.ts';
 import { guard } from './sections/guard.ts';
 import { auditHeadline } from './sections/headline.ts';
 import { part } from './sections/part.ts';
-import { POLICY } from './sections/policy.ts';
 import { reproduceAudit } from './sections/reproduce.ts';
 
 /** The report of an audit without a run: the same, less what only a run has. */
 export async function auditPage(data: AuditData): Promise<string> {
   const { audit, ledger, rubric } = data;
   const records = new AuditRecords(audit);
-  // An audit without a run has no policy; a part that it could not measure is shown as not measured.
-  const parts = records.parts().filter(({ part: name }) => name !== POLICY);
   return page(`${audit.verdict}: ${audit.run} (gavel audit)`, [
     auditHeadline(data),
     gates(records),
-    await Promise.all(parts.map((info) => part(records, info))),
+    await Promise.all(records.graderParts().map((info) => part(records, info))),
     audited(records),
     rubric && guard(data),
-    cost(audit, ledger, 'in this audit'),
+    cost(audit, ledger && { totals: ledger, calls: 'in this audit' }),
     reproduceAudit(data),
-    words(audit),
+    words(audit, false),
   ]);
 }

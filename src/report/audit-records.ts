@@ -29,6 +29,9 @@ export const askedName = (asked: Asked): string =>
 
 export const sameAsked = (one: Asked, other: Asked): boolean => one.role === other.role && one.mode === other.mode;
 
+/** The part that is about the policy and not about the grader; only an audit of a run has it. */
+export const POLICY = 'policy';
+
 /** Finds the records of an audit by id and slice. */
 export class AuditRecords {
   readonly audit: Audit;
@@ -48,6 +51,11 @@ export class AuditRecords {
     const seen = new Set(this.audit.records.map(({ id }) => parseId(id).part));
     for (const { part } of described) seen.delete(part);
     return [...described, ...[...seen].map((part) => ({ part, question: plain(part), meaning: '' }))];
+  }
+
+  /** The parts that are about the grader. */
+  graderParts(): Audit['parts'] {
+    return this.parts().filter(({ part }) => part !== POLICY);
   }
 
   /** A record by its id, in which the mode `headline` stands for the audit's; null: it was not measured. */

@@ -20,6 +20,7 @@ const others = ['var(--other-1)', 'var(--other-2)', 'var(--other-3)', 'var(--oth
 
 /** The colour of a role; roles without one of their own share four, in the order of their names. */
 export function roleColor(role: string, all: readonly string[]): string {
+  if (role === 'policy') return ink.truth;
   if (role === 'judge' || role === 'grader' || role === 'base') return ink[role];
   const named = [...new Set(all)].filter((one) => !(one in ink)).sort();
   return others[Math.max(0, named.indexOf(role)) % others.length] as string;

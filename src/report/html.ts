@@ -33,18 +33,22 @@ export interface Column<Row> {
   head: Part;
   cell: (row: Row) => Part;
   numeric?: boolean;
+  /** The head as text. A table whose columns have it becomes a list of blocks on a narrow screen. */
+  label?: string;
 }
 
-/** A table with its caption; the first column heads each row. On a narrow screen it scrolls within its own frame. */
+/** A table with its caption; the first column heads each row. On a narrow screen it scrolls within its own frame, or becomes a list. */
 export function table<Row>(caption: string, columns: Column<Row>[], rows: Row[]): Html {
   const head = columns.map(({ head, numeric }) => html`<th scope="col"${numericClass(numeric)}>${head}</th>`);
   const body = rows.map((row) => {
-    const cells = columns.map(({ cell, numeric }, index) =>
-      index === 0 ? html`<th scope="row">${cell(row)}</th>` : html`<td${numericClass(numeric)}>${cell(row)}</td>`,
+    const cells = columns.map(({ cell, numeric, label }, index) =>
+      index === 0
+        ? html`<th scope="row">${cell(row)}</th>`
+        : html`<td${numericClass(numeric)}${label && html` data-label="${label}"`}>${cell(row)}</td>`,
     );
     return html`<tr>${cells}</tr>`;
   });
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table${columns.some(({ label }) => label) && new Html(' class="stack"')}>
 <caption>${caption}</caption><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 

@@ -20,9 +20,10 @@ export interface IntervalChart {
   bounds: number[];
 }
 
-const axisFormat: Record<Unit, string> = {
-  ...{ share: '.0%', kappa: '.1f', correlation: '.1f', score: '~g', rate: '~s', ratio: '~g' },
-  difference: '+.0%',
+const axisLabels: Record<Unit, object> = {
+  ...{ share: { format: '.0%' }, kappa: { format: '.1f' }, correlation: { format: '.1f' } },
+  ...{ score: { format: '~g' }, rate: { format: '~s' }, ratio: { format: '~g' } },
+  difference: { labelExpr: "datum.value === 0 ? '0' : format(100 * datum.value, '+~g')", title: 'points' },
 };
 
 /** One dot a row with its interval as a bar. A row that could not be computed says so and has no dot. */
@@ -38,7 +39,7 @@ export function intervalChart({ title, unit, rows, chance, bounds }: IntervalCha
   );
   const x = (field: string) => ({
     ...{ field, type: 'quantitative', title: null, scale: { domain, nice: false } },
-    axis: { format: axisFormat[unit], tickCount: 5, domain: false },
+    axis: { tickCount: 5, domain: false, ...axisLabels[unit] },
   });
   const color = { field: 'color', type: 'nominal', scale: null };
   const layer: object[] = [

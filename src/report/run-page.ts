@@ -10,7 +10,7 @@ import { guard } from './sections/guard.ts';
 import { runHeadline } from './sections/headline.ts';
 import { interruptions } from './sections/interruptions.ts';
 import { part } from './sections/part.ts';
-import { POLICY, policy } from './sections/policy.ts';
+import { policy } from './sections/policy.ts';
 import { reproduceRun } from './sections/reproduce.ts';
 import { noAudit, notMeasured, section } from './sections/section.ts';
 
@@ -22,17 +22,19 @@ export async function runPage(data: ReportData): Promise<string> {
     ...(await findings(data)),
     await policy(data),
     guard(data),
-    cost(audit, ledger, 'in the whole run'),
+    cost(audit, { totals: ledger, calls: 'in the whole run' }),
     await interruptions(data),
     reproduceRun(data),
-    words(audit),
+    words(audit, true),
   ]);
 }
 
 async function findings({ audit }: ReportData): Promise<Html[]> {
   if (audit === null) return [section('audit', 'What did the audit find?', notMeasured(noAudit))];
   const records = new AuditRecords(audit);
-  // The policy has a section of its own, with its training.
-  const parts = records.parts().filter(({ part: name }) => name !== POLICY);
-  return [gates(records), ...(await Promise.all(parts.map((info) => part(records, info)))), audited(records)];
+  return [
+    gates(records),
+    ...(await Promise.all(records.graderParts().map((info) => part(records, info)))),
+    audited(records),
+  ];
 }

@@ -39,17 +39,23 @@ pre { background: var(--wash); padding: 0.8rem 1rem; border-radius: 6px; overflo
 .warning { background: var(--inconclusive); }
 .missing { padding: 0.6rem 1rem; border-radius: 6px; background: var(--wash); color: var(--soft); }
 .note { color: var(--soft); font-size: 0.88rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(11.5rem, 1fr)); gap: 0.8rem; margin: 1.2rem 0 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.6rem, 1fr)); gap: 0.8rem; margin: 1.2rem 0 0; }
 .tiles > div { padding: 0.8rem 1rem; border: 1px solid var(--line); border-radius: 10px; }
 .tiles dt { color: var(--soft); font-size: 0.88rem; }
 .tiles dd { margin: 0; }
 .tiles strong { display: block; font-size: 1.65rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
+.tiles strong small { font-size: 0.95rem; font-weight: 550; }
+.tiles .badge { display: inline-block; color: inherit; font-size: 0.72rem; }
+.tiles .badge.pass { color: var(--pass-ink); }
+.tiles .badge.fail { color: var(--fail-ink); }
+.tiles .badge.inconclusive { color: var(--inconclusive-ink); }
 .tiles strong.absent { font-size: 1.1rem; font-weight: 550; color: var(--soft); }
 .tiles span { display: block; font-size: 0.82rem; color: var(--soft); }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); gap: 0.4rem 2rem; align-items: start; }
 figure { margin: 1rem 0; min-width: 0; }
 figcaption { font-weight: 650; font-size: 0.95rem; margin-bottom: 0.4rem; }
 figure svg { display: block; width: 100%; height: auto; }
+figure svg text { paint-order: stroke; stroke: var(--paper); stroke-width: 3px; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.2rem 1.4rem; list-style: none; margin: 0 0 0.3rem; padding: 0; font-size: 0.85rem; }
 .legend li { white-space: nowrap; }
 .legend svg { display: inline-block; width: 34px; vertical-align: middle; }
@@ -64,10 +70,10 @@ tbody th { font-weight: 550; }
 td { overflow-wrap: break-word; }
 th small, td small { display: block; color: var(--soft); font-size: 0.78rem; font-weight: 400; }
 tbody th:first-child { position: sticky; left: 0; background: var(--paper); }
-.counts { width: auto; }
-.counts th, .counts td { padding: 0.3rem 0.45rem; text-align: right; border: 1px solid var(--paper); }
+.counts { width: auto; font-size: 0.82rem; }
+.counts th, .counts td { padding: 0.3rem 0.3rem; text-align: right; border: 1px solid var(--paper); }
 .counts .corner { font-size: 0.75rem; line-height: 1.3; white-space: nowrap; }
-.counts td { min-width: 2.3rem; background: color-mix(in srgb, var(--grader) calc(6% + 94% * var(--share)), var(--paper)); }
+.counts td { min-width: 1.75rem; background: color-mix(in srgb, var(--grader) calc(6% + 94% * var(--share)), var(--paper)); }
 .counts td.dark { color: var(--paper); }
 .counts td.same { outline: 1.5px solid var(--soft); outline-offset: -1.5px; }
 .follows h2 { margin-top: 1.6rem; }
@@ -89,6 +95,12 @@ summary { cursor: pointer; color: var(--link); }
   tbody th { min-width: 7.5rem; }
   td:not(.number, .counts td) { min-width: 9rem; }
   .counts tbody th { min-width: 0; }
+  .stack, .stack tbody, .stack tr, .stack th, .stack td { display: block; text-align: left; min-width: 0; }
+  .stack thead { display: none; }
+  .stack tr { padding: 0.5rem 0; border-bottom: 1px solid var(--line); }
+  .stack th, .stack td { padding: 0.15rem 0; border: 0; white-space: normal; }
+  .stack td[data-label]::before { content: attr(data-label) ": "; color: var(--soft); }
+  .stack td small { display: inline; margin-left: 0.5rem; }
 }
 @media print {
   :root { color-scheme: light; ${light} }

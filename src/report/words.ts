@@ -35,6 +35,9 @@ export const glossary = {
 
 export type Word = keyof typeof glossary;
 
+/** Words that only the report of a run uses. */
+export const wordsOfRuns: ReadonlySet<string> = new Set(['policy', 'reward', 'checkpoint', 'epoch']);
+
 export const wordId = (word: string) => `word-${word.replaceAll(/[^a-z]+/g, '-')}`;
 
 /** A word that explains itself: a tooltip for a mouse, a link to the glossary for everybody else. */

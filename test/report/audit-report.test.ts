@@ -45,8 +45,9 @@ describe('the report of an audit without a run', async () => {
     const follows = /<div class="follows">.*?<\/div>/s.exec(text)?.[0] ?? '';
     expect(follows).toMatch(/grader, single token.*reproduces the judge closely.*mostly copies errors/s);
     expect(follows).toMatch(/grader, reasoned.*The reasoned grader|grader, reasoned.*follows the truth more often/s);
-    expect(plain).toContain('The verdict covers “fidelity”, “teacher wrong” and “coverage”.');
-    expect(plain).toContain('No cleared gate is about “truth”, “speed” or “policy”');
+    expect(follows.replaceAll(/<[^>]*>/g, '')).toContain(
+      'The verdict covers fidelity, teacher wrong and coverage. No cleared gate is about truth or speed: what is',
+    );
     expect(plain).toContain('6 rows were left out because their prompts occur in the training traces.');
   });
 
@@ -116,6 +117,7 @@ it('says of later looks that they widen the intervals', async () => {
 it('says what is lacking where a part has no record', async () => {
   const bare = withRecords((one) => (one.id.startsWith('truth.') ? null : one));
   const { plain } = await report({ ...bare, truth_labels: {}, tables: [] });
+  expect(plain).toMatch(/Not measured: truth \./);
   expect(plain).toContain(
     'Not measured: nothing in this audit answers this question. It has no rows whose truth is known.',
   );

@@ -13,6 +13,7 @@ export function measureTable(records: AuditRecords, part: string): Html {
       { head: 'measure', cell: measureName },
       ...asked.map((one) => ({
         head: columnHead(records, one),
+        label: askedName(one),
         cell: (measure: MeasureInfo) => cell(records.of(part, one, measure.name), measure),
         numeric: true,
       })),

@@ -25,13 +25,15 @@ export function audited(records: AuditRecords): Html {
           head: 'verdicts from',
           cell: ({ source, file }: Contestant) => (source === 'file' ? html`file <code>${file}</code>` : source),
         },
-        { head: 'GPUs', cell: ({ gpus }: Contestant) => gpus ?? 'not known', numeric: true },
+        ...(audit.contestants.some(({ gpus }) => gpus !== null) ? [gpusColumn] : []),
       ],
       ordered,
     ),
     html`<p class="note">Digest of the rows: <code>${audit.look.data_digest.slice(0, 12)}</code>.</p>`,
   );
 }
+
+const gpusColumn = { head: 'GPUs', cell: ({ gpus }: Contestant) => gpus ?? 'not known', numeric: true };
 
 function rows({ rows: all, prompts, subject, truth_labels }: Audit): Html {
   const what = subject === 'pairwise' ? 'pairs of answers' : 'answers';

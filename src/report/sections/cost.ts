@@ -6,13 +6,19 @@ import { type Html, html, table } from '../html.ts';
 import { word } from '../words.ts';
 import { noAudit, notMeasured, section } from './section.ts';
 
-/** `calls`: where the calls in the ledger were made. */
-export function cost(audit: Audit | null, ledger: LedgerTotals | null, calls: string): Html {
+interface Judge {
+  totals: LedgerTotals | null;
+  /** Where its calls were made. */
+  calls: string;
+}
+
+/** `judge: null`: nothing is said of the judge's calls. */
+export function cost(audit: Audit | null, judge: Judge | null): Html {
   return section(
     'cost',
     'What did the verdicts cost?',
     audit ? passes(audit) : notMeasured(noAudit),
-    paid(ledger, calls),
+    judge && paid(judge),
   );
 }
 
@@ -46,7 +52,7 @@ function passes({ passes: all }: Audit): Html {
 
 const each = (tokens: number, calls: number) => (calls === 0 ? '–' : fixed(tokens / calls, 1));
 
-function paid(ledger: LedgerTotals | null, calls: string): Html {
+function paid({ totals: ledger, calls }: Judge): Html {
   const heading = html`<h3>Calls to the judge ${calls}</h3>`;
   if (ledger === null) return html`${heading}${notMeasured('the ledger was not read for this report.')}`;
   const paidFor = ledger.calls - ledger.replayed;

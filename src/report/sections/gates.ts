@@ -31,9 +31,9 @@ export function gates(records: AuditRecords): Html {
       'Gates',
       [
         { head: 'gate', cell: ({ gate }: Line) => gate },
-        { head: 'verdict', cell: ({ verdict }: Line) => badge(verdict) },
-        { head: 'measured', cell: ({ value }: Line) => value, numeric: true },
-        { head: 'why', cell: ({ why }: Line) => why },
+        { head: 'verdict', label: 'verdict', cell: ({ verdict }: Line) => badge(verdict) },
+        { head: 'measured', label: 'measured', cell: ({ value }: Line) => value, numeric: true },
+        { head: 'why', label: 'why', cell: ({ why }: Line) => why },
       ],
       audit.gates.flatMap((gate) => lines(records, gate)),
     ),

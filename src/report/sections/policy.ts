@@ -1,4 +1,4 @@
-import { AuditRecords } from '../audit-records.ts';
+import { AuditRecords, POLICY } from '../audit-records.ts';
 import { figureOf } from '../chart.ts';
 import { percent, points } from '../figures.ts';
 import { type Html, html, table } from '../html.ts';
@@ -10,9 +10,6 @@ import { noAudit, notMeasured, section } from './section.ts';
 
 /** Rows of the table of steps at most; a longer training shows every so many steps. */
 const tableRows = 100;
-
-/** The part of the audit that is about the policy, which only a run has. */
-export const POLICY = 'policy';
 
 const question = 'Did the policy learn?';
 

@@ -1,7 +1,7 @@
 import type { MeasureRecord } from '../../contracts/audit.ts';
 import { type AuditRecords, askedName, parseId } from '../audit-records.ts';
 import { figure, range } from '../figures.ts';
-import { Html, html, type Part } from '../html.ts';
+import { type Html, html, type Part } from '../html.ts';
 import { measureName } from '../part/measure-table.ts';
 import { badge, boundText } from './gates.ts';
 
@@ -31,8 +31,12 @@ export function tiles(records: AuditRecords): Html | null {
 function tile(records: AuditRecords, record: MeasureRecord, decided?: Part): Html {
   const measure = records.measure(record.id);
   const { unit } = measure;
-  const value = record.point === null ? null : figure(record.point, unit);
+  const [number = '', ...words] = record.point === null ? [] : figure(record.point, unit).split(' ');
+  const value =
+    record.point === null
+      ? html`<strong class="absent">not computable</strong>`
+      : html`<strong>${number}${words.length > 0 && html` <small>${words.join(' ')}</small>`}</strong>`;
   const interval = range(record, unit);
   const slice = record.slice === 'all' ? '' : `, ${record.slice}`;
-  return html`<div><dt>${measureName(measure)}</dt><dd><strong${value === null && new Html(' class="absent"')}>${value ?? 'not computable'}</strong>${interval && html`<span>interval ${interval}</span>`}<span>${askedName(parseId(record.id))}${slice}</span>${decided && html`<span>${decided}</span>`}</dd></div>`;
+  return html`<div><dt>${measureName(measure)}</dt><dd>${value}${interval && html`<span>interval ${interval}</span>`}<span>${askedName(parseId(record.id))}${slice}</span>${decided && html`<span>${decided}</span>`}</dd></div>`;
 }

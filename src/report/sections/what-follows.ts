@@ -1,6 +1,6 @@
 import type { Audit } from '../../contracts/audit.ts';
 import { type Asked, type AuditRecords, parseId, plain, type RecordId, sameAsked } from '../audit-records.ts';
-import { count, level, listed } from '../figures.ts';
+import { count, level } from '../figures.ts';
 import { type Html, html } from '../html.ts';
 import { columnHead } from '../part/measure-table.ts';
 import { word } from '../words.ts';
@@ -25,7 +25,7 @@ function saidOf(records: AuditRecords, asked: Asked): Html | null {
     .map((finding) => ({ finding, id: parseId(finding.id) }))
     .filter(({ id }) => sameAsked(id, asked));
   const texts = records
-    .parts()
+    .graderParts()
     .flatMap(({ part }) => own.filter(({ id }) => id.part === part).filter(isFirstOr(gated)))
     .map(({ finding }) => finding.text);
   return texts.length === 0 ? null : html`<p><strong>${columnHead(records, asked)}:</strong> ${texts.join(' ')}</p>`;
@@ -36,21 +36,27 @@ const isFirstOr =
   ({ finding }: { finding: Finding; id: RecordId }, at: number): boolean =>
     at === 0 || gated.has(finding.id);
 
-/** Which parts a gate decided about. */
-function reach(records: AuditRecords): string {
+/** Which parts a gate decided about, which none, and which were not measured. */
+function reach(records: AuditRecords): Html {
   const { covers } = records.audit;
-  const name = (part: string) => `“${plain(part)}”`;
-  const others = records
-    .parts()
-    .map(({ part }) => part)
-    .filter((part) => !covers.includes(part));
+  const parts = records.graderParts().map(({ part }) => part);
+  const others = parts.filter((part) => !covers.includes(part) && records.asked(part).length > 0);
+  const absent = parts.filter((part) => records.asked(part).length === 0);
+  const covered =
+    covers.length === 0
+      ? 'No gate was cleared, so the verdict vouches for nothing.'
+      : html`The verdict covers ${links(covers, 'and')}.`;
   const silent =
-    others.length === 0
-      ? ''
-      : ` No cleared gate is about ${listed(others.map(name)).replace(' and ', ' or ')}: what is shown there decided nothing.`;
-  return covers.length === 0
-    ? 'No gate was cleared, so the verdict vouches for nothing.'
-    : `The verdict covers ${listed(covers.map(name))}.${silent}`;
+    others.length > 0 && html` No cleared gate is about ${links(others, 'or')}: what is shown there decided nothing.`;
+  return html`${covered}${silent}${absent.length > 0 && html` Not measured: ${links(absent, 'and')}.`}`;
+}
+
+/** Links to the sections of parts, as a sentence lists them. */
+function links(parts: string[], last: 'and' | 'or'): Html[] {
+  return parts.map((part, at) => {
+    const before = at === 0 ? '' : at === parts.length - 1 ? ` ${last} ` : ', ';
+    return html`${before}<a href="#part-${part}">${plain(part)}</a>`;
+  });
 }
 
 function rightness({ threshold, subject, truth_labels }: Audit): Html | string {
