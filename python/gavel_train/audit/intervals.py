@@ -137,8 +137,8 @@ def korn_graubard(hits_P: Floats, among_P: Floats, *, confidence: float) -> Inte
     """Interval of a share of rows, hits by prompt over rows by prompt (Korn & Graubard 1998).
 
     Clopper-Pearson limits with the effective sample size n / deff in place of n, times the squared ratio of t
-    with n - 1 to t with P - 1 degrees of freedom, at most n. The variance is that of a ratio, linearised. A
-    share of exactly 0 or 1 has no variance; prompts are then the trials.
+    with n - 1 to t with the variance's degrees of freedom, at most n. The variance is that of a ratio,
+    linearised. A share of exactly 0 or 1 has no variance; prompts are then the trials.
     """
     prompts, n = len(among_P), float(among_P.sum())
     share = float(hits_P.sum()) / n
@@ -146,11 +146,31 @@ def korn_graubard(hits_P: Floats, among_P: Floats, *, confidence: float) -> Inte
     if share in (0.0, 1.0):
         low, high = clopper_pearson(share * prompts, prompts, confidence)
         return Interval(low, high, "Clopper-Pearson, prompts as trials")
-    variance = prompts / (prompts - 1) * float(np.square(hits_P - share * among_P).sum()) / n**2
-    narrower = float(stats.t.ppf(1 - tail, n - 1) / stats.t.ppf(1 - tail, prompts - 1)) ** 2
-    effective = n if variance == 0 else min(n, share * (1 - share) / variance * narrower)
+    excess_P = hits_P - share * among_P
+    variance = prompts / (prompts - 1) * float(np.square(excess_P).sum()) / n**2
+    if variance == 0:
+        effective = n
+    else:
+        independent = share * (1 - share)
+        freedom = _freedom_of_share(excess_P, n * independent)
+        narrower = float(stats.t.ppf(1 - tail, n - 1) / stats.t.ppf(1 - tail, freedom)) ** 2
+        effective = min(n, independent / variance * narrower)
     low, high = clopper_pearson(share * effective, effective, confidence)
     return Interval(low, high, "Korn-Graubard")
+
+
+def _freedom_of_share(excess_P: Floats, independent: float) -> float:
+    """P - 1, or fewer where few prompts carry the variance and rows of a prompt are alike.
+
+    The share alone says how much independent rows vary: `independent`, the sum of squares of their excess. What
+    is beyond that is known as badly as in `jackknife`. With P - 1 alone, 12 rows from each of 40 prompts, few
+    of which have misses, get intervals that cover 92%.
+    """
+    prompts, squares = len(excess_P), float(np.square(excess_P).sum())
+    beyond = max(0.0, 1 - independent / squares)
+    kurtosis = prompts * float((excess_P**4).sum()) / squares**2
+    fewest = 1 / (prompts - 1)
+    return 1 / (fewest + beyond**2 * max(0.0, (kurtosis - 1) / (2 * prompts) - fewest))
 
 
 def clopper_pearson(hits: float, trials: float, confidence: float) -> tuple[float, float]:
