@@ -40,11 +40,11 @@ pre { background: var(--wash); padding: 0.8rem 1rem; border-radius: 6px; overflo
 .missing { padding: 0.6rem 1rem; border-radius: 6px; background: var(--wash); color: var(--soft); }
 .note { color: var(--soft); font-size: 0.88rem; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.6rem, 1fr)); gap: 0.8rem; margin: 1.2rem 0 0; }
-.tiles > div { padding: 0.8rem 1rem; border: 1px solid var(--line); border-radius: 10px; }
+.tiles > div { padding: 0.7rem 0.8rem; border: 1px solid var(--line); border-radius: 10px; }
 .tiles dt { color: var(--soft); font-size: 0.88rem; }
 .tiles dd { margin: 0; }
-.tiles strong { display: block; font-size: 1.65rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
-.tiles strong small { font-size: 0.95rem; font-weight: 550; }
+.tiles strong { display: block; white-space: nowrap; font-size: 1.4rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
+.tiles strong small { font-size: 0.85rem; font-weight: 550; }
 .tiles .badge { display: inline-block; color: inherit; font-size: 0.72rem; }
 .tiles .badge.pass { color: var(--pass-ink); }
 .tiles .badge.fail { color: var(--fail-ink); }
@@ -95,7 +95,7 @@ summary { cursor: pointer; color: var(--link); }
   tbody th { min-width: 7.5rem; }
   td:not(.number, .counts td) { min-width: 9rem; }
   .counts tbody th { min-width: 0; }
-  .stack, .stack tbody, .stack tr, .stack th, .stack td { display: block; text-align: left; min-width: 0; }
+  .stack, .stack caption, .stack tbody, .stack tr, .stack th, .stack td { display: block; text-align: left; min-width: 0; }
   .stack thead { display: none; }
   .stack tr { padding: 0.5rem 0; border-bottom: 1px solid var(--line); }
   .stack th, .stack td { padding: 0.15rem 0; border: 0; white-space: normal; }

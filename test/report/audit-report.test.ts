@@ -103,7 +103,7 @@ it('shows a part and a measure that nobody here has heard of', async () => {
   });
   expect(sectionOf('part-mood')).toContain('<desc id');
   expect(plain).toContain('Is the grader calm? Calm graders shout less. The grader is calm.');
-  expect(plain).toContain('calmness 25.0% 12.5% to 37.5% n 660, 110 prompts');
+  expect(plain).toContain('calmness 25.0% 12.5% to 37.5% n 660');
   expect(plain).toMatch(/calmness ≤ 50\.0% grader, single token PASS 25\.0%/);
   expect(plain).toContain('calmness (mood) Share of calm verdicts.');
 });

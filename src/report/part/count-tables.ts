@@ -16,7 +16,7 @@ export function countTables(records: AuditRecords, part: string): Html | null {
     if (first && group.length > 1 && group.every(({ table }) => table.rows.length === 1))
       return shaded(joined(first.table, group));
     return group.map(({ table, id }) => shaded({ ...table, label: `${table.label}: ${askedName(id)}` }));
-  })}</div>`;
+  })}</div><p class="note">Numbers of answers. Stronger colour: a larger share of its row. Outlined: both are the same.</p>`;
 }
 
 /** One table of several that have one row each: a row for each contestant. */
@@ -43,6 +43,5 @@ function shaded({ label, row_label, column_label, rows, columns, cells }: CountT
     return html`<tr><th scope="row">${row}</th>${drawn}</tr>`;
   });
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table class="counts">
-<caption>${label}</caption><thead><tr><th scope="col" class="corner">${row_label} ↓<br>${column_label} →</th>${head}</tr></thead><tbody>${body}</tbody></table>
-<p class="note">Numbers of answers. Darker: a larger share of its row.${sameOnBoth && ' Outlined: both are the same.'}</p></div>`;
+<caption>${label}</caption><thead><tr><th scope="col" class="corner">${row_label} ↓<br>${column_label} →</th>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 }

@@ -32,7 +32,7 @@ export const columnHead = (records: AuditRecords, asked: Asked): Html =>
 
 function cell(record: MeasureRecord | null, { unit }: MeasureInfo): Html {
   if (record === null) return html`–`;
-  const n = `n ${count(record.n)}, ${count(record.prompts)} prompts`;
+  const n = `n ${count(record.n)}`;
   if (record.point === null) return html`not computable<small>${record.method}</small><small>${n}</small>`;
   const interval = range(record, unit) ?? `no interval: ${record.method}`;
   return html`<strong>${figure(record.point, unit)}</strong><small>${interval}</small><small>${n}</small>`;
