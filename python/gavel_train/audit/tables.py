@@ -15,7 +15,7 @@ _NO_VERDICT = "no verdict"
 
 
 def tables_of(rows: Rows, answers: Sequence[Answers]) -> list[CountTable]:
-    """Return the tables of every contestant that was asked; a table without counts is left out."""
+    """Return the tables of every contestant that was asked (their ids name it); empty ones are left out."""
     asked = [one for one in answers if not one.is_baseline]
     judge = next((one for one in asked if one.role == JUDGE), None)
     others = [one for one in asked if one.role != JUDGE]
@@ -32,9 +32,9 @@ def _confusion(rows: Rows, judge: Answers, other: Answers) -> CountTable:
     first_N, second_N = (_scores(judge), _scores(other)) if scored else (judge.label_N, other.label_N)
     return CountTable(
         id=f"fidelity.{other.role}.{other.mode}.confusion",
-        label=f"{_name(other)} and the judge",
-        row_label=f"{what} of the judge",
-        column_label=f"{what} of the {other.role}",
+        label=f"{what}s beside the judge's",
+        row_label="judge",
+        column_label=other.role,
         rows=list(names),
         columns=list(names),
         cells=_cells(first_N, second_N, len(names), len(names)),
@@ -48,9 +48,9 @@ def _truth(rows: Rows, one: Answers) -> CountTable:
     columns = [*rows.labels, _NO_VERDICT] if (said_N == none).any() else list(rows.labels)
     return CountTable(
         id=f"truth.{one.role}.{one.mode}.confusion",
-        label=f"{_name(one)} and the truth",
+        label="labels beside the truth",
         row_label="truth",
-        column_label=f"label of the {one.role}",
+        column_label=one.role,
         rows=list(rows.labels),
         columns=columns,
         cells=_cells(rows.truth_N[known_N], said_N, none, len(columns)),
@@ -59,21 +59,18 @@ def _truth(rows: Rows, one: Answers) -> CountTable:
 
 def _given(rows: Rows, one: Answers) -> CountTable:
     scored = rows.labels == POINTWISE and bool((~np.isnan(one.score_N)).any())
+    what = "score" if scored else "label"
     names = _DIGITS if scored else rows.labels
     given_N = _scores(one) if scored else one.label_N
     return CountTable(
         id=f"coverage.{one.role}.{one.mode}.given",
-        label=f"What the {_name(one)} gave",
+        label=f"{what}s given",
         row_label="",
-        column_label="score" if scored else "label",
+        column_label=what,
         rows=["rows"],
         columns=list(names),
         cells=_cells(np.where(given_N == UNKNOWN, UNKNOWN, 0), given_N, 1, len(names)),
     )
-
-
-def _name(one: Answers) -> str:
-    return f"{one.role} ({one.mode})"
 
 
 def _scores(one: Answers) -> Ints:

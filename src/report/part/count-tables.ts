@@ -15,7 +15,7 @@ export function countTables(records: AuditRecords, part: string): Html | null {
     const [first] = group;
     if (first && group.length > 1 && group.every(({ table }) => table.rows.length === 1))
       return shaded(joined(first.table, group));
-    return group.map(({ table, id }) => shaded({ ...table, label: `${table.label}: ${askedName(id)}` }));
+    return group.map(({ table, id }) => shaded({ ...table, label: `${askedName(id)}: ${table.label}` }));
   })}</div><p class="note">Numbers of answers. Stronger colour: a larger share of its row. Outlined: both are the same.</p>`;
 }
 

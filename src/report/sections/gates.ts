@@ -64,13 +64,13 @@ const order = { FAIL: 0, INCONCLUSIVE: 1, PASS: 2 };
 
 const pattern = ({ id, slice }: GateResult) => (slice === 'all' ? id : `${id} (${slice})`);
 
-function match(records: AuditRecords, gate: GateResult, { record, verdict, reason, rows_needed }: Match): Line {
+function match(records: AuditRecords, gate: GateResult, { record, verdict, reason }: Match): Line {
   const { label, unit } = records.measure(record.id);
   return {
     gate: html`${label} ${boundText(gate, unit)}<small>${askedName(parseId(record.id))}${record.slice !== 'all' && `, ${record.slice}`}</small>`,
     verdict,
     value: html`${pointText(record, unit)}<small>n ${count(record.n)}, ${count(record.prompts)} prompts</small>`,
-    why: html`${reason}${rows_needed !== null && html`<small>About ${count(rows_needed)} more rows would settle it.</small>`}`,
+    why: reason,
   };
 }
 
