@@ -70,10 +70,10 @@ def jackknife(point: float, left_out_P: Floats, *, confidence: float, scale: Sca
 
     The degrees of freedom are P - 1, or fewer where few prompts carry the variance: 2P / (kurtosis - 1), as
     for a variance that is estimated from such values (Valliant & Rust 2010). The standard error is taken to a
-    transformed scale by its derivative at the point. That is defined where one prompt alone disagrees, and the
-    value without it is at the end of the scale. On the plain scale the interval is the hull of t and of Hall's
-    (1992) t with a correction for skew: where few prompts differ, all in one direction, t alone misses on
-    their side in 5 to 8% of samples. Where no prompt changes the value, `unvaried` answers, with `trials`.
+    transformed scale by its derivative at the point. That is defined where one prompt alone disagrees, and
+    the value without it is at the end of the scale. On the plain scale the interval is the hull of t and of
+    Hall's (1992) t with a correction for skew: where few prompts differ, all in one direction, t alone misses
+    on their side in 5 to 8% of samples. Where no prompt changes the value, `unvaried` answers, with `trials`.
     """
     if not np.isfinite(left_out_P).all():
         return none("not defined without one of the prompts, which alone holds a class")

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Literal
 
 from gavel_train.audit import measures
-from gavel_train.audit.sample import PolicySample, Sample
+from gavel_train.audit.sample import POINTWISE, PolicySample, Sample
 from gavel_train.audit.spread import Spread
 from gavel_train.audit.statistic import Statistic
 from gavel_train.contracts import MeasureInfo, MeasureRecord, PartInfo
@@ -42,7 +42,8 @@ class Measure:
 
     `statistic` returns None where the measure does not apply (fidelity of the judge to itself, truth without
     ground truth): then there is no record. Where it applies and these rows do not define it, its point is NaN
-    and the record's point is null. `finding` says in one sentence what follows from a record over all rows.
+    and the record's point is null. `chance` is what guessing gets, from the number of labels where it depends
+    on it. `finding` takes a record over all rows, its role and its mode: one sentence that follows from it.
     Without `spread`, a plan for a gate on it needs a pilot.
     """
 
@@ -52,22 +53,23 @@ class Measure:
     unit: Unit
     meaning: str
     statistic: Callable[[Sample], Statistic | None]
-    chance: float | None = None
+    chance: float | Callable[[int], float] | None = None
     chart: bool = False
     sliced: bool = True
     order: int = 100
     finding: Callable[[MeasureRecord, str, str], str | None] | None = None
     spread: Spread | None = None
 
-    def info(self) -> MeasureInfo:
-        """As audit.json says it."""
+    def info(self, labels: int = len(POINTWISE)) -> MeasureInfo:
+        """As audit.json says it, of an audit with so many labels."""
+        chance = self.chance(labels) if callable(self.chance) else self.chance
         return MeasureInfo(
             part=self.part,
             name=self.name,
             label=self.label,
             unit=self.unit,
             meaning=self.meaning,
-            chance=self.chance,
+            chance=chance,
             chart=self.chart,
         )
 

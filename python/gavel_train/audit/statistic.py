@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -76,7 +75,7 @@ class Sums:
         index_N, prompts = dense(prompt_N)
         sums_PK = np.empty((prompts, len(columns)))
         for k, column in enumerate(columns):
-            sums_PK[:, k] = np.bincount(index_N, weights=column, minlength=prompts)
+            sums_PK[:, k] = add_up(index_N, column, prompts)
         return cls(sums_PK, value, len(prompt_N), scale, _trials(index_N, prompts, could_vary_N), fixed)
 
     @classmethod
@@ -93,8 +92,7 @@ class Sums:
     ) -> Sums:
         """Rows of each prompt counted by cell, [P, cells]; prompts without rows are left out."""
         index_N, prompts = dense(prompt_N)
-        counts = np.bincount(index_N * cells + cell_N, minlength=prompts * cells)
-        sums_PK = counts.reshape(prompts, cells).astype(np.float64)
+        sums_PK = add_up(index_N * cells + cell_N, None, prompts * cells).reshape(prompts, cells)
         return cls(sums_PK, value, len(prompt_N), scale, _trials(index_N, prompts, could_vary_N), fixed)
 
     @property
@@ -102,7 +100,7 @@ class Sums:
         """Prompts with rows."""
         return len(self.sums_PK)
 
-    @cached_property
+    @property
     def point(self) -> float:
         """The value on the rows as they are."""
         return float(self.value(self.sums_PK.sum(axis=0)))
@@ -135,8 +133,7 @@ class Share:
     def of_rows(cls, prompt_N: Ints, hit_N: Bools) -> Share:
         """The share of these rows that are hits."""
         index_N, prompts = dense(prompt_N)
-        hits_P = np.bincount(index_N, weights=hit_N, minlength=prompts).astype(np.float64)
-        return cls(hits_P, np.bincount(index_N, minlength=prompts).astype(np.float64))
+        return cls(add_up(index_N, hit_N, prompts), add_up(index_N, None, prompts))
 
     @property
     def n(self) -> int:
@@ -199,6 +196,11 @@ class Plain:
         return intervals.none(self.why)
 
 
+def add_up(index_N: Ints, value_N: Bools | Floats | Ints | None, size: int) -> Floats:
+    """Sums of a value by index, [size]; None: counts of rows."""
+    return np.bincount(index_N, value_N, minlength=size).astype(np.float64, copy=False)
+
+
 def dense(prompt_N: Ints) -> tuple[Ints, int]:
     """Prompts numbered from 0 without gaps, and how many there are."""
     seen = np.bincount(prompt_N) > 0
@@ -208,4 +210,4 @@ def dense(prompt_N: Ints) -> tuple[Ints, int]:
 def _trials(index_N: Ints, prompts: int, could_vary_N: Bools | None) -> int:
     if could_vary_N is None:
         return prompts
-    return int((np.bincount(index_N, weights=could_vary_N, minlength=prompts) > 0).sum())
+    return int((add_up(index_N, could_vary_N, prompts) > 0).sum())

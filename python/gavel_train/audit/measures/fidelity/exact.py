@@ -1,12 +1,16 @@
 """Same score as the judge."""
 
+from __future__ import annotations
+
+from gavel_train.audit.matched import digits
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Sample
-from gavel_train.audit.statistic import Statistic
+from gavel_train.audit.statistic import Share
 
 
-def _statistic(sample: Sample) -> Statistic | None:
-    raise NotImplementedError
+def _statistic(sample: Sample) -> Share | None:
+    both = digits(sample)
+    return None if both is None else Share.of_rows(both.prompt_N, both.judge_N == both.own_N)
 
 
 MEASURES = (

@@ -1,0 +1,10 @@
+"""Policy: did training improve the policy?"""
+
+from gavel_train.audit.measure import Part
+
+PART = Part(
+    part="policy",
+    question="Did training improve the policy?",
+    meaning="What the verifier, not a grader, says of the policy's completions of held-out prompts.",
+    order=60,
+)

@@ -1,0 +1,10 @@
+"""Teacher wrong: what does the grader do where the judge is wrong?"""
+
+from gavel_train.audit.measure import Part
+
+PART = Part(
+    part="teacher_wrong",
+    question="Does it track the truth where the judge is wrong?",
+    meaning="Contestant against judge on the rows that both labelled and whose truth is known.",
+    order=30,
+)

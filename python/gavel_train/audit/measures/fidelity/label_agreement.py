@@ -1,0 +1,26 @@
+"""Same label as the judge."""
+
+from __future__ import annotations
+
+from gavel_train.audit.matched import labels_of_judge
+from gavel_train.audit.measure import Measure
+from gavel_train.audit.sample import Sample
+from gavel_train.audit.statistic import Share
+
+
+def _statistic(sample: Sample) -> Share | None:
+    both = labels_of_judge(sample)
+    return None if both is None else Share.of_rows(both.prompt_N, both.reference_N == both.own_N)
+
+
+MEASURES = (
+    Measure(
+        part="fidelity",
+        name="label_agreement",
+        label="same label",
+        unit="share",
+        meaning="Share of rows to which both gave the same label: right or wrong, or A, B or tie.",
+        statistic=_statistic,
+        order=100,
+    ),
+)

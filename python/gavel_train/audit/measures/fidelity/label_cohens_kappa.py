@@ -1,0 +1,39 @@
+"""Agreement of labels with the judge beyond chance."""
+
+from __future__ import annotations
+
+from gavel_train.audit import from_counts
+from gavel_train.audit.intervals import KAPPA
+from gavel_train.audit.matched import labels_of_judge, outside_most_common
+from gavel_train.audit.measure import Measure
+from gavel_train.audit.sample import Sample
+from gavel_train.audit.statistic import Sums
+
+
+def _statistic(sample: Sample) -> Sums | None:
+    both = labels_of_judge(sample)
+    if both is None:
+        return None
+    labels = len(sample.rows.labels)
+    return Sums.of_cells(
+        both.prompt_N,
+        both.reference_N * labels + both.own_N,
+        labels**2,
+        from_counts.cohens_kappa,
+        KAPPA,
+        could_vary_N=outside_most_common(both.reference_N),
+    )
+
+
+MEASURES = (
+    Measure(
+        part="fidelity",
+        name="label_cohens_kappa",
+        label="Cohen's kappa of labels",
+        unit="kappa",
+        meaning="Agreement of labels with the judge beyond chance; 1 is perfect.",
+        statistic=_statistic,
+        chance=0.0,
+        order=110,
+    ),
+)

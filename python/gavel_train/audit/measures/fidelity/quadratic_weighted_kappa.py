@@ -1,0 +1,46 @@
+"""Agreement of scores beyond chance, in which far misses count more."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gavel_train.audit import from_counts
+from gavel_train.audit.intervals import KAPPA
+from gavel_train.audit.matched import digits, outside_most_common
+from gavel_train.audit.measure import Measure
+from gavel_train.audit.sample import SCORES, Sample
+from gavel_train.audit.statistic import Sums, add_up, dense
+
+
+def _statistic(sample: Sample) -> Sums | None:
+    both = digits(sample)
+    if both is None:
+        return None
+    index_N, prompts = dense(both.prompt_N)
+    sums_PK = np.zeros((prompts, 2 * SCORES + 1))
+    for k, score_N in ((0, both.judge_N), (SCORES, both.own_N)):
+        counts = add_up(index_N * SCORES + score_N, None, prompts * SCORES)
+        sums_PK[:, k : k + SCORES] = counts.reshape(prompts, SCORES)
+    sums_PK[:, -1] = add_up(index_N, np.square(both.judge_N - both.own_N), prompts)
+    return Sums(
+        sums_PK,
+        from_counts.quadratic_weighted_kappa,
+        n=len(both.prompt_N),
+        scale=KAPPA,
+        trials=len(np.unique(both.prompt_N[outside_most_common(both.judge_N)])),
+    )
+
+
+MEASURES = (
+    Measure(
+        part="fidelity",
+        name="quadratic_weighted_kappa",
+        label="quadratic weighted kappa",
+        unit="kappa",
+        meaning="Agreement of scores beyond chance, in which the square of a miss counts; 1 is perfect.",
+        statistic=_statistic,
+        chance=0.0,
+        chart=True,
+        order=10,
+    ),
+)

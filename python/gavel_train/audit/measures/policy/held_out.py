@@ -1,0 +1,80 @@
+"""What the verifier says of the policy's completions of held-out prompts, before and after training."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gavel_train.audit import from_counts
+from gavel_train.audit.intervals import DIFFERENCE
+from gavel_train.audit.measure import PolicyMeasure
+from gavel_train.audit.sample import Bools, PolicySample
+from gavel_train.audit.statistic import Share, Sums
+from gavel_train.contracts import MeasureInfo
+
+
+def _first(sample: PolicySample) -> Share | None:
+    chosen_N = ~sample.is_last_N
+    return Share.of_rows(sample.prompt_N[chosen_N], sample.right_N[chosen_N]) if chosen_N.any() else None
+
+
+def _last(sample: PolicySample) -> Share | None:
+    chosen_N = sample.is_last_N
+    return Share.of_rows(sample.prompt_N[chosen_N], sample.right_N[chosen_N]) if chosen_N.any() else None
+
+
+def _gain(sample: PolicySample) -> Sums | None:
+    last_N, right_N = sample.is_last_N, sample.right_N
+    if last_N.all() or not last_N.any():
+        return None
+    columns = [right_N & last_N, last_N, right_N & ~last_N, ~last_N]
+    both_N = _in_both(sample)
+    return Sums.of_columns(
+        sample.prompt_N, columns, from_counts.difference_of_means, DIFFERENCE, could_vary_N=both_N
+    )
+
+
+def _in_both(sample: PolicySample) -> Bools:
+    first_P, last_P = (
+        np.bincount(sample.prompt_N, chosen_N) > 0 for chosen_N in (~sample.is_last_N, sample.is_last_N)
+    )
+    return (first_P & last_P)[sample.prompt_N]
+
+
+POLICY_MEASURES = (
+    PolicyMeasure(
+        MeasureInfo(
+            part="policy",
+            name="accuracy_first",
+            label="accuracy before training",
+            unit="share",
+            meaning="Share of held-out completions that the verifier takes, from the first checkpoint.",
+            chance=None,
+            chart=False,
+        ),
+        _first,
+    ),
+    PolicyMeasure(
+        MeasureInfo(
+            part="policy",
+            name="accuracy_last",
+            label="accuracy after training",
+            unit="share",
+            meaning="Share of held-out completions that the verifier takes, from the last checkpoint.",
+            chance=None,
+            chart=False,
+        ),
+        _last,
+    ),
+    PolicyMeasure(
+        MeasureInfo(
+            part="policy",
+            name="gain",
+            label="gain",
+            unit="difference",
+            meaning="Accuracy after training minus that before, paired by prompt.",
+            chance=None,
+            chart=True,
+        ),
+        _gain,
+    ),
+)

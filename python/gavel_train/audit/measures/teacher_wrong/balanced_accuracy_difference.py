@@ -1,0 +1,83 @@
+"""Balanced accuracy of the contestant minus that of the judge, and whether it is no worse."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gavel_train.audit import from_counts
+from gavel_train.audit.intervals import DIFFERENCE
+from gavel_train.audit.matched import judged, of_rarest
+from gavel_train.audit.measure import Measure
+from gavel_train.audit.sample import Floats, Sample
+from gavel_train.audit.statistic import Sums
+from gavel_train.audit.wording import bounds, points, who
+from gavel_train.contracts import MeasureRecord
+
+# How much worse than the judge still counts as "not inferior": the bound of the default gate.
+MARGIN = 0.05
+
+
+def _statistic(sample: Sample) -> Sums | None:
+    rows = judged(sample)
+    if rows is None:
+        return None
+    present = np.unique(rows.truth_N).tolist()
+    is_label = [rows.truth_N == label for label in present]
+    gain_N = (rows.own_N == rows.truth_N).astype(np.float64) - (rows.judge_N == rows.truth_N)
+
+    def difference(sums: Floats) -> Floats:
+        if len(present) < 2:
+            return np.full(sums.shape[:-1], np.nan)
+        return from_counts.ratio(sums[..., : len(present)], sums[..., len(present) :]).mean(axis=-1)
+
+    return Sums.of_columns(
+        rows.prompt_N,
+        [*(gain_N * label_N for label_N in is_label), *is_label],
+        difference,
+        DIFFERENCE,
+        could_vary_N=of_rarest(rows.prompt_N, rows.truth_N),
+    )
+
+
+def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
+    found = bounds(record)
+    if found is None:
+        return None
+    point, low, high = found
+    name, margin = who(role, mode), f"{100 * MARGIN:.0f} points"
+    interval = f"({points(low)} to {points(high)})"
+    if low > 0:
+        return (
+            f"{name} tracks the truth better than the judge: balanced accuracy is {points(point)} points "
+            f"higher {interval}."
+        )
+    if high < 0:
+        less = f", but by less than {margin}" if low >= -MARGIN else ""
+        return (
+            f"{name} tracks the truth worse than the judge{less}: balanced accuracy is {points(-point)} "
+            f"points lower ({points(-high)} to {points(-low)})."
+        )
+    if low >= -MARGIN:
+        return (
+            f"{name} is not inferior to the judge by more than {margin}: its balanced accuracy differs by "
+            f"{points(point)} points {interval}."
+        )
+    return (
+        f"{name} cannot be told apart from the judge by these rows: balanced accuracy differs by "
+        f"{points(point)} points {interval}."
+    )
+
+
+MEASURES = (
+    Measure(
+        part="teacher_wrong",
+        name="balanced_accuracy_difference",
+        label="balanced accuracy, minus the judge's",
+        unit="difference",
+        meaning="Balanced accuracy of the contestant minus that of the judge, on the same rows.",
+        statistic=_statistic,
+        chart=True,
+        order=10,
+        finding=_finding,
+    ),
+)

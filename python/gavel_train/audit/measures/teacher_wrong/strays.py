@@ -1,0 +1,29 @@
+"""Wrong where the judge is right."""
+
+from __future__ import annotations
+
+from gavel_train.audit.matched import judged
+from gavel_train.audit.measure import Measure
+from gavel_train.audit.sample import Sample
+from gavel_train.audit.statistic import Share
+
+
+def _statistic(sample: Sample) -> Share | None:
+    rows = judged(sample)
+    if rows is None:
+        return None
+    right_N = rows.judge_N == rows.truth_N
+    return Share.of_rows(rows.prompt_N[right_N], (rows.own_N != rows.truth_N)[right_N])
+
+
+MEASURES = (
+    Measure(
+        part="teacher_wrong",
+        name="strays",
+        label="wrong where the judge is right",
+        unit="share",
+        meaning="Share of the rows that the judge gets right on which the contestant is wrong; a copy has 0.",
+        statistic=_statistic,
+        order=30,
+    ),
+)

@@ -1,0 +1,43 @@
+"""Mean share of each true label that got it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gavel_train.audit import from_counts
+from gavel_train.audit.intervals import SHARE
+from gavel_train.audit.matched import labels_of_truth, of_rarest
+from gavel_train.audit.measure import Measure
+from gavel_train.audit.sample import Sample
+from gavel_train.audit.statistic import Sums
+
+
+def _statistic(sample: Sample) -> Sums | None:
+    known = labels_of_truth(sample)
+    if known is None:
+        return None
+    labels = len(sample.rows.labels)
+    return Sums.of_cells(
+        known.prompt_N,
+        known.reference_N * labels + known.own_N,
+        labels**2,
+        from_counts.balanced_accuracy(np.unique(known.reference_N).tolist()),
+        SHARE,
+        could_vary_N=of_rarest(known.prompt_N, known.reference_N),
+        fixed=sample.answers.is_baseline,
+    )
+
+
+MEASURES = (
+    Measure(
+        part="truth",
+        name="balanced_accuracy",
+        label="balanced accuracy",
+        unit="share",
+        meaning="Mean over the true labels of the share of their rows that got it; constants get chance.",
+        statistic=_statistic,
+        chance=lambda labels: 1 / labels,
+        chart=True,
+        order=10,
+    ),
+)

@@ -1,0 +1,40 @@
+"""Agreement of labels with the truth beyond chance."""
+
+from __future__ import annotations
+
+from gavel_train.audit import from_counts
+from gavel_train.audit.intervals import KAPPA
+from gavel_train.audit.matched import labels_of_truth, of_rarest
+from gavel_train.audit.measure import Measure
+from gavel_train.audit.sample import Sample
+from gavel_train.audit.statistic import Sums
+
+
+def _statistic(sample: Sample) -> Sums | None:
+    known = labels_of_truth(sample)
+    if known is None:
+        return None
+    labels = len(sample.rows.labels)
+    return Sums.of_cells(
+        known.prompt_N,
+        known.reference_N * labels + known.own_N,
+        labels**2,
+        from_counts.cohens_kappa,
+        KAPPA,
+        could_vary_N=of_rarest(known.prompt_N, known.reference_N),
+        fixed=sample.answers.is_baseline,
+    )
+
+
+MEASURES = (
+    Measure(
+        part="truth",
+        name="cohens_kappa",
+        label="Cohen's kappa",
+        unit="kappa",
+        meaning="Agreement of labels with the truth beyond chance; 1 is perfect.",
+        statistic=_statistic,
+        chance=0.0,
+        order=50,
+    ),
+)
