@@ -5,6 +5,8 @@ Shape suffixes: N rows, P prompts.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import stats
 
@@ -28,7 +30,8 @@ def _statistic(sample: Sample) -> Sums | None:
     tau_P = _by_pairs(both, index_N, rows_P)
     for prompt in np.flatnonzero(rows_P > _MOST_BY_PAIRS):
         chosen_N = index_N == prompt
-        tau_P[prompt], _ = stats.kendalltau(both.judge_N[chosen_N], both.own_N[chosen_N])
+        found: Any = stats.kendalltau(both.judge_N[chosen_N], both.own_N[chosen_N])
+        tau_P[prompt] = found.statistic
     varies_P = np.isfinite(tau_P)
     return Sums(
         np.stack([tau_P[varies_P], np.ones(int(varies_P.sum()))], axis=1),
