@@ -49,7 +49,7 @@ export function recordText(record: MeasureRecord | null, unit: Unit): string {
 /** "0.861 (0.832 to 0.887)", or why there is no figure. */
 export function pointText(record: MeasureRecord, unit: Unit): string {
   if (record.point === null) return `not computable (n ${count(record.n)})`;
-  const interval = range(record, unit);
+  const interval = record.low === record.high ? null : range(record, unit);
   return interval === null ? figure(record.point, unit) : `${figure(record.point, unit)} (${interval})`;
 }
 

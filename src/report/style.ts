@@ -72,6 +72,7 @@ th small, td small { display: block; color: var(--soft); font-size: 0.78rem; fon
 tbody th:first-child { position: sticky; left: 0; background: var(--paper); }
 .counts { width: auto; font-size: 0.82rem; }
 .counts th, .counts td { padding: 0.3rem 0.3rem; text-align: right; border: 1px solid var(--paper); }
+.counts caption { white-space: nowrap; }
 .counts .corner { font-size: 0.75rem; line-height: 1.3; white-space: nowrap; }
 .counts td { min-width: 1.75rem; background: color-mix(in srgb, var(--grader) calc(6% + 94% * var(--share)), var(--paper)); }
 .counts td.dark { color: var(--paper); }
@@ -95,6 +96,7 @@ summary { cursor: pointer; color: var(--link); }
   tbody th { min-width: 7.5rem; }
   td:not(.number, .counts td) { min-width: 9rem; }
   .counts tbody th { min-width: 0; }
+  .counts caption { white-space: normal; }
   .stack, .stack caption, .stack tbody, .stack tr, .stack th, .stack td { display: block; text-align: left; min-width: 0; }
   .stack thead { display: none; }
   .stack tr { padding: 0.5rem 0; border-bottom: 1px solid var(--line); }

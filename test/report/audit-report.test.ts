@@ -59,7 +59,8 @@ describe('the report of an audit without a run', async () => {
   });
 
   it('says of a contestant without scores that nothing can be computed', () => {
-    expect(sectionOf('part-fidelity')).toMatch(/not computable<small>there is no row to compute it from/);
+    expect(plain).toContain('Nothing to measure here: base, single token (n 0).');
+    expect(sectionOf('part-fidelity')).toContain('base, single token: not computable (n 0).</desc>');
     expect(text).not.toMatch(/NaN|undefined|Infinity/);
   });
 
@@ -106,6 +107,21 @@ it('shows a part and a measure that nobody here has heard of', async () => {
   expect(plain).toContain('calmness 25.0% 12.5% to 37.5% n 660');
   expect(plain).toMatch(/calmness ≤ 50\.0% grader, single token PASS 25\.0%/);
   expect(plain).toContain('calmness (mood) Share of calm verdicts.');
+});
+
+it('names shares that are 0 for everybody in one line, and says why a figure could not be computed', async () => {
+  const refused = 'coverage.grader.single_token.refused';
+  const auroc = { ...record('truth.grader.single_token.auroc', null, 0, 40), method: 'all these answers are right' };
+  const { plain } = await report({
+    ...audit,
+    measures: [
+      ...audit.measures,
+      { ...(audit.measures[1] as Audit['measures'][number]), part: 'coverage', name: 'refused', label: 'turned down' },
+    ],
+    records: [...audit.records, record(refused, 0, 0.01), auroc],
+  });
+  expect(plain).toContain('0% for everybody: turned down.');
+  expect(plain).toMatch(/auroc not computable all these answers are right n 40/);
 });
 
 it('says of later looks that they widen the intervals', async () => {

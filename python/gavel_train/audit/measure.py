@@ -80,6 +80,7 @@ class PolicyMeasure:
 
     info: MeasureInfo
     statistic: Callable[[PolicySample], Statistic | None]
+    finding: Callable[[MeasureRecord, str, str], str | None] | None = None
 
 
 @cache

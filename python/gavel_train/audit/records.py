@@ -79,7 +79,8 @@ def record_of(record_id: str, slice_name: str, statistic: Statistic, confidence:
 
 def findings_of(records: Sequence[MeasureRecord]) -> list[Finding]:
     """Return what the measures' modules say follows from the records over all rows."""
-    speakers = {(one.part, one.name): one.finding for one in all_measures() if one.finding is not None}
+    speakers = {(one.part, one.name): one.finding for one in all_measures()}
+    speakers |= {(one.info.part, one.info.name): one.finding for one in policy_measures()}
     found = []
     for record in records:
         part, role, mode, name = record.id.split(".")

@@ -32,7 +32,7 @@ def _confusion(rows: Rows, judge: Answers, other: Answers) -> CountTable:
     first_N, second_N = (_scores(judge), _scores(other)) if scored else (judge.label_N, other.label_N)
     return CountTable(
         id=f"fidelity.{other.role}.{other.mode}.confusion",
-        label=f"{what}s beside the judge's",
+        label=f"{what}s against the judge's",
         row_label="judge",
         column_label=other.role,
         rows=list(names),
@@ -48,7 +48,7 @@ def _truth(rows: Rows, one: Answers) -> CountTable:
     columns = [*rows.labels, _NO_VERDICT] if (said_N == none).any() else list(rows.labels)
     return CountTable(
         id=f"truth.{one.role}.{one.mode}.confusion",
-        label="labels beside the truth",
+        label="labels against the truth",
         row_label="truth",
         column_label=one.role,
         rows=list(rows.labels),

@@ -38,7 +38,7 @@ function sliceTable(records: AuditRecords, part: string, { field, values, left_o
     measured.length > shown.length &&
       `${count(measured.length - shown.length)} more values are in audit.json and not shown here.`,
   ].filter((note) => note !== null && note !== false);
-  return html`<details><summary>By ${name} (${count(shown.length)} of ${count(values.length)} values)</summary>${table(
+  return html`<details><summary>By ${name} (${values.length > shown.length && `${count(shown.length)} of `}${count(values.length)} values)</summary>${table(
     `By ${name}`,
     [
       {

@@ -1,11 +1,9 @@
 import type { Audit } from '../../contracts/audit.ts';
-import { type Asked, type AuditRecords, parseId, plain, type RecordId, sameAsked } from '../audit-records.ts';
+import { type Asked, type AuditRecords, parseId, plain, sameAsked } from '../audit-records.ts';
 import { count, level } from '../figures.ts';
 import { type Html, html } from '../html.ts';
 import { columnHead } from '../part/measure-table.ts';
 import { word } from '../words.ts';
-
-type Finding = Audit['findings'][number];
 
 /** What an audit says to the reader who decides: for each mode of the grader, and how far the verdict reaches. */
 export function whatFollows(records: AuditRecords): Html {
@@ -17,7 +15,7 @@ ${said}
 ${look(audit)}${guided(audit)}</div>`;
 }
 
-/** The findings about one contestant: of each part the first, and those that a gate is about. */
+/** The findings about one contestant: of each part the first, those that are drawn, and those that a gate is about. */
 function saidOf(records: AuditRecords, asked: Asked): Html | null {
   const { audit } = records;
   const gated = new Set(audit.gates.flatMap(({ matches }) => matches.map(({ record }) => record.id)));
@@ -26,15 +24,14 @@ function saidOf(records: AuditRecords, asked: Asked): Html | null {
     .filter(({ id }) => sameAsked(id, asked));
   const texts = records
     .graderParts()
-    .flatMap(({ part }) => own.filter(({ id }) => id.part === part).filter(isFirstOr(gated)))
+    .flatMap(({ part }) =>
+      own
+        .filter(({ id }) => id.part === part)
+        .filter(({ finding }, at) => at === 0 || gated.has(finding.id) || records.measure(finding.id).chart),
+    )
     .map(({ finding }) => finding.text);
   return texts.length === 0 ? null : html`<p><strong>${columnHead(records, asked)}:</strong> ${texts.join(' ')}</p>`;
 }
-
-const isFirstOr =
-  (gated: ReadonlySet<string>) =>
-  ({ finding }: { finding: Finding; id: RecordId }, at: number): boolean =>
-    at === 0 || gated.has(finding.id);
 
 /** Which parts a gate decided about, which none, and which were not measured. */
 function reach(records: AuditRecords): Html {

@@ -10,6 +10,8 @@ from gavel_train.audit.matched import digits, outside_most_common
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import SCORES, Sample
 from gavel_train.audit.statistic import Sums, add_up, dense
+from gavel_train.audit.wording import bounds, who
+from gavel_train.contracts import MeasureRecord
 
 
 def _statistic(sample: Sample) -> Sums | None:
@@ -31,6 +33,20 @@ def _statistic(sample: Sample) -> Sums | None:
     )
 
 
+def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
+    found = bounds(record)
+    if found is None:
+        return None
+    point, low, high = found
+    interval = f"{point:.2f} ({low:.2f} to {high:.2f})"
+    name = who(role, mode)
+    if low > 0:
+        return f"{name} agrees with the judge's scores: its kappa is {interval}; a copy has 1, chance 0."
+    if high < 0:
+        return f"{name} contradicts the judge's scores: its kappa is {interval}; chance has 0."
+    return f"{name} cannot be told from chance by the judge's scores: its kappa is {interval}."
+
+
 MEASURES = (
     Measure(
         part="fidelity",
@@ -42,5 +58,6 @@ MEASURES = (
         chance=0.0,
         chart=True,
         order=10,
+        finding=_finding,
     ),
 )

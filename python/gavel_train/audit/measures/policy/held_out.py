@@ -9,7 +9,8 @@ from gavel_train.audit.intervals import DIFFERENCE
 from gavel_train.audit.measure import PolicyMeasure
 from gavel_train.audit.sample import Bools, PolicySample
 from gavel_train.audit.statistic import Share, Sums
-from gavel_train.contracts import MeasureInfo
+from gavel_train.audit.wording import bounds, points
+from gavel_train.contracts import MeasureInfo, MeasureRecord
 
 
 def _first(sample: PolicySample) -> Share | None:
@@ -40,6 +41,21 @@ def _in_both(sample: PolicySample) -> Bools:
     return (first_P & last_P)[sample.prompt_N]
 
 
+def _gained(record: MeasureRecord, _role: str, _mode: str) -> str | None:
+    found = bounds(record)
+    if found is None:
+        return None
+    point, low, high = found
+    if low > 0:
+        more = f"{points(point)} points more of its answers are right ({points(low)} to {points(high)})"
+        return f"The policy learned: {more}."
+    if high < 0:
+        less = f"{points(-point)} points fewer of its answers are right ({points(-high)} to {points(-low)})"
+        return f"The policy got worse: {less}."
+    change = f"{points(point)} points ({points(low)} to {points(high)})"
+    return f"Whether the policy learned cannot be told: the change of {change} may be chance."
+
+
 POLICY_MEASURES = (
     PolicyMeasure(
         MeasureInfo(
@@ -49,7 +65,7 @@ POLICY_MEASURES = (
             unit="share",
             meaning="Share of held-out completions that the verifier takes, from the first checkpoint.",
             chance=None,
-            chart=False,
+            chart=True,
         ),
         _first,
     ),
@@ -61,7 +77,7 @@ POLICY_MEASURES = (
             unit="share",
             meaning="Share of held-out completions that the verifier takes, from the last checkpoint.",
             chance=None,
-            chart=False,
+            chart=True,
         ),
         _last,
     ),
@@ -76,5 +92,6 @@ POLICY_MEASURES = (
             chart=True,
         ),
         _gain,
+        _gained,
     ),
 )

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from gavel_train.audit import from_counts
+from gavel_train.audit.baselines import BASELINES
 from gavel_train.audit.intervals import SHARE
 from gavel_train.audit.matched import labels_of_truth, of_rarest
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Sample
 from gavel_train.audit.statistic import Sums
+from gavel_train.audit.wording import bounds, percent, who
+from gavel_train.contracts import MeasureRecord
 
 
 def _statistic(sample: Sample) -> Sums | None:
@@ -28,6 +31,14 @@ def _statistic(sample: Sample) -> Sums | None:
     )
 
 
+def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
+    found = bounds(record)
+    if found is None or role in BASELINES:
+        return None
+    point, low, high = (percent(share) for share in found)
+    return f"{who(role, mode)} tells right from wrong with a balanced accuracy of {point} ({low} to {high})."
+
+
 MEASURES = (
     Measure(
         part="truth",
@@ -39,5 +50,6 @@ MEASURES = (
         chance=lambda labels: 1 / labels,
         chart=True,
         order=10,
+        finding=_finding,
     ),
 )
