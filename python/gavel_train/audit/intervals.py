@@ -78,10 +78,10 @@ def jackknife(point: float, left_out_P: Floats, *, confidence: float, scale: Sca
     if not np.isfinite(left_out_P).all():
         return none("not defined without one of the prompts, which alone holds a class")
     at_end = scale.transform is not None and abs(_position(point, scale)) >= 1 - _ROUNDING
-    if at_end or np.abs(left_out_P - point).max() <= _ROUNDING * scale.reach:
+    effect_P = left_out_P.mean() - left_out_P
+    if at_end or np.abs(effect_P).max() <= _ROUNDING * scale.reach:
         return unvaried(point, confidence=confidence, scale=scale, trials=trials)
     prompts = len(left_out_P)
-    effect_P = left_out_P.mean() - left_out_P
     variance = float(np.square(effect_P).mean())
     error = math.sqrt((prompts - 1) * variance)
     kurtosis = float((effect_P**4).mean()) / variance**2
@@ -162,9 +162,9 @@ def korn_graubard(hits_P: Floats, among_P: Floats, *, confidence: float) -> Inte
 def _freedom_of_share(excess_P: Floats, independent: float) -> float:
     """P - 1, or fewer where few prompts carry the variance and rows of a prompt are alike.
 
-    The share alone says how much independent rows vary: `independent`, the sum of squares of their excess. What
-    is beyond that is known as badly as in `jackknife`. With P - 1 alone, 12 rows from each of 40 prompts, few
-    of which have misses, get intervals that cover 92%.
+    The share alone says how much independent rows vary: `independent`, the sum of squares of their excess.
+    What is beyond that is known as badly as in `jackknife`. With P - 1 alone, 12 rows from each of 40
+    prompts, few of which have misses, get intervals that cover 92%.
     """
     prompts, squares = len(excess_P), float(np.square(excess_P).sum())
     beyond = max(0.0, 1 - independent / squares)

@@ -91,10 +91,10 @@ def findings_of(records: Sequence[MeasureRecord]) -> list[Finding]:
     return found
 
 
-def measured(records: Sequence[MeasureRecord]) -> list[MeasureInfo]:
-    """Return what each measure that has a record is, in the order of a report."""
+def measured(records: Sequence[MeasureRecord], labels: int) -> list[MeasureInfo]:
+    """Return what each measure that has a record is, in the order of a report; rows have so many labels."""
     names = {(part, name) for part, _, _, name in (record.id.split(".") for record in records)}
-    infos = [measure.info() for measure in all_measures()] + [one.info for one in policy_measures()]
+    infos = [measure.info(labels) for measure in all_measures()] + [one.info for one in policy_measures()]
     return [info for info in infos if (info.part, info.name) in names]
 
 

@@ -125,7 +125,7 @@ def compute(plan: Plan, answered: Sequence[Answered], headline_mode: str) -> Aud
         look=AuditLook(number=look, data_digest=plan.rows.digest, asked_confidence=plan.confidence),
         contestants=[AuditContestants(**one.contestant.model_dump(), model=one.model) for one in answered],
         parts=[part.info() for part in parts()],
-        measures=measured(records),
+        measures=measured(records, len(rows.labels)),
         records=records,
         tables=tables_of(rows, answers),
         findings=findings_of(records),

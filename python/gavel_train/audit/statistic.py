@@ -7,6 +7,7 @@ Shape suffixes: N rows, P prompts, K sums, `...` any.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -109,17 +110,13 @@ class Sums:
         """The value without each prompt, [P]."""
         total_K = self.sums_PK.sum(axis=0)
         step = max(1, _BLOCK // self.sums_PK.shape[1])
-        starts = range(0, self.prompts, step)
-        return np.concatenate([self.value(total_K - self.sums_PK[at : at + step]) for at in starts])
+        blocks = [self.sums_PK[at : at + step] for at in range(0, self.prompts, step)]
+        return np.concatenate([np.zeros(0), *(self.value(total_K - block) for block in blocks)])
 
     def interval(self, confidence: float) -> Interval:
         """Delete-one-prompt jackknife, O(P x K)."""
-        if self.fixed:
-            return Interval(self.point, self.point, "exact: it has this value on any rows")
-        missing = intervals.not_possible(self.point, self.n, self.prompts)
-        return missing or intervals.jackknife(
-            self.point, self.left_out(), confidence=confidence, scale=self.scale, trials=self.trials
-        )
+        left_out = LeftOut(self.point, self.left_out(), self.n, self.scale, self.trials, self.fixed)
+        return left_out.interval(confidence)
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,7 @@ class LeftOut:
 
     def interval(self, confidence: float) -> Interval:
         """Delete-one-prompt jackknife."""
-        if self.fixed:
+        if self.fixed and not math.isnan(self.point):
             return Interval(self.point, self.point, "exact: it has this value on any rows")
         missing = intervals.not_possible(self.point, self.n, self.prompts)
         return missing or intervals.jackknife(
