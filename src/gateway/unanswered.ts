@@ -94,7 +94,7 @@ function count(seen: Seen, request: GradeRequest, { loaded, control, ledger }: A
   }
 
   function isAnswered(vote: number): boolean {
-    if (ledger.has(keyOf(question, keyed(settings), `${request.occasion}:${vote}`))) return true;
+    if (ledger.size > 0 && ledger.has(keyOf(question, keyed(settings), `${request.occasion}:${vote}`))) return true;
     if (settings.temperature > 0) return false;
     const text = textDigest(question);
     if (seen.texts.has(text) || traceOfText(ledger, { question, settings }, text) !== null) return true;

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig, pythonEnv } from '../../src/config.ts';
 import { ServeSpec } from '../../src/contracts/spec/serve.ts';
@@ -15,13 +15,14 @@ export interface RealVllm {
   stop(): Promise<void>;
 }
 
-/** Starts the CPU build on a model folder, and waits until it answers; a minute or two where others use the cores. */
-export async function startVllm(model: string, work: string): Promise<RealVllm> {
+/** Starts the CPU build on a model folder (under models/, or absolute), and waits until it answers; a minute or two where others use the cores. */
+export async function startVllm(folder: string, work: string, max_model_len = 256): Promise<RealVllm> {
+  const model = basename(folder);
   const config = loadConfig({ ...process.env, GAVEL_ROOT: work });
   const port = await freePort();
   const host = '127.0.0.1';
-  const path = join(config.package_root, 'models', model);
-  const serve = ServeSpec.parse({ dtype: 'float32', max_model_len: 256 });
+  const path = resolve(config.package_root, 'models', folder);
+  const serve = ServeSpec.parse({ dtype: 'float32', max_model_len });
   const { args, env } = vllmCommand({
     ...{ location: { kind: 'folder', path }, served_name: model, host, port, serve },
     ...{ allow_args: [], gpus: [], api_key: '' },

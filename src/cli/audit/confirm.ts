@@ -31,10 +31,14 @@ function saysYes(question: string, terminal: Terminal): Promise<boolean> {
   const lines = createInterface(terminal);
   return new Promise((resolve) => {
     // Ctrl-C and Ctrl-D close it without an answer.
-    lines.on('close', () => resolve(false));
+    lines.on('close', () => {
+      terminal.output.write('\n');
+      resolve(false);
+    });
     lines.question(question, (answer) => {
-      resolve(/^y(?:es)?$/i.test(answer.trim()));
+      lines.removeAllListeners('close');
       lines.close();
+      resolve(/^y(?:es)?$/i.test(answer.trim()));
     });
   });
 }

@@ -52,9 +52,16 @@ export async function runAudit(config: Config, call: AuditCall): Promise<Audit> 
 /** No gateway asks by this number: the estimate only reads what others wrote. */
 const NO_EPOCH = 1;
 
-function estimated({ run, out, rows, max_rows, contestants, concurrency }: AuditCall, rubric: LoadedRubric) {
+async function estimated(call: AuditCall, rubric: LoadedRubric): Promise<Estimate> {
+  const { run, out, rows, max_rows, contestants, concurrency } = call;
   const config = gatewayConfig({ run, run_dir: out, epoch: NO_EPOCH }, contestants.asked, concurrency);
-  return estimate(config, rubric, { asked: contestants.asked, rows: { path: rows, max_rows } });
+  // A hundred thousand rows take half a minute.
+  const slow = setTimeout(() => console.error('Counting the calls ...'), 2000);
+  try {
+    return await estimate(config, rubric, { asked: contestants.asked, rows: { path: rows, max_rows } });
+  } finally {
+    clearTimeout(slow);
+  }
 }
 
 async function openGateway(

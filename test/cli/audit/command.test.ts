@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Audit } from '../../../src/contracts/audit.ts';
+import { until } from '../../e2e/sandbox.ts';
 import type { FakeJudge } from '../../gateway/fake-judge.ts';
 import { cli, gavel } from '../gavel.ts';
 import { model, type Place, placeWith } from './outside-audit.ts';
@@ -20,6 +21,17 @@ async function served(...args: Parameters<typeof model>): Promise<FakeJudge> {
 
 const begin = ({ data, rubric }: Place, out: string) => ['audit', '--data', data, '--out', out, '--rubric', rubric];
 const as = (role: string, { url }: FakeJudge, name: string) => [`--${role}`, url, `--${role}-model`, name];
+
+/** Processes of the audit into a folder that still run. */
+const processesOf = (out: string) =>
+  readdirSync('/proc').filter((pid) => {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+      return words.includes('gavel_train.audit.external') && words.includes(out);
+    } catch {
+      return false;
+    }
+  });
 
 describe('gavel audit', () => {
   it('audits endpoints from an empty folder: report, figures and traces, each key at its own host', async () => {
@@ -78,8 +90,8 @@ describe('gavel audit', () => {
     while (grader.chats.length < 30) await new Promise((resolve) => setTimeout(resolve, 20));
     child.kill('SIGKILL');
     await dead;
-    const before = grader.chats.length;
-    expect(before).toBeLessThan(120);
+    expect(grader.chats.length).toBeLessThan(120);
+    await until('the process of the audit to end', 10, async () => processesOf(out).length === 0);
     const { stdout, stderr } = await gavel(command, place.env);
     // Calls in flight at the kill were paid and are lost: at most as many as were asked at once.
     const again = grader.chats.length - 120;
@@ -116,19 +128,15 @@ describe('an audit of files alone', () => {
     const verdict = (at: number) => ({ row_id: `row-${at}`, score: at % 2 === 0 ? 8 : at % 7 === 0 ? 6 : 2 });
     const lines = Array.from({ length: 80 }, (_, at) => JSON.stringify(verdict(at)));
     const file = place.write('verdicts.jsonl', lines.join('\n'));
-    const base = ['audit', '--data', place.data, '--out', join(place.folder, 'files'), '--grader', file];
-    const { code, stdout, stderr } = await gavel([...base, '--json'], place.env);
+    const command = ['audit', '--data', place.data, '--out', join(place.folder, 'files'), '--grader', file, '--json'];
+    const { code, stdout, stderr } = await gavel(command, place.env);
     const audit = Audit.parse(JSON.parse(stdout));
     expect(stderr).toContain('Nobody is asked');
     expect(audit).toMatchObject({ verdict: 'INCONCLUSIVE', headline_mode: 'file', threshold: 5 });
     expect(code).toBe(4);
     const open = audit.gates.filter(({ matches }) => matches.length === 0);
     expect(open.map(({ id }) => id.split('.')[0])).toEqual(['fidelity', 'teacher_wrong']);
-    const { stdout: text } = await gavel(base, place.env);
-    for (const { id, reason } of open) {
-      expect(text).toContain(id);
-      expect(text).toContain(reason);
-    }
+    for (const { reason } of open) expect(reason).toMatch(/^Expected a record/);
   });
 
   it('takes the threshold from a rubric, and gates from a file', async () => {
