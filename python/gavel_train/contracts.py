@@ -908,6 +908,10 @@ class PartInfo(BaseModel):
     part: str
     question: str
     meaning: str
+    needs: Annotated[
+        str,
+        Field(description="What an audit needs to have records of it, said where it has none."),
+    ]
 
 
 class VerdictRow(BaseModel):

@@ -43,7 +43,12 @@ export const MeasureInfo = z.strictObject({
 });
 
 /** A part of an audit: the question that its measures answer. */
-export const PartInfo = z.strictObject({ part: z.string(), question: z.string(), meaning: z.string() });
+export const PartInfo = z.strictObject({
+  part: z.string(),
+  question: z.string(),
+  meaning: z.string(),
+  needs: z.string().describe('What an audit needs to have records of it, said where it has none.'),
+});
 
 /** Counts of rows by two things, say the scores of judge and grader. */
 export const CountTable = z.strictObject({

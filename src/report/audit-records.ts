@@ -19,13 +19,16 @@ export function parseId(id: string): RecordId {
 /** The mode of a contestant that is computed and asks nobody, say one that calls every answer right. */
 const COMPUTED = 'constant';
 
+/** The mode of verdicts from a file that states none. */
+const UNSTATED = 'file';
+
 export const isComputed = ({ mode }: Asked): boolean => mode === COMPUTED;
 
 export const plain = (name: string) => name.replaceAll('_', ' ');
 
 /** "grader, single token", or the role alone where the mode says nothing. */
-export const askedName = (asked: Asked): string =>
-  isComputed(asked) ? plain(asked.role) : `${plain(asked.role)}, ${plain(asked.mode)}`;
+export const askedName = ({ role, mode }: Asked): string =>
+  mode === COMPUTED || mode === UNSTATED ? plain(role) : `${plain(role)}, ${plain(mode)}`;
 
 export const sameAsked = (one: Asked, other: Asked): boolean => one.role === other.role && one.mode === other.mode;
 
@@ -50,7 +53,7 @@ export class AuditRecords {
     const described = this.audit.parts;
     const seen = new Set(this.audit.records.map(({ id }) => parseId(id).part));
     for (const { part } of described) seen.delete(part);
-    return [...described, ...[...seen].map((part) => ({ part, question: plain(part), meaning: '' }))];
+    return [...described, ...[...seen].map((part) => ({ part, question: plain(part), meaning: '', needs: '' }))];
   }
 
   /** The parts that are about the grader. */

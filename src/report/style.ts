@@ -24,6 +24,7 @@ section { margin-top: 2.6rem; padding-top: 1.4rem; border-top: 1px solid var(--l
 a { color: var(--link); }
 a.word { color: inherit; text-decoration: underline dotted var(--soft); text-underline-offset: 3px; cursor: help; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
+th code { overflow-wrap: anywhere; }
 code, pre { font: 0.86rem/1.5 ui-monospace, monospace; }
 pre { background: var(--wash); padding: 0.8rem 1rem; border-radius: 6px; overflow-x: auto; }
 .kicker { color: var(--soft); margin: 0 0 0.8rem; overflow-wrap: anywhere; }
@@ -69,6 +70,7 @@ thead th { color: var(--soft); font-weight: 550; }
 tbody th { font-weight: 550; }
 td { overflow-wrap: break-word; }
 th small, td small { display: block; color: var(--soft); font-size: 0.78rem; font-weight: 400; }
+details tbody th { min-width: 8.5rem; }
 tbody th:first-child { position: sticky; left: 0; background: var(--paper); }
 .counts { width: auto; font-size: 0.82rem; }
 .counts th, .counts td { padding: 0.3rem 0.3rem; text-align: right; border: 1px solid var(--paper); }
@@ -78,6 +80,8 @@ tbody th:first-child { position: sticky; left: 0; background: var(--paper); }
 .counts td.dark { color: var(--paper); }
 .counts td.same { outline: 1.5px solid var(--soft); outline-offset: -1.5px; }
 .follows h2 { margin-top: 1.6rem; }
+.follows h3 { margin-top: 1rem; }
+.follows .findings { margin: 0.3rem 0; }
 .findings { max-width: 44rem; padding-left: 1.2rem; }
 .findings li { margin-bottom: 0.35rem; }
 details { margin: 0.7rem 0; }

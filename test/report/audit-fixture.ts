@@ -46,7 +46,7 @@ const parts = [
   ['coverage', 'Was every answer graded?', 'A verdict without a score is never taken for a score.'],
   ['speed', 'How fast is it?', 'Verdicts per second of wall time.'],
   ['policy', 'Did the policy learn?', 'Right answers to held-out problems.'],
-].map(([part = '', question = '', meaning = '']) => ({ part, question, meaning }));
+].map(([part = '', question = '', meaning = '']) => ({ part, question, meaning, needs: `what ${part} needs` }));
 
 const KAPPA = 'fidelity.grader.single_token.quadratic_weighted_kappa';
 const DIFFERENCE = 'teacher_wrong.grader.single_token.balanced_accuracy_difference';

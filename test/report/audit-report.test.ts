@@ -77,7 +77,7 @@ describe('the report of an audit without a run', async () => {
 });
 
 it('shows a part and a measure that nobody here has heard of', async () => {
-  const calm = { part: 'mood', question: 'Is the grader calm?', meaning: 'Calm graders shout less.' };
+  const calm = { part: 'mood', question: 'Is the grader calm?', meaning: 'Calm graders shout less.', needs: '' };
   const info = {
     part: 'mood',
     name: 'calm',
@@ -134,9 +134,7 @@ it('says what is lacking where a part has no record', async () => {
   const bare = withRecords((one) => (one.id.startsWith('truth.') ? null : one));
   const { plain } = await report({ ...bare, truth_labels: {}, tables: [] });
   expect(plain).toMatch(/Not measured: truth \./);
-  expect(plain).toContain(
-    'Not measured: nothing in this audit answers this question. It has no rows whose truth is known.',
-  );
+  expect(plain).toContain('Not measured: it needs what truth needs.');
 });
 
 it('says of a gate without a match, and of one with many, what was found', async () => {
@@ -164,7 +162,7 @@ it('escapes markup that models, labels, rows and files may hold', async () => {
     contestants: audit.contestants.map((one) => ({ ...one, model: hostile, source: 'file', file: hostile })),
     measures: audit.measures.map((one) => ({ ...one, label: hostile, meaning: hostile })),
     findings: audit.findings.map((one) => ({ ...one, text: hostile })),
-    parts: audit.parts.map((one) => ({ ...one, question: hostile, meaning: hostile })),
+    parts: audit.parts.map((one) => ({ ...one, question: hostile, meaning: hostile, needs: hostile })),
     tables: audit.tables.map((one) => ({
       ...one,
       label: hostile,
@@ -205,7 +203,7 @@ it('stays under 5 MB for an audit of 100,000 rows with many measures, contestant
   );
   const large = {
     ...{ ...audit, rows: 100_000, prompts: 10_000, measures, records },
-    ...{ parts: parts.map((part) => ({ part, question: part, meaning: part })), gates: [], findings: [] },
+    ...{ parts: parts.map((part) => ({ part, question: part, meaning: part, needs: part })), gates: [], findings: [] },
     slices: fields.map((field) => ({ field, values, left_out: null })),
   };
   expect(records.length).toBeGreaterThan(80_000);

@@ -75,10 +75,10 @@ describe('a report with parts missing', () => {
     expect(text).toContain('Reward, judge’s value and verifier accuracy over training steps');
   });
 
-  it('says that the task has no known answers where the policy was not measured', async () => {
+  it('says what it would need to know whether the policy learned', async () => {
     const unmeasured = withRecords((one) => (one.id.startsWith('policy.') ? null : one));
     const { plain } = await report({ ...full, audit: unmeasured });
-    expect(plain).toContain('held-out problems with a known answer, and this task has none');
+    expect(plain).toContain('Not measured: it needs what policy needs.');
   });
 
   it('is written for a run directory that holds nothing yet', async () => {

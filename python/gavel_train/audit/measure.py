@@ -24,16 +24,19 @@ Unit = Literal["share", "difference", "kappa", "correlation", "score", "rate", "
 
 @dataclass(frozen=True)
 class Part:
-    """A part of an audit and its question; PART of `measures/<part>/__init__.py`."""
+    """A part of an audit and its question; PART of `measures/<part>/__init__.py`.
+
+    `needs` says what an audit needs to have records of it."""
 
     part: str
     question: str
     meaning: str
+    needs: str
     order: int
 
     def info(self) -> PartInfo:
         """As audit.json says it."""
-        return PartInfo(part=self.part, question=self.question, meaning=self.meaning)
+        return PartInfo(part=self.part, question=self.question, meaning=self.meaning, needs=self.needs)
 
 
 @dataclass(frozen=True)

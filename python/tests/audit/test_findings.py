@@ -58,7 +58,7 @@ def test_a_contestant_without_a_score_is_said_to_have_none_and_one_with_all_need
 
 
 def test_truth_and_labels_and_speed_are_said_with_their_figures():
-    truth = "tells right from wrong with a balanced accuracy of 89.3% (86.4% to 91.7%)."
+    truth = "tracks the truth with a balanced accuracy of 89.3% (86.4% to 91.7%)."
     said = _text("truth.grader.reasoned.balanced_accuracy", 0.893, 0.864, 0.917)
     assert said == f"The grader (reasoned) {truth}"
     assert _text("truth.always_pass.constant.balanced_accuracy", 0.5, 0.5, 0.5) is None

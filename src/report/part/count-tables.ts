@@ -16,7 +16,7 @@ export function countTables(records: AuditRecords, part: string): Html | null {
     if (first && group.length > 1 && group.every(({ table }) => table.rows.length === 1))
       return shaded(joined(first.table, group));
     return group.map(({ table, id }) => shaded({ ...table, label: `${askedName(id)}: ${table.label}` }));
-  })}</div><p class="note">Numbers of answers. Stronger colour: a larger share of its row. Outlined: both are the same.</p>`;
+  })}</div><p class="note">Numbers of answers. Stronger colour: a larger share of its row.${all.some(({ table }) => isSquare(table)) && ' Outlined: both are the same.'}</p>`;
 }
 
 /** One table of several that have one row each: a row for each contestant. */
@@ -29,8 +29,12 @@ function joined(first: CountTable, group: { table: CountTable; id: RecordId }[])
   };
 }
 
+/** Whether rows and columns are the same labels. */
+const isSquare = ({ rows, columns }: Pick<CountTable, 'rows' | 'columns'>) =>
+  rows.length === columns.length && rows.every((row, index) => row === columns[index]);
+
 function shaded({ label, row_label, column_label, rows, columns, cells }: CountTable): Html {
-  const sameOnBoth = rows.length === columns.length && rows.every((row, index) => row === columns[index]);
+  const sameOnBoth = isSquare({ rows, columns });
   const head = columns.map((column) => html`<th scope="col">${column}</th>`);
   const body = rows.map((row, at) => {
     const counts = cells[at] ?? [];

@@ -6,6 +6,9 @@ import { measureName } from './measure-table.ts';
 
 type SliceField = Audit['slices'][number];
 
+/** Fields that the audit makes itself. */
+const names: Record<string, string> = { score: 'the judge’s score', prompt_length: 'characters of the prompt' };
+
 /** Values of a field that are shown; audit.json has the rest. Each is a column, and the report must stay small. */
 const MOST_VALUES = 24;
 
@@ -32,7 +35,7 @@ function sliceTable(records: AuditRecords, part: string, { field, values, left_o
       .filter((one) => shown.some((value) => records.of(part, one, measure.name, sliceOf(value)) !== null))
       .map((one): SliceRow => ({ measure, asked: one })),
   );
-  const name = plain(field);
+  const name = names[field] ?? plain(field);
   const notes = [
     left_out,
     measured.length > shown.length &&

@@ -1,6 +1,5 @@
 import type { Audit } from '../../contracts/audit.ts';
 import type { AuditRecords } from '../audit-records.ts';
-import { listed } from '../figures.ts';
 import { type Html, html } from '../html.ts';
 import { countTables } from '../part/count-tables.ts';
 import { measureCharts } from '../part/measure-charts.ts';
@@ -15,21 +14,10 @@ export async function part(records: AuditRecords, info: PartInfo): Promise<Html>
   return section(`part-${info.part}`, info.question, await partBody(records, info));
 }
 
-export async function partBody(records: AuditRecords, { part, meaning }: PartInfo): Promise<Html> {
+export async function partBody(records: AuditRecords, { part, meaning, needs }: PartInfo): Promise<Html> {
   const explained = meaning && html`<p>${meaning}</p>`;
-  if (records.asked(part).length === 0) return html`${explained}${notMeasured(absent(records.audit))}`;
+  if (records.asked(part).length === 0) return html`${explained}${notMeasured(`it needs ${needs}.`)}`;
   return html`${explained}${findings(records, part)}${await measureCharts(records, part)}${measureTable(records, part)}${countTables(records, part)}${sliceTables(records, part)}`;
-}
-
-/** What an audit would need besides to answer the questions that it leaves open. */
-function absent({ contestants, truth_labels }: Audit): string {
-  const lacks = [
-    !contestants.some(({ role }) => role === 'judge') && 'verdicts of a judge',
-    Object.keys(truth_labels).length === 0 && 'rows whose truth is known',
-  ].filter((one) => one !== false);
-  return lacks.length === 0
-    ? 'nothing in this audit answers this question.'
-    : `nothing in this audit answers this question. It has no ${listed(lacks).replace(' and ', ' and no ')}.`;
 }
 
 function findings({ audit }: AuditRecords, part: string): Html | null {

@@ -6,7 +6,7 @@ const meaning = {
   PASS: 'By the gates that were set, the grader may be used in the judge’s place: it clears each of them, even at the cautious end of its interval.',
   FAIL: 'Do not use this grader in the judge’s place: at least one gate is missed by more than chance explains.',
   INCONCLUSIVE:
-    'These rows cannot settle whether the grader may be used in the judge’s place: no gate is missed, and at least one is undecided.',
+    'This audit does not settle whether the grader may be used in the judge’s place: no gate is missed, and at least one is undecided.',
 };
 
 const ungated = 'No gates were set, so nothing was decided about the grader; the figures below stand by themselves.';

@@ -30,7 +30,8 @@ function saidOf(records: AuditRecords, asked: Asked): Html | null {
         .filter(({ finding }, at) => at === 0 || gated.has(finding.id) || records.measure(finding.id).chart),
     )
     .map(({ finding }) => finding.text);
-  return texts.length === 0 ? null : html`<p><strong>${columnHead(records, asked)}:</strong> ${texts.join(' ')}</p>`;
+  if (texts.length === 0) return null;
+  return html`<h3>${columnHead(records, asked)}</h3><ul class="findings">${texts.map((text) => html`<li>${text}</li>`)}</ul>`;
 }
 
 /** Which parts a gate decided about, which none, and which were not measured. */

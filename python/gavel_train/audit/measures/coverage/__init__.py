@@ -6,5 +6,6 @@ PART = Part(
     part="coverage",
     question="How often does it give a score?",
     meaning="Verdicts by kind. A verdict without a score is counted here and scored nowhere.",
+    needs="a contestant",
     order=40,
 )

@@ -6,5 +6,6 @@ PART = Part(
     part="fidelity",
     question="Does it reproduce the judge?",
     meaning="Agreement with the judge on the rows that both scored; a copy of its mistakes is perfect.",
+    needs="verdicts of a judge",
     order=10,
 )

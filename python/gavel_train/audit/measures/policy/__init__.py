@@ -6,5 +6,6 @@ PART = Part(
     part="policy",
     question="Did training improve the policy?",
     meaning="What the verifier, not a grader, says of the policy's completions of held-out prompts.",
+    needs="held-out prompts whose truth is known",
     order=60,
 )

@@ -6,5 +6,6 @@ PART = Part(
     part="teacher_wrong",
     question="Does it track the truth where the judge is wrong?",
     meaning="Contestant against judge on the rows that both labelled and whose truth is known.",
+    needs="verdicts of a judge about rows whose truth is known",
     order=30,
 )

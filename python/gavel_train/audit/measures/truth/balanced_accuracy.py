@@ -36,7 +36,7 @@ def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
     if found is None or role in BASELINES:
         return None
     point, low, high = (percent(share) for share in found)
-    return f"{who(role, mode)} tells right from wrong with a balanced accuracy of {point} ({low} to {high})."
+    return f"{who(role, mode)} tracks the truth with a balanced accuracy of {point} ({low} to {high})."
 
 
 MEASURES = (
