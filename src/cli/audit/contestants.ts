@@ -58,6 +58,10 @@ export function contestantsOf(
   if (named.judge) take('judge', read('judge', named.judge), named.judge.modes ?? ['reasoned']);
   if (named.base) take('base', read('base', named.base), [headline]);
   for (const other of others) take(...readOther(other), []);
+  const judge = found.asked.find(({ role }) => role === 'judge');
+  if (judge && judge.modes.length > 1) {
+    throw usage(`--judge: expected one mode, found ${judge.modes.join(', ')}: the grader is compared with one judge.`);
+  }
   const seen = new Set<string>();
   for (const { role, mode } of found.brought) {
     if (seen.has(`${role} ${mode}`)) throw usage(`Expected one file of verdicts for ${role} in mode ${mode}, got two.`);

@@ -80,5 +80,6 @@ export function estimateText({ passes, calls, answered, prompt_tokens, reply_tok
   const each = passes.map(({ role, mode, asked }) => `${role} ${mode} ${count(asked)}`).join(', ');
   const known = answered > 0 ? `; ${count(answered)} more are answered already, and are not asked again` : '';
   const tokens = `about ${about(prompt_tokens)} prompt tokens (${CHARACTERS_PER_TOKEN} characters each) and at most ${about(reply_tokens)} completion tokens`;
-  return `Calls: ${count(calls)} (${each})${known}.${calls > 0 ? `\nTokens: ${tokens}.` : ''}`;
+  const whose = passes.length > 0 ? ` (${each})` : '';
+  return `Calls: ${count(calls)}${whose}${known}.${calls > 0 ? `\nTokens: ${tokens}.` : ''}`;
 }

@@ -96,9 +96,7 @@ export function requestOf(call: AuditCall, gateway_url: string | null): External
 
 /** Why the audit ended without figures, as its process wrote it down, and how to go on. */
 function failure(outcome: Outcome | null, exit: number, pays: boolean): CliError {
-  const message = outcome
-    ? `${outcome.field ? `${outcome.field}: ` : ''}${outcome.message}`
-    : `The audit ended with exit code ${exit}.`;
+  const message = outcome?.message ?? `The audit ended with exit code ${exit}.`;
   if (outcome?.status === 'bad_request') return new CliError(message, { code: EXIT.usage });
   const hint = pays
     ? 'The same command again continues it: no answer that is on disk is asked for again.'

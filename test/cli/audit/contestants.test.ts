@@ -90,6 +90,13 @@ describe('the other contestants', () => {
     ]);
   });
 
+  test('are one judge, in one mode', () => {
+    const path = write('judge.yaml', `url: ${URL_2}\nmodel: j\nmodes: [reasoned, single_token]\n`);
+    expect(() => contestantsOf({ grader: { value: verdicts }, judge: { value: path } })).toThrow(
+      '--judge: expected one mode, found reasoned, single_token',
+    );
+  });
+
   test('bring files of verdicts under names of their own', () => {
     const { brought } = contestantsOf({ grader: { value: verdicts } }, [`annotator_1=${verdicts}`]);
     expect(brought[1]).toEqual({ role: 'annotator_1', mode: 'file', file: verdicts });
