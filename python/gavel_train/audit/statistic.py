@@ -109,7 +109,8 @@ class Sums:
     def left_out(self) -> Floats:
         """The value without each prompt, [P]."""
         total_K = self.sums_PK.sum(axis=0)
-        step = max(1, _BLOCK // self.sums_PK.shape[1])
+        # Without rows there may be no label, and so no column.
+        step = max(1, _BLOCK // max(1, self.sums_PK.shape[1]))
         blocks = [self.sums_PK[at : at + step] for at in range(0, self.prompts, step)]
         return np.concatenate([np.zeros(0), *(self.value(total_K - block) for block in blocks)])
 
