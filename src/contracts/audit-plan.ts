@@ -8,6 +8,14 @@ export const AuditPlanRequest = z.strictObject({
   gates: z.array(GateSpec).min(1),
   expect: z.record(z.string(), z.number()).describe('What each gate is expected to measure, by the id of the gate.'),
   rows_per_prompt: z.number().min(1).describe('Mean rows of one prompt.'),
+  correlation: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.25)
+    .describe(
+      'How alike two rows of one prompt are (intra-cluster correlation). 0.24 is that of PandaLM-7B being right, on the test set of PandaLM.',
+    ),
   pilot: z
     .string()
     .nullable()

@@ -6,6 +6,7 @@ Shape suffixes: P prompts.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,14 +55,19 @@ def none(why: str) -> Interval:
     return Interval(None, None, f"no interval: {why}")
 
 
-def not_possible(point: float, n: int, prompts: int) -> Interval | None:
-    """Why a statistic of any kind has no interval; None: nothing speaks against one."""
+def not_possible(point: float, n: int, prompts: int, trials: int | None = None) -> Interval | None:
+    """Why a statistic of any kind has no interval; None: nothing speaks against one.
+
+    `trials` are the prompts that could change the value, say those with rows of the rarest label.
+    """
     if n == 0:
         return none("no rows")
     if math.isnan(point):
         return none("not defined by these rows, say because they hold one class alone")
     if prompts < FEWEST_PROMPTS:
         return none(f"fewer than {FEWEST_PROMPTS} prompts")
+    if trials is not None and trials < FEWEST_PROMPTS:
+        return none(f"fewer than {FEWEST_PROMPTS} prompts could change it, say those of the rarest label")
     return None
 
 
@@ -123,14 +129,43 @@ def unvaried(point: float, *, confidence: float, scale: Scale, trials: int) -> I
     has 1 - (alpha/2)^(1/trials) as its upper Clopper-Pearson bound after none of `trials` did (about
     3.7/trials at 95%), and each moves the statistic by its reach.
     """
-    if trials < FEWEST_PROMPTS:
-        return none(f"no prompt changes the value, and fewer than {FEWEST_PROMPTS} could")
-    away = scale.reach * (1 - ((1 - confidence) / 2) ** (1 / trials))
+    away = scale.reach * _unseen(trials, confidence)
     return Interval(
         max(scale.low, point - away),
         min(scale.high, point + away),
         f"no prompt changes the value; Clopper-Pearson for 0 of {trials} prompts",
     )
+
+
+@dataclass(frozen=True)
+class Silent:
+    """A label whose rows all show the same, in `trials` prompts; others could move the value by `reach`."""
+
+    reach: float
+    trials: int
+
+
+def widened(
+    interval: Interval, point: float, silent: Sequence[Silent], *, confidence: float, scale: Scale
+) -> Interval:
+    """Interval of a mean over labels, some of which show no variance: what `unvaried` allows is added to it.
+
+    Independent errors add up in squares. Without it, a contestant that gains on one label and seldom loses on
+    a rare one is called better than the judge in 9% of samples, and is worse.
+    """
+    if interval.low is None or interval.high is None or not silent:
+        return interval
+    away = math.hypot(*(one.reach * _unseen(one.trials, confidence) for one in silent))
+    return Interval(
+        max(scale.low, point - math.hypot(point - interval.low, away)),
+        min(scale.high, point + math.hypot(interval.high - point, away)),
+        f"{interval.method}; with Clopper-Pearson for labels whose prompts all show the same",
+    )
+
+
+def _unseen(trials: int, confidence: float) -> float:
+    """Largest share of prompts that may show something else where none of `trials` did (Clopper-Pearson)."""
+    return 1 - ((1 - confidence) / 2) ** (1 / trials)
 
 
 def korn_graubard(hits_P: Floats, among_P: Floats, *, confidence: float) -> Interval:

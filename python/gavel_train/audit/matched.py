@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gavel_train.audit.intervals import Silent
 from gavel_train.audit.sample import POINTWISE, UNKNOWN, Answers, Bools, Floats, Ints, Sample
 
 
@@ -118,6 +119,16 @@ def of_rarest(prompt_N: Ints, label_N: Ints) -> Bools:
         return np.zeros(0, dtype=bool)
     prompts = [int((np.bincount(prompt_N[label_N == label]) > 0).sum()) for label in seen]
     return label_N == seen[int(np.argmin(prompts))]
+
+
+def silent(prompt_N: Ints, label_N: Ints, shown_N: Bools | Floats, reach: float) -> tuple[Silent, ...]:
+    """The labels whose rows all show the same, in as many prompts; `reach` is what one label can move."""
+    found = []
+    for label in np.unique(label_N):
+        of_label_N = label_N == label
+        if np.ptp(shown_N[of_label_N].astype(np.float64)) == 0:
+            found.append(Silent(reach, int((np.bincount(prompt_N[of_label_N]) > 0).sum())))
+    return tuple(found)
 
 
 def _compared(sample: Sample) -> Answers | None:

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from gavel_train.audit import intervals
-from gavel_train.audit.intervals import Interval, Scale
+from gavel_train.audit.intervals import Interval, Scale, Silent
 from gavel_train.audit.sample import Bools, Floats, Ints
 
 # Numbers held at once while each prompt is left out: bounds memory to some tens of MB.
@@ -51,7 +51,8 @@ class Sums:
 
     `value` takes sums [..., K] and gives [...], NaN where it is undefined. `trials` is the number of prompts
     that could have changed the value where none did. `fixed` marks what holds for any rows, say the balanced
-    accuracy of a baseline that always says "right".
+    accuracy of a baseline that always says "right". `silent` are the labels without variance that a mean over
+    labels has.
     """
 
     sums_PK: Floats
@@ -60,6 +61,7 @@ class Sums:
     scale: Scale
     trials: int
     fixed: bool = False
+    silent: Sequence[Silent] = ()
 
     @classmethod
     def of_columns(
@@ -71,13 +73,15 @@ class Sums:
         *,
         could_vary_N: Bools | None = None,
         fixed: bool = False,
+        silent: Sequence[Silent] = (),
     ) -> Sums:
         """Sums of each column over the rows of each prompt; prompts without rows are left out."""
         index_N, prompts = dense(prompt_N)
         sums_PK = np.empty((prompts, len(columns)))
         for k, column in enumerate(columns):
             sums_PK[:, k] = add_up(index_N, column, prompts)
-        return cls(sums_PK, value, len(prompt_N), scale, _trials(index_N, prompts, could_vary_N), fixed)
+        trials = _trials(index_N, prompts, could_vary_N)
+        return cls(sums_PK, value, len(prompt_N), scale, trials, fixed, silent)
 
     @classmethod
     def of_cells(
@@ -90,11 +94,13 @@ class Sums:
         *,
         could_vary_N: Bools | None = None,
         fixed: bool = False,
+        silent: Sequence[Silent] = (),
     ) -> Sums:
         """Rows of each prompt counted by cell, [P, cells]; prompts without rows are left out."""
         index_N, prompts = dense(prompt_N)
         sums_PK = add_up(index_N * cells + cell_N, None, prompts * cells).reshape(prompts, cells)
-        return cls(sums_PK, value, len(prompt_N), scale, _trials(index_N, prompts, could_vary_N), fixed)
+        trials = _trials(index_N, prompts, could_vary_N)
+        return cls(sums_PK, value, len(prompt_N), scale, trials, fixed, silent)
 
     @property
     def prompts(self) -> int:
@@ -116,8 +122,15 @@ class Sums:
 
     def interval(self, confidence: float) -> Interval:
         """Delete-one-prompt jackknife, O(P x K)."""
-        left_out = LeftOut(self.point, self.left_out(), self.n, self.scale, self.trials, self.fixed)
-        return left_out.interval(confidence)
+        return LeftOut(
+            self.point,
+            self.left_out(),
+            self.n,
+            self.scale,
+            self.trials,
+            fixed=self.fixed,
+            silent=self.silent,
+        ).interval(confidence)
 
 
 @dataclass(frozen=True)
@@ -156,7 +169,10 @@ class Share:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A statistic that is no function of few sums and brings its values without each prompt, [P]."""
+    """A statistic that is no function of few sums and brings its values without each prompt, [P].
+
+    `trials`, `fixed` and `silent` as in Sums.
+    """
 
     point: float
     left_out_P: Floats
@@ -164,6 +180,7 @@ class LeftOut:
     scale: Scale
     trials: int
     fixed: bool = False
+    silent: Sequence[Silent] = ()
 
     @property
     def prompts(self) -> int:
@@ -174,10 +191,13 @@ class LeftOut:
         """Delete-one-prompt jackknife."""
         if self.fixed and not math.isnan(self.point):
             return Interval(self.point, self.point, "exact: it has this value on any rows")
-        missing = intervals.not_possible(self.point, self.n, self.prompts)
-        return missing or intervals.jackknife(
+        missing = intervals.not_possible(self.point, self.n, self.prompts, self.trials)
+        if missing is not None:
+            return missing
+        found = intervals.jackknife(
             self.point, self.left_out_P, confidence=confidence, scale=self.scale, trials=self.trials
         )
+        return intervals.widened(found, self.point, self.silent, confidence=confidence, scale=self.scale)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from gavel_train.audit import from_counts
 from gavel_train.audit.intervals import DIFFERENCE
-from gavel_train.audit.matched import judged, of_rarest
+from gavel_train.audit.matched import judged, of_rarest, silent
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Floats, Sample
 from gavel_train.audit.statistic import Sums
@@ -36,6 +36,7 @@ def _statistic(sample: Sample) -> Sums | None:
         difference,
         DIFFERENCE,
         could_vary_N=of_rarest(rows.prompt_N, rows.truth_N),
+        silent=silent(rows.prompt_N, rows.truth_N, gain_N, 1 / max(1, len(present))),
     )
 
 

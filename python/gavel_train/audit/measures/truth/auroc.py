@@ -9,6 +9,7 @@ import numpy as np
 
 from gavel_train.audit import from_counts
 from gavel_train.audit.intervals import SHARE
+from gavel_train.audit.matched import silent
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import POINTWISE, RIGHT, UNKNOWN, Bools, Floats, Ints, Sample
 from gavel_train.audit.statistic import LeftOut, add_up, dense
@@ -34,7 +35,8 @@ def _of_rows(index_N: Ints, prompts: int, right_N: Bools, graded_N: Floats, is_f
     right_C, wrong_C = (add_up(code_N, rows, len(distinct)) for rows in (right_N, ~right_N))
     below_C = np.cumsum(wrong_C) - wrong_C / 2
     above_C = right_C.sum() - np.cumsum(right_C) + right_C / 2
-    in_order_P = add_up(index_N, np.where(right_N, below_C[code_N], above_C[code_N]), prompts)
+    in_order_N = np.where(right_N, below_C[code_N], above_C[code_N])
+    in_order_P = add_up(index_N, in_order_N, prompts)
     right_P, wrong_P = (add_up(index_N, rows, prompts) for rows in (right_N, ~right_N))
     total, pairs = float(right_C @ below_C), float(right_C.sum() * wrong_C.sum())
     within_P = _within(index_N, prompts, code_N, right_N)
@@ -46,6 +48,7 @@ def _of_rows(index_N: Ints, prompts: int, right_N: Bools, graded_N: Floats, is_f
         scale=SHARE,
         trials=int(min((right_P > 0).sum(), (wrong_P > 0).sum())),
         fixed=is_fixed,
+        silent=silent(index_N, right_N.astype(np.int64), in_order_N, SHARE.reach),
     )
 
 

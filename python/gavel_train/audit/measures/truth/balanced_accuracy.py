@@ -7,7 +7,7 @@ import numpy as np
 from gavel_train.audit import from_counts
 from gavel_train.audit.baselines import BASELINES
 from gavel_train.audit.intervals import SHARE
-from gavel_train.audit.matched import labels_of_truth, of_rarest
+from gavel_train.audit.matched import labels_of_truth, of_rarest, silent
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Sample
 from gavel_train.audit.statistic import Sums
@@ -20,14 +20,18 @@ def _statistic(sample: Sample) -> Sums | None:
     if known is None:
         return None
     labels = len(sample.rows.labels)
+    present = np.unique(known.reference_N)
     return Sums.of_cells(
         known.prompt_N,
         known.reference_N * labels + known.own_N,
         labels**2,
-        from_counts.balanced_accuracy(np.unique(known.reference_N).tolist()),
+        from_counts.balanced_accuracy(present.tolist()),
         SHARE,
         could_vary_N=of_rarest(known.prompt_N, known.reference_N),
         fixed=sample.answers.is_baseline,
+        silent=silent(
+            known.prompt_N, known.reference_N, known.own_N == known.reference_N, 1 / max(1, len(present))
+        ),
     )
 
 
