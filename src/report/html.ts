@@ -31,6 +31,7 @@ function render(part: Part): string {
 
 export interface Column<Row> {
   head: Part;
+  /** null: there is nothing to say of this row here. */
   cell: (row: Row) => Part;
   numeric?: boolean;
   /** The head as text. A table whose columns have it becomes a list of blocks on a narrow screen. */
@@ -42,14 +43,20 @@ export function table<Row>(caption: string, columns: Column<Row>[], rows: Row[])
   const head = columns.map(({ head, numeric }) => html`<th scope="col"${numericClass(numeric)}>${head}</th>`);
   const body = rows.map((row) => {
     const cells = columns.map(({ cell, numeric, label }, index) =>
-      index === 0
-        ? html`<th scope="row">${cell(row)}</th>`
-        : html`<td${numericClass(numeric)}${label && html` data-label="${label}"`}>${cell(row)}</td>`,
+      index === 0 ? html`<th scope="row">${cell(row)}</th>` : dataCell(cell(row), { numeric, label }),
     );
     return html`<tr>${cells}</tr>`;
   });
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table${columns.some(({ label }) => label) && new Html(' class="stack"')}>
 <caption>${caption}</caption><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+}
+
+function dataCell(
+  content: Part,
+  { numeric, label }: { numeric: boolean | undefined; label: string | undefined },
+): Html {
+  if (content === null) return html`<td class="nothing${numeric && ' number'}">–</td>`;
+  return html`<td${numericClass(numeric)}${label && html` data-label="${label}"`}>${content}</td>`;
 }
 
 function numericClass(numeric: boolean | undefined): Html {

@@ -106,7 +106,8 @@ summary { cursor: pointer; color: var(--link); }
   .stack tr { padding: 0.5rem 0; border-bottom: 1px solid var(--line); }
   .stack th, .stack td { padding: 0.15rem 0; border: 0; white-space: normal; }
   .stack td[data-label]::before { content: attr(data-label) ": "; color: var(--soft); }
-  .stack td small { display: inline; margin-left: 0.5rem; }
+  .stack td small { display: inline-block; margin-left: 0.5rem; }
+  .stack td.nothing { display: none; }
 }
 @media print {
   :root { color-scheme: light; ${light} }

@@ -41,8 +41,8 @@ export const columnHead = (records: AuditRecords, asked: Asked): Html =>
   html`${askedName(asked)}${records.isHeadline(asked) && html` <span class="badge">${word('headline mode', 'headline')}</span>`}`;
 
 /** What is exact or has no interval has its reason in the place of one. */
-function cell(record: MeasureRecord | null, { unit }: MeasureInfo): Html {
-  if (record === null) return html`–`;
+function cell(record: MeasureRecord | null, { unit }: MeasureInfo): Html | null {
+  if (record === null) return null;
   const n = html`<small>n ${count(record.n)}</small>`;
   if (record.point === null) return html`not computable<small>${record.method}</small>${n}`;
   const isInterval = record.low !== null && record.low !== record.high;

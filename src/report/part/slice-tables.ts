@@ -65,8 +65,8 @@ function measuresOf(records: AuditRecords, part: string, slices: string[]): Meas
 }
 
 /** n is written where it is not that of the slice. */
-function cell(record: MeasureRecord | null, { unit }: MeasureInfo, rows: number): Html {
-  if (record === null) return html`–`;
+function cell(record: MeasureRecord | null, { unit }: MeasureInfo, rows: number): Html | null {
+  if (record === null) return null;
   const n = record.n !== rows && html`<small>n ${count(record.n)}</small>`;
   if (record.point === null) return html`not computable${n}`;
   return html`<strong>${figure(record.point, unit)}</strong><small>${range(record, unit) ?? 'no interval'}</small>${n}`;

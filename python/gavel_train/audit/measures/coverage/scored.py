@@ -20,8 +20,8 @@ def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
         return None
     name = who(role, mode)
     if record.point == 0:
-        return f"{name} gave neither score nor label for any of the {record.n} rows."
-    return f"{name} gave a score or a label for {percent(record.point)} of the {record.n} rows."
+        return f"{name} gave neither score nor label for any of the {record.n:,} rows."
+    return f"{name} gave a score or a label for {percent(record.point)} of the {record.n:,} rows."
 
 
 MEASURES = (

@@ -20,7 +20,7 @@ def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
     if found is None:
         return None
     point, low, high = (percent(share) for share in found)
-    return f"{who(role, mode)} gives the judge's label on {point} ({low} to {high}) of the {record.n} rows."
+    return f"{who(role, mode)} gives the judge's label on {point} ({low} to {high}) of the {record.n:,} rows."
 
 
 MEASURES = (

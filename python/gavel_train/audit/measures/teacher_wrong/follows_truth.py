@@ -24,8 +24,8 @@ def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
         return None
     point, low, high = (percent(share) for share in found)
     return (
-        f"{who(role, mode)} is right on {point} ({low} to {high}) of the {record.n} rows that the judge gets "
-        "wrong; an exact copy of the judge is right on none."
+        f"{who(role, mode)} is right on {point} ({low} to {high}) of the {record.n:,} rows that the judge "
+        "gets wrong; an exact copy of the judge is right on none."
     )
 
 
