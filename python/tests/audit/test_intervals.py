@@ -1,104 +1,222 @@
-import time
+import math
 
 import numpy as np
 import pytest
+from graded_rows import answers, named, random_sample, sample
 from scipy import stats
+from sklearn.metrics import cohen_kappa_score, roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
 
-from gavel_train.audit import intervals, metrics
-
-SETTINGS = {"samples": 1000, "confidence": 0.95, "seed": 0}
-
-
-def clustered(rng: np.random.Generator, prompts: int, each: int, share: float, spread: float):
-    """Hits whose rate differs from prompt to prompt (beta), so that rows of one prompt are alike."""
-    rate = rng.beta(share * spread, (1 - share) * spread, prompts)
-    hits = rng.random((prompts, each)) < rate[:, None]
-    return [f"p{p}" for p in range(prompts) for _ in range(each)], hits.ravel()
+from gavel_train.audit import from_counts, intervals
+from gavel_train.audit.intervals import DIFFERENCE, KAPPA
+from gavel_train.audit.statistic import LeftOut, Share, Sums
 
 
-def test_the_interval_equals_scipys_bootstrap_over_rows_where_each_prompt_has_one_row():
-    hits = np.random.default_rng(0).random(80) < 0.3
-    statistic = metrics.share([f"{i:03}" for i in range(80)], hits)
-    ours = intervals.interval(statistic, **SETTINGS)
-    theirs = stats.bootstrap(
-        (hits.astype(float),),
-        np.mean,
-        n_resamples=1000,
-        confidence_level=0.95,
-        batch=200,
-        method="BCa",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    assert ours == pytest.approx((theirs.low, theirs.high))
+def interval(part, name, rows, confidence=0.95):
+    return named(part, name).statistic(rows).interval(confidence)
+
+
+def bounds(found):
+    return found.low, found.high
+
+
+def test_the_plain_jackknife_of_a_mean_is_the_t_interval_of_means_of_prompts():
+    # Influences -1 and 1 alike: kurtosis 1, no skew, and so P - 1 degrees of freedom.
+    values = np.tile([0.0, 0.2], 20)
+    found = Sums.of_columns(np.arange(40), [values, np.ones(40)], from_counts.mean, DIFFERENCE).interval(0.95)
+    expected = stats.t.interval(0.95, 39, values.mean(), stats.sem(values))
+    assert bounds(found) == pytest.approx(expected)
+    assert found.method == "jackknife over prompts, t, corrected for skew"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_jackknife_leaves_out_the_rows_of_each_prompt(seed):
+    rows = random_sample(seed, unscored=0)
+    prompt, truth = rows.rows.prompt_N, rows.rows.truth_N
+    judge, grader = rows.judge.score_N.astype(int), rows.answers.score_N.astype(int)
+    value = rows.answers.value_N
+    for (part, name), of in {
+        ("fidelity", "quadratic_weighted_kappa"): lambda kept: cohen_kappa_score(
+            judge[kept], grader[kept], labels=range(10), weights="quadratic"
+        ),
+        ("fidelity", "kendall_tau_b"): lambda kept: stats.kendalltau(judge[kept], grader[kept]).statistic,
+        ("fidelity", "spearman"): lambda kept: (
+            stats.spearmanr(rows.judge.value_N[kept], value[kept]).statistic
+        ),
+        ("truth", "auroc"): lambda kept: roc_auc_score(truth[kept], value[kept]),
+    }.items():
+        left_out = [of(prompt != p) for p in np.unique(prompt)]
+        statistic = named(part, name).statistic(rows)
+        found = statistic.left_out_P if isinstance(statistic, LeftOut) else statistic.left_out()
+        assert found == pytest.approx(left_out, rel=1e-12), name
+
+
+def test_fishers_z_is_symmetric_around_the_point_with_the_error_of_the_jackknife():
+    rows = random_sample(3)
+    statistic = named("fidelity", "quadratic_weighted_kappa").statistic(rows)
+    left_out = statistic.left_out()
+    count = len(left_out)
+    error = math.sqrt((count - 1) / count * np.square(left_out - left_out.mean()).sum())
+    effects = left_out - left_out.mean()
+    freedom = min(count - 1, 2 * count / (stats.kurtosis(effects, fisher=False) - 1))
+    away = stats.t.ppf(0.975, freedom) * error / (1 - statistic.point**2)
+    expected = np.tanh(np.arctanh(statistic.point) + np.array([-away, away]))
+    assert bounds(statistic.interval(0.95)) == pytest.approx(expected)
+
+
+def test_the_linear_form_of_spearman_has_the_error_of_leaving_each_prompt_out():
+    # More than 200 prompts take the linear form.
+    rows = random_sample(0, n=900, prompts=250)
+    found = named("fidelity", "spearman").statistic(rows)
+    chosen = np.isfinite(rows.judge.value_N) & np.isfinite(rows.answers.value_N)
+    prompt = rows.rows.prompt_N[chosen]
+    judge, grader = rows.judge.value_N[chosen], rows.answers.value_N[chosen]
+    exact = [stats.spearmanr(judge[prompt != p], grader[prompt != p]).statistic for p in np.unique(prompt)]
+    assert np.std(found.left_out_P) == pytest.approx(np.std(exact), rel=0.01)
+
+
+def test_korn_graubard_with_one_row_a_prompt_is_clopper_pearson_with_a_row_less():
+    # The linearised variance is share (1 - share) / (P - 1), so that n / deff is P - 1.
+    hits = np.arange(80) < 24
+    found = Share.of_rows(np.arange(80), hits).interval(0.95)
+    expected = proportion_confint(79 * 0.3, 79, method="beta")
+    assert bounds(found) == pytest.approx(expected, rel=1e-9)
+    assert found.method == "Korn-Graubard"
+
+
+def test_korn_graubard_equals_the_hand_computed_effective_sample_size():
+    # 10 prompts of 4 rows, hits 0 0 0 0 0 2 2 2 2 2: share 1/4. Excess -1 and 1, sum of squares 10, variance
+    # 10/9 * 10 / 1600 = 1/144; n / deff = 3/16 * 144 = 27. Their kurtosis is 1: t with 9 degrees of freedom.
+    hits = np.concatenate([np.zeros(20), np.tile([1, 1, 0, 0], 5)]).astype(bool)
+    found = Share.of_rows(np.arange(40) // 4, hits).interval(0.95)
+    effective = 27 * (stats.t.ppf(0.975, 39) / stats.t.ppf(0.975, 9)) ** 2
+    expected = proportion_confint(effective / 4, effective, method="beta")
+    assert bounds(found) == pytest.approx(expected, rel=1e-9)
 
 
 def test_rows_of_one_prompt_that_are_copies_give_no_narrower_interval():
-    rng = np.random.default_rng(1)
-    hits = rng.random(60) < 0.4
-    once = intervals.interval(metrics.share([f"{i:03}" for i in range(60)], hits), **SETTINGS)
-    copied = intervals.interval(
-        metrics.share([f"{i:03}" for i in range(60) for _ in range(10)], np.repeat(hits, 10)), **SETTINGS
-    )
-    assert copied == pytest.approx(once)
+    hits = np.random.default_rng(1).random(60) < 0.4
+    once = Share.of_rows(np.arange(60), hits).interval(0.95)
+    copied = Share.of_rows(np.repeat(np.arange(60), 10), np.repeat(hits, 10)).interval(0.95)
+    # Not quite the same: t of 599 rows against t of 59 prompts.
+    assert copied.low <= once.low
+    assert copied.high >= once.high
+    assert bounds(copied) == pytest.approx(bounds(once), abs=0.02)
 
 
-def test_intervals_of_independent_rows_are_about_as_wide_as_published():
-    # audit.md: a proportion near one half at n = 500 is known to +-0.044.
-    hits = np.arange(500) % 2 == 0
-    low, high = intervals.interval(metrics.share([str(i) for i in range(500)], hits), **SETTINGS)
-    assert (high - low) / 2 == pytest.approx(0.044, abs=0.004)
+def test_the_effective_sample_size_is_at_most_the_rows():
+    # Every prompt has one hit of two rows, as no independent rows would.
+    found = Share.of_rows(np.arange(80) // 2, np.arange(80) % 2 == 0).interval(0.95)
+    assert bounds(found) == pytest.approx(proportion_confint(40, 80, method="beta"))
 
 
-def test_intervals_cover_the_truth_about_as_often_as_they_say():
-    rng = np.random.default_rng(2)
-    covered = 0
-    for seed in range(150):
-        names, hits = clustered(rng, prompts=60, each=4, share=0.7, spread=3.0)
-        low, high = intervals.interval(metrics.share(names, hits), samples=300, confidence=0.95, seed=seed)
-        covered += low <= 0.7 <= high
-    # Binomial(150, 0.95) is below 134 once in a thousand.
-    assert covered >= 134
+@pytest.mark.parametrize(("hit", "share"), [(True, 1.0), (False, 0.0)])
+def test_a_share_of_zero_or_one_takes_prompts_as_trials(hit, share):
+    found = Share.of_rows(np.arange(90) // 3, np.full(90, hit)).interval(0.95)
+    assert bounds(found) == pytest.approx(proportion_confint(30 * share, 30, method="beta"))
+    assert found.method == "Clopper-Pearson, prompts as trials"
 
 
-def test_a_share_of_one_gets_the_exact_interval_with_prompts_as_trials():
-    statistic = metrics.share([str(i // 3) for i in range(90)], np.ones(90))
-    low, high = intervals.interval(statistic, **SETTINGS)
-    assert (low, high) == (pytest.approx(0.025 ** (1 / 30)), 1.0)
+def test_a_perfect_grader_is_known_to_be_perfect_only_as_far_as_its_prompts_show():
+    score = np.tile([0, 4, 9], 40)
+    rows = sample(np.arange(120) // 3, answers(score=score), answers("judge", score=score), score >= 5)
+    for part, name in (("fidelity", "quadratic_weighted_kappa"), ("truth", "balanced_accuracy")):
+        found = interval(part, name, rows)
+        assert bounds(found) == (pytest.approx(0.025 ** (1 / 40)), 1.0), name
+        assert found.method == "no prompt changes the value; Clopper-Pearson for 0 of 40 prompts"
 
 
-def test_few_prompts_give_a_point_and_no_interval():
-    found = intervals.measure(
-        metrics.share([str(i % 19) for i in range(190)], np.arange(190) % 2), **SETTINGS
-    )
-    assert (found.point, found.low, found.high, found.n) == (0.5, None, None, 190)
+def test_agreement_on_all_but_one_score_is_shown_only_by_the_prompts_that_have_others():
+    # The judge says 9 on all but 12 prompts.
+    score = np.where(np.arange(100) < 12, 3, 9)
+    rows = sample(np.arange(100), answers(score=score), answers("judge", score=score))
+    found = interval("fidelity", "quadratic_weighted_kappa", rows)
+    assert found.low == pytest.approx(0.025 ** (1 / 12))
+    score[:4] = 9
+    rows = sample(np.arange(100), answers(score=score), answers("judge", score=score))
+    found = interval("fidelity", "quadratic_weighted_kappa", rows)
+    assert bounds(found) == (None, None)
+    assert found.method == "no interval: no prompt changes the value, and fewer than 10 could"
 
 
-def test_a_measure_without_rows_is_null():
-    found = intervals.measure(metrics.share([], []), **SETTINGS)
-    assert (found.point, found.low, found.high, found.n) == (None, None, None, 0)
-
-
-def test_an_interval_stands_where_some_resamples_are_undefined():
-    # Four wrong rows: about 2% of the resamples of prompts have none of them, and no balanced accuracy.
-    truth = np.arange(80) >= 4
-    call = np.arange(80) % 5 != 0
-    found = intervals.measure(
-        metrics.rates([str(i) for i in range(80)], truth, call).balanced_accuracy, **SETTINGS
-    )
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < found.point < found.high
-
-
-def test_the_same_seed_gives_the_same_interval():
-    statistic = metrics.share([str(i % 30) for i in range(100)], np.arange(100) % 3 == 0)
-    assert intervals.interval(statistic, **SETTINGS) == intervals.interval(statistic, **SETTINGS)
-
-
-def test_two_thousand_resamples_of_a_thousand_rows_take_seconds():
+def test_an_exact_copy_of_the_judge_may_differ_on_prompts_that_were_not_seen():
     rng = np.random.default_rng(0)
-    judge = rng.integers(0, 10, 1000)
-    statistic = metrics.quadratic_weighted_kappa([str(i // 4) for i in range(1000)], judge, (judge + 1) % 10)
-    started = time.process_time()
-    intervals.interval(statistic, samples=2000, confidence=0.95, seed=0)
-    assert time.process_time() - started < 5
+    score, truth = rng.integers(0, 10, 400), np.arange(400) % 2
+    rows = sample(np.arange(400) // 4, answers(score=score), answers("judge", score=score), truth)
+    away = 1 - 0.025 ** (1 / 100)
+    for name in ("balanced_accuracy_difference", "accuracy_difference"):
+        found = interval("teacher_wrong", name, rows)
+        assert bounds(found) == pytest.approx((-away, away)), name
+
+
+def test_one_disagreeing_prompt_gives_a_wider_interval_than_none():
+    score = np.arange(120) % 10
+    grader = score.copy()
+    grader[0] = 9
+    rows = sample(np.arange(120) // 3, answers(score=grader), answers("judge", score=score))
+    found = interval("fidelity", "quadratic_weighted_kappa", rows)
+    point = named("fidelity", "quadratic_weighted_kappa").statistic(rows).point
+    # Clopper-Pearson for 1 of 40 prompts has a high bound of 5.3 times the share seen.
+    assert 1 - found.low > 5.26 * (1 - point)
+    assert found.high < 1
+
+
+def test_differences_on_one_prompt_reach_as_far_as_an_exact_bound_would():
+    judge = np.tile([0, 9], 40)
+    grader = judge.copy()
+    grader[0] = 9
+    rows = sample(np.arange(80), answers(score=grader), answers("judge", score=judge), judge == 9)
+    found = interval("teacher_wrong", "accuracy_difference", rows)
+    exact = proportion_confint(1, 80, method="beta")
+    assert found.low <= -exact[1]
+    assert found.high > 0
+
+
+def test_a_class_that_one_prompt_alone_holds_gives_no_interval():
+    truth = np.where(np.arange(60) == 0, 0, 1)
+    rows = sample(np.arange(60), answers(score=np.arange(60) % 10), truth=truth)
+    for name in ("balanced_accuracy", "cohens_kappa", "auroc"):
+        found = interval("truth", name, rows)
+        assert bounds(found) == (None, None), name
+        assert (
+            found.method == "no interval: not defined without one of the prompts, which alone holds a class"
+        )
+
+
+def test_below_ten_prompts_there_is_a_point_and_no_interval():
+    for prompts, method in ((9, "no interval: fewer than 10 prompts"), (10, "Korn-Graubard")):
+        statistic = Share.of_rows(np.arange(190) % prompts, np.arange(190) % 3 == 0)
+        assert statistic.point == pytest.approx(1 / 3, abs=0.01)
+        assert statistic.interval(0.95).method == method
+
+
+def test_a_measure_without_rows_is_undefined():
+    statistic = Share.of_rows(np.zeros(0, dtype=int), np.zeros(0, dtype=bool))
+    assert np.isnan(statistic.point)
+    assert statistic.interval(0.95) == intervals.none("no rows")
+
+
+def test_bounds_stay_within_the_values_that_a_measure_can_have():
+    rows = sample(np.arange(12), answers(score=[9, 0] * 6), answers("judge", score=[0, 9] * 5 + [9, 0]))
+    assert interval("fidelity", "mean_absolute_error", rows).high == 9
+    assert interval("fidelity", "quadratic_weighted_kappa", rows).low > -1
+
+
+def test_a_higher_confidence_gives_a_wider_interval():
+    rows = random_sample(0)
+    for part, name in (("fidelity", "exact"), ("fidelity", "bias"), ("truth", "auroc")):
+        narrow, wide = interval(part, name, rows, 0.95), interval(part, name, rows, 0.9875)
+        assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_prompts_are_left_out_in_blocks_that_change_nothing(monkeypatch):
+    statistic = named("fidelity", "kendall_tau_b").statistic(random_sample(0))
+    whole = statistic.left_out()
+    monkeypatch.setattr("gavel_train.audit.statistic._BLOCK", 700)
+    assert statistic.left_out() == pytest.approx(whole, rel=1e-15)
+
+
+def test_a_jackknife_of_values_that_differ_by_rounding_alone_is_unvaried():
+    left_out = np.full(40, 0.3) + np.linspace(-1, 1, 40) * 1e-15
+    found = intervals.jackknife(0.3, left_out, confidence=0.95, scale=KAPPA, trials=40)
+    assert found.method.startswith("no prompt changes the value")
