@@ -6,8 +6,8 @@ import { Audit } from '../../src/contracts/audit.ts';
 import { RolloutRecord } from '../../src/contracts/stage.ts';
 import { readTraces } from '../../src/ledger/reader.ts';
 import { freePort } from '../../src/process/ports.ts';
-import { readJsonLines } from '../../src/run-directory/files.ts';
 import { AuditRecords } from '../../src/report/audit-records.ts';
+import { readJsonLines } from '../../src/run-directory/files.ts';
 import { runPaths } from '../../src/run-directory/paths.ts';
 import { openSandbox, type Sandbox, until } from './sandbox.ts';
 
