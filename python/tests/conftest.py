@@ -15,6 +15,8 @@ KEY = "test-key"
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    # A client opens hundreds of connections at once; beyond the default of 5 each waits a second to try again.
+    request_queue_size = 512
 
     def handle_error(self, request, client_address):
         # A trainer that a test has killed waits for no answer.

@@ -11,6 +11,11 @@ from pathlib import Path
 from tiny_run import ledger_line, numbers, trace
 
 
+class Server(ThreadingHTTPServer):
+    # A client opens hundreds of connections at once; beyond the default of 5 each waits a second to try again.
+    request_queue_size = 512
+
+
 @contextmanager
 def serving(answer: Callable[[dict], int | None], segment: Path):
     """Yield the URL; `answer(request)` gives the score, None for an unparseable reply."""
@@ -49,7 +54,7 @@ def serving(answer: Callable[[dict], int | None], segment: Path):
         def log_message(self, *args):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -28,7 +28,8 @@ def test_every_nested_schema_has_a_name_of_its_own_and_none_is_told_apart_by_a_n
 
 def test_defaults_of_the_contracts_are_defaults_in_python_nested_ones_too():
     audit = contracts.AuditSpec()
-    assert audit.bootstrap_samples == 2000
-    assert audit.gates[0] == contracts.GateSpec(measure="fidelity.quadratic_weighted_kappa", at_least=0.6)
+    assert audit.confidence == 0.95
+    kappa = "fidelity.grader.headline.quadratic_weighted_kappa"
+    assert audit.gates[0] == contracts.GateSpec(id=kappa, at_least=0.6)
     assert contracts.SftSpec.model_fields["lora"].is_required() is False
     assert contracts.Outcome(status="done", message="").field is None

@@ -198,8 +198,7 @@ def resolved_spec(**sections) -> dict:
             "save_every": 4,
         },
         "audit": {
-            "bootstrap_samples": 200,
-            "gates": [{"measure": "fidelity.quadratic_weighted_kappa", "at_least": 0.6}],
+            "gates": [{"id": "fidelity.grader.headline.quadratic_weighted_kappa", "at_least": 0.6}],
         },
     }
     for section, changes in sections.items():

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from gavel_train.audit.baselines import BASELINES
+from gavel_train.audit.measure import all_measures
 from gavel_train.contracts import GateMatch, GateResult, GateSpec, MeasureRecord
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
@@ -17,6 +18,8 @@ Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 HEADLINE = "headline"
 # With fewer, an interval by prompts covers less often than it says.
 LEAST_PROMPTS = 30
+# As many names as a sentence holds.
+_FEW = 10
 
 
 def judge_gates(
@@ -147,10 +150,13 @@ def _no_match(records: Sequence[MeasureRecord], gate: GateSpec, glob: str) -> st
     named = [record_id for record_id in ids if is_match(glob, record_id)]
     if named:
         slices = list(dict.fromkeys(record.slice for record in records if record.id in named))
-        return f"Expected a record of the slice {gate.slice}, found the slices {', '.join(slices[:10])}."
-    part = glob.split(".")[0]
-    if "*" not in part and not any(record_id.startswith(f"{part}.") for record_id in ids):
-        return f"Expected a record {glob}, found none of the part {part}: nothing was given to measure it by."
-    near = difflib.get_close_matches(glob, ids, n=1, cutoff=0.0)
-    nearest = f"; the nearest id is {near[0]}" if near else ""
-    return f"Expected a record {glob}, found none{nearest}."
+        return f"Expected a record of the slice {gate.slice}, found the slices {', '.join(slices[:_FEW])}."
+    expected = f"Expected a record {glob}, found none"
+    measure = glob.rpartition(".")[2]
+    alike = [record_id for record_id in ids if is_match(measure, record_id.rpartition(".")[2])]
+    if alike:
+        return f"{expected}; of this measure there are {', '.join(alike[:_FEW])}."
+    if any(is_match(measure, known.name) for known in all_measures()):
+        return f"{expected}: nothing was given to measure it by, say a judge or ground truth."
+    near = difflib.get_close_matches(glob, ids, n=1)
+    return f"{expected}. Did you mean {near[0]}?" if near else f"{expected}: no measure has this name."

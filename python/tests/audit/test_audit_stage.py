@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from external_audit import record
 from fake_gateway import serving
-from tiny_run import RUBRIC, numbers, resolved_spec, take_epoch, trace, write_request, write_segment
+from tiny_run import RUBRIC, numbers, take_epoch, trace, write_request, write_segment
+
+from gavel_train.audit.__main__ import main
+from gavel_train.run.outcome import read_request
 
 PYTHON = Path(__file__).resolve().parents[2]
 
@@ -45,6 +49,7 @@ def make_audit_root(root: Path) -> tuple[Path, list[dict]]:
             "ground_truth": None,
             "is_correct": number % 4 != 0,
             "source": "last",
+            "fields": {"kind": "odd" if number % 2 else "even"},
         }
         for number in range(120)
     ]
@@ -151,32 +156,91 @@ def test_a_grader_that_copies_the_judge_is_faithful_and_never_follows_the_truth_
     audited,
 ):
     _, _, audit = audited
-    assert audit["fidelity"]["quadratic_weighted_kappa"]["point"] == 1
-    assert audit["fidelity"]["exact"]["n"] == 119
-    wrong = [n for n in range(120) if n % 4 != 0 and n % 3 == 0]
-    assert audit["teacher_wrong"]["rows"] == len(wrong)
-    assert audit["teacher_wrong"]["grader_follows_truth"]["point"] == 0
-    assert audit["truth"]["grader_minus_judge"]["balanced_accuracy"]["point"] == 0
+    for mode, n in (("single_token", 119), ("reasoned", 120)):
+        assert record(audit, f"fidelity.grader.{mode}.quadratic_weighted_kappa")["point"] == 1
+        assert record(audit, f"fidelity.grader.{mode}.exact")["n"] == n
+        wrong = [number for number in range(120) if number % 4 != 0 and number % 3 == 0]
+        follows = record(audit, f"teacher_wrong.grader.{mode}.follows_truth")
+        assert (follows["n"], follows["point"]) == (len(wrong), 0)
+        difference = record(audit, f"teacher_wrong.grader.{mode}.balanced_accuracy_difference")
+        assert difference["point"] == 0
 
 
 def test_an_unparseable_verdict_is_counted_and_never_scored(audited):
     _, _, audit = audited
-    assert audit["coverage"]["counts"]["grader"] == {"scored": 119, "unparseable": 1}
-    assert audit["coverage"]["grader"]["point"] == pytest.approx(119 / 120)
+    assert record(audit, "coverage.grader.single_token.scored")["point"] == pytest.approx(119 / 120)
+    assert record(audit, "coverage.grader.single_token.unparseable")["point"] == pytest.approx(1 / 120)
+    (given,) = [table for table in audit["tables"] if table["id"] == "coverage.grader.single_token.given"]
+    assert sum(given["cells"][0]) == 119
 
 
 def test_the_untrained_base_that_says_one_score_has_no_agreement_beyond_chance(audited):
     _, _, audit = audited
-    assert audit["base_fidelity"]["quadratic_weighted_kappa"]["point"] == 0
-    assert audit["truth"]["base"]["balanced_accuracy"]["point"] == 0.5
+    assert record(audit, "fidelity.base.single_token.quadratic_weighted_kappa")["point"] == 0
+    assert record(audit, "truth.base.single_token.balanced_accuracy")["point"] == 0.5
+
+
+def test_saying_right_to_everything_is_shown_beside_those_who_were_asked(audited):
+    _, _, audit = audited
+    assert record(audit, "truth.always_pass.constant.accuracy")["point"] == 0.75
+    assert record(audit, "truth.always_pass.constant.balanced_accuracy")["point"] == 0.5
+    baseline = [one["id"] for one in audit["records"] if ".always_pass." in one["id"]]
+    assert {record_id.split(".")[0] for record_id in baseline} == {"truth"}
 
 
 def test_the_policys_gain_is_paired_by_prompt(audited):
     _, _, audit = audited
-    policy = audit["policy"]
-    assert (policy["first"]["point"], policy["last"]["point"]) == (0.25, 0.75)
-    assert policy["gain"]["point"] == 0.5
-    assert policy["gain"]["low"] > 0.3
+    figures = {
+        name: record(audit, f"policy.policy.held_out.{name}") for name in ("accuracy_first", "accuracy_last")
+    }
+    assert [figure["point"] for figure in figures.values()] == [0.25, 0.75]
+    gain = record(audit, "policy.policy.held_out.gain")
+    assert gain["point"] == 0.5
+    assert gain["low"] > 0.3
+
+
+def test_rows_are_sliced_by_what_they_carry_and_by_the_judges_score(audited):
+    _, _, audit = audited
+    fields = {field["field"]: [value["value"] for value in field["values"]] for field in audit["slices"]}
+    assert fields["kind"] == ["even", "odd"]
+    assert fields["score"] == ["0", "9"]
+    assert "checkpoint" not in fields
+    assert record(audit, "truth.grader.reasoned.accuracy", "kind=even")["n"] == 60
+
+
+def test_the_stage_shows_the_figures_of_the_headline_mode(audited):
+    run_dir, done, audit = audited
+    metrics = json.loads((run_dir / "audit" / "result.json").read_text())["metrics"]
+    assert metrics["quadratic_weighted_kappa"] == 1
+    kappa = record(audit, "fidelity.grader.single_token.quadratic_weighted_kappa")
+    assert metrics["quadratic_weighted_kappa_low"] == kappa["low"]
+    assert (
+        metrics["balanced_accuracy"] == record(audit, "truth.grader.single_token.balanced_accuracy")["point"]
+    )
+    assert (metrics["exact"], metrics["policy_gain"], metrics["passed"]) == (1, 0.5, 1)
+    assert metrics["grader_over_judge"] > 0
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["metrics"] == metrics
+
+
+def test_the_first_audit_of_a_run_is_the_first_look_at_its_rows(audited):
+    run_dir, _, audit = audited
+    assert (audit["look"]["number"], audit["confidence"]) == (1, 0.95)
+    (line,) = (run_dir / "report" / "looks.jsonl").read_text().splitlines()
+    assert json.loads(line)["data_digest"] == audit["look"]["data_digest"]
+
+
+def test_an_audit_that_is_started_again_is_the_same_look(tmp_path):
+    run_dir, rows = make_audit_root(tmp_path)
+    right = {row["completion"]: row["is_correct"] for row in rows}
+    numbers_seen = []
+    for epoch in (1, 2):
+        segment = run_dir / "traces" / f"audit-e{epoch}-000001.jsonl"
+        with serving(lambda asked: 9 * right[asked["completion"]], segment) as url:
+            epoch_dir = write_request(tmp_path, "audit", epoch, gateway_url=url)
+            main(read_request(epoch_dir, "audit"), epoch_dir)
+        numbers_seen.append(json.loads((run_dir / "report" / "audit.json").read_text())["look"]["number"])
+    assert numbers_seen == [1, 1]
 
 
 def test_without_a_result_of_grpo_the_stage_says_what_to_run_first(tmp_path):
@@ -196,78 +260,3 @@ def test_rows_of_grpo_that_are_not_what_it_published_end_the_attempt_by_an_error
     outcome = json.loads((epoch_dir / "outcome.json").read_text())
     assert outcome["status"] == "failed"
     assert "audit_rows.jsonl: expected the audit_rows of stage grpo with sha256" in outcome["message"]
-
-
-def external_request(folder: Path, url: str, **changes) -> None:
-    audit = resolved_spec()["audit"]
-    request = {
-        "run": "any",
-        "rows": "rows.jsonl",
-        "gateway_url": url,
-        "modes": ["single_token"],
-        "base": False,
-        "reference_guided": False,
-        "threshold": 5,
-        "bootstrap_samples": 200,
-        "confidence": 0.95,
-        "gates": audit["gates"],
-        "seed": 0,
-    }
-    (folder / "request.json").write_text(json.dumps(request | changes))
-
-
-def test_an_endpoint_is_audited_on_a_users_rows_without_a_judge(tmp_path):
-    rows = [
-        {"id": f"x{n}", "prompt": f"q{n % 30}", "completion": f"so {n % 2}", "ground_truth": "1"}
-        for n in range(60)
-    ]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with serving(
-        lambda asked: 9 * (asked["completion"] == "so 1"), tmp_path / "traces" / "serve-e0-000001.jsonl"
-    ) as url:
-        external_request(tmp_path, url)
-        done = start("gavel_train.audit.external", tmp_path)
-    assert done.returncode == 0, done.stderr
-    audit = json.loads((tmp_path / "audit.json").read_text())
-    assert audit["fidelity"] is None
-    assert audit["truth"]["grader"]["balanced_accuracy"]["point"] == 1
-    assert audit["verdict"] == "INCONCLUSIVE"
-    assert audit["prompts"] == 30
-
-
-@pytest.mark.parametrize(
-    ("completion", "truth", "right"),
-    [
-        ("It was Berlin, 1900", "Paris, 1900", False),
-        ("x = 3, y = 4", "x = 5, y = 4", False),
-        ("B2", "A2", False),
-        ("42 km", "42 miles", False),
-        ("1/2", "2", False),
-        ("so 3 + 4 = 7", "7", True),
-        ("$1,000", "1000", True),
-        (" paris. ", "Paris", True),
-        ("It is not Paris", "Paris", None),
-    ],
-)
-def test_a_truth_that_is_no_number_is_compared_whole(completion, truth, right):
-    from gavel_train.audit.external import equal_answers
-
-    assert equal_answers(completion, truth) is right
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ('{"id": "a", "prompt": "p"}', "rows.jsonl:1: completion"),
-        ("{broken", "rows.jsonl:1: expected JSON"),
-        ("", "found an empty file"),
-        ('{"id": "a:b", "prompt": "p", "completion": "c"}', "rows.jsonl:1: id"),
-    ],
-)
-def test_malformed_rows_of_a_user_are_named_by_line_and_field(tmp_path, line, said):
-    from gavel_train.audit.external import read_external_rows
-    from gavel_train.run.outcome import BadRequest
-
-    (tmp_path / "rows.jsonl").write_text(line)
-    with pytest.raises(BadRequest, match=said):
-        read_external_rows(tmp_path / "rows.jsonl")

@@ -153,14 +153,18 @@ def test_a_star_for_the_role_takes_no_baseline_and_its_name_does():
 
 
 def test_a_gate_without_a_match_says_what_there_is_instead():
-    misspelt, absent, unsliced = judge(
+    misspelt, unknown, absent, other, unsliced = judge(
         [record()],
         gate(0.6, gate_id="fidelity.grader.headline.quadratic_weigted_kappa"),
+        gate(0.6, gate_id="x.y.z.happiness"),
         gate(0.6, gate_id="truth.grader.headline.accuracy"),
+        gate(0.6, gate_id="fidelity.base.headline.quadratic_weighted_kappa"),
         gate(0.6, slice_name="kind=*"),
     )
-    assert {misspelt.verdict, absent.verdict, unsliced.verdict} == {"INCONCLUSIVE"}
+    assert {one.verdict for one in (misspelt, unknown, absent, other, unsliced)} == {"INCONCLUSIVE"}
     assert misspelt.matches == []
-    assert misspelt.reason.endswith(f"found none; the nearest id is {KAPPA}.")
-    assert "found none of the part truth" in absent.reason
+    assert misspelt.reason.endswith(f"found none. Did you mean {KAPPA}?")
+    assert unknown.reason.endswith("found none: no measure has this name.")
+    assert absent.reason.endswith("nothing was given to measure it by, say a judge or ground truth.")
+    assert other.reason.endswith(f"found none; of this measure there are {KAPPA}.")
     assert unsliced.reason == "Expected a record of the slice kind=*, found the slices all."
