@@ -15,7 +15,7 @@ KEY = "test-key"
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
-    # A client opens hundreds of connections at once; beyond the default of 5 each waits a second to try again.
+    # A client opens hundreds of connections at once; beyond the default of 5 each waits a second.
     request_queue_size = 512
 
     def handle_error(self, request, client_address):
@@ -202,7 +202,7 @@ def make_tree(root: Path, model: Path) -> Path:
                 "id": f"{split}-{n}",
                 "prompt": f"{start + n}+1=",
                 "ground_truth": str(start + n + 1),
-                "meta": {},
+                "meta": {"kind": "sum", "solution": "long " * 40},
             }
             for n in range(size)
         ]

@@ -12,7 +12,7 @@ from tiny_run import ledger_line, numbers, trace
 
 
 class Server(ThreadingHTTPServer):
-    # A client opens hundreds of connections at once; beyond the default of 5 each waits a second to try again.
+    # A client opens hundreds of connections at once; beyond the default of 5 each waits a second.
     request_queue_size = 512
 
 

@@ -87,6 +87,7 @@ def test_result_names_rows_verdicts_and_three_checkpoints(calm):
     assert len(audit) == 3 * 4 * 2
     assert [row["id"] for row in audit] == [verdict["row_id"] for verdict in verdicts]
     assert {row["source"] for row in audit} == {"step-000000.e1", "step-000002.e1", "step-000004.e1"}
+    assert {json.dumps(row["fields"]) for row in audit} == {'{"kind": "sum"}'}
     events = [line["event"] for line in stage.lines()]
     assert events.count("commit") == 3
     phases = [line["phase"] for line in stage.lines() if line["event"] == "progress"]
