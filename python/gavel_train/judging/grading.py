@@ -32,6 +32,7 @@ def grade_rows(
     segments: str,
     rows_digest: str | None = None,
     gpus: int | None = None,
+    first_grade: Grade | None = None,
 ) -> GradingPass:
     """Grade all rows, once each; write `verdicts-<role>-<mode>.jsonl` and `pass-<role>-<mode>.json` in `out`.
 
@@ -39,8 +40,8 @@ def grade_rows(
     (say `grpo-e3-*.jsonl`): tokens are counted there, since a trace is durable before its verdict
     is returned. The clock starts once the first row is answered, and verdicts per second leave that
     row out; rows answered from the ledger or by reuse are not `asked`. `rows_digest` and `gpus` (those that
-    serve the model) are kept in the pass. Raises ValueError without rows,
-    LedgerError where a line there is damaged.
+    serve the model) are kept in the pass; `first_grade` is the first row's, where it was asked already.
+    Raises ValueError without rows, LedgerError where a line there is damaged.
     """
     if not rows:
         raise ValueError("Expected rows to grade, found none.")
@@ -48,7 +49,7 @@ def grade_rows(
     requests = {row.id: grade_request(row, role, mode, occasion_prefix) for row in rows}
     # A model that is still loading answers the first row late; the clock must not count that.
     first = rows[0].id
-    grades = {first: client.grade(requests[first])}
+    grades = {first: first_grade or client.grade(requests[first])}
     started = said_at = time.monotonic()
     futures = {client.submit(request): row_id for row_id, request in requests.items() if row_id != first}
     try:
