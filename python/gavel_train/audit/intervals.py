@@ -71,7 +71,23 @@ def not_possible(point: float, n: int, prompts: int, trials: int | None = None) 
     return None
 
 
-def jackknife(point: float, left_out_P: Floats, *, confidence: float, scale: Scale, trials: int) -> Interval:
+@dataclass(frozen=True)
+class Silent:
+    """A label whose rows all show the same, in `trials` prompts; others could move the value by `reach`."""
+
+    reach: float
+    trials: int
+
+
+def jackknife(
+    point: float,
+    left_out_P: Floats,
+    *,
+    confidence: float,
+    scale: Scale,
+    trials: int,
+    silent: Sequence[Silent] = (),
+) -> Interval:
     """Delete-one-prompt jackknife with Student's t, from the values without each prompt.
 
     The degrees of freedom are P - 1, or fewer where few prompts carry the variance: 2P / (kurtosis - 1), as
@@ -80,6 +96,7 @@ def jackknife(point: float, left_out_P: Floats, *, confidence: float, scale: Sca
     the value without it is at the end of the scale. On the plain scale the interval is the hull of t and of
     Hall's (1992) t with a correction for skew: where few prompts differ, all in one direction, t alone misses
     on their side in 5 to 8% of samples. Where no prompt changes the value, `unvaried` answers, with `trials`.
+    Where only some labels show no variance, what their prompts cannot exclude is added.
     """
     if not np.isfinite(left_out_P).all():
         return none("not defined without one of the prompts, which alone holds a class")
@@ -100,7 +117,8 @@ def jackknife(point: float, left_out_P: Floats, *, confidence: float, scale: Sca
     else:
         low, high = _transformed(point, t * error, scale)
         how = scale.transform
-    return Interval(max(scale.low, low), min(scale.high, high), f"jackknife over prompts, t, {how}")
+    found = Interval(max(scale.low, low), min(scale.high, high), f"jackknife over prompts, t, {how}")
+    return widened(found, point, silent, confidence=confidence, scale=scale)
 
 
 def _unskewed(t: float, skew: float) -> float:
@@ -135,14 +153,6 @@ def unvaried(point: float, *, confidence: float, scale: Scale, trials: int) -> I
         min(scale.high, point + away),
         f"no prompt changes the value; Clopper-Pearson for 0 of {trials} prompts",
     )
-
-
-@dataclass(frozen=True)
-class Silent:
-    """A label whose rows all show the same, in `trials` prompts; others could move the value by `reach`."""
-
-    reach: float
-    trials: int
 
 
 def widened(

@@ -192,12 +192,14 @@ class LeftOut:
         if self.fixed and not math.isnan(self.point):
             return Interval(self.point, self.point, "exact: it has this value on any rows")
         missing = intervals.not_possible(self.point, self.n, self.prompts, self.trials)
-        if missing is not None:
-            return missing
-        found = intervals.jackknife(
-            self.point, self.left_out_P, confidence=confidence, scale=self.scale, trials=self.trials
+        return missing or intervals.jackknife(
+            self.point,
+            self.left_out_P,
+            confidence=confidence,
+            scale=self.scale,
+            trials=self.trials,
+            silent=self.silent,
         )
-        return intervals.widened(found, self.point, self.silent, confidence=confidence, scale=self.scale)
 
 
 @dataclass(frozen=True)

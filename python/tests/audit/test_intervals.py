@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,7 +137,7 @@ def test_agreement_on_all_but_one_score_is_shown_only_by_the_prompts_that_have_o
     rows = sample(np.arange(100), answers(score=score), answers("judge", score=score))
     found = interval("fidelity", "quadratic_weighted_kappa", rows)
     assert bounds(found) == (None, None)
-    assert found.method == "no interval: no prompt changes the value, and fewer than 10 could"
+    assert found.method.startswith("no interval: fewer than 10 prompts could change it")
 
 
 def test_an_exact_copy_of_the_judge_may_differ_on_prompts_that_were_not_seen():
@@ -178,9 +179,29 @@ def test_a_class_that_one_prompt_alone_holds_gives_no_interval():
     for name in ("balanced_accuracy", "cohens_kappa", "auroc"):
         found = interval("truth", name, rows)
         assert bounds(found) == (None, None), name
-        assert (
-            found.method == "no interval: not defined without one of the prompts, which alone holds a class"
-        )
+        assert found.method.startswith("no interval: fewer than 10 prompts could change it"), name
+
+
+def test_a_correlation_that_one_prompt_alone_defines_has_no_interval():
+    # The judge errs on one prompt, the grader on every second.
+    truth = np.ones(60)
+    judge, grader = np.where(np.arange(60) == 0, 0, 1), np.arange(60) % 2
+    rows = sample(np.arange(60), answers(label=grader), answers("judge", label=judge), truth)
+    found = interval("teacher_wrong", "error_correlation", rows)
+    assert bounds(found) == (None, None)
+    assert found.method == "no interval: not defined without one of the prompts, which alone holds a class"
+
+
+def test_a_label_without_variance_widens_the_interval_by_what_its_prompts_cannot_exclude():
+    # 30 wrong rows, all called wrong, and 170 right ones, a tenth of which are called wrong.
+    truth = np.arange(200) >= 30
+    said = truth & (np.arange(200) % 10 > 0)
+    rows = sample(np.arange(200), answers(label=said), truth=truth)
+    statistic = named("truth", "balanced_accuracy").statistic(rows)
+    found, alone = statistic.interval(0.95), replace(statistic, silent=()).interval(0.95)
+    unseen = (1 - 0.025 ** (1 / 30)) / 2
+    assert statistic.point - found.low == pytest.approx(math.hypot(statistic.point - alone.low, unseen))
+    assert found.method.endswith("with Clopper-Pearson for labels whose prompts all show the same")
 
 
 def test_below_ten_prompts_there_is_a_point_and_no_interval():
@@ -197,7 +218,7 @@ def test_a_measure_without_rows_is_undefined():
 
 
 def test_bounds_stay_within_the_values_that_a_measure_can_have():
-    rows = sample(np.arange(12), answers(score=[9, 0] * 6), answers("judge", score=[0, 9] * 5 + [9, 0]))
+    rows = sample(np.arange(24), answers(score=[9, 0] * 12), answers("judge", score=[0, 9] * 11 + [9, 0]))
     assert interval("fidelity", "mean_absolute_error", rows).high == 9
     assert interval("fidelity", "quadratic_weighted_kappa", rows).low > -1
 
