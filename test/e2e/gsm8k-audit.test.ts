@@ -10,7 +10,7 @@ import { temporaryFolder } from '../temporary-folder.ts';
 import { type RealVllm, startVllm } from './real-vllm.ts';
 import { until } from './sandbox.ts';
 
-/** An audit of 5,276 real solutions of GSM8K by two models that real vLLM serve. They read any text and answer nonsense. */
+/** An audit of a model that real vLLM serves, on 5,276 real solutions of GSM8K. It reads any text and answers nonsense. */
 
 const package_root = fileURLToPath(new URL('../..', import.meta.url));
 const solutions = join(package_root, '../shared/data/gsm8k/example_model_solutions.jsonl');
@@ -19,6 +19,9 @@ if (!present) console.warn(`SKIPPED: no solutions at ${solutions}; the audit of 
 
 const MODELS = ['6b_finetuning', '6b_verification', '175b_finetuning', '175b_verification'];
 const ROWS = 5276;
+const RIGHT = 2001;
+/** Some solutions are word for word the same, and share a reply. */
+const TEXTS = 5268;
 
 /** Random weights put little on the digits: their verdicts count however little that is. */
 const RUBRIC = `name: gsm8k-nonsense
@@ -30,22 +33,21 @@ modes:
   single_token: {messages: [{role: user, content: "{{frame}} {{prompt}} {{completion}}"}]}
 `;
 
+const CONCURRENCY = 16;
+
 let work: string;
-const served: Record<string, RealVllm> = {};
+let vllm: RealVllm;
 
 beforeAll(async () => {
   if (!present) return;
   work = temporaryFolder('gsm8k-audit');
-  for (const [seed, role] of ['grader', 'judge'].entries()) {
-    const folder = join(work, `${role}-model`);
-    const script = join(package_root, 'test/fixtures/models/make-byte-model.py');
-    await execa(join(package_root, '.venv/bin/python'), [script, folder, String(seed)]);
-    served[role] = await startVllm(folder, work, 4096);
-  }
-  // Two servers, one after the other, on a machine that may do other things too.
-}, 10 * 60_000);
+  const folder = join(work, 'grader-model');
+  const script = join(package_root, 'test/fixtures/models/make-byte-model.py');
+  await execa(join(package_root, '.venv/bin/python'), [script, folder, '0']);
+  vllm = await startVllm(folder, work, 4096);
+});
 
-afterAll(() => Promise.all(Object.values(served).map((vllm) => vllm.stop())));
+afterAll(() => vllm?.stop());
 
 function writeInputs(): string[] {
   const lines = readFileSync(solutions, 'utf8').trim().split('\n');
@@ -59,22 +61,22 @@ function writeInputs(): string[] {
   expect(rows).toHaveLength(ROWS);
   writeFileSync(join(work, 'rows.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
   writeFileSync(join(work, 'rubric.yaml'), RUBRIC);
-  for (const [role, { url, model }] of Object.entries(served)) {
-    const file = { url, model, engine: 'vllm', modes: ['single_token'], tokenizers: [model], timeout_s: 300 };
-    writeFileSync(join(work, `${role}.json`), JSON.stringify(file));
-  }
+  const { url, model } = vllm;
+  const grader = { url, model, engine: 'vllm', modes: ['single_token'], tokenizers: [model], timeout_s: 300 };
+  writeFileSync(join(work, 'grader.json'), JSON.stringify(grader));
+  writeFileSync(join(work, 'gates.yaml'), '- {id: truth.grader.headline.balanced_accuracy, at_least: 0.6}\n');
   mkdirSync(join(work, 'no-root'));
-  const files = Object.keys(served).flatMap((role) => [`--${role}`, join(work, `${role}.json`)]);
-  const about = ['--data', join(work, 'rows.jsonl'), '--rubric', join(work, 'rubric.yaml')];
-  return ['audit', ...about, ...files, '--out', join(work, 'audit'), '--concurrency', '16', '--yes', '--json'];
+  const file = (name: string) => join(work, name);
+  return [
+    ...['audit', '--data', file('rows.jsonl'), '--rubric', file('rubric.yaml'), '--gates', file('gates.yaml')],
+    ...['--grader', file('grader.json'), '--out', file('audit'), '--concurrency', `${CONCURRENCY}`, '--yes', '--json'],
+  ];
 }
 
-/** Requests that both servers have answered in their lives, as they count themselves. */
+/** Requests that the server has answered in its life, as it counts itself. */
 async function answered(): Promise<number> {
-  const texts = await Promise.all(
-    Object.values(served).map(async ({ url }) => (await fetch(url.replace(/\/v1$/, '/metrics'))).text()),
-  );
-  const counts = texts.flatMap((text) => [...text.matchAll(/^vllm:request_success_total\{[^}]*\} ([\d.e+]+)$/gm)]);
+  const text = await (await fetch(vllm.url.replace(/\/v1$/, '/metrics'))).text();
+  const counts = [...text.matchAll(/^vllm:request_success_total\{[^}]*\} ([\d.e+]+)$/gm)];
   return counts.reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
@@ -89,43 +91,42 @@ const leftovers = () =>
     }
   });
 
-describe.skipIf(!present)('an audit of two served models on 5,276 solutions of GSM8K', () => {
-  it('is killed in the middle, continues, pays no call twice, and ends in a report', async () => {
+describe.skipIf(!present)('an audit of a served model on 5,276 solutions of GSM8K', () => {
+  it('is killed in the middle, continues, pays no call twice, and ends in a report', {
+    timeout: 30 * 60_000,
+  }, async () => {
     const command = writeInputs();
     const env = { GAVEL_ROOT: join(work, 'no-root'), NO_COLOR: '1' };
+    const began = await answered();
     const child = spawn(process.execPath, ['--no-warnings', cli, ...command], {
       env: { ...process.env, ...env },
       stdio: 'ignore',
     });
     const dead = new Promise((resolve) => child.on('exit', resolve));
-    await until('half of the calls', 800, async () => child.exitCode !== null || (await answered()) > ROWS);
+    await until('half of the calls', 900, async () => child.exitCode !== null || (await answered()) > began + ROWS / 2);
     expect(child.exitCode).toBeNull();
     child.kill('SIGKILL');
     await dead;
     await until('the process of the audit to end', 10, async () => leftovers().length === 0);
-    const before = await answered();
+    expect(await answered()).toBeLessThan(began + ROWS);
 
     const { code, stdout, stderr } = await gavel(command, env);
     const audit = Audit.parse(JSON.parse(stdout));
-    expect(code, stderr).toBe({ PASS: 0, FAIL: 3, INCONCLUSIVE: 4 }[audit.verdict]);
-    expect(audit).toMatchObject({ rows: ROWS, look: { number: 1 }, truth_labels: { right: expect.any(Number) } });
-    expect(audit.verdict).not.toBe('PASS');
-    // Calls in flight at the kill were lost; rows that share their text share the reply.
-    expect(before).toBeGreaterThan(ROWS);
-    expect(await answered()).toBeLessThanOrEqual(2 * ROWS + 2 * 16);
-    for (const role of ['grader', 'judge']) {
-      const scored = audit.records.find(
-        ({ id, slice }) => slice === 'all' && id === `coverage.${role}.single_token.scored`,
-      );
-      expect(scored?.n).toBe(ROWS);
-      expect(scored?.point).toBeGreaterThan(0.95);
-    }
-    const slices = audit.slices.find(({ field }) => field === 'checkpoint');
-    expect(slices?.values.map(({ value, rows }) => [value, rows]).sort()).toEqual(
+    expect(audit).toMatchObject({ rows: ROWS, prompts: 1319, look: { number: 1 }, verdict: 'FAIL' });
+    expect(code, stderr).toBe(3);
+    expect(audit.truth_labels).toEqual({ right: RIGHT, wrong: ROWS - RIGHT });
+    // Calls in flight at the kill were lost, and asked again.
+    expect((await answered()) - began).toBeLessThanOrEqual(TEXTS + CONCURRENCY);
+    const scored = audit.records.find(
+      ({ id, slice }) => id === 'coverage.grader.single_token.scored' && slice === 'all',
+    );
+    expect(scored).toMatchObject({ n: ROWS, point: 1 });
+    const checkpoints = audit.slices.find(({ field }) => field === 'checkpoint');
+    expect(checkpoints?.values.map(({ value, rows }) => [value, rows]).sort()).toEqual(
       MODELS.map((name) => [name, ROWS / 4]).sort(),
     );
     const html = readFileSync(join(work, 'audit', 'report.html'), 'utf8');
-    expect(html).toContain(audit.verdict);
+    expect(html).toContain('FAIL');
     expect(html.length).toBeLessThan(5e6);
   });
 });
