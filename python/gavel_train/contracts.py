@@ -1035,6 +1035,14 @@ class AuditPlanRequest(BaseModel):
         Field(description="What each gate is expected to measure, by the id of the gate."),
     ]
     rows_per_prompt: Annotated[float, Field(description="Mean rows of one prompt.", ge=1.0)]
+    correlation: Annotated[
+        float,
+        Field(
+            description="How alike two rows of one prompt are (intra-cluster correlation). 0.24 is that of PandaLM-7B being right, on the test set of PandaLM.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ] = 0.25
     pilot: Annotated[
         str | None,
         Field(
