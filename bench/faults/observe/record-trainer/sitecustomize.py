@@ -40,9 +40,7 @@ def _unsynced(source: str, target: str) -> list[str]:
 def _publishing(real):
     def publish(source, target, *args, **kwargs):
         source_path, target_path = os.fspath(source), os.fspath(target)
-        published = (
-            "/epochs/" in target_path or "/checkpoints/" in target_path or "result.json" in target_path
-        )
+        published = "/epochs/" in target_path or "/checkpoints/" in target_path or "result.json" in target_path
         if published:
             with contextlib.suppress(OSError):
                 _record(source_path, target_path)
