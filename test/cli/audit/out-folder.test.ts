@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { canonicalRubric, loadRubric } from '../../src/judging/rubric.ts';
-import { createRun } from '../../src/run-directory/create-run.ts';
-import { takeEpoch } from '../../src/stage/take-epoch.ts';
-import { aSpec, owner } from '../run-directory/a-run.ts';
-import { gavel, makeRoot } from './gavel.ts';
+import { canonicalRubric, loadRubric } from '../../../src/judging/rubric.ts';
+import { createRun } from '../../../src/run-directory/create-run.ts';
+import { takeEpoch } from '../../../src/stage/take-epoch.ts';
+import { aSpec, owner } from '../../run-directory/a-run.ts';
+import { gavel, makeRoot } from '../gavel.ts';
 
 const { root, remove } = makeRoot();
 afterAll(remove);
@@ -31,9 +31,9 @@ test('refuses the folder of a run as --out, and changes nothing in it', async ()
   const before = everythingIn(paths.dir);
   expect(Object.keys(before)).toContain('rubric.json');
 
-  const asked = ['--endpoint', 'http://127.0.0.1:1/v1', '--model', 'm', '--data', rows, '--rubric', rubric];
+  const asked = ['--grader', 'http://127.0.0.1:1/v1', '--grader-model', 'm', '--data', rows, '--rubric', rubric];
   const { code, stderr } = await gavel(['audit', ...asked, '--out', paths.dir], { GAVEL_ROOT: root });
   expect(code).toBe(2);
-  expect(stderr).toContain(`Expected --out to be a folder of this audit's own, got the run directory ${paths.dir}.`);
+  expect(stderr).toContain(`found the run directory ${paths.dir}`);
   expect(everythingIn(paths.dir)).toEqual(before);
 });
