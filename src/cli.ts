@@ -126,6 +126,8 @@ export async function program(called: string | undefined): Promise<Command> {
     .addHelpText('after', exitHelp)
     .addHelpText('after', HINT)
     .showHelpAfterError('Run `gavel --help` for the commands, `gavel COMMAND --help` for one.')
+    // What stands behind a command is that command's, and of `gavel audit plan` the last one's.
+    .enablePositionalOptions()
     .exitOverride();
   for (const { name, args, summary, load } of COMMANDS) {
     if (name === called) (await load()).define(gavel);

@@ -20,7 +20,7 @@ Examples:
 export function define(program: Command): void {
   const command = program
     .command('audit')
-    // Else the options of `gavel audit plan` that are called alike would be taken here.
+    // Else the options of `gavel audit plan` that have the same names would be taken here.
     .enablePositionalOptions()
     .description(
       'Measures whether a grader reproduces a judge and whether it tracks the truth, on rows {id, prompt, completion, ground_truth? | is_correct?}.\n' +

@@ -18,7 +18,7 @@ interface PlanOptions {
   gates?: string;
   expect: Record<string, number>;
   rowsPerPrompt: number;
-  correlation?: number;
+  correlation: number;
   pilot?: string;
   power: number;
   confidence: number;
@@ -43,7 +43,7 @@ export function definePlan(audit: Command): void {
       {},
     )
     .option('--rows-per-prompt <n>', 'mean rows of one prompt', atLeastOne, 1)
-    .option('--correlation <share>', 'how alike two rows of one prompt are, 0 to 1 (default: 0.25)', correlation)
+    .option('--correlation <share>', 'how alike two rows of one prompt are, from 0 to 1', correlation, 0.25)
     .option('--pilot <audit.json>', 'an earlier audit of such rows, which says how much they vary')
     .option('--power <share>', 'wanted probability that each gate passes where the expected value is true', share, 0.8)
     .option('--confidence <level>', 'level of the intervals', share, 0.95)
@@ -100,8 +100,8 @@ function requestOf(options: PlanOptions): AuditPlanRequest {
   if (pilot !== null && !existsSync(pilot)) {
     throw new CliError(`--pilot: expected the audit.json of an audit at ${pilot}, found none.`, { code: EXIT.usage });
   }
-  const { expect, rowsPerPrompt, power, confidence } = options;
-  return AuditPlanRequest.parse({ gates, expect, rows_per_prompt: rowsPerPrompt, pilot, power, confidence });
+  const { expect, rowsPerPrompt: rows_per_prompt, correlation, power, confidence } = options;
+  return AuditPlanRequest.parse({ gates, expect, rows_per_prompt, correlation, pilot, power, confidence });
 }
 
 const count = (value: number | null) => value?.toLocaleString('en-US') ?? 'no number';
