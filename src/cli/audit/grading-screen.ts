@@ -59,7 +59,8 @@ export class GradingScreen {
   #draw(grading: boolean): void {
     const text = plainText(this.text(grading));
     if (this.#out.isTTY) {
-      this.#out.write(`\r\u001b[2K${text.slice(0, Math.max(20, (this.#out.columns ?? 100) - 1))}`);
+      // A terminal that does not know its width says 0.
+      this.#out.write(`\r\u001b[2K${text.slice(0, Math.max(20, (this.#out.columns || 100) - 1))}`);
     } else if (this.#now() - this.#printed_at >= LINE_EVERY_MS) {
       this.#printed_at = this.#now();
       this.#out.write(`${text}\n`);
