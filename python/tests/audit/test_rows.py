@@ -126,6 +126,7 @@ def test_a_hundred_thousand_rows_load_in_seconds_and_far_below_a_gigabyte(tmp_pa
     rows = read_external_rows(tmp_path / "rows.jsonl")
     assert int(rows.prompt_N.max()) + 1 == 10_000
     assert len(rows.digest) == 64
-    assert time.process_time() - started < 10
+    # 4 s on a machine with nothing else to do.
+    assert time.process_time() - started < 20
     # ru_maxrss is in KiB on Linux.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 600 * 1024

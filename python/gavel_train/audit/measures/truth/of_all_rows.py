@@ -13,10 +13,13 @@ from gavel_train.audit.statistic import Share, Sums
 
 
 def _known(sample: Sample) -> tuple[Ints, Ints, Ints] | None:
-    """Prompt, true label and label of each row with a known truth; no label is a code after the labels."""
+    """Prompt, true label and label of each row with a known truth; no label is a code after the labels.
+
+    None without one label: coverage says that nothing was said, and there is nothing to compare.
+    """
     truth_N, own_N = sample.rows.truth_N, sample.answers.label_N
     known_N = truth_N != UNKNOWN
-    if sample.answers.is_baseline or not known_N.any():
+    if sample.answers.is_baseline or not (known_N & (own_N != UNKNOWN)).any():
         return None
     said_N = np.where(own_N == UNKNOWN, len(sample.rows.labels), own_N)
     return sample.rows.prompt_N[known_N], truth_N[known_N], said_N[known_N]
