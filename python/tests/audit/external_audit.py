@@ -1,10 +1,17 @@
-"""An audit of files of verdicts, with the files that it needs."""
+"""An audit of anybody on a user's rows, with the files that it needs."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+
+from conftest import KEY
 
 from gavel_train.audit.external import run
 from gavel_train.contracts import ExternalAuditRequest
+
+PYTHON = Path(__file__).resolve().parents[2]
 
 
 def write_lines(path: Path, lines: list[dict]) -> str:
@@ -42,3 +49,35 @@ def audit_files(folder: Path, rows: list[dict], verdicts: dict[str, list[dict]],
 def record(audit: dict, record_id: str, slice_name: str = "all") -> dict:
     (found,) = [one for one in audit["records"] if (one["id"], one["slice"]) == (record_id, slice_name)]
     return found
+
+
+def some_rows(count: int = 120, right=lambda n: n % 3 != 0) -> list[dict]:
+    return [
+        {"id": f"r{n}", "prompt": f"q{n // 2}", "completion": f"c{n}", "is_correct": right(n)}
+        for n in range(count)
+    ]
+
+
+def scores(rows: list[dict], score) -> list[dict]:
+    return [{"row_id": row["id"], "score": score(n)} for n, row in enumerate(rows)]
+
+
+def strictly(folder: Path) -> dict:
+    """audit.json as a reader takes it that knows neither NaN nor infinity."""
+
+    def refuse(name: str):
+        raise ValueError(name)
+
+    return json.loads((folder / "audit.json").read_text(), parse_constant=refuse)
+
+
+def external(folder: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "gavel_train.audit.external", str(folder)],
+        cwd=PYTHON,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"GAVEL_API_KEY": KEY, "OMP_NUM_THREADS": "1"},
+    )

@@ -1,61 +1,28 @@
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
-
 import pytest
-from conftest import KEY, error
-from external_audit import audit_files, contestant, record, write_lines, write_request
+from external_audit import (
+    audit_files,
+    contestant,
+    external,
+    record,
+    scores,
+    some_rows,
+    strictly,
+    write_lines,
+    write_request,
+)
 from fake_gateway import serving
 
-from gavel_train.audit import external as external_module
 from gavel_train.audit.external import run
-from gavel_train.run.outcome import BadRequest, JudgeAway
+from gavel_train.run.outcome import BadRequest
 
-PYTHON = Path(__file__).resolve().parents[2]
 GATES = [
     {"id": "fidelity.grader.headline.quadratic_weighted_kappa", "at_least": 0.6},
     {"id": "truth.grader.headline.balanced_accuracy", "at_least": 0.6},
 ]
 
 
-def external(folder: Path) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "gavel_train.audit.external", str(folder)],
-        cwd=PYTHON,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"GAVEL_API_KEY": KEY, "OMP_NUM_THREADS": "1"},
-    )
-
-
-def some_rows(count: int = 120, right=lambda n: n % 3 != 0) -> list[dict]:
-    return [
-        {"id": f"r{n}", "prompt": f"q{n // 2}", "completion": f"c{n}", "is_correct": right(n)}
-        for n in range(count)
-    ]
-
-
-def scores(rows: list[dict], score) -> list[dict]:
-    return [{"row_id": row["id"], "score": score(n)} for n, row in enumerate(rows)]
-
-
 def judge_says(n: int) -> int:
     return n % 10
-
-
-def strictly(folder: Path) -> dict:
-    """audit.json as a reader takes it that knows neither NaN nor infinity."""
-
-    def refuse(name: str):
-        raise ValueError(name)
-
-    return json.loads((folder / "audit.json").read_text(), parse_constant=refuse)
 
 
 def test_files_alone_are_audited_for_fidelity_and_truth(tmp_path):
@@ -219,92 +186,6 @@ def test_an_endpoint_is_audited_on_a_users_rows_without_a_judge(tmp_path):
     assert audit["verdict"] == "INCONCLUSIVE"
     assert "nothing was given to measure it by" in audit["gates"][0]["reason"]
     assert (audit["prompts"], audit["headline_mode"]) == (30, "single_token")
-
-
-def test_an_audit_that_was_killed_asks_for_no_verdict_again_that_is_on_disk(tmp_path, gateways):
-    gateway = gateways(tmp_path, stage="serve")
-    rows = some_rows(100)
-    write_lines(tmp_path / "rows.jsonl", rows)
-    named = [contestant(role, mode="single_token") for role in ("grader", "judge")]
-    write_request(tmp_path, named, gateway_url=gateway.url)
-    gateway.hold = lambda request: len(gateway.known) >= 60
-    killed = external(tmp_path)
-    deadline = time.monotonic() + 60
-    while len(gateway.known) < 60 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
-    assert not (tmp_path / "audit.json").exists()
-    gateway.hold = lambda request: False
-    on_disk = set(gateway.keys())
-    again = external(tmp_path)
-    output, errors = again.communicate(timeout=120)
-    assert again.returncode == 0, errors
-    keys = gateway.keys()
-    assert len(keys) == len(set(keys)) == 200
-    audit = strictly(tmp_path)
-    asked = {grading["role"]: grading["asked"] for grading in audit["passes"]}
-    # Requests that were held when it died may still have been answered.
-    assert 100 <= sum(asked.values()) <= 200 - len(on_disk) <= 140
-    assert asked["judge"] == 100
-    assert audit["look"]["number"] == 1
-    phases = [json.loads(line)["phase"] for line in output.splitlines()]
-    assert phases[-1] == "compute"
-
-    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*-single_token.json*")}
-    gateway.asked.clear()
-    run(tmp_path)
-    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*-single_token.json*")} == kept
-    assert len(gateway.asked) == 2
-    assert strictly(tmp_path)["passes"] == audit["passes"]
-    assert strictly(tmp_path)["look"]["number"] == 1
-
-
-def test_a_pass_over_other_rows_or_of_another_model_is_not_kept(tmp_path, gateways):
-    gateway = gateways(tmp_path, stage="serve")
-    rows = some_rows(40)
-    write_lines(tmp_path / "rows.jsonl", rows)
-    write_request(tmp_path, [contestant("grader", mode="single_token")], gateway_url=gateway.url)
-    run(tmp_path)
-    write_lines(tmp_path / "rows.jsonl", [*rows[:-1], rows[-1] | {"completion": "another"}])
-    run(tmp_path)
-    assert strictly(tmp_path)["passes"][0]["asked"] == 1
-    # Another model: no key of the ledger is one of its keys.
-    gateway.known.clear()
-    grade = gateway.grade
-    gateway.grade = lambda request: grade(request | {"model": "another"})
-    run(tmp_path)
-    assert strictly(tmp_path)["passes"][0]["asked"] == 40
-
-
-def test_an_endpoint_that_dies_half_way_ends_the_audit_and_the_next_one_asks_for_the_rest(
-    tmp_path, gateways, monkeypatch
-):
-    # As many calls at once as it takes for some to come after the first refusal.
-    monkeypatch.setattr(external_module, "_CALLS_IN_FLIGHT", 4)
-    gateway = gateways(tmp_path, stage="serve")
-    rows = some_rows(60)
-    write_lines(tmp_path / "rows.jsonl", rows)
-    write_request(tmp_path, [contestant("grader", mode="single_token")], gateway_url=gateway.url)
-    grade = gateway.grade
-
-    def dying(request: dict) -> dict:
-        if len(gateway.known) >= 30:
-            gateway.answer_with = (503, error("no answer for 600 s", "judge_away"))
-        return grade(request)
-
-    gateway.grade = dying
-    with pytest.raises(JudgeAway, match="no answer for 600 s"):
-        run(tmp_path)
-    assert not (tmp_path / "audit.json").exists()
-    gateway.grade, gateway.answer_with = grade, None
-    before = len(gateway.keys())
-    assert 30 <= before < 60
-    run(tmp_path)
-    assert len(gateway.keys()) == len(set(gateway.keys())) == 60
-    # Requests that were on their way when it ended may still have been answered.
-    assert 0 < strictly(tmp_path)["passes"][0]["asked"] <= 60 - before
-    assert record(strictly(tmp_path), "coverage.grader.single_token.scored")["n"] == 60
 
 
 def test_another_grader_on_the_same_rows_is_a_second_look_with_wider_intervals(tmp_path):
