@@ -132,7 +132,10 @@ export const ExternalAuditRequest = z.strictObject({
   looks: z.string().describe('Path of the file that counts the looks at each set of rows.'),
 });
 
-/** A row that a user brings. Rows with the same prompt text belong together, whatever their ids. */
+/**
+ * A row that a user brings. Rows with the same prompt text belong together, whatever their ids. Case and white
+ * space are evened out: "print(A)" and "print(a)" are one prompt.
+ */
 export const ExternalAuditRow = z.strictObject({
   id: z.string().regex(/^[^:]+$/),
   prompt: z.string().min(1),

@@ -40,6 +40,15 @@ def cohens_kappa(cells: Floats) -> Floats:
     return ratio(diagonal * total - expected, total**2 - expected)
 
 
+def cohens_kappa_with_truth(cells: Floats) -> Floats:
+    """Cohen's kappa from the cells of truth by verdict; undefined where the truth is one label.
+
+    The formula gives 0 there, or 1: neither says anything of agreement.
+    """
+    labels_of_truth = (_square(cells).sum(axis=-1) > 0).sum(axis=-1)
+    return np.where(labels_of_truth > 1, cohens_kappa(cells), np.nan)
+
+
 def balanced_accuracy(labels: Sequence[int]) -> Callable[[Floats], Floats]:
     """Mean recall over the given labels, from the [..., L * L] cells of truth by verdict.
 

@@ -92,7 +92,7 @@ def findings_of(records: Sequence[MeasureRecord]) -> list[Finding]:
 
 
 def measured(records: Sequence[MeasureRecord], labels: int) -> list[MeasureInfo]:
-    """Return what each measure that has a record is, in the order of a report; rows have so many labels."""
+    """Return what each measure that has a record is, in the order of a report; so many labels occur."""
     names = {(part, name) for part, _, _, name in (record.id.split(".") for record in records)}
     infos = [measure.info(labels) for measure in all_measures()] + [one.info for one in policy_measures()]
     return [info for info in infos if (info.part, info.name) in names]

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from gavel_train.audit.baselines import BASELINES, baselines_of
 from gavel_train.audit.contestants import Answered, Source
 from gavel_train.audit.gates import HEADLINE, covers, judge_gates, overall, resolved_id
@@ -125,7 +127,7 @@ def compute(plan: Plan, answered: Sequence[Answered], headline_mode: str) -> Aud
         look=AuditLook(number=look, data_digest=plan.rows.digest, asked_confidence=plan.confidence),
         contestants=[AuditContestants(**one.contestant.model_dump(), model=one.model) for one in answered],
         parts=[part.info() for part in parts()],
-        measures=measured(records, len(rows.labels)),
+        measures=measured(records, _labels_that_occur(rows)),
         records=records,
         tables=tables_of(rows, answers),
         findings=findings_of(records),
@@ -148,6 +150,12 @@ class _ComputeProgress:
         if time.monotonic() - self._said_at >= _PROGRESS_EVERY_S or done == total:
             self._said_at = time.monotonic()
             progress.progress("compute", done, total)
+
+
+def _labels_that_occur(rows: Rows) -> int:
+    """How many labels a balanced guess is among: those of the truth, and at least two."""
+    occur = len(np.unique(rows.truth_N[rows.truth_N != UNKNOWN]))
+    return max(2, occur) if occur else len(rows.labels)
 
 
 def _truth_labels(rows: Rows) -> dict[str, int]:

@@ -46,16 +46,35 @@ def test_tau_of_scores_equals_scipy(seed):
 
 
 @pytest.mark.parametrize(("seed", "prompts"), [(0, 40), (1, 100), (2, 2)])
-def test_rank_correlation_within_a_prompt_is_the_mean_of_scipys_tau_over_prompts_that_vary(seed, prompts):
+def test_rank_correlation_within_a_prompt_is_the_mean_of_scipys_tau_where_the_judge_varies(seed, prompts):
     rows = random_sample(seed, prompts=prompts)
     chosen, prompt = both_scored(rows)
     judge, grader = rows.judge.value_N[chosen], rows.answers.value_N[chosen]
     # With 2 prompts each has more than a hundred rows.
     rows_of = [prompt == p for p in range(prompts) if (prompt == p).sum() > 1]
-    taus = [stats.kendalltau(judge[chosen], grader[chosen]).statistic for chosen in rows_of]
+    taus = [
+        0.0
+        if np.ptp(judge[chosen]) > 0 and np.ptp(grader[chosen]) == 0
+        else stats.kendalltau(judge[chosen], grader[chosen]).statistic
+        for chosen in rows_of
+    ]
     found = named("fidelity", "within_prompt_rank_correlation").statistic(rows)
     assert found.point == pytest.approx(np.nanmean(taus), **EXACTLY)
     assert found.prompts == np.isfinite(taus).sum()
+
+
+@pytest.mark.parametrize("rows_each", [2, 101])
+def test_a_prompt_whose_completions_the_grader_alone_ties_counts_as_no_correlation(rows_each):
+    # Prompt 0 is copied, 1 has a constant grader, 2 a constant judge.
+    prompt = np.repeat(np.arange(3), rows_each)
+    rank = np.tile(np.arange(rows_each) % 10, 3)
+    rows = sample(
+        prompt,
+        answers(score=np.where(prompt == 1, 5, rank)),
+        answers("judge", score=np.where(prompt == 2, 5, rank)),
+    )
+    found = named("fidelity", "within_prompt_rank_correlation").statistic(rows)
+    assert (found.point, found.prompts, found.n) == (pytest.approx(0.5), 2, 2 * rows_each)
 
 
 def test_ties_are_counted_among_the_pairs_of_a_prompt():

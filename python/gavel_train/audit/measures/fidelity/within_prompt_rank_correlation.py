@@ -30,8 +30,7 @@ def _statistic(sample: Sample) -> Sums | None:
     tau_P = _by_pairs(both, index_N, rows_P)
     for prompt in np.flatnonzero(rows_P > _MOST_BY_PAIRS):
         chosen_N = index_N == prompt
-        found: Any = stats.kendalltau(both.judge_N[chosen_N], both.own_N[chosen_N])
-        tau_P[prompt] = found.statistic
+        tau_P[prompt] = _by_sorting(both.judge_N[chosen_N], both.own_N[chosen_N])
     varies_P = np.isfinite(tau_P)
     return Sums(
         np.stack([tau_P[varies_P], np.ones(int(varies_P.sum()))], axis=1),
@@ -42,8 +41,16 @@ def _statistic(sample: Sample) -> Sums | None:
     )
 
 
+def _by_sorting(judge_N: Floats, own_N: Floats) -> float:
+    """Tau-b of one prompt; 0 where the contestant alone is constant, NaN where the judge is."""
+    if np.ptp(judge_N) > 0 and np.ptp(own_N) == 0:
+        return 0.0
+    found: Any = stats.kendalltau(judge_N, own_N)
+    return float(found.statistic)
+
+
 def _by_pairs(both: Values, index_N: Ints, rows_P: Ints) -> Floats:
-    """Tau-b of each prompt of ordinary size over all its pairs; NaN where a side is constant.
+    """Tau-b of each prompt of ordinary size over all its pairs; 0 and NaN as in `_by_sorting`.
 
     Pairs are taken by their distance in a list of rows sorted by prompt, so that memory grows with the rows
     and not with the pairs.
@@ -64,7 +71,8 @@ def _by_pairs(both: Values, index_N: Ints, rows_P: Ints) -> Floats:
     surplus_P, judge_P, own_P = (
         add_up(prompt_N, sums_N, len(rows_P)) for sums_N in (surplus_N, judge_untied_N, own_untied_N)
     )
-    return from_counts.ratio(surplus_P, np.sqrt(judge_P * own_P))
+    tau_P = from_counts.ratio(surplus_P, np.sqrt(judge_P * own_P))
+    return np.where((judge_P > 0) & (own_P == 0), 0.0, tau_P)
 
 
 MEASURES = (
@@ -73,7 +81,7 @@ MEASURES = (
         name="within_prompt_rank_correlation",
         label="rank correlation within a prompt",
         unit="correlation",
-        meaning="Kendall's tau-b of values within a prompt, averaged over the prompts where both vary.",
+        meaning="Kendall's tau-b of values within a prompt, averaged over the prompts where the judge's vary.",
         statistic=_statistic,
         chance=0.0,
         order=80,

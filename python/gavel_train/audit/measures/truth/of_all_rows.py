@@ -43,7 +43,7 @@ def _kappa(sample: Sample) -> Sums | None:
         prompt_N,
         truth_N * codes + said_N,
         codes**2,
-        from_counts.cohens_kappa,
+        from_counts.cohens_kappa_with_truth,
         KAPPA,
         could_vary_N=of_rarest(prompt_N, truth_N),
     )
