@@ -91,7 +91,10 @@ export const VerdictRow = z.strictObject({
   latency_ms: z.number().min(0),
 });
 
-/** A line of a file of verdicts that a user brings; a line with the row_id alone is a verdict without a score, `unparseable`. */
+/**
+ * A line of a file of verdicts that a user brings: all of a file have scores or distributions, or labels alone. A line
+ * with the row_id alone is a verdict without a score, `unparseable`.
+ */
 export const FileVerdict = z.strictObject({
   row_id: z.string(),
   score: z.int().min(0).max(9).nullable().default(null),

@@ -21,17 +21,22 @@ from gavel_train.run.outcome import BadRequest
 # A line with a row's id alone says that the row got a verdict without a score, and not why.
 NO_SCORE = "unparseable"
 
+_SCORE = "a score or distribution"
+_LABEL = "a label alone"
+
 Fill = Callable[[AnswerSheet, int, FileVerdict, int], None]
 
 
 def read_verdict_file(path: Path, rows: AuditedRows, threshold: int, *, field: str) -> AnswerSheet:
     """Read the verdicts of a file; rows without a line stay missing. Raises BadRequest naming the line.
 
-    Lines about rows that the rows' file holds and this audit leaves out are skipped.
+    Lines about rows that the rows' file holds and this audit leaves out are skipped. Scores among labels are
+    refused: fidelity would then be measured on the scored rows alone, which the file would choose.
     """
     sheet = AnswerSheet(len(rows))
     fill = _fill_pair if rows.subject == "pairwise" else _fill_completion
     first_at: dict[str, str] = {}
+    first_of: dict[str, str] = {}
     for where, line in lines_of(path, field):
         verdict = parse_line(FileVerdict, line, where, field=field)
         if verdict.row_id in first_at:
@@ -53,7 +58,25 @@ def read_verdict_file(path: Path, rows: AuditedRows, threshold: int, *, field: s
             fill(sheet, index, verdict, threshold)
         except ValueError as error:
             raise BadRequest(field, f"{where}: {error}.") from None
+        _refuse_mixed(first_of, verdict, where, field)
     return sheet
+
+
+def _refuse_mixed(first_of: dict[str, str], verdict: FileVerdict, where: str, field: str) -> None:
+    """Raise BadRequest for a score after a label alone, or the reverse; notes the first line of each."""
+    if verdict.score is not None or verdict.distribution is not None:
+        given, other = _SCORE, _LABEL
+    elif verdict.label is not None:
+        given, other = _LABEL, _SCORE
+    else:
+        return
+    first_of.setdefault(given, where)
+    if other in first_of:
+        raise BadRequest(
+            field,
+            f"{where}: expected {other} as in {first_of[other]}, found {given}: one file has either. Give "
+            "every verdict a score or distribution, or take them all out and give labels alone.",
+        )
 
 
 def _fill_pair(sheet: AnswerSheet, index: int, verdict: FileVerdict, threshold: int) -> None:

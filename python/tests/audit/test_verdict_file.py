@@ -132,5 +132,34 @@ def test_a_verdict_on_one_completion_is_refused_for_a_pair(tmp_path, line, said)
         read(tmp_path, line, rows=audited(pairs=True))
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            [{"row_id": "a", "score": 7}, {"row_id": "b"}, {"row_id": "c", "label": "pass"}],
+            r"v\.jsonl:3: expected a score or distribution as in .*v\.jsonl:1, found a label alone: .*Give",
+        ),
+        (
+            [{"row_id": "a", "label": "pass"}, {"row_id": "b", "distribution": TEN}],
+            r"v\.jsonl:2: expected a label alone as in .*v\.jsonl:1, found a score or distribution: .*Give",
+        ),
+    ],
+)
+def test_a_file_of_scores_and_bare_labels_is_refused_since_it_would_choose_its_rows(tmp_path, lines, said):
+    with pytest.raises(BadRequest, match=said) as raised:
+        read(tmp_path, *lines)
+    assert raised.value.field == "grader"
+
+
+def test_a_score_may_have_its_label_beside_it(tmp_path):
+    sheet = read(
+        tmp_path,
+        {"row_id": "a", "score": 7, "label": "pass"},
+        {"row_id": "b", "distribution": [1, *[0] * 9]},
+        {"row_id": "c", "score": 2},
+    )
+    assert sheet.label_N.tolist() == [1, 0, 0]
+
+
 def test_a_whole_number_with_a_point_is_a_score(tmp_path):
     assert read(tmp_path, {"row_id": "a", "score": 7.0}).score_N[0] == 7
