@@ -113,7 +113,12 @@ BOUNDS = (
 )
 
 # As in the spec: a test compares them.
-DEFAULT_GATES = (gate_of(KAPPA, 0.6), gate_of(DIFFERENCE, -0.05), gate_of(SCORED, 0.95))
+DEFAULT_GATES = (
+    gate_of(KAPPA, 0.6),
+    gate_of(DIFFERENCE, -0.05),
+    gate_of(SCORED, 0.95),
+    GateSpec(id="coverage.judge.*.scored", at_least=0.95),
+)
 
 
 @dataclass(frozen=True)

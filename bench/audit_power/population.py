@@ -76,17 +76,23 @@ def _auroc(joint_TSO: Floats) -> float:
     return float(right @ above @ wrong)
 
 
+def _errors_by_truth(joint_TSO: Floats) -> Floats:
+    """Truth x judge's error x grader's error, over all rows; no score is an error."""
+    judge_errs_TSJ = np.eye(2)[np.stack([_SAYS_RIGHT, 1 - _SAYS_RIGHT])]
+    none = np.ones((2, 1), dtype=int)
+    grader_errs_TOG = np.eye(2)[np.hstack([np.stack([_SAYS_RIGHT, 1 - _SAYS_RIGHT]), none])]
+    return np.einsum("tso,tsj,tog->tjg", joint_TSO, judge_errs_TSJ, grader_errs_TOG)
+
+
 def _errors(joint_TSO: Floats) -> Floats:
     """Judge's error x grader's error."""
-    labels = _labels(joint_TSO)
-    return labels[0] + labels[1, ::-1, ::-1]
+    return _errors_by_truth(joint_TSO).sum(axis=0)
 
 
 def _balanced_difference(joint_TSO: Floats) -> float:
-    labels = _labels(joint_TSO)
-    judge, grader = labels.sum(axis=2), labels.sum(axis=1)
-    recall = (np.diag(grader) - np.diag(judge)) / labels.sum(axis=(1, 2))
-    return float(recall.mean())
+    errors = _errors_by_truth(joint_TSO)
+    gain = (errors[:, 1, 0] - errors[:, 0, 1]) / errors.sum(axis=(1, 2))
+    return float(gain.mean())
 
 
 def _mean_score_distance(joint_TSO: Floats, distance: Callable[[Floats], npt.ArrayLike]) -> float:

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from audit_power.audited import records
+from audit_power.cases import SCORED
 from audit_power.cells import Cell
 from gavel_train.audit.gates import judge_gates, overall
+from gavel_train.audit.sample import Sample
 from gavel_train.contracts import MeasureRecord
 
 SEED = 20260601
@@ -118,7 +120,10 @@ def _replicate(cell: Cell, rng: np.random.Generator, tally: Tally) -> None:
     for name, value in cell.values.items():
         if name in found:
             tally.intervals.setdefault(name, Intervals()).see(found[name], value)
-    gates = judge_gates(list(found.values()), cell.gates, sample.answers.mode)
+    # Gates are about the judge's coverage too, and the judge has no judge of its own.
+    assert sample.judge is not None
+    of_judge = dict(records(Sample(sample.rows, sample.judge, None), set(cell.measures) & {SCORED}))
+    gates = judge_gates([*found.values(), *of_judge.values()], cell.gates, sample.answers.mode)
     for gate in gates:
         tally.by_gate.setdefault(gate.id, Counter())[gate.verdict] += 1
     tally.verdicts[overall(gates)] += 1

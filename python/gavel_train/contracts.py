@@ -764,6 +764,7 @@ class ExternalAuditRequest(BaseModel):
             "at_most": None,
         },
         {"id": "coverage.grader.headline.scored", "slice": "all", "at_least": 0.95, "at_most": None},
+        {"id": "coverage.judge.*.scored", "slice": "all", "at_least": 0.95, "at_most": None},
     ]
     looks: Annotated[
         str,
@@ -1279,6 +1280,7 @@ class AuditSpec(BaseModel):
             "at_most": None,
         },
         {"id": "coverage.grader.headline.scored", "slice": "all", "at_least": 0.95, "at_most": None},
+        {"id": "coverage.judge.*.scored", "slice": "all", "at_least": 0.95, "at_most": None},
     ]
 
 

@@ -1,4 +1,4 @@
-"""Rows that two sides both answered: what measures of agreement are computed from.
+"""Rows that two sides both answered, and rows of known truth: what measures of two sides are computed from.
 
 Each function returns None where the comparison does not apply: the judge with itself, scores of pairs.
 
@@ -44,12 +44,20 @@ class Labels:
 
 @dataclass(frozen=True)
 class Judged:
-    """True label, label of the judge and label of the contestant on the rows that have all three."""
+    """Whether judge and contestant are right, on the rows whose truth is known: without a label none is.
+
+    Were rows without a label left out, a side could leave the rows that it would get wrong unanswered.
+    """
 
     prompt_N: Ints
     truth_N: Ints
-    judge_N: Ints
-    own_N: Ints
+    judge_right_N: Bools
+    own_right_N: Bools
+
+    @property
+    def gain_N(self) -> Floats:
+        """1 where the contestant alone is right, -1 where the judge alone is."""
+        return self.own_right_N.astype(np.float64) - self.judge_right_N
 
 
 def digits(sample: Sample) -> Digits | None:
@@ -89,10 +97,15 @@ def labels_of_truth(sample: Sample) -> Labels | None:
 def judged(sample: Sample) -> Judged | None:
     """Truth, judge and contestant; None where no truth is known or the contestant is the judge."""
     judge, truth_N, own_N = _compared(sample), sample.rows.truth_N, sample.answers.label_N
-    if judge is None or not (truth_N != UNKNOWN).any():
+    known_N = truth_N != UNKNOWN
+    if judge is None or not known_N.any():
         return None
-    all_N = (truth_N != UNKNOWN) & (judge.label_N != UNKNOWN) & (own_N != UNKNOWN)
-    return Judged(sample.rows.prompt_N[all_N], truth_N[all_N], judge.label_N[all_N], own_N[all_N])
+    return Judged(
+        sample.rows.prompt_N[known_N],
+        truth_N[known_N],
+        (judge.label_N == truth_N)[known_N],
+        (own_N == truth_N)[known_N],
+    )
 
 
 def gives_scores(sample: Sample, answers: Answers) -> bool:

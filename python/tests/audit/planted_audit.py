@@ -16,6 +16,7 @@ DEFAULT_GATES = [
     GateSpec(id="fidelity.grader.headline.quadratic_weighted_kappa", at_least=0.6),
     GateSpec(id="teacher_wrong.grader.headline.balanced_accuracy_difference", at_least=-0.05),
     GateSpec(id="coverage.grader.headline.scored", at_least=0.95),
+    GateSpec(id="coverage.judge.*.scored", at_least=0.95),
 ]
 ROWS = 600
 RNG = np.random.default_rng(7)
@@ -25,10 +26,10 @@ JUDGE_OK = RNG.random(ROWS) < 0.88
 JUDGE = np.where(RIGHT == JUDGE_OK, RNG.choice([7, 8, 9], ROWS), RNG.choice([0, 1, 3, 4], ROWS))
 
 
-def audit_of(grader, grader_gates=DEFAULT_GATES, p_pass=None, above=0.0, kind=None) -> Audit:
+def audit_of(grader, grader_gates=DEFAULT_GATES, p_pass=None, above=0.0, kind=None, unscored=None) -> Audit:
     """Audit a grader's scores; `p_pass` (else by its scores), and `above`, its values less its scores.
 
-    With a `kind` the grader gave no score at all, for that reason.
+    With a `kind` the grader gave no score at all, for that reason; it gave none for the rows `unscored`.
     """
     rows = AuditedRows(
         [
@@ -44,16 +45,18 @@ def audit_of(grader, grader_gates=DEFAULT_GATES, p_pass=None, above=0.0, kind=No
         ]
     )
 
-    def answered(role, mode, scores, p_pass=None, above=0.0) -> Answered:
+    def answered(role, mode, scores, p_pass=None, above=0.0, unscored=None) -> Answered:
         sheet = AnswerSheet(ROWS)
         for i, score in enumerate(scores):
+            if unscored is not None and unscored[i]:
+                continue
             sheet.fill(
                 i, score, score + above, float(score >= 5 if p_pass is None else p_pass[i]), above != 0
             )
         contestant = Contestant(role=role, mode=mode, source="file", file=f"{role}.jsonl")
         return Answered(contestant, sheet.answers(role, mode), None, role)
 
-    graded = answered("grader", "single_token", grader if kind is None else [], p_pass, above)
+    graded = answered("grader", "single_token", grader if kind is None else [], p_pass, above, unscored)
     if kind is not None:
         graded.answers.kind_N[:] = kind
     with TemporaryDirectory() as folder:

@@ -23,6 +23,17 @@ def test_a_grader_that_copies_the_judge_passes_on_fidelity_and_is_shown_to_follo
     assert audit.covers == ["fidelity", "teacher_wrong", "coverage"]
 
 
+def test_a_grader_that_fails_does_not_pass_once_it_leaves_the_rows_it_gets_wrong_unscored():
+    # It copies the judge, but for 90 of the rows that the judge gets right.
+    errs = np.zeros(ROWS, dtype=bool)
+    errs[np.flatnonzero(JUDGE_OK)[::5][:90]] = True
+    scores = np.where(errs, 9 - JUDGE, JUDGE)
+    for unscored in (np.zeros(ROWS, dtype=bool), errs):
+        audit = audit_of(scores, DEFAULT_GATES[1:2], unscored=unscored)
+        assert audit.verdict == "FAIL"
+        assert figure(audit, "teacher_wrong.grader.single_token.strays").point > 0.15
+
+
 def test_a_grader_that_always_says_the_same_fails():
     audit = audit_of(np.full(ROWS, 9))
     assert audit.verdict == "FAIL"
@@ -59,7 +70,7 @@ def test_a_grader_without_one_score_leaves_its_measures_undefined(kind):
     assert (exact.n, exact.point, exact.low) == (0, None, None)
     assert figure(audit, f"{TRUTH}.balanced_accuracy").point is None
     assert audit.verdict == "FAIL"
-    assert [gate.verdict for gate in audit.gates] == ["INCONCLUSIVE", "INCONCLUSIVE", "FAIL"]
+    assert [gate.verdict for gate in audit.gates] == ["INCONCLUSIVE", "FAIL", "FAIL", "PASS"]
 
 
 def test_what_follows_from_the_figures_is_said_of_all_rows_and_of_known_records():

@@ -3,13 +3,19 @@
 import numpy as np
 import pytest
 from audit_power.audited import records
-from audit_power.cases import BOUNDS, COVERED, WORLD
+from audit_power.cases import BOUNDS, COVERED, DEFAULT_GATES, WORLD
 from audit_power.effects import correlation, graded
 from audit_power.graders import agreeing, copying_errors
 from audit_power.population import POPULATION
 from audit_power.world import cluster_sizes
 
+from gavel_train.contracts import AuditSpec
+
 PROMPTS, ROWS = 80_000, 200_000
+
+
+def test_the_default_gates_are_those_of_the_spec():
+    assert list(DEFAULT_GATES) == AuditSpec().gates
 
 
 @pytest.mark.parametrize("name", COVERED)

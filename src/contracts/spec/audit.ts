@@ -47,6 +47,7 @@ export const AuditSpec = z.strictObject({
         at_most: null,
       },
       { id: 'coverage.grader.headline.scored', slice: 'all', at_least: 0.95, at_most: null },
+      { id: 'coverage.judge.*.scored', slice: 'all', at_least: 0.95, at_most: null },
     ])
     .describe('Bounds that decide the verdict; an empty list decides nothing.'),
 });

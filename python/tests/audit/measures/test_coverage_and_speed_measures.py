@@ -26,7 +26,7 @@ def grading(role="grader", verdicts_per_s=4.0, gpus=None):
 def test_every_kind_of_verdict_has_a_share():
     kinds = get_args(VerdictRow.model_fields["verdict"].annotation)
     names = {one.name for one in all_measures() if one.part == "coverage"}
-    assert names == {*kinds, "missing", "value_is_expectation"}
+    assert names == {*kinds, "missing", "value_is_expectation", "scored_among_right", "scored_among_wrong"}
 
 
 def test_verdicts_are_counted_by_kind():
@@ -37,6 +37,16 @@ def test_verdicts_are_counted_by_kind():
         for name in ("scored", "unparseable", "missing", "failed")
     }
     assert shares == {"scored": 0.5, "unparseable": 0.25, "missing": 0.25, "failed": 0.0}
+
+
+def test_coverage_is_counted_among_right_and_among_wrong_completions():
+    rows = sample([0, 1, 2, 3, 4], answers(score=[1, 2, np.nan, 4, np.nan]), truth=[0, 1, 1, 1, -1])
+    found = {name: named("coverage", f"scored_among_{name}").statistic(rows) for name in ("right", "wrong")}
+    assert {name: (one.point, one.n) for name, one in found.items()} == {
+        "right": (pytest.approx(2 / 3), 3),
+        "wrong": (1, 1),
+    }
+    assert named("coverage", "scored_among_wrong").statistic(sample([0], answers(score=[1]))) is None
 
 
 def test_rows_of_an_endpoint_are_never_missing():

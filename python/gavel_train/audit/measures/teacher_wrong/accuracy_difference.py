@@ -16,8 +16,8 @@ def _statistic(sample: Sample) -> Sums | None:
     rows = judged(sample)
     if rows is None:
         return None
-    gain_N = (rows.own_N == rows.truth_N).astype(np.float64) - (rows.judge_N == rows.truth_N)
-    return Sums.of_columns(rows.prompt_N, [gain_N, np.ones_like(gain_N)], from_counts.mean, DIFFERENCE)
+    columns = [rows.gain_N, np.ones_like(rows.gain_N)]
+    return Sums.of_columns(rows.prompt_N, columns, from_counts.mean, DIFFERENCE)
 
 
 MEASURES = (
@@ -26,7 +26,7 @@ MEASURES = (
         name="accuracy_difference",
         label="accuracy, minus the judge's",
         unit="difference",
-        meaning="Accuracy of the contestant minus that of the judge, on the same rows.",
+        meaning="Accuracy minus the judge's on the same rows; a row without a verdict is not right.",
         statistic=_statistic,
         order=50,
     ),

@@ -23,7 +23,7 @@ def _statistic(sample: Sample) -> Sums | None:
         return None
     present = np.unique(rows.truth_N).tolist()
     is_label = [rows.truth_N == label for label in present]
-    gain_N = (rows.own_N == rows.truth_N).astype(np.float64) - (rows.judge_N == rows.truth_N)
+    gain_N = rows.gain_N
 
     def difference(sums: Floats) -> Floats:
         if len(present) < 2:
@@ -47,25 +47,26 @@ def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
     point, low, high = found
     name, margin = who(role, mode), f"{100 * MARGIN:.0f} points"
     interval = f"({points(low)} to {points(high)})"
+    rule = "where a row without a verdict is not right"
     if low > 0:
         return (
             f"{name} tracks the truth better than the judge: balanced accuracy is {points(point)} points "
-            f"higher {interval}."
+            f"higher {interval}, {rule}."
         )
     if high < 0:
         less = f", but by less than {margin}" if low >= -MARGIN else ""
         return (
             f"{name} tracks the truth worse than the judge{less}: balanced accuracy is {points(-point)} "
-            f"points lower ({points(-high)} to {points(-low)})."
+            f"points lower ({points(-high)} to {points(-low)}), {rule}."
         )
     if low >= -MARGIN:
         return (
             f"{name} is not inferior to the judge by more than {margin}: its balanced accuracy differs by "
-            f"{points(point)} points {interval}."
+            f"{points(point)} points {interval}, {rule}."
         )
     return (
         f"{name} cannot be told apart from the judge by these rows: balanced accuracy differs by "
-        f"{points(point)} points {interval}."
+        f"{points(point)} points {interval}, {rule}."
     )
 
 
@@ -75,7 +76,7 @@ MEASURES = (
         name="balanced_accuracy_difference",
         label="balanced accuracy, minus the judge's",
         unit="difference",
-        meaning="Balanced accuracy of the contestant minus that of the judge, on the same rows.",
+        meaning="Balanced accuracy minus the judge's on the same rows; a row without a verdict is not right.",
         statistic=_statistic,
         chart=True,
         order=10,

@@ -18,7 +18,7 @@ def _statistic(sample: Sample) -> Sums | None:
     rows = judged(sample)
     if rows is None:
         return None
-    judge_wrong_N, own_wrong_N = rows.judge_N != rows.truth_N, rows.own_N != rows.truth_N
+    judge_wrong_N, own_wrong_N = ~rows.judge_right_N, ~rows.own_right_N
     cell_N = 2 * judge_wrong_N.astype(np.int64) + own_wrong_N
     return Sums.of_cells(
         rows.prompt_N, cell_N, 4, from_counts.phi, CORRELATION, could_vary_N=judge_wrong_N | own_wrong_N
@@ -44,7 +44,10 @@ MEASURES = (
         name="error_correlation",
         label="correlation of errors",
         unit="correlation",
-        meaning="Correlation (phi) of its errors with the judge's: a copy has 1, independent errors have 0.",
+        meaning=(
+            "Correlation (phi) of its errors with the judge's: a copy has 1, independent errors have 0; a "
+            "row without a verdict is an error."
+        ),
         statistic=_statistic,
         chance=0.0,
         order=40,

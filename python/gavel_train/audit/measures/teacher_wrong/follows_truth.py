@@ -1,4 +1,4 @@
-"""Right where the judge is wrong."""
+"""Right where the judge is not."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def _statistic(sample: Sample) -> Share | None:
     rows = judged(sample)
     if rows is None:
         return None
-    wrong_N = rows.judge_N != rows.truth_N
-    return Share.of_rows(rows.prompt_N[wrong_N], (rows.own_N == rows.truth_N)[wrong_N])
+    wrong_N = ~rows.judge_right_N
+    return Share.of_rows(rows.prompt_N[wrong_N], rows.own_right_N[wrong_N])
 
 
 def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
@@ -25,7 +25,7 @@ def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
     point, low, high = (percent(share) for share in found)
     return (
         f"{who(role, mode)} is right on {point} ({low} to {high}) of the {record.n:,} rows that the judge "
-        "gets wrong; an exact copy of the judge is right on none."
+        "does not get right, be its verdict wrong or missing; an exact copy of the judge is right on none."
     )
 
 
@@ -33,9 +33,9 @@ MEASURES = (
     Measure(
         part="teacher_wrong",
         name="follows_truth",
-        label="right where the judge is wrong",
+        label="right where the judge is not",
         unit="share",
-        meaning="Share of the rows that the judge gets wrong on which the contestant is right; a copy has 0.",
+        meaning="Share of rows that are right, of those that the judge does not get right; a copy has 0.",
         statistic=_statistic,
         chart=True,
         order=20,

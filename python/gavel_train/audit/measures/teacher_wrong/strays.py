@@ -1,4 +1,4 @@
-"""Wrong where the judge is right."""
+"""Not right where the judge is."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ def _statistic(sample: Sample) -> Share | None:
     rows = judged(sample)
     if rows is None:
         return None
-    right_N = rows.judge_N == rows.truth_N
-    return Share.of_rows(rows.prompt_N[right_N], (rows.own_N != rows.truth_N)[right_N])
+    right_N = rows.judge_right_N
+    return Share.of_rows(rows.prompt_N[right_N], ~rows.own_right_N[right_N])
 
 
 MEASURES = (
     Measure(
         part="teacher_wrong",
         name="strays",
-        label="wrong where the judge is right",
+        label="not right where the judge is",
         unit="share",
-        meaning="Share of the rows that the judge gets right on which the contestant is wrong; a copy has 0.",
+        meaning="Share of rows that are not right, of those that the judge gets right; a copy has 0.",
         statistic=_statistic,
         order=30,
     ),
