@@ -1,12 +1,11 @@
 import { BadRequestError } from 'openai';
-import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
+import type { ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
 import type { Message, Trace } from '../contracts/trace.ts';
-import type { TokenLogprob } from '../judging/digits.ts';
 import type { Reply } from '../judging/reply.ts';
+import { type ChatCompletion, parseCompletion, replyOf } from './chat-completion.ts';
 import { choiceTokens } from './choice-tokens.ts';
 import { requestOf, type Settings } from './settings.ts';
 import type { Live, Upstream } from './upstream.ts';
-import { Garbage } from './upstream-errors.ts';
 
 /** As many as OpenAI and vLLM give by default: enough to hold all ten digits where a digit is likely at all. */
 const TOP_LOGPROBS = 20;
@@ -34,9 +33,7 @@ export async function ask(
   };
   const { value, latency_ms } = await upstream.call(settings.max_tokens, asking(messages), asking(probe));
   const { completion, forced } = value;
-  const usage = completion.usage
-    ? { prompt_tokens: completion.usage.prompt_tokens, completion_tokens: completion.usage.completion_tokens }
-    : null;
+  const { usage } = completion;
   upstream.stats.asked++;
   upstream.stats.prompt_tokens += usage?.prompt_tokens ?? 0;
   upstream.stats.completion_tokens += usage?.completion_tokens ?? 0;
@@ -52,7 +49,7 @@ async function send(live: Live, body: Body, signal: AbortSignal): Promise<ChatCo
   const { client, endpoint } = live;
   const server = `${endpoint.base_url} ${endpoint.model}`;
   const full = { ...body, logprobs: true, top_logprobs: TOP_LOGPROBS };
-  let completion: ChatCompletion;
+  let completion: unknown;
   try {
     completion = await client.chat.completions.create(without_logprobs.has(server) ? body : full, { signal });
   } catch (error) {
@@ -61,25 +58,5 @@ async function send(live: Live, body: Body, signal: AbortSignal): Promise<ChatCo
     completion = await client.chat.completions.create(body, { signal });
     without_logprobs.add(server);
   }
-  if (typeof completion?.choices?.[0]?.message !== 'object') {
-    throw new Garbage(`Expected a chat completion, got ${JSON.stringify(completion)?.slice(0, 120)}`);
-  }
-  return completion;
-}
-
-function replyOf(completion: ChatCompletion, forced: boolean): Reply {
-  const choice = completion.choices[0] as ChatCompletion.Choice;
-  const message = choice.message as ChatCompletion.Choice['message'] & {
-    reasoning_content?: string;
-    reasoning?: string;
-  };
-  return {
-    content: message.content ?? '',
-    // vLLM renamed the field; other servers have kept the old name.
-    reasoning_content: message.reasoning_content ?? message.reasoning ?? null,
-    refusal: message.refusal ?? null,
-    finish_reason: choice.finish_reason,
-    forced,
-    logprobs: (choice.logprobs?.content as TokenLogprob[] | null | undefined) ?? null,
-  };
+  return parseCompletion(completion);
 }

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { createParser } from 'eventsource-parser';
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions';
+import { z } from 'zod';
 import type { Message, StageName, Trace } from '../contracts/trace.ts';
 import { readReply } from '../judging/read-reply.ts';
 import type { Scale } from '../judging/value.ts';
 import { type Identity, keyOf } from '../ledger/key.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { ChatBody } from './chat-body.ts';
+import { Content, FinishReason, Thinking, UsageOfCall } from './chat-completion.ts';
 import type { Upstream } from './upstream.ts';
 
 interface Heard {
@@ -77,10 +79,12 @@ export class ChatRecorder {
     const { model, model_digest, endpoint } = who;
     const question = { role, model, model_digest, endpoint, rubric_digest: null, mode: config.mode, messages };
     const { messages: _, stream: __, ...sampling } = body;
+    const content = heard.content.toWellFormed();
+    const thinking = heard.thinking.toWellFormed() || null;
     const reply = {
-      content: heard.content,
+      content,
       finish_reason: heard.finish_reason,
-      reasoning_content: heard.thinking || null,
+      reasoning_content: thinking,
       refusal: null,
       forced: false,
     };
@@ -96,8 +100,8 @@ export class ChatRecorder {
       ground_truth: null,
       altered: [],
       answer_prefix: null,
-      reply: heard.content,
-      thinking: heard.thinking || null,
+      reply: content,
+      thinking,
       ...reading,
       usage: heard.usage,
       latency_ms,
@@ -107,34 +111,30 @@ export class ChatRecorder {
   }
 }
 
+const Part = z.object({ content: Content, ...Thinking }).nullish();
+const Chunk = z.object({
+  choices: z.array(z.object({ index: z.int().nullish(), delta: Part, message: Part, finish_reason: FinishReason })).nullish(),
+  usage: UsageOfCall.catch(null),
+});
+
+/** What does not fit is left out: the bytes go to the client as they came. */
 function hear(heard: Heard, data: string): void {
-  let chunk: { choices?: Choice[]; usage?: { prompt_tokens: number; completion_tokens: number } | null };
-  try {
-    chunk = JSON.parse(data);
-  } catch {
-    return;
-  }
+  const { data: chunk } = Chunk.safeParse(parsed(data));
+  if (!chunk) return;
   const choice = chunk.choices?.find(({ index }) => (index ?? 0) === 0);
-  heard.content += choice?.delta?.content ?? choice?.message?.content ?? '';
-  heard.thinking += thinkingOf(choice?.delta ?? choice?.message);
+  const part = choice?.delta ?? choice?.message;
+  heard.content += part?.content ?? '';
+  heard.thinking += part?.reasoning_content ?? part?.reasoning ?? '';
   heard.finish_reason = choice?.finish_reason ?? heard.finish_reason;
-  const { usage } = chunk;
-  if (usage) heard.usage = { prompt_tokens: usage.prompt_tokens, completion_tokens: usage.completion_tokens };
+  heard.usage = chunk.usage ?? heard.usage;
 }
 
-interface Part {
-  content?: string | null;
-  reasoning_content?: string | null;
-  reasoning?: string | null;
-}
-
-const thinkingOf = (part: Part | undefined): string => part?.reasoning_content ?? part?.reasoning ?? '';
-
-interface Choice {
-  index?: number;
-  delta?: Part;
-  message?: Part;
-  finish_reason?: string | null;
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
+  }
 }
 
 /** Text parts are joined; pictures, sound and tool calls are not kept. */

@@ -4,5 +4,6 @@ import { redact } from '../redact.ts';
 export function errorLine(text: string, secrets: readonly (string | null)[] = []): string {
   const known = secrets.filter((secret) => secret !== null);
   const line = redact(text.replace(/\s+/g, ' ').trim(), known);
-  return line.length > 300 ? `${line.slice(0, 299)}…` : line;
+  // A cut may go through an emoji; half of one is no text.
+  return (line.length > 300 ? `${line.slice(0, 299)}…` : line).toWellFormed();
 }

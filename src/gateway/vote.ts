@@ -1,11 +1,13 @@
+import type { GradingMode } from '../contracts/mode.ts';
 import type { Altered, GradeRequest, Message, StageName, Trace } from '../contracts/trace.ts';
 import type { Prompting } from '../judging/modes/mode.ts';
 import { readReply } from '../judging/read-reply.ts';
-import type { Reading } from '../judging/reply.ts';
+import type { Reading, Reply } from '../judging/reply.ts';
 import { type Scale, unscored } from '../judging/value.ts';
 import { keyOf, type Question, textDigest } from '../ledger/key.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { ask } from './ask.ts';
+import { errorLine } from './error-line.ts';
 import { KeepsFailing } from './poison.ts';
 import { keyed, type Settings, settingsOf } from './settings.ts';
 import { Rejected, type Upstream } from './upstream.ts';
@@ -41,6 +43,16 @@ export function traceOfText(
   if (trace === null || trace.verdict === 'failed') return null;
   // Only with the same settings does its occasion lead to its key.
   return keyOf(question, keyed(settings), trace.occasion) === trace.key ? trace : null;
+}
+
+/** The reply is paid for. An error instead of a trace would have it paid again at each retry. */
+function readingOf(reply: Reply, mode: GradingMode, scale: Scale): Reading {
+  try {
+    return readReply(reply, mode, scale);
+  } catch (error) {
+    const reasoning = `The reply could not be read: ${errorLine((error as Error).message)}`;
+    return { ...unscored('failed'), reasoning };
+  }
 }
 
 type Outcome = Reading & Pick<Trace, 'reply' | 'thinking' | 'usage' | 'latency_ms' | 'reused_from'>;
@@ -106,7 +118,7 @@ export class Voter {
         { messages: question.messages, probe: call.probe },
         settings,
       );
-      const reading = readReply(reply, question.mode, scale);
+      const reading = readingOf(reply, question.mode, scale);
       const said = { reply: reply.content, thinking: reply.reasoning_content };
       return await this.#record(call, key, { ...said, ...reading, usage, latency_ms, reused_from: null });
     } catch (error) {
