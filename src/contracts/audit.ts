@@ -135,22 +135,27 @@ export const ExternalAuditRequest = z.strictObject({
   looks: z.string().describe('Path of the file that counts the looks at each set of rows.'),
 });
 
+/** Half of a UTF-16 pair, which JSON can spell, cannot be sent or stored as UTF-8. */
+const Text = z
+  .string()
+  .refine((text) => text.isWellFormed(), 'Expected text, got an escape such as \\ud83d without its other half');
+
 /**
  * A row that a user brings. Rows with the same prompt text belong together, whatever their ids. Case and white
  * space are evened out: "print(A)" and "print(a)" are one prompt.
  */
 export const ExternalAuditRow = z.strictObject({
-  id: z.string().regex(/^[^:]+$/),
-  prompt: z.string().min(1),
-  completion: z.string().nullable().default(null).describe('null: the row is a pair.'),
-  completion_a: z.string().nullable().default(null),
-  completion_b: z.string().nullable().default(null),
-  ground_truth: z.string().nullable().default(null),
+  id: Text.regex(/^[^:]+$/),
+  prompt: Text.min(1),
+  completion: Text.nullable().default(null).describe('null: the row is a pair.'),
+  completion_a: Text.nullable().default(null),
+  completion_b: Text.nullable().default(null),
+  ground_truth: Text.nullable().default(null),
   is_correct: z.boolean().nullable().default(null),
   preference: Preference.nullable().default(null),
-  source: z.string().nullable().default(null),
+  source: Text.nullable().default(null),
   fields: z
-    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+    .record(Text, z.union([Text, z.number(), z.boolean()]))
     .default({})
     .describe('What the rows can be sliced by, say {"kind": "algebra"}.'),
 });

@@ -113,7 +113,9 @@ export class ChatRecorder {
 
 const Part = z.object({ content: Content, ...Thinking }).nullish();
 const Chunk = z.object({
-  choices: z.array(z.object({ index: z.int().nullish(), delta: Part, message: Part, finish_reason: FinishReason })).nullish(),
+  choices: z
+    .array(z.object({ index: z.int().nullish(), delta: Part, message: Part, finish_reason: FinishReason }))
+    .nullish(),
   usage: UsageOfCall.catch(null),
 });
 

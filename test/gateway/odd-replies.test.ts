@@ -25,7 +25,17 @@ const oddWith =
     JSON.stringify(body.messages).includes('odd') ? completion(parts) : { text: 'Score: 3' };
 
 const READABLE: [string, Parts][] = [
-  ['text in parts', { message: { content: [{ type: 'text', text: 'Sco' }, { type: 'text', text: 're: 8' }] } }],
+  [
+    'text in parts',
+    {
+      message: {
+        content: [
+          { type: 'text', text: 'Sco' },
+          { type: 'text', text: 're: 8' },
+        ],
+      },
+    },
+  ],
   ['no list of likely tokens', { logprobs: { content: [{ token: '8', logprob: -0.1, top_logprobs: null }] } }],
   ['a log-probability of null', { logprobs: { content: [{ token: '8', logprob: null, top_logprobs: [] }] } }],
   ['a count of tokens that is null', { usage: { prompt_tokens: null, completion_tokens: 3 } }],

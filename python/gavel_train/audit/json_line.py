@@ -44,6 +44,14 @@ def parse_line(model: type[Model], line: bytes, where: str, *, field: str, unkno
         raise BadRequest(field, f"{where}: expected a JSON object, found no JSON: {error}.") from None
     if not isinstance(given, dict):
         raise BadRequest(field, f"{where}: expected a JSON object, found {_quoted(given)}.")
+    # The escape of half a character is the only way to one: the line itself was UTF-8.
+    broken = b"\\ud" in line.lower() and next((name for name in given if not _is_text(given, name)), None)
+    if broken:
+        raise BadRequest(
+            field,
+            f"{where}: {broken.encode(errors='replace').decode()}: expected text, found an escape such as "
+            "\\ud83d without its other half.",
+        )
     try:
         return model.model_validate(given, strict=True)
     except ValidationError as error:
@@ -51,6 +59,15 @@ def parse_line(model: type[Model], line: bytes, where: str, *, field: str, unkno
         # An unknown name explains a missing one: it is the same name, misspelt.
         first = next((one for one in details if one["type"] == "extra_forbidden"), details[0])
         raise BadRequest(field, f"{where}: {_complaint(model, first, unknown)}") from None
+
+
+def _is_text(given: dict[str, Any], name: str) -> bool:
+    """Whether a field, name included, can be written as UTF-8."""
+    try:
+        json.dumps({name: given[name]}, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _number(text: str) -> float:

@@ -16,7 +16,7 @@ from gavel_train.contracts import ExportRequest, LedgerSegment, MessagesRequest,
 from gavel_train.grader.counted import counted_traces
 from gavel_train.grader.examples import examples_of, taught_reply, whole_answer
 from gavel_train.grader.lessons import Render, distil
-from gavel_train.judging.gateway import GatewayAway, GatewayClient
+from gavel_train.judging.gateway import GatewayAway, GatewayClient, GatewayFailed
 from gavel_train.run.directory import fsync_path, read_prompts, write_atomically
 from gavel_train.run.ledger import LedgerError
 from gavel_train.run.outcome import BadRequest
@@ -138,7 +138,7 @@ def main() -> NoReturn:
     try:
         request = ExportRequest.model_validate_json(Path(sys.argv[1]).read_bytes())
         rows = export(request, render_through(str(request.gateway_url)))
-    except (BadRequest, GatewayAway, LedgerError, OSError, ValueError) as error:
+    except (BadRequest, GatewayAway, GatewayFailed, LedgerError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
     print(json.dumps({"format": request.format, "rows": rows, "out": request.out}))

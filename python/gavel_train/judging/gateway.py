@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from gavel_train.contracts import (
     Endpoint,
@@ -50,6 +50,10 @@ class GatewayAway(Exception):
     """The gateway could not be reached for longer than a restart takes."""
 
 
+class GatewayFailed(Exception):
+    """The gateway itself failed at one request: repeating it would pay for the same failure again."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the gateway answered: HTTP status and body."""
@@ -62,7 +66,7 @@ class GatewayClient:
     """Sends requests from a thread of its own; the answer to a grading request is a Future of a Grade.
 
     A Future fails with JudgeAway (the outage limit is over), BadRequest (the gateway refuses the
-    request), or GatewayAway.
+    request), GatewayFailed (naming the occasion), or GatewayAway.
     """
 
     def __init__(
@@ -136,9 +140,9 @@ class GatewayClient:
                     async with self._session().post(f"{self.base_url}/{path}", data=body) as response:
                         answer = Answer(response.status, await response.read())
                     if answer.status_code == 200:
-                        return expected.model_validate_json(answer.content)
+                        return _parse(expected, answer, request)
                     if answer.status_code != 401 or self._endpoint_file is None:
-                        _raise_if_final(answer)
+                        _raise_if_final(answer, request)
                     # Else another process has the port that the gateway lost: the file will name the new one.
                     reason = f"HTTP {answer.status_code}: {_message(answer)}"
                 except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -184,8 +188,28 @@ class GatewayClient:
         self.base_url = str(endpoint.base_url).rstrip("/")
 
 
-def _raise_if_final(response: Answer) -> None:
+def _parse(expected: type[Reply], answer: Answer, request: BaseModel) -> Reply:
+    try:
+        return expected.model_validate_json(answer.content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"])) or "body"
+        raise GatewayFailed(
+            f"{_name_of(request)}: expected a {expected.__name__} from the gateway, "
+            f"found one whose {field} is none: {first['msg']}."
+        ) from None
+
+
+def _name_of(request: BaseModel) -> str:
+    """The occasion of a grading request, which names its row."""
+    return str(getattr(request, "occasion", type(request).__name__))
+
+
+def _raise_if_final(response: Answer, request: BaseModel) -> None:
     """Raise what a restart of the gateway does not change."""
+    if response.status_code == 500 and _error(response).get("code") == "internal":
+        # Without the gateway's own code it is a stranger's answer, on a port that the gateway lost.
+        raise GatewayFailed(f"{_name_of(request)}: {_message(response)} (HTTP 500; its log says where)")
     if response.status_code == 503 and _error(response).get("code") == "judge_away":
         raise JudgeAway(_message(response))
     if response.status_code == 502 and _error(response).get("code") == "judge_misconfigured":

@@ -42,6 +42,8 @@ def write(folder, lines):
         ([ROW, "{broken"], r"rows\.jsonl:2: expected a JSON object, found no JSON"),
         (["[1, 2]"], r"rows\.jsonl:1: expected a JSON object, found a list of 2"),
         (['{"id": "a", "prompt": "p", "completion": NaN}'], r"rows\.jsonl:1: .*NaN is no number"),
+        (['{"id": "a", "prompt": "p", "completion": "\\ud83d"}'], r"rows\.jsonl:1: completion: .*\\ud83d"),
+        ([ROW, '{"id": "\\uD83D", "prompt": "p", "completion": "c"}'], r"rows\.jsonl:2: id: .*other half"),
         ([""], r"rows\.jsonl: expected rows .*found an empty file"),
         ([ROW | {"fields": {"kind": ["x"]}}], r"fields\.kind: expected text, a number, .*found a list of 1"),
         ([ROW | {"fields": {"score": 3}}], r"rows\.jsonl:1: fields\.score: expected another name"),
@@ -51,6 +53,11 @@ def test_a_row_that_cannot_be_used_is_named_by_line_field_and_what_was_found(tmp
     with pytest.raises(BadRequest, match=said) as raised:
         read_external_rows(write(tmp_path, lines))
     assert raised.value.field == "rows"
+
+
+def test_an_escaped_emoji_is_text_as_any_other(tmp_path):
+    rows = read_external_rows(write(tmp_path, [json.dumps(ROW | {"prompt": "\U0001f642"})]))
+    assert rows.rows[0].prompt == "\U0001f642"
 
 
 def test_an_unknown_field_is_refused_with_the_name_that_was_meant_and_where_fields_go(tmp_path):

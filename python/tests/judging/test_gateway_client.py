@@ -6,7 +6,7 @@ import pytest
 from conftest import KEY, error
 
 from gavel_train.contracts import GradeRequest
-from gavel_train.judging.gateway import GatewayAway, GatewayClient
+from gavel_train.judging.gateway import GatewayAway, GatewayClient, GatewayFailed
 from gavel_train.run import progress
 from gavel_train.run.outcome import BadRequest, JudgeAway
 
@@ -131,3 +131,25 @@ def test_a_gateway_that_comes_back_on_another_port_is_found_and_the_wait_is_repo
 def test_a_gateway_that_stays_away_raises_after_its_limit(client_of):
     with pytest.raises(GatewayAway, match="no answer"):
         client_of("http://127.0.0.1:9", away_limit_s=0.3).grade(asking())
+
+
+def test_a_fault_of_the_gateway_is_final_and_names_the_row(tmp_path, gateways, client_of):
+    gateway = gateways(tmp_path)
+    gateway.answer_with = (500, error("The gateway failed: x is not iterable", "internal"))
+    with pytest.raises(GatewayFailed, match=r"^grpo:1:0:7: The gateway failed: x is not iterable"):
+        client_of(gateway.url, away_limit_s=5).grade(asking(7))
+
+
+def test_a_500_that_is_not_the_gateways_own_is_asked_again(tmp_path, gateways, client_of):
+    gateway = gateways(tmp_path)
+    gateway.answer_with = (500, {"detail": "a proxy without its server"})
+    with pytest.raises(GatewayAway, match="HTTP 500"):
+        client_of(gateway.url, away_limit_s=0.3).grade(asking())
+
+
+@pytest.mark.parametrize("grade", [{"verdict": "scored"}, {"trace_keys": ["\ud83d"]}])
+def test_a_grade_that_cannot_be_read_names_the_row(tmp_path, gateways, client_of, grade):
+    gateway = gateways(tmp_path)
+    gateway.answer_with = (200, grade)
+    with pytest.raises(GatewayFailed, match=r"^grpo:1:0:7: expected a Grade from the gateway"):
+        client_of(gateway.url).grade(asking(7))

@@ -46,6 +46,19 @@ describe('gavel audit', () => {
     expect(() => read(options)).toThrow(message);
   });
 
+  it.each(['id', 'prompt', 'completion'])(
+    'refuses a row whose %s has half of an emoji, by file and line',
+    async (field) => {
+      const row = { id: 'r', prompt: 'p', completion: 'c' };
+      const data = place.write(
+        `half-${field}.jsonl`,
+        [row, { ...row, [field]: '\ud83d' }].map((each) => `${JSON.stringify(each)}\n`).join(''),
+      );
+      const asked = ['--grader', 'http://127.0.0.1:1/v1', '--grader-model', 'g', '--rubric', place.rubric];
+      expect(await usage('--data', data, '--out', out, ...asked)).toContain(`${data}:2: ${field}: Expected text`);
+    },
+  );
+
   it('counts looks under the root, and beside the audit where there is none', () => {
     expect(read(files).looks).toBe(join(place.folder, 'audit-looks.jsonl'));
     const { root, remove } = makeRoot();
