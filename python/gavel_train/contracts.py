@@ -842,7 +842,18 @@ class LookLine(BaseModel):
     )
     at: str
     data_digest: Annotated[str, Field(description="sha256 of the rows.")]
-    asked_digest: Annotated[str, Field(description="sha256 of who was audited under which gates.")]
+    asked_digest: Annotated[
+        str,
+        Field(
+            description="sha256 of every verdict of every contestant, and of gates, slices, threshold and confidence."
+        ),
+    ]
+    prompts: Annotated[
+        list[str],
+        Field(
+            description="The 256 smallest sha256 of the ids of the prompts, 12 hexadecimal digits of each, in order."
+        ),
+    ] = []
     run: str
 
 
@@ -1105,7 +1116,13 @@ class AuditLook(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    number: Annotated[int, Field(description="This audit is the n-th look at these rows.", ge=1)]
+    number: Annotated[
+        int,
+        Field(
+            description="This audit is the n-th look at these rows, or at others with the same prompts.",
+            ge=1,
+        ),
+    ]
     data_digest: str
     asked_confidence: float
 

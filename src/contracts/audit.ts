@@ -164,7 +164,13 @@ export const ExternalAuditRow = z.strictObject({
 export const LookLine = z.strictObject({
   at: z.string(),
   data_digest: z.string().describe('sha256 of the rows.'),
-  asked_digest: z.string().describe('sha256 of who was audited under which gates.'),
+  asked_digest: z
+    .string()
+    .describe('sha256 of every verdict of every contestant, and of gates, slices, threshold and confidence.'),
+  prompts: z
+    .array(z.string())
+    .default([])
+    .describe('The 256 smallest sha256 of the ids of the prompts, 12 hexadecimal digits of each, in order.'),
   run: z.string(),
 });
 
@@ -239,7 +245,7 @@ export const Audit = z.strictObject({
     ),
   confidence: z.number().describe('Level of every interval; above the one asked for from the second look on.'),
   look: z.strictObject({
-    number: z.int().min(1).describe('This audit is the n-th look at these rows.'),
+    number: z.int().min(1).describe('This audit is the n-th look at these rows, or at others with the same prompts.'),
     data_digest: z.string(),
     asked_confidence: z.number(),
   }),

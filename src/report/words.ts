@@ -30,7 +30,7 @@ export const glossary = {
     'Where the true figure plausibly lies. Answers to one prompt are alike, so intervals are made from whole prompts: by leaving out one prompt at a time (jackknife) with Student’s t, and for shares after Korn and Graubard. Narrower is surer.',
   n: 'The number of answers that a figure is computed from.',
   gate: 'A bound that a measure must clear at the cautious end of its interval.',
-  look: 'One audit of a set of answers. Who looks often enough sees a pass by luck, so looks are counted.',
+  look: 'One audit of answers to a set of prompts. Who looks often enough sees a pass by luck, so looks are counted.',
 } as const;
 
 export type Word = keyof typeof glossary;

@@ -127,7 +127,7 @@ it('names shares that are 0 for everybody in one line, and says why a figure cou
 it('says of later looks that they widen the intervals', async () => {
   const look = { ...audit.look, number: 3 };
   const { plain } = await report({ ...audit, look, confidence: 0.9944 });
-  expect(plain).toMatch(/This is look number 3 at these rows\. Every interval is therefore at 99\.44% instead of 95%/);
+  expect(plain).toMatch(/This is look number 3 at these prompts\. Every interval is therefore at 99\.44% instead of 95%/);
 });
 
 it('says what is lacking where a part has no record', async () => {

@@ -15,18 +15,16 @@ from gavel_train.audit.verdict_file import read_verdict_file
 from gavel_train.contracts import Contestant, Grade, GradingPass
 from gavel_train.judging.gateway import GatewayClient
 from gavel_train.judging.grading import Mode, Role, first_trace_keys, grade_request, grade_rows
-from gavel_train.run.directory import sha256_of
 from gavel_train.run.outcome import BadRequest
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A contestant with its verdicts; `digest` is that of weights or file, or the name of the model."""
+    """A contestant with its verdicts; `model` is the name that the endpoint has for it."""
 
     contestant: Contestant
     answers: Answers
     model: str | None
-    digest: str
 
 
 class Source(Protocol):
@@ -59,7 +57,7 @@ class FromFile:
         """Read the file; raises BadRequest naming the line that cannot be used."""
         role, mode = self.contestant.role, self.contestant.mode
         sheet = read_verdict_file(self.path, rows, threshold, field=role)
-        return Answered(self.contestant, sheet.answers(role, mode), None, sha256_of(self.path))
+        return Answered(self.contestant, sheet.answers(role, mode), None)
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ class FromEndpoint:
 def _graded(contestant: Contestant, path: Path, grading: GradingPass, rows: AuditedRows) -> Answered:
     sheet = read_verdict_rows(path, rows)
     answers = sheet.answers(contestant.role, contestant.mode, grading)
-    return Answered(contestant, answers, grading.model, grading.model_digest or grading.model)
+    return Answered(contestant, answers, grading.model)
 
 
 def _asked_by_gateways(contestant: Contestant) -> tuple[Role, Mode]:

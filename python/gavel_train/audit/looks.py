@@ -1,13 +1,18 @@
 """Looks at a set of rows: how often it was audited, and what each further look costs.
 
 Rows that were looked at before have shaped what is looked at now. The k-th look has intervals of confidence
-1 - (1 - asked) / k^2, so that all looks together err at most pi^2 / 6 = 1.65 times as often as one.
+1 - (1 - asked) / k^2, so that all looks together err at most pi^2 / 6 = 1.65 times as often as one. Rows on
+prompts that were looked at before are no fresh rows, whether they are a part of the former ones or more.
 """
 
 from __future__ import annotations
 
+import bisect
+import hashlib
 import os
 import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,16 +20,45 @@ from pydantic import ValidationError
 from gavel_train.contracts import LookLine
 from gavel_train.run.directory import fsync_path, now
 
+# At the largest size one line has 4 kB, and a share of common prompts is known to a few hundredths.
+_SKETCH = 256
+_DIGITS = 12
+# From this share of common prompts on, a former look counts as one at these rows.
+_SAME = 0.1
 
-def take_look(path: Path, data_digest: str, asked_digest: str, run: str) -> int:
+
+@dataclass(frozen=True)
+class Look:
+    """What is looked at, and what is asked of it: the same digests again are the same look."""
+
+    data_digest: str
+    asked_digest: str
+    prompts: Sequence[str]
+    run: str
+
+
+def sketch(prompt_ids: Iterable[str]) -> list[str]:
+    """The smallest hashes of the prompts: a sample in which rows with the same prompts have the same ones."""
+    hashes = {hashlib.sha256(one.encode()).hexdigest()[:_DIGITS] for one in prompt_ids}
+    return sorted(hashes)[:_SKETCH]
+
+
+def take_look(path: Path, look: Look) -> int:
     """Note a look, unless the same was asked of these rows before, and return which one it is, from 1.
 
     Lines are only appended, and the number is read after that: of two audits at once each has its own.
     """
-    if asked_digest not in _asked(path, data_digest):
-        line = LookLine(at=now(), data_digest=data_digest, asked_digest=asked_digest, run=run)
+    this = (look.data_digest, look.asked_digest)
+    if this not in _taken(path, look):
+        line = LookLine(
+            at=now(),
+            data_digest=look.data_digest,
+            asked_digest=look.asked_digest,
+            prompts=list(look.prompts),
+            run=look.run,
+        )
         _append(path, line.model_dump_json() + "\n")
-    return _asked(path, data_digest).index(asked_digest) + 1
+    return _taken(path, look).index(this) + 1
 
 
 def confidence_of_look(asked: float, look: int) -> float:
@@ -32,16 +66,16 @@ def confidence_of_look(asked: float, look: int) -> float:
     return asked if look == 1 else 1 - (1 - asked) / look**2
 
 
-def _asked(path: Path, data_digest: str) -> list[str]:
-    """What was asked of these rows, each once, in the order of the first look."""
-    found: dict[str, None] = {}
+def _taken(path: Path, look: Look) -> list[tuple[str, str]]:
+    """Digests of the looks at these prompts, each once, in the order of the first one."""
+    found: dict[tuple[str, str], None] = {}
     try:
         lines = path.read_bytes().splitlines(keepends=True)
     except FileNotFoundError:
         return []
     for number, line in enumerate(lines, start=1):
         try:
-            look = LookLine.model_validate_json(line)
+            former = LookLine.model_validate_json(line)
         except ValidationError:
             # A process that was killed while it wrote has shown nobody what it saw.
             if line.strip():
@@ -50,9 +84,22 @@ def _asked(path: Path, data_digest: str) -> list[str]:
                     file=sys.stderr,
                 )
             continue
-        if look.data_digest == data_digest:
-            found[look.asked_digest] = None
+        if former.data_digest == look.data_digest or _overlap(former.prompts, look.prompts):
+            found[former.data_digest, former.asked_digest] = None
     return list(found)
+
+
+def _overlap(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether so many of the prompts of the smaller set are in the other that a look at one is one at both.
+
+    A full sketch says nothing of hashes beyond its last one, so that only those below are compared: of a set
+    of 50 prompts and one of 1,000 that holds it, the sketches share about 13, which are all below.
+    """
+    last = min((full[-1] for full in (one, other) if len(full) == _SKETCH), default=None)
+    if last is not None:
+        one, other = (part[: bisect.bisect_right(part, last)] for part in (one, other))
+    shared = len(set(one) & set(other))
+    return shared > 0 and shared >= _SAME * min(len(one), len(other))
 
 
 def _append(path: Path, line: str) -> None:

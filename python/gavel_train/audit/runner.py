@@ -5,8 +5,6 @@ rows + contestants -> verdicts (files first, then endpoints) -> records, tables,
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
+from gavel_train.audit.asked import asked_digest
 from gavel_train.audit.baselines import BASELINES, baselines_of
 from gavel_train.audit.contestants import Answered, Source
-from gavel_train.audit.gates import HEADLINE, covers, judge_gates, overall, resolved_id
-from gavel_train.audit.looks import confidence_of_look, take_look
+from gavel_train.audit.gates import HEADLINE, covers, judge_gates, overall
+from gavel_train.audit.looks import Look, confidence_of_look, sketch, take_look
 from gavel_train.audit.measure import parts
 from gavel_train.audit.records import JUDGE, findings_of, measured, policy_records, records_of
 from gavel_train.audit.rows import AuditedRows
-from gavel_train.audit.sample import UNKNOWN, Ints, PolicySample, Rows
+from gavel_train.audit.sample import UNKNOWN, Answers, Ints, PolicySample, Rows
 from gavel_train.audit.slices import slices_of
 from gavel_train.audit.tables import tables_of
 from gavel_train.contracts import Audit, AuditContestants, AuditLook, GateSpec
@@ -95,10 +94,10 @@ def check_contestants(plan: Plan) -> str:
 
 def compute(plan: Plan, answered: Sequence[Answered], headline_mode: str) -> Audit:
     """Return the audit of verdicts that are there; notes the look."""
-    look = take_look(plan.looks, plan.rows.digest, _asked_digest(plan, answered, headline_mode), plan.run)
+    answers = [one.answers for one in answered]
+    look = take_look(plan.looks, _look(plan, answers, headline_mode))
     confidence = confidence_of_look(plan.confidence, look)
     rows = Rows(plan.rows.prompt_N, plan.truth_N, plan.rows.labels)
-    answers = [one.answers for one in answered]
     judge = next((one for one in answers if one.role == JUDGE), None)
     fields, slices = slices_of(plan.rows, judge, plan.slices)
     records = records_of(
@@ -139,6 +138,19 @@ def compute(plan: Plan, answered: Sequence[Answered], headline_mode: str) -> Aud
     )
 
 
+def _look(plan: Plan, answers: Sequence[Answers], headline_mode: str) -> Look:
+    asked = asked_digest(
+        plan.rows,
+        answers,
+        headline_mode=headline_mode,
+        gates=plan.gates,
+        slices=plan.slices,
+        confidence=plan.confidence,
+        threshold=plan.threshold,
+    )
+    return Look(plan.rows.digest, asked, sketch(row.prompt_id for row in plan.rows.rows), plan.run)
+
+
 class _ComputeProgress:
     """Reports how far the records are, at most once a second: a silent process counts as hung."""
 
@@ -162,15 +174,3 @@ def _truth_labels(rows: Rows) -> dict[str, int]:
     if not (rows.truth_N != UNKNOWN).any():
         return {}
     return {label: int((rows.truth_N == code).sum()) for code, label in enumerate(rows.labels)}
-
-
-def _asked_digest(plan: Plan, answered: Sequence[Answered], headline_mode: str) -> str:
-    """Digest of who is audited under which gates: the same again is the same look."""
-    gates = [gate.model_dump() | {"id": resolved_id(gate.id, headline_mode)} for gate in plan.gates]
-    asked = {
-        "contestants": sorted([one.contestant.role, one.contestant.mode, one.digest] for one in answered),
-        "gates": sorted(json.dumps(gate, sort_keys=True) for gate in gates),
-        "confidence": plan.confidence,
-        "threshold": plan.threshold,
-    }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

@@ -54,7 +54,7 @@ def audit_of(grader, grader_gates=DEFAULT_GATES, p_pass=None, above=0.0, kind=No
                 i, score, score + above, float(score >= 5 if p_pass is None else p_pass[i]), above != 0
             )
         contestant = Contestant(role=role, mode=mode, source="file", file=f"{role}.jsonl")
-        return Answered(contestant, sheet.answers(role, mode), None, role)
+        return Answered(contestant, sheet.answers(role, mode), None)
 
     graded = answered("grader", "single_token", grader if kind is None else [], p_pass, above, unscored)
     if kind is not None:

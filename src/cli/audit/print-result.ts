@@ -24,7 +24,7 @@ export function resultText(audit: Audit): string {
   const again =
     look.number === 1
       ? ''
-      : `\nLook ${look.number} at these rows: ${level(look.asked_confidence)} was asked for, and every further look has to be surer.`;
+      : `\nLook ${look.number} at these prompts: ${level(look.asked_confidence)} was asked for, and every further look has to be surer.`;
   const parts = records.parts().map(({ part, question }) => partText(records, part, question));
   const findings = audit.findings.map(({ text }) => `  ${plainText(text)}`);
   return [

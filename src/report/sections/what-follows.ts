@@ -70,7 +70,7 @@ function excluded({ excluded_rows: rows }: Audit): string {
 /** A later look at the same rows has wider intervals, so that looking again cannot buy a pass. */
 function look({ look: { number, asked_confidence }, confidence }: Audit): Html | null {
   if (number === 1) return null;
-  return html`<p class="warning">This is ${word('look')} number ${count(number)} at these rows. Every interval is therefore at ${level(confidence)} instead of ${level(asked_confidence)}: looking again must not be a way to pass by luck. Fresh rows would count as a first look.</p>`;
+  return html`<p class="warning">This is ${word('look')} number ${count(number)} at these prompts. Every interval is therefore at ${level(confidence)} instead of ${level(asked_confidence)}: looking again must not be a way to pass by luck. Rows on fresh prompts would count as a first look.</p>`;
 }
 
 function guided({ reference_guided, contestants }: Audit): Html | null {

@@ -14,7 +14,7 @@ describe('what an audit found, in a terminal', () => {
   it('says that a further look has to be surer', () => {
     const look = { ...audit.look, number: 2 };
     expect(text({ look, confidence: 0.9875 })).toContain(
-      '98.75% intervals)\nLook 2 at these rows: 95% was asked for, and every further look has to be surer.',
+      '98.75% intervals)\nLook 2 at these prompts: 95% was asked for, and every further look has to be surer.',
     );
   });
 
