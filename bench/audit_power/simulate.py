@@ -17,6 +17,7 @@ from audit_power.cases import SCORED
 from audit_power.cells import Cell
 from gavel_train.audit.gates import judge_gates, overall
 from gavel_train.audit.sample import Sample
+from gavel_train.audit.scope import Scope
 from gavel_train.contracts import MeasureRecord
 
 SEED = 20260601
@@ -123,8 +124,18 @@ def _replicate(cell: Cell, rng: np.random.Generator, tally: Tally) -> None:
     # Gates are about the judge's coverage too, and the judge has no judge of its own.
     assert sample.judge is not None
     of_judge = dict(records(Sample(sample.rows, sample.judge, None), set(cell.measures) & {SCORED}))
-    gates = judge_gates([*found.values(), *of_judge.values()], cell.gates, sample.answers.mode)
+    gates = judge_gates([*found.values(), *of_judge.values()], cell.gates, _scope(sample))
     for gate in gates:
         tally.by_gate.setdefault(gate.id, Counter())[gate.verdict] += 1
     tally.verdicts[overall(gates)] += 1
     tally.replicates += 1
+
+
+def _scope(sample: Sample) -> Scope:
+    rows, answers = sample.rows, sample.answers
+    return Scope(
+        headline_mode=answers.mode,
+        rows=len(rows),
+        prompts=len(np.unique(rows.prompt_N)),
+        asked=[(answers.role, answers.mode)],
+    )

@@ -45,14 +45,14 @@ class GateSpec(BaseModel):
     id: Annotated[
         str,
         Field(
-            description="part.role.mode.measure of a record in audit.json, where * stands for any text and the mode `headline` for audit.headline_mode. Every record that it matches must pass; without a match the gate is INCONCLUSIVE.",
+            description="part.role.mode.measure of a record in audit.json, where * stands for any text and the mode `headline` for audit.headline_mode. Every record that it matches must pass; without a match, or where it is also about what has no record, the gate is INCONCLUSIVE.",
             min_length=1,
         ),
     ]
     slice: Annotated[
         str,
         Field(
-            description="all, or FIELD=VALUE, where * stands for any text.",
+            description="all, or FIELD=VALUE, where * stands for any text; it never matches all.",
             min_length=1,
         ),
     ] = "all"
@@ -1001,14 +1001,14 @@ class AuditPlanGate(BaseModel):
     id: Annotated[
         str,
         Field(
-            description="part.role.mode.measure of a record in audit.json, where * stands for any text and the mode `headline` for audit.headline_mode. Every record that it matches must pass; without a match the gate is INCONCLUSIVE.",
+            description="part.role.mode.measure of a record in audit.json, where * stands for any text and the mode `headline` for audit.headline_mode. Every record that it matches must pass; without a match, or where it is also about what has no record, the gate is INCONCLUSIVE.",
             min_length=1,
         ),
     ]
     slice: Annotated[
         str,
         Field(
-            description="all, or FIELD=VALUE, where * stands for any text.",
+            description="all, or FIELD=VALUE, where * stands for any text; it never matches all.",
             min_length=1,
         ),
     ] = "all"
@@ -1956,7 +1956,7 @@ class GateMatch(BaseModel):
     rows_needed: Annotated[
         int | None,
         Field(
-            description="INCONCLUSIVE: about how many more rows would settle it; null where no number can be given.",
+            description="INCONCLUSIVE: about how many more rows to audit would settle it with 80% power if the point is true; null where no number can be given.",
             ge=1,
         ),
     ] = None
@@ -1969,14 +1969,14 @@ class GateResult(BaseModel):
     id: Annotated[
         str,
         Field(
-            description="part.role.mode.measure of a record in audit.json, where * stands for any text and the mode `headline` for audit.headline_mode. Every record that it matches must pass; without a match the gate is INCONCLUSIVE.",
+            description="part.role.mode.measure of a record in audit.json, where * stands for any text and the mode `headline` for audit.headline_mode. Every record that it matches must pass; without a match, or where it is also about what has no record, the gate is INCONCLUSIVE.",
             min_length=1,
         ),
     ]
     slice: Annotated[
         str,
         Field(
-            description="all, or FIELD=VALUE, where * stands for any text.",
+            description="all, or FIELD=VALUE, where * stands for any text; it never matches all.",
             min_length=1,
         ),
     ] = "all"
@@ -1992,12 +1992,14 @@ class GateResult(BaseModel):
     ] = None
     reason: Annotated[
         str,
-        Field(description="Why, in words; without a match: what was expected and what there is."),
+        Field(
+            description="Why, in words; without a match: what was expected and what there is; and what it is also about."
+        ),
     ]
     verdict: Annotated[
         Literal["PASS", "FAIL", "INCONCLUSIVE"],
         Field(
-            description="PASS: every match passes; FAIL: one fails; INCONCLUSIVE: else, and without a match."
+            description="PASS: every match passes, and nothing that it is about lacks a record; FAIL: one match fails; INCONCLUSIVE: else."
         ),
     ]
     matches: list[GateMatch]
@@ -2078,8 +2080,13 @@ class Audit(BaseModel):
     slices: list[SliceField]
     passes: list[GradingPass]
     gates: list[GateResult]
-    verdict: Literal["PASS", "FAIL", "INCONCLUSIVE"]
+    verdict: Annotated[
+        Literal["PASS", "FAIL", "INCONCLUSIVE"],
+        Field(description="PASS: every gate passes, and at least one of them is about the grader."),
+    ]
     covers: Annotated[
         list[str],
-        Field(description="Parts that a cleared gate is about: the verdict says nothing of the others."),
+        Field(
+            description="Parts in which a cleared gate is about the grader: the verdict says nothing of the others."
+        ),
     ]

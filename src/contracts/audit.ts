@@ -208,13 +208,19 @@ export const GateMatch = z.strictObject({
     .min(1)
     .nullable()
     .default(null)
-    .describe('INCONCLUSIVE: about how many more rows would settle it; null where no number can be given.'),
+    .describe(
+      'INCONCLUSIVE: about how many more rows to audit would settle it with 80% power if the point is true; null where no number can be given.',
+    ),
 });
 
 export const GateResult = z.strictObject({
   ...GateSpec.shape,
-  reason: z.string().describe('Why, in words; without a match: what was expected and what there is.'),
-  verdict: AuditVerdict.describe('PASS: every match passes; FAIL: one fails; INCONCLUSIVE: else, and without a match.'),
+  reason: z
+    .string()
+    .describe('Why, in words; without a match: what was expected and what there is; and what it is also about.'),
+  verdict: AuditVerdict.describe(
+    'PASS: every match passes, and nothing that it is about lacks a record; FAIL: one match fails; INCONCLUSIVE: else.',
+  ),
   matches: z.array(GateMatch),
 });
 
@@ -258,8 +264,10 @@ export const Audit = z.strictObject({
   slices: z.array(SliceField),
   passes: z.array(GradingPass),
   gates: z.array(GateResult),
-  verdict: AuditVerdict,
-  covers: z.array(z.string()).describe('Parts that a cleared gate is about: the verdict says nothing of the others.'),
+  verdict: AuditVerdict.describe('PASS: every gate passes, and at least one of them is about the grader.'),
+  covers: z
+    .array(z.string())
+    .describe('Parts in which a cleared gate is about the grader: the verdict says nothing of the others.'),
 });
 
 /** A line of report/overrides.jsonl: one start of `gavel serve --override-audit`. */

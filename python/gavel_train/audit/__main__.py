@@ -8,9 +8,9 @@ from pathlib import Path
 
 from gavel_train.audit.contestants import FromEndpoint, FromPass, Source
 from gavel_train.audit.policy_rows import read_policy_sample
-from gavel_train.audit.records import JUDGE
+from gavel_train.audit.records import GRADER, JUDGE
 from gavel_train.audit.rows import AuditedRows
-from gavel_train.audit.runner import GRADER, Plan, run_audit
+from gavel_train.audit.runner import Plan, run_audit
 from gavel_train.audit.slices import ALL
 from gavel_train.audit.truth import Verify, truth_of
 from gavel_train.contracts import (

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from gavel_train.audit.gates import resolved_id
+from gavel_train.audit.globs import resolved_id
 from gavel_train.audit.rows import AuditedRows
 from gavel_train.audit.sample import Answers
 from gavel_train.contracts import GateSpec

@@ -3,91 +3,93 @@
 from __future__ import annotations
 
 import difflib
-import math
-import re
 from collections.abc import Sequence
 from typing import Literal
 
 from gavel_train.audit.baselines import BASELINES
+from gavel_train.audit.globs import is_match, resolved_id
 from gavel_train.audit.measure import all_measures
+from gavel_train.audit.more_rows import LEAST_PROMPTS, bound_of, more_rows
+from gavel_train.audit.records import GRADER
+from gavel_train.audit.scope import Scope
+from gavel_train.audit.slices import ALL
+from gavel_train.audit.unmeasured import unmeasured
 from gavel_train.contracts import GateMatch, GateResult, GateSpec, MeasureRecord
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 
-# In `.headline.` of a gate's id; stands for the headline mode of the audit.
-HEADLINE = "headline"
-# With fewer, an interval by prompts covers less often than it says.
-LEAST_PROMPTS = 30
 # As many names as a sentence holds.
 _FEW = 10
+_NOT_OF_GRADER = "No gate is about the grader, so none clears it."
 
 
 def judge_gates(
-    records: Sequence[MeasureRecord], gates: Sequence[GateSpec], headline_mode: str
+    records: Sequence[MeasureRecord], gates: Sequence[GateSpec], scope: Scope
 ) -> list[GateResult]:
     """Return each gate with the records that it matches, its verdict, and why."""
-    return [_judge(records, gate, headline_mode) for gate in gates]
+    found = [_judge(records, gate, scope) for gate in gates]
+    if _together([gate.verdict for gate in found]) != "PASS" or covers(found):
+        return found
+    return [gate.model_copy(update={"reason": f"{gate.reason} {_NOT_OF_GRADER}"}) for gate in found]
 
 
 def overall(gates: Sequence[GateResult]) -> Verdict:
-    """FAIL if any gate fails, PASS if all pass; an audit without gates settles nothing."""
-    return _together([gate.verdict for gate in gates])
+    """FAIL if any gate fails, PASS if all pass and one of them is about the grader.
+
+    An audit without gates, or with none about the grader, settles nothing about it.
+    """
+    verdict = _together([gate.verdict for gate in gates])
+    return "INCONCLUSIVE" if verdict == "PASS" and not covers(gates) else verdict
 
 
 def covers(gates: Sequence[GateResult]) -> list[str]:
-    """Parts that a cleared gate is about, in the order of the gates."""
-    cleared = [match.record.id for gate in gates if gate.verdict == "PASS" for match in gate.matches]
-    return list(dict.fromkeys(record_id.split(".")[0] for record_id in cleared))
+    """Parts in which a cleared gate is about the grader, in the order of the gates."""
+    cleared = [match.record for gate in gates if gate.verdict == "PASS" for match in gate.matches]
+    return list(dict.fromkeys(record.id.split(".")[0] for record in cleared if _is_of_grader(record)))
 
 
-def resolved_id(glob: str, headline_mode: str) -> str:
-    """The id of a gate with the headline mode in place of `headline`."""
-    return glob.replace(f".{HEADLINE}.", f".{headline_mode}.")
-
-
-def is_match(glob: str, text: str) -> bool:
-    """Whether a text matches a glob, in which * stands for any text and nothing else is special."""
-    return re.fullmatch(".*".join(map(re.escape, glob.split("*"))), text, re.DOTALL) is not None
-
-
-def decide(record: MeasureRecord, gate: GateSpec) -> GateMatch:
+def decide(record: MeasureRecord, gate: GateSpec, scope: Scope) -> GateMatch:
     """What a gate says of one record."""
     verdict, reason = _verdict(record, gate)
-    needed = rows_needed(record, gate) if verdict == "INCONCLUSIVE" else None
-    if needed is not None:
-        reason += f" About {needed} more rows would settle it if the point is true."
-    return GateMatch(record=record, verdict=verdict, reason=reason, rows_needed=needed)
-
-
-def rows_needed(record: MeasureRecord, gate: GateSpec) -> int | None:
-    """More rows that would settle an open gate if the point were true; None: no number can be given.
-
-    The distance from point to bound shrinks with the square root of n.
-    """
-    point, low, high, bound = record.point, record.low, record.high, _bound(gate)
-    if point is None or low is None or high is None or point == bound or not record.prompts:
-        return None
-    width = point - low if point > bound else high - point
-    wanted = max(
-        record.n * (width / (point - bound)) ** 2, record.n * LEAST_PROMPTS / record.prompts, record.n + 1
+    more = more_rows(record, gate, scope) if verdict == "INCONCLUSIVE" else None
+    if more is not None:
+        reason += f" About {more} would settle it with 80% power if the point is true."
+    return GateMatch(
+        record=record, verdict=verdict, reason=reason, rows_needed=None if more is None else more.rows
     )
-    return math.ceil(wanted) - record.n
 
 
-def _judge(records: Sequence[MeasureRecord], gate: GateSpec, headline_mode: str) -> GateResult:
+def matches(record: MeasureRecord, gate: GateSpec, headline_mode: str) -> bool:
+    """Whether a gate is about a record."""
     glob = resolved_id(gate.id, headline_mode)
-    matches = [decide(record, gate) for record in records if _matches(record, glob, gate.slice)]
-    verdict = _together([match.verdict for match in matches])
-    reason = _no_match(records, gate, glob) if not matches else _summary(matches, verdict)
-    return GateResult(**gate.model_dump(), reason=reason, verdict=verdict, matches=matches)
-
-
-def _matches(record: MeasureRecord, glob: str, slice_glob: str) -> bool:
-    if not is_match(glob, record.id) or not is_match(slice_glob, record.slice):
+    if not is_match(glob, record.id) or not _is_slice(gate.slice, record.slice):
         return False
     # A baseline is there to be beaten: a gate is about it only if it says its name.
     role = record.id.split(".")[1]
     return role not in BASELINES or f".{role}." in glob
+
+
+def _judge(records: Sequence[MeasureRecord], gate: GateSpec, scope: Scope) -> GateResult:
+    glob = resolved_id(gate.id, scope.headline_mode)
+    matched = [record for record in records if matches(record, gate, scope.headline_mode)]
+    decided = [decide(record, gate, scope) for record in matched]
+    verdict = _together([match.verdict for match in decided])
+    if not decided:
+        reason = _no_match(records, gate, glob)
+        return GateResult(**gate.model_dump(), reason=reason, verdict=verdict, matches=[])
+    reason = [_summary(decided, verdict), *unmeasured(matched, glob, gate.slice, scope)]
+    if len(reason) > 1 and verdict == "PASS":
+        verdict = "INCONCLUSIVE"
+    return GateResult(**gate.model_dump(), reason=" ".join(reason), verdict=verdict, matches=decided)
+
+
+def _is_slice(glob: str, name: str) -> bool:
+    """Whether a glob is about a slice; a * stands for slices, and not for all rows together."""
+    return is_match(glob, name) and (name != ALL or glob == ALL)
+
+
+def _is_of_grader(record: MeasureRecord) -> bool:
+    return record.id.split(".")[1] == GRADER
 
 
 def _together(verdicts: Sequence[Verdict]) -> Verdict:
@@ -97,7 +99,7 @@ def _together(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def _verdict(record: MeasureRecord, gate: GateSpec) -> tuple[Verdict, str]:
-    at_least, bound = gate.at_least is not None, _bound(gate)
+    at_least, bound = gate.at_least is not None, bound_of(gate)
     if record.point is None:
         return "INCONCLUSIVE", f"These rows do not define it: {record.method}."
     if record.low is None or record.high is None:
@@ -113,13 +115,6 @@ def _verdict(record: MeasureRecord, gate: GateSpec) -> tuple[Verdict, str]:
     return "INCONCLUSIVE", (
         f"The interval from {_number(record.low)} to {_number(record.high)} holds {_number(bound)}."
     )
-
-
-def _bound(gate: GateSpec) -> float:
-    bound = gate.at_least if gate.at_least is not None else gate.at_most
-    if bound is None:
-        raise ValueError(f"Expected at_least or at_most in gate {gate.id}, found neither.")
-    return bound
 
 
 def _side(at_least: bool) -> str:

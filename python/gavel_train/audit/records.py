@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from gavel_train.audit.measure import all_measures, policy_measures
+from gavel_train.audit.measure import Measure, all_measures, policy_measures
 from gavel_train.audit.sample import Answers, PolicySample, Rows, Sample
 from gavel_train.audit.slices import ALL, Slice
 from gavel_train.audit.statistic import Statistic
 from gavel_train.contracts import Finding, MeasureInfo, MeasureRecord
 
 JUDGE = "judge"
+GRADER = "grader"
 
 Progress = Callable[[int, int], None]
 
@@ -26,22 +27,33 @@ def records_of(
     confidence: float,
     on_progress: Progress | None = None,
 ) -> list[MeasureRecord]:
-    """Return the records of all contestants, those over all rows first; what does not apply has no record."""
+    """Return the records of all contestants, those over all rows first; what does not apply has no record.
+
+    What applies to a contestant over all rows has a record in every slice, of nothing where the slice has no
+    row for it: else a gate on all slices would pass without those that were not measured.
+    """
     judge = next((one for one in answers if one.role == JUDGE), None)
     # A baseline is compared with the truth, never with the judge.
     samples = [Sample(rows, one, None if one.role == JUDGE or one.is_baseline else judge) for one in answers]
     found: list[MeasureRecord] = []
+    applying: list[list[Measure]] = []
     total = len(samples) * (1 + len(slices))
     for number, part in enumerate([None, *slices]):
         taken = samples if part is None else [sample.take(part.chosen_N) for sample in samples]
-        kept: list[tuple[str, MeasureRecord]] = []
+        kept: list[tuple[Measure, MeasureRecord]] = []
         for index, sample in enumerate(taken):
-            kept += _records(sample, part, confidence)
+            if part is None:
+                records = _records(sample, all_measures(), ALL, confidence)
+                applying.append([measure for measure in records if measure.sliced])
+            else:
+                absent = {measure: _absent(sample, measure, part.name) for measure in applying[index]}
+                records = absent | _records(sample, applying[index], part.name, confidence)
+            kept += records.items()
             if on_progress is not None:
                 on_progress(number * len(samples) + index + 1, total)
         # Measures come part by part; contestants follow one another within a part.
         order = {name: rank for rank, name in enumerate(dict.fromkeys(m.part for m in all_measures()))}
-        found += [record for _, record in sorted(kept, key=lambda one: order[one[0]])]
+        found += [record for _, record in sorted(kept, key=lambda one: order[one[0].part])]
     return found
 
 
@@ -98,19 +110,35 @@ def measured(records: Sequence[MeasureRecord], labels: int) -> list[MeasureInfo]
     return [info for info in infos if (info.part, info.name) in names]
 
 
-def _records(sample: Sample, part: Slice | None, confidence: float) -> list[tuple[str, MeasureRecord]]:
-    answers, found = sample.answers, []
+def _records(
+    sample: Sample, measures: Iterable[Measure], slice_name: str, confidence: float
+) -> dict[Measure, MeasureRecord]:
+    """The record of each measure that applies."""
+    found = {}
     # Rows that do not define a measure give NaN, which the record says; numpy need not warn.
     with np.errstate(all="ignore"):
-        for measure in all_measures():
-            if part is not None and not measure.sliced:
-                continue
+        for measure in measures:
             statistic = measure.statistic(sample)
             if statistic is not None:
-                record_id = f"{measure.part}.{answers.role}.{answers.mode}.{measure.name}"
-                name = ALL if part is None else part.name
-                found.append((measure.part, record_of(record_id, name, statistic, confidence)))
+                found[measure] = record_of(_id(sample, measure), slice_name, statistic, confidence)
     return found
+
+
+def _absent(sample: Sample, measure: Measure, slice_name: str) -> MeasureRecord:
+    return MeasureRecord(
+        id=_id(sample, measure),
+        slice=slice_name,
+        point=None,
+        low=None,
+        high=None,
+        n=0,
+        prompts=0,
+        method="no interval: nothing to compute it from, say no known truth in this slice",
+    )
+
+
+def _id(sample: Sample, measure: Measure) -> str:
+    return f"{measure.part}.{sample.answers.role}.{sample.answers.mode}.{measure.name}"
 
 
 def _finite(value: float | None) -> float | None:

@@ -15,20 +15,20 @@ import numpy as np
 from gavel_train.audit.asked import asked_digest
 from gavel_train.audit.baselines import BASELINES, baselines_of
 from gavel_train.audit.contestants import Answered, Source
-from gavel_train.audit.gates import HEADLINE, covers, judge_gates, overall
+from gavel_train.audit.gates import covers, judge_gates, overall
+from gavel_train.audit.globs import HEADLINE
 from gavel_train.audit.looks import Look, confidence_of_look, sketch, take_look
 from gavel_train.audit.measure import parts
-from gavel_train.audit.records import JUDGE, findings_of, measured, policy_records, records_of
+from gavel_train.audit.records import GRADER, JUDGE, findings_of, measured, policy_records, records_of
 from gavel_train.audit.rows import AuditedRows
 from gavel_train.audit.sample import UNKNOWN, Answers, Ints, PolicySample, Rows
+from gavel_train.audit.scope import Scope
 from gavel_train.audit.slices import slices_of
 from gavel_train.audit.tables import tables_of
 from gavel_train.contracts import Audit, AuditContestants, AuditLook, GateSpec
 from gavel_train.run import progress
 from gavel_train.run.directory import now
 from gavel_train.run.outcome import BadRequest
-
-GRADER = "grader"
 
 _PROGRESS_EVERY_S = 1.0
 
@@ -99,24 +99,33 @@ def compute(plan: Plan, answered: Sequence[Answered], headline_mode: str) -> Aud
     confidence = confidence_of_look(plan.confidence, look)
     rows = Rows(plan.rows.prompt_N, plan.truth_N, plan.rows.labels)
     judge = next((one for one in answers if one.role == JUDGE), None)
-    fields, slices = slices_of(plan.rows, judge, plan.slices)
+    fields = slices_of(plan.rows, judge, plan.slices)
     records = records_of(
         rows,
         [*answers, *baselines_of(rows)],
-        slices,
+        [one for field in fields for one in field.slices],
         confidence=confidence,
         on_progress=_ComputeProgress(),
     )
     if plan.policy is not None:
         records += policy_records(plan.policy, confidence)
-    gates = judge_gates(records, plan.gates, headline_mode)
+    scope = Scope(
+        headline_mode=headline_mode,
+        rows=len(plan.rows),
+        prompts=int(rows.prompt_N.max()) + 1,
+        asked=[(one.role, one.mode) for one in answers],
+        fields=fields,
+        asked_confidence=plan.confidence,
+        look=look,
+    )
+    gates = judge_gates(records, plan.gates, scope)
     return Audit(
         version=2,
         run=plan.run,
         created_at=now(),
         subject=plan.rows.subject,
-        rows=len(plan.rows),
-        prompts=int(rows.prompt_N.max()) + 1,
+        rows=scope.rows,
+        prompts=scope.prompts,
         excluded_rows=plan.excluded_rows,
         truth_labels=_truth_labels(rows),
         headline_mode=headline_mode,
@@ -130,7 +139,7 @@ def compute(plan: Plan, answered: Sequence[Answered], headline_mode: str) -> Aud
         records=records,
         tables=tables_of(rows, answers),
         findings=findings_of(records),
-        slices=fields,
+        slices=[field.info for field in fields],
         passes=[one.answers.grading for one in answered if one.answers.grading is not None],
         gates=gates,
         verdict=overall(gates),

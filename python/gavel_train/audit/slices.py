@@ -28,23 +28,24 @@ class Slice:
     chosen_N: Bools
 
 
-def slices_of(
-    rows: AuditedRows, judge: Answers | None, fields: Sequence[str]
-) -> tuple[list[SliceField], list[Slice]]:
+@dataclass(frozen=True)
+class SlicedField:
+    """A field with its slices, and what is in none of them: values `left_out`, and rows without a value."""
+
+    info: SliceField
+    slices: Sequence[Slice] = ()
+    left_out: Sequence[str] = ()
+    rows_without: int = 0
+
+
+def slices_of(rows: AuditedRows, judge: Answers | None, fields: Sequence[str]) -> list[SlicedField]:
     """Return what each field has for values, and a slice for each value that has enough rows.
 
     `checkpoint` is where a completion comes from, `prompt_length` the quarter of the prompt's characters,
     `score` the judge's; any other name is a field of the rows. A field that no row has is left out.
     """
-    found: list[SliceField] = []
-    slices: list[Slice] = []
-    for field in dict.fromkeys(fields):
-        value_N, ordered = _values(rows, judge, field)
-        kept, info = _kept_values(rows, field, value_N, ordered)
-        if info is not None:
-            found.append(info)
-            slices += [Slice(f"{field}={value}", value_N == value) for value in kept]
-    return found, slices
+    found = (_sliced(rows, field, *_values(rows, judge, field)) for field in dict.fromkeys(fields))
+    return [one for one in found if one is not None]
 
 
 def _values(
@@ -81,15 +82,15 @@ def _length_quarters(lengths: Sequence[int]) -> tuple[list[str], list[str]]:
     return [names[index] for index in np.searchsorted(tops, length_N)], names
 
 
-def _kept_values(
+def _sliced(
     rows: AuditedRows, field: str, value_N: npt.NDArray[np.object_], ordered: list[str] | None
-) -> tuple[list[str], SliceField | None]:
+) -> SlicedField | None:
     counts: dict[str, int] = {}
     for value in value_N:
         if value is not None:
             counts[value] = counts.get(value, 0) + 1
     if not counts:
-        return [], None
+        return None
     largest = sorted(counts, key=lambda value: (-counts[value], value))
     enough = [value for value in largest if counts[value] >= LEAST_ROWS]
     kept = enough[:MOST_VALUES]
@@ -97,13 +98,19 @@ def _kept_values(
         kept.sort(key=ordered.index)
     prompts = {value: len(np.unique(rows.prompt_N[value_N == value])) for value in kept}
     values = [SliceFieldValues(value=value, rows=counts[value], prompts=prompts[value]) for value in kept]
+    few, beyond, without = largest[len(enough) :], enough[MOST_VALUES:], len(rows) - sum(counts.values())
     left_out = [
-        _counted(largest[len(enough) :], counts, f"with fewer than {LEAST_ROWS} rows"),
-        _counted(enough[MOST_VALUES:], counts, f"beyond the {MOST_VALUES} with the most rows"),
-        _without(field, len(rows) - sum(counts.values())),
+        _counted(few, counts, f"with fewer than {LEAST_ROWS} rows"),
+        _counted(beyond, counts, f"beyond the {MOST_VALUES} with the most rows"),
+        _without(field, without),
     ]
     said = "; ".join(part for part in left_out if part)
-    return kept, SliceField(field=field, values=values, left_out=said or None)
+    return SlicedField(
+        SliceField(field=field, values=values, left_out=said or None),
+        [Slice(f"{field}={value}", value_N == value) for value in kept],
+        [*beyond, *few],
+        without,
+    )
 
 
 def _counted(values: Sequence[str], counts: dict[str, int], why: str) -> str:

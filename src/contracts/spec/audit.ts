@@ -7,9 +7,13 @@ export const GateSpec = z.strictObject({
     .string()
     .min(1)
     .describe(
-      'part.role.mode.measure of a record in audit.json, where * stands for any text and the mode `headline` for audit.headline_mode. Every record that it matches must pass; without a match the gate is INCONCLUSIVE.',
+      'part.role.mode.measure of a record in audit.json, where * stands for any text and the mode `headline` for audit.headline_mode. Every record that it matches must pass; without a match, or where it is also about what has no record, the gate is INCONCLUSIVE.',
     ),
-  slice: z.string().min(1).default('all').describe('all, or FIELD=VALUE, where * stands for any text.'),
+  slice: z
+    .string()
+    .min(1)
+    .default('all')
+    .describe('all, or FIELD=VALUE, where * stands for any text; it never matches all.'),
   at_least: z.number().nullable().default(null).describe('The low bound of the interval must not be below this.'),
   at_most: z
     .number()
