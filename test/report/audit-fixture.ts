@@ -122,7 +122,14 @@ const passes = [
 const recordOf = (id: string) => whole.find((one) => one.id === id) as MeasureRecord;
 
 const gate = (id: string, name: string, at_least: number) => ({
-  ...{ id, slice: 'all', at_least, at_most: null, verdict: 'PASS', reason: 'the one match passes' },
+  ...{
+    id,
+    slice: 'all',
+    at_least,
+    at_most: null,
+    verdict: 'PASS',
+    reason: 'even the lower end is not below the bound',
+  },
   matches: [{ record: recordOf(name), verdict: 'PASS', reason: 'even the lower end is not below the bound' }],
 });
 

@@ -46,7 +46,7 @@ describe('the report of an audit without a run', async () => {
     expect(follows).toMatch(/grader, single token.*reproduces the judge closely.*mostly copies errors/s);
     expect(follows).toMatch(/grader, reasoned.*The reasoned grader|grader, reasoned.*follows the truth more often/s);
     expect(follows.replaceAll(/<[^>]*>/g, '')).toContain(
-      'The verdict covers fidelity, teacher wrong and coverage. No cleared gate is about truth or speed: what is',
+      'The verdict covers fidelity, teacher wrong and coverage. No gate matched a figure of truth or speed: what is',
     );
     expect(plain).toContain('6 rows were left out because their prompts occur in the training traces.');
   });
@@ -127,7 +127,9 @@ it('names shares that are 0 for everybody in one line, and says why a figure cou
 it('says of later looks that they widen the intervals', async () => {
   const look = { ...audit.look, number: 3 };
   const { plain } = await report({ ...audit, look, confidence: 0.9944 });
-  expect(plain).toMatch(/This is look number 3 at these prompts\. Every interval is therefore at 99\.44% instead of 95%/);
+  expect(plain).toMatch(
+    /This is look number 3 at these prompts\. Every interval is therefore at 99\.44% instead of 95%/,
+  );
 });
 
 it('says what is lacking where a part has no record', async () => {
@@ -151,7 +153,35 @@ it('says of a gate without a match, and of one with many, what was found', async
   const { plain } = await report({ ...audit, gates, verdict: 'FAIL', covers: [] });
   expect(plain).toContain('people.*.*.kappa INCONCLUSIVE not measured no record has this id');
   expect(plain).toMatch(/60 matches .*20 are in audit\.json and not shown here\..*kind=59 FAIL.*reason 59/);
-  expect(plain).toContain('No gate was cleared, so the verdict vouches for nothing.');
+  expect(plain).toContain('No cleared gate is about the grader, so the verdict vouches for nothing.');
+});
+
+it('says of a part whose gate is missed nothing that contradicts it', async () => {
+  const [first, second, third] = audit.gates as [
+    Audit['gates'][number],
+    Audit['gates'][number],
+    Audit['gates'][number],
+  ];
+  const missed = { ...second, verdict: 'FAIL', matches: second.matches.map((one) => ({ ...one, verdict: 'FAIL' })) };
+  const gates = [first, missed, third] as Audit['gates'];
+  const { plain } = await report({ ...audit, gates, verdict: 'FAIL', covers: ['fidelity', 'coverage'] });
+  expect(plain).toContain('The verdict covers fidelity and coverage . No gate matched a figure of truth or speed :');
+  expect(plain).toContain('at least one gate is missed. The whole interval of a record lies on the wrong side of its');
+  expect(plain).not.toContain('chance explains');
+});
+
+it('says that gates about others than the grader decide nothing about it', async () => {
+  const { plain } = await report({ ...audit, verdict: 'INCONCLUSIVE', covers: [] });
+  expect(plain).toContain('Every gate is cleared, and none is about the grader, so nothing was decided about it.');
+  expect(plain).not.toContain('at least one is undecided');
+});
+
+it('shows why a gate is undecided whose only match it clears', async () => {
+  const [first] = audit.gates as [Audit['gates'][number]];
+  const reason = 'The low bound is at least 0.75. It is also about kind=rare, which is in no slice.';
+  const gates: Audit['gates'] = [{ ...first, slice: 'kind=*', verdict: 'INCONCLUSIVE', reason }];
+  const { plain } = await report({ ...audit, gates, verdict: 'INCONCLUSIVE', covers: [] });
+  expect(plain).toMatch(/\(kind=\*\) INCONCLUSIVE 1 match .*which is in no slice\..* grader, single token PASS/);
 });
 
 it('escapes markup that models, labels, rows and files may hold', async () => {

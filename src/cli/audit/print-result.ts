@@ -53,7 +53,9 @@ function gateText(records: AuditRecords, gate: GateResult): string {
   const shown = matches.slice(0, MOST_MATCHES).map(({ record, ...match }) => {
     const value = recordText(record, records.measure(record.id).unit);
     const which = matches.length === 1 ? '' : `${match.verdict} ${record.id} (${record.slice}): `;
-    return `    ${plainText(`${which}${value}. ${match.reason}`)}`;
+    // The reason of a gate says besides what it is about and has no record.
+    const said = matches.length === 1 ? reason : match.reason;
+    return `    ${plainText(`${which}${value}. ${said}`)}`;
   });
   const more = matches.length > MOST_MATCHES ? [`    and ${matches.length - MOST_MATCHES} more, in audit.json`] : [];
   const why = matches.length === 1 ? [] : [`    ${plainText(reason)}`];

@@ -26,7 +26,7 @@ export function gates(records: AuditRecords): Html {
   return section(
     'gates',
     question,
-    html`<p>A ${word('gate')} is cleared (PASS) when the whole ${word('interval')} lies on the right side of its bound, missed (FAIL) when the whole interval lies on the wrong side, and undecided (INCONCLUSIVE) else. A gate with several matches is cleared when each of them is.</p>`,
+    html`<p>A ${word('gate')} is cleared (PASS) when the whole ${word('interval')} lies on the right side of its bound, missed (FAIL) when the whole interval lies on the wrong side, and undecided (INCONCLUSIVE) else. A gate with several matches is cleared when each of them is, and when nothing that it is about was left without a figure.</p>`,
     table(
       'Gates',
       [
@@ -48,13 +48,15 @@ function lines(records: AuditRecords, gate: GateResult): Line[] {
     const { verdict, reason: why } = gate;
     return [{ gate: html`<code>${pattern(gate)}</code>`, verdict, value: 'not measured', why }];
   }
-  if (gate.matches.length === 1) return [match(records, gate, first)];
+  // A gate that its only match clears may still be undecided, for what it is about and was not measured.
+  if (gate.matches.length === 1 && gate.verdict === first.verdict)
+    return [match(records, gate, { ...first, reason: gate.reason })];
   const sorted = [...gate.matches].sort((a, b) => order[a.verdict] - order[b.verdict]);
   const left = sorted.length - MOST_MATCHES;
   const all = {
     gate: html`<code>${pattern(gate)}</code>`,
     verdict: gate.verdict,
-    value: `${count(gate.matches.length)} matches`,
+    value: gate.matches.length === 1 ? '1 match' : `${count(gate.matches.length)} matches`,
     why: html`${gate.reason}${left > 0 && html`<small>${count(left)} are in audit.json and not shown here.</small>`}`,
   };
   return [all, ...sorted.slice(0, MOST_MATCHES).map((one) => match(records, gate, one))];

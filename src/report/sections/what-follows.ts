@@ -34,18 +34,20 @@ function saidOf(records: AuditRecords, asked: Asked): Html | null {
   return html`<h3>${columnHead(records, asked)}</h3><ul class="findings">${texts.map((text) => html`<li>${text}</li>`)}</ul>`;
 }
 
-/** Which parts a gate decided about, which none, and which were not measured. */
+/** Which parts a cleared gate is about, of which no gate matched a figure, and which were not measured. */
 function reach(records: AuditRecords): Html {
-  const { covers } = records.audit;
+  const { covers, gates } = records.audit;
   const parts = records.graderParts().map(({ part }) => part);
-  const others = parts.filter((part) => !covers.includes(part) && records.asked(part).length > 0);
+  const gated = new Set(gates.flatMap(({ matches }) => matches.map(({ record }) => parseId(record.id).part)));
+  const others = parts.filter((part) => !gated.has(part) && records.asked(part).length > 0);
   const absent = parts.filter((part) => records.asked(part).length === 0);
   const covered =
     covers.length === 0
-      ? 'No gate was cleared, so the verdict vouches for nothing.'
+      ? 'No cleared gate is about the grader, so the verdict vouches for nothing.'
       : html`The verdict covers ${links(covers, 'and')}.`;
   const silent =
-    others.length > 0 && html` No cleared gate is about ${links(others, 'or')}: what is shown there decided nothing.`;
+    others.length > 0 &&
+    html` No gate matched a figure of ${links(others, 'or')}: what is shown there decided nothing.`;
   return html`${covered}${silent}${absent.length > 0 && html` Not measured: ${links(absent, 'and')}.`}`;
 }
 

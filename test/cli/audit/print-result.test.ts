@@ -46,6 +46,13 @@ describe('what an audit found, in a terminal', () => {
     expect(shown).toContain('    and 2 more, in audit.json');
   });
 
+  it('gives the reason of a gate that is undecided although its only match passes', () => {
+    const [first] = audit.gates;
+    const shown = text({ gates: [{ ...first, verdict: 'INCONCLUSIVE', reason: 'It is also about kind=rare.' }] });
+    expect(shown).toContain('  INCONCLUSIVE  fidelity.grader.headline');
+    expect(shown).toContain('n 660. It is also about kind=rare.');
+  });
+
   it('shows every role in the headline mode, and one that has no such mode in its own', () => {
     const kappa = lines().findIndex((line) => line.startsWith('  balanced accuracy  '));
     expect(lines().slice(kappa, kappa + 3)).toEqual([
