@@ -95,9 +95,7 @@ def test_an_audit_passes_only_where_a_cleared_gate_is_about_the_grader():
     found = judge([base, own, policy], *others)
     assert [one.verdict for one in found] == ["PASS", "PASS"]
     assert (gates.overall(found), gates.covers(found)) == ("INCONCLUSIVE", [])
-    assert all(
-        one.reason.endswith("It is not about the grader, so it alone clears no audit.") for one in found
-    )
+    assert all(one.reason.endswith("No gate is about the grader, so none clears it.") for one in found)
     both = judge([base, own, policy], *others, gate(0.6, gate_id="truth.*"))
     assert (gates.overall(both), gates.covers(both)) == ("PASS", ["truth"])
     assert not any("about the grader" in one.reason for one in both)
