@@ -6,7 +6,7 @@ import { NotPublished } from './endpoint.ts';
 import { errorLine } from './error-line.ts';
 import { badRequest, GatewayError, judgeMisconfigured } from './errors.ts';
 import type { Live, Upstream } from './upstream.ts';
-import { retryAfter } from './upstream-errors.ts';
+import { redirectIn, retryAfter } from './upstream-errors.ts';
 
 /**
  * Hands one chat completion on to a model and its answer back, streamed or whole, as it comes. Each is tried once (twice
@@ -110,6 +110,8 @@ function translate(upstream: Upstream, error: unknown, secret: string | null): E
   if (!(error instanceof APIError) || error.status === undefined) {
     return away(upstream, errorLine(error instanceof Error ? error.message : String(error), [secret]));
   }
+  const redirect = redirectIn(error.status, error.headers);
+  if (redirect !== null) return judgeMisconfigured(`The ${upstream.role} cannot be used as configured: ${redirect}`);
   const message = errorLine(error.message.replace(/^\d{3} /, ''), [secret]);
   const retry_after_s = retryAfter(error.headers);
   if (error.status === 429) return new GatewayError(429, error.code ?? 'rate_limited', message, retry_after_s);

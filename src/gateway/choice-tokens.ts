@@ -1,4 +1,6 @@
 import type { Endpoint } from './endpoint.ts';
+import { judgeMisconfigured } from './errors.ts';
+import { redirectIn } from './upstream-errors.ts';
 
 /** Ids of the tokens that are the choices, per server, model and choices; null: a choice is not one token there. */
 const known = new Map<string, Promise<number[] | null>>();
@@ -36,9 +38,11 @@ async function ask(
   const ids: number[] = [];
   for (const prompt of choices) {
     const body = JSON.stringify({ model, prompt, add_special_tokens: false });
-    const response = await fetch(url, { method: 'POST', headers, body, signal });
+    const response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' });
     if (!response.ok) {
       await response.body?.cancel();
+      const redirect = redirectIn(response.status, response.headers);
+      if (redirect !== null) throw judgeMisconfigured(`${url}: ${redirect}`);
       if (NO_SUCH_PATH.includes(response.status)) return null;
       throw new Error(`HTTP ${response.status} from ${url}`);
     }

@@ -41,6 +41,8 @@ export function faultOf(error: unknown, secrets: readonly (string | null)[], max
     return { kind: 'away', message: text, brief, retry_after_s: null, suspect };
   }
   const { status } = error;
+  const redirect = redirectIn(status, error.headers);
+  if (redirect !== null) return { kind: 'misconfigured', message: redirect, brief: `HTTP ${status}` };
   const message = `HTTP ${status}: ${text}`;
   const brief = `HTTP ${status}`;
   if (status >= 500 || BUSY.includes(status)) {
@@ -58,6 +60,21 @@ export function faultOf(error: unknown, secrets: readonly (string | null)[], max
       return { kind: 'rejected', message, brief, refused: false, status };
   }
   return { kind: 'misconfigured', message, brief };
+}
+
+/**
+ * What a redirect means; null: the answer is none. Whoever answers at a configured address could send prompts, and whose verdicts count,
+ * to any other host, so none is followed.
+ */
+export function redirectIn(status: number, headers: Headers | undefined): string | null {
+  if (status < 300 || status >= 400) return null;
+  const location = headers?.get('location') ?? '';
+  // Without its query, which may hold a token.
+  const place = URL.canParse(location) ? new URL(location).host : location.split('?')[0] || 'no address';
+  return (
+    `It answered with a redirect to ${errorLine(place)} (HTTP ${status}), which gavel does not follow. ` +
+    'If that is the right server, give that address.'
+  );
 }
 
 const unreadable = (error: unknown) => error instanceof Garbage || error instanceof SyntaxError;

@@ -134,6 +134,8 @@ export class Upstream {
       baseURL: endpoint.base_url,
       apiKey: endpoint.api_key ?? 'none',
       maxRetries: 0,
+      // The answer itself instead, which says where to: see redirectIn.
+      fetchOptions: { redirect: 'manual' },
       timeout: 2 ** 31 - 1,
       organization: null,
       project: null,

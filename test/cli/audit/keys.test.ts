@@ -38,18 +38,31 @@ test.each([
   expect(keysSeen(judge)).toEqual(new Set([seen]));
 });
 
-test.each([307, 308])(
-  'a grader that redirects (HTTP %i) to another host does not send its key there',
+test.each([301, 302, 303, 307, 308])(
+  'a grader that redirects (HTTP %i) to another host is refused, and that host gets neither key nor prompt',
   async (status) => {
     const { grader, stranger, config } = await audited();
-    grader.behave = () => ({ status, headers: { location: `${stranger.url}/chat/completions` } });
+    grader.behave = () => ({ status, headers: { location: `${stranger.url}/chat/completions?token=t0p` } });
     const gateway = await gatewayWith(config);
-    await gateway.grade({ role: 'grader', mode: 'reasoned' });
+    const error = await gateway.grade({ role: 'grader', mode: 'reasoned' }).catch((thrown) => thrown);
+    expect(error.code).toBe('judge_misconfigured');
+    expect(error.message).toContain(`redirect to 127.0.0.1:${stranger.port} (HTTP ${status})`);
+    expect(error.message).not.toContain('t0p');
     expect(keysSeen(grader)).toEqual(new Set(['Bearer sk-of-the-grader']));
-    expect(stranger.chats).toHaveLength(1);
-    expect(JSON.stringify(stranger.asked)).not.toContain(KEYS.AUDIT_GRADER_KEY);
+    expect(stranger.asked).toEqual([]);
   },
 );
+
+test('a chat that is redirected to another host does not go there', async () => {
+  const { grader, stranger, config } = await audited();
+  grader.behave = () => ({ status: 307, headers: { location: `${stranger.url}/chat/completions` } });
+  const gateway = await gatewayWith(config);
+  const messages = [{ role: 'user', content: 'hello' }];
+  const response = await gateway.post('/v1/chat/completions', { model: 'g', messages });
+  expect(response.status).toBe(502);
+  expect(await response.text()).toContain(`redirect to 127.0.0.1:${stranger.port}`);
+  expect(stranger.asked).toEqual([]);
+});
 
 test("the grader's key goes to no place but the one that --grader names, whatever place its role is given", async () => {
   const { judge, stranger, config } = await audited();
