@@ -156,14 +156,15 @@ def test_a_grader_that_copies_the_judge_is_faithful_and_never_follows_the_truth_
     audited,
 ):
     _, _, audit = audited
-    for mode, n in (("single_token", 119), ("reasoned", 120)):
+    # One of the 90 right rows has no verdict in single_token, and so is not right.
+    for mode, n, behind in (("single_token", 119, 1 / 90 / 2), ("reasoned", 120, 0)):
         assert record(audit, f"fidelity.grader.{mode}.quadratic_weighted_kappa")["point"] == 1
         assert record(audit, f"fidelity.grader.{mode}.exact")["n"] == n
         wrong = [number for number in range(120) if number % 4 != 0 and number % 3 == 0]
         follows = record(audit, f"teacher_wrong.grader.{mode}.follows_truth")
         assert (follows["n"], follows["point"]) == (len(wrong), 0)
         difference = record(audit, f"teacher_wrong.grader.{mode}.balanced_accuracy_difference")
-        assert difference["point"] == 0
+        assert difference["point"] == pytest.approx(-behind)
 
 
 def test_an_unparseable_verdict_is_counted_and_never_scored(audited):
