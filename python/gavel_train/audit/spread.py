@@ -9,13 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
+
+# How the interval of a measure is made: exact, as of a share of rows, or with t on one of three scales.
+Scale = Literal["exact", "logit", "fisher_z", "plain"]
 
 # Fourth moment of standardized scores: 1 for two equally likely labels, 1.8 for scores spread evenly.
 _LABELS = 1.0
 _SCORES = 1.8
 
-# Labels of judge and grader that differ, where nobody knows better.
+# What is taken for granted where nobody knows better: labels of judge and grader that differ, and rows whose
+# label by the judge is wrong.
 _DIFFERING = 0.2
+_JUDGE_WRONG = 0.2
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Spread:
     is taken for granted.
     """
 
+    scale: Scale
     of: Callable[[float], float]
     among: float = 1.0
     assumes: str | None = None
@@ -33,40 +40,65 @@ class Spread:
 
 def share(among: float = 1.0, assumes: str | None = None) -> Spread:
     """Of a share: that of a yes or no."""
-    return Spread(lambda value: math.sqrt(value * (1 - value)), among, assumes)
+    return Spread("exact", _yes_or_no, among, assumes)
+
+
+def share_of_one_label() -> Spread:
+    """Of a share of the right, or of the wrong completions."""
+    return share(0.5, "half of the completions are right")
+
+
+def share_where_judge_errs() -> Spread:
+    """Of a share of the rows that the judge gets wrong."""
+    return share(_JUDGE_WRONG, f"the judge is wrong on {_JUDGE_WRONG:.0%} of the rows")
+
+
+def share_where_judge_is_right() -> Spread:
+    """Of a share of the rows that the judge gets right."""
+    return share(1 - _JUDGE_WRONG, f"the judge is wrong on {_JUDGE_WRONG:.0%} of the rows")
 
 
 def balanced_accuracy() -> Spread:
     """Of the mean of two shares that are over half of the rows each, and equal."""
-    return share(assumes="half of the completions are right, and both kinds are recognized equally often")
+    assumes = "half of the completions are right, and both kinds are recognized equally often"
+    return Spread("logit", _yes_or_no, assumes=assumes)
 
 
 def kappa_of_scores() -> Spread:
     """Of a quadratic weighted kappa, or a correlation of scores."""
-    return Spread(_kappa(_SCORES), assumes="scores are spread evenly; where they differ, they are unrelated")
+    return Spread(
+        "fisher_z", _kappa(_SCORES), assumes="scores are spread evenly; where they differ, they are unrelated"
+    )
 
 
 def kappa_of_labels() -> Spread:
     """Of a kappa of two labels."""
     return Spread(
-        _kappa(_LABELS), assumes="both labels are equally common; where they differ, they are unrelated"
+        "fisher_z",
+        _kappa(_LABELS),
+        assumes="both labels are equally common; where they differ, they are unrelated",
     )
 
 
 def difference_of_shares() -> Spread:
     """Of the difference of two shares over the same rows, which differ on few of them."""
     return Spread(
+        "plain",
         lambda value: math.sqrt(max(_DIFFERING, abs(value)) - value**2),
         assumes=f"half of the completions are right, and the labels differ on {_DIFFERING:.0%} of the rows",
     )
 
 
 def auroc() -> Spread:
-    """Of the area under the ROC curve, with as many right as wrong completions (Hanley and McNeil 1982)."""
-    return Spread(
-        lambda value: math.sqrt(2 * (value / (2 - value) + 2 * value**2 / (1 + value) - 2 * value**2)),
-        assumes="half of the completions are right",
-    )
+    """Of the area under the ROC curve, with as many right as wrong completions.
+
+    That of a contestant that says "right" or "wrong" and nothing between: its area is its balanced accuracy.
+    """
+    return Spread("logit", _yes_or_no, assumes="half of the completions are right, and few values differ")
+
+
+def _yes_or_no(share: float) -> float:
+    return math.sqrt(share * (1 - share))
 
 
 def _kappa(fourth_moment: float) -> Callable[[float], float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gavel_train.audit import spread
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Sample
 from gavel_train.audit.statistic import Share
@@ -34,5 +35,6 @@ MEASURES = (
         statistic=_statistic,
         order=10,
         finding=_finding,
+        spread=spread.share(),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gavel_train.audit import spread
 from gavel_train.audit.matched import digits
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Sample
@@ -22,5 +23,6 @@ MEASURES = (
         meaning="Share of rows on which both gave the same score.",
         statistic=_statistic,
         order=20,
+        spread=spread.share(),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gavel_train.audit import spread
 from gavel_train.audit.matched import labels_of_judge
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Sample
@@ -33,5 +34,6 @@ MEASURES = (
         statistic=_statistic,
         order=100,
         finding=_finding,
+        spread=spread.share(),
     ),
 )

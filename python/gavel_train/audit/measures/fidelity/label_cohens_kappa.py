@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gavel_train.audit import from_counts
+from gavel_train.audit import from_counts, spread
 from gavel_train.audit.intervals import KAPPA
 from gavel_train.audit.matched import labels_of_judge, outside_most_common
 from gavel_train.audit.measure import Measure
@@ -35,5 +35,6 @@ MEASURES = (
         statistic=_statistic,
         chance=0.0,
         order=110,
+        spread=spread.kappa_of_labels(),
     ),
 )

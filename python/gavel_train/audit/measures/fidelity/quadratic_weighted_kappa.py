@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gavel_train.audit import from_counts
+from gavel_train.audit import from_counts, spread
 from gavel_train.audit.intervals import KAPPA
 from gavel_train.audit.matched import digits, outside_most_common
 from gavel_train.audit.measure import Measure
@@ -59,5 +59,6 @@ MEASURES = (
         chart=True,
         order=10,
         finding=_finding,
+        spread=spread.kappa_of_scores(),
     ),
 )

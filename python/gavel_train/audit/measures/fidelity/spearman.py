@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gavel_train.audit import spread
 from gavel_train.audit.intervals import CORRELATION
 from gavel_train.audit.matched import outside_most_common, values
 from gavel_train.audit.measure import Measure
@@ -97,5 +98,6 @@ MEASURES = (
         statistic=_statistic,
         chance=0.0,
         order=60,
+        spread=spread.kappa_of_scores(),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gavel_train.audit import from_counts
+from gavel_train.audit import from_counts, spread
 from gavel_train.audit.intervals import DIFFERENCE
 from gavel_train.audit.matched import judged
 from gavel_train.audit.measure import Measure
@@ -29,5 +29,6 @@ MEASURES = (
         meaning="Accuracy minus the judge's on the same rows; a row without a verdict is not right.",
         statistic=_statistic,
         order=50,
+        spread=spread.difference_of_shares(),
     ),
 )

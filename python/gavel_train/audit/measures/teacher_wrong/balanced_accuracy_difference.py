@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gavel_train.audit import from_counts
+from gavel_train.audit import from_counts, spread
 from gavel_train.audit.intervals import DIFFERENCE
 from gavel_train.audit.matched import judged, of_rarest, silent
 from gavel_train.audit.measure import Measure
@@ -81,5 +81,6 @@ MEASURES = (
         chart=True,
         order=10,
         finding=_finding,
+        spread=spread.difference_of_shares(),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gavel_train.audit import spread
 from gavel_train.audit.matched import judged
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Sample
@@ -40,5 +41,6 @@ MEASURES = (
         chart=True,
         order=20,
         finding=_finding,
+        spread=spread.share_where_judge_errs(),
     ),
 )

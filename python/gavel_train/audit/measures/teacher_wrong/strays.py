@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gavel_train.audit import spread
 from gavel_train.audit.matched import judged
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Sample
@@ -25,5 +26,6 @@ MEASURES = (
         meaning="Share of rows that are not right, of those that the judge gets right; a copy has 0.",
         statistic=_statistic,
         order=30,
+        spread=spread.share_where_judge_is_right(),
     ),
 )

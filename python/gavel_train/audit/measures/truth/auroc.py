@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gavel_train.audit import from_counts
+from gavel_train.audit import from_counts, spread
 from gavel_train.audit.intervals import SHARE
 from gavel_train.audit.matched import silent
 from gavel_train.audit.measure import Measure
@@ -74,5 +74,6 @@ MEASURES = (
         statistic=_statistic,
         chance=0.5,
         order=60,
+        spread=spread.auroc(),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gavel_train.audit import from_counts
+from gavel_train.audit import from_counts, spread
 from gavel_train.audit.baselines import BASELINES
 from gavel_train.audit.intervals import SHARE
 from gavel_train.audit.matched import labels_of_truth, of_rarest, silent
@@ -55,5 +55,6 @@ MEASURES = (
         chart=True,
         order=10,
         finding=_finding,
+        spread=spread.balanced_accuracy(),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gavel_train.audit import spread
 from gavel_train.audit.matched import labels_of_truth
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import POINTWISE, RIGHT, Sample
@@ -25,5 +26,6 @@ MEASURES = (
         meaning="Share of wrong completions that were called wrong.",
         statistic=_statistic,
         order=40,
+        spread=spread.share_of_one_label(),
     ),
 )
