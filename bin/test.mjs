@@ -60,8 +60,14 @@ const checks = [
   { name: 'contracts are fresh', command: [node, '--no-warnings', 'tools/generate-contracts.ts', '--check'] },
   { name: 'biome', command: [...module('@biomejs/biome/bin/biome'), 'check', '.'] },
   { name: 'tsc', command: [...module('typescript/bin/tsc'), '-p', '.'] },
-  { name: 'ruff check', command: [venv('ruff'), 'check', 'python', 'models', 'bench/audit_power'] },
-  { name: 'ruff format', command: [venv('ruff'), 'format', '--check', 'python', 'models', 'bench/audit_power'] },
+  {
+    name: 'ruff check',
+    command: [venv('ruff'), 'check', 'python', 'models', 'bench/audit_power', 'bench/audit_scale'],
+  },
+  {
+    name: 'ruff format',
+    command: [venv('ruff'), 'format', '--check', 'python', 'models', 'bench/audit_power', 'bench/audit_scale'],
+  },
   { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
 ];
 const python = { name: 'Python tests', ...pytest('not slow') };

@@ -46,9 +46,10 @@ class Grader:
     def sample(self, rng: np.random.Generator, prompts: int, rows: int) -> Sample:
         """What an audit of this grader sees."""
         drawn, judge = self.world.rows(rng, prompts, rows)
-        return Sample(drawn, self._answers(rng, drawn, judge, prompts), judge)
+        return Sample(drawn, self.answers(rng, drawn, judge, prompts), judge)
 
-    def _answers(self, rng: np.random.Generator, rows: Rows, judge: Answers, prompts: int) -> Answers:
+    def answers(self, rng: np.random.Generator, rows: Rows, judge: Answers, prompts: int) -> Answers:
+        """The grader's verdicts on rows that the judge has judged."""
         share_N = self.share_G[rng.integers(len(self.share_G), size=prompts)][rows.prompt_N]
         given = (rows.truth_N, judge.score_N.astype(np.int64))
         does_one_N = rng.random(len(rows)) < share_N
