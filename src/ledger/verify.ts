@@ -17,10 +17,8 @@ import { type ExpectedSegment, verifySegment } from './verify-segment.ts';
 export async function verifyLedger(paths: RunPaths, name: StageName, epoch: number): Promise<Quarantined[]> {
   const found: Quarantined[] = [];
   const fence = () => assertNewest(paths, name, epoch);
-  for (const stage of StageName.exclude(['serve']).options) {
-    const own = stage === name;
-    if (!own && !(await stat(paths.stage(stage).result).catch(orNull))) continue;
-    const rule = await ruleOf(paths, stage, own ? epoch - 1 : undefined);
+  for (const stage of await verifiedStages(paths, name)) {
+    const rule = await ruleOf(paths, stage, stage === name ? epoch - 1 : undefined);
     for (const segment of await expectedSegments(paths, stage, rule)) {
       const limit = await acceptedBytes(rule, segment);
       if (limit > 0) found.push(...(await verifySegment(paths, segment, limit, fence)));
@@ -28,6 +26,15 @@ export async function verifyLedger(paths: RunPaths, name: StageName, epoch: numb
   }
   found.push(...(await verifyServed(paths)));
   return found;
+}
+
+/** What an attempt at stage `name` verifies: its own stage, and those that are done. Attempts at the others verify theirs. */
+export async function verifiedStages(paths: RunPaths, name: StageName): Promise<StageName[]> {
+  const stages: StageName[] = [];
+  for (const stage of StageName.exclude(['serve']).options) {
+    if (stage === name || (await stat(paths.stage(stage).result).catch(orNull))) stages.push(stage);
+  }
+  return stages;
 }
 
 /**

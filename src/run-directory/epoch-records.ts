@@ -25,28 +25,53 @@ const sha256 = (bytes: string | Buffer) => createHash('sha256').update(bytes).di
 
 /** Writes `epoch.json`, and its digest before it: a reader that finds the record finds the digest too. */
 export async function writeEpoch(paths: RunFolder, record: EpochRecord): Promise<void> {
-  const epoch = paths.stage(record.stage).epoch(record.epoch);
   const text = `${JSON.stringify(record, null, 2)}\n`;
-  await writeAtomic(epoch.record_sha256, `${sha256(text)}\n`);
-  await writeAtomic(epoch.record, text);
+  await writeDigest(paths, record.stage, record.epoch, sha256(text));
+  await writeAtomic(paths.stage(record.stage).epoch(record.epoch).record, text);
+}
+
+/** Writes `epoch.sha256`. */
+export const writeDigest = (paths: RunFolder, stage: string, epoch: number, digest: string): Promise<void> =>
+  writeAtomic(paths.stage(stage).epoch(epoch).record_sha256, `${digest}\n`);
+
+/** `epoch.json` of an epoch as it is on the disk. */
+interface RecordOnDisk {
+  /** null: it is not there, or damaged. */
+  record: EpochRecord | null;
+  /** What was expected and found, where it is damaged. */
+  damage: string | null;
+  /** Of its bytes. */
+  digest: string;
+  /** It is there, and no `epoch.sha256`. */
+  missing_digest: boolean;
 }
 
 /**
- * `epoch.json` of one epoch; null where its taker died before it was written, or it is damaged. A flipped digit would void traces or bring
- * void ones back without a word, so it counts only with the digest that was written with it.
+ * Reads `epoch.json` of one epoch. A flipped digit would void traces or bring void ones back without a word, so it counts only with the
+ * digest that was written with it. One that never had a digest counts as it is: without it, everything that it made void would come back.
  */
-export async function readEpoch(paths: RunFolder, stage: string, epoch: number): Promise<EpochRecord | null> {
-  const { record, record_sha256 } = paths.stage(stage).epoch(epoch);
-  const bytes = await readFile(record).catch(orNull);
-  if (bytes === null) return null;
+export async function lookAtRecord(paths: RunFolder, stage: string, epoch: number): Promise<RecordOnDisk> {
+  const { record: path, record_sha256 } = paths.stage(stage).epoch(epoch);
+  const found: RecordOnDisk = { record: null, damage: null, digest: '', missing_digest: false };
+  const bytes = await readFile(path).catch(orNull);
+  if (bytes === null) return found;
+  found.digest = sha256(bytes);
   const expected = (await readFile(record_sha256, 'utf8').catch(orNull))?.trim();
-  if (sha256(bytes) !== expected) return null;
+  found.missing_digest = expected === undefined;
+  if (expected !== undefined && expected !== found.digest) {
+    return { ...found, damage: `expected the sha256 that epoch.sha256 says, got ${found.digest}` };
+  }
   try {
-    return parseContract(bytes.toString('utf8'), EpochRecord, record);
+    return { ...found, record: parseContract(bytes.toString('utf8'), EpochRecord, path) };
   } catch (error) {
-    return damagedIsNull(error);
+    if (!(error instanceof ContractError)) throw error;
+    return { ...found, damage: error.message };
   }
 }
+
+/** `epoch.json` of one epoch; null where its taker died before it was written, or it is damaged. */
+export const readEpoch = async (paths: RunFolder, stage: string, epoch: number): Promise<EpochRecord | null> =>
+  (await lookAtRecord(paths, stage, epoch)).record;
 
 /** The newest readable record among epochs up to `epoch`; null where there is none. */
 export async function newestRecord(paths: RunFolder, stage: string, epoch: number): Promise<EpochRecord | null> {

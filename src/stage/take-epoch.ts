@@ -6,7 +6,8 @@ import type { StageName } from '../contracts/trace.ts';
 import { acceptedSegments, whatCounts } from '../ledger/accepted.ts';
 import { findMissing, newlyMissing } from '../ledger/missing.ts';
 import type { Segment } from '../ledger/segment.ts';
-import { verifyLedger } from '../ledger/verify.ts';
+import { verifiedStages, verifyLedger } from '../ledger/verify.ts';
+import { checkRecords } from '../run-directory/check-records.ts';
 import { findResume, namesUpTo, type Resume } from '../run-directory/checkpoint-chain.ts';
 import type { Quarantined } from '../run-directory/checkpoints.ts';
 import { claimEpochAfter } from '../run-directory/claim-epoch.ts';
@@ -71,14 +72,17 @@ export async function takeEpoch(
 
 async function describeEpoch(paths: RunPaths, name: StageName, epoch: number, holder: Holder): Promise<TakenEpoch> {
   const stage = paths.stage(name);
+  const records = await checkRecords(paths, await verifiedStages(paths, name), { stage: name, epoch }, () =>
+    assertNewest(paths, name, epoch),
+  );
   const { resume_from, quarantined } = await findResume(paths, name, epoch);
-  quarantined.push(...(await verifyLedger(paths, name, epoch)));
+  quarantined.push(...records.quarantined, ...(await verifyLedger(paths, name, epoch)));
   const segments = await acceptedSegments(paths.dir);
   const trained = name === 'grpo' ? resume_from?.name : (await readResult(paths, 'grpo'))?.checkpoint;
   const missing = trained ? await findMissing(paths, trained) : null;
   const said = missing && (await newlyMissing(paths, missing));
   if (said) quarantined.push(said);
-  await log(paths.log(`${name}-e${epoch}`), quarantined);
+  await log(paths.log(`${name}-e${epoch}`), [...records.undigested, ...quarantined]);
   await writeEpoch(paths, {
     stage: name,
     epoch,

@@ -31,10 +31,16 @@ test('a record with any one byte changed counts as never written, and the one be
   expect(await newestRecord(paths, 'grpo', 2)).toMatchObject({ epoch: 2, node: 'b' });
 });
 
-test('a record without a digest, or with a damaged one, counts as never written', async () => {
+test('a record with a damaged digest counts as never written', async () => {
   const { paths, record_sha256 } = await twoEpochs();
   await writeFile(record_sha256, `${'0'.repeat(64)}\n`);
   expect(await readEpoch(paths, 'grpo', 2)).toBeNull();
+});
+
+test('a record without a digest counts, unless it is no record', async () => {
+  const { paths, record, record_sha256 } = await twoEpochs();
   await rm(record_sha256);
+  expect(await readEpoch(paths, 'grpo', 2)).toMatchObject({ epoch: 2, node: 'b' });
+  await writeFile(record, '{"epoch": 2');
   expect(await readEpoch(paths, 'grpo', 2)).toBeNull();
 });

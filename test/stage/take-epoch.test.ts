@@ -1,7 +1,8 @@
-import { appendFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { EpochRecord } from '../../src/contracts/stage.ts';
+import { acceptedSegments } from '../../src/ledger/accepted.ts';
 import { lineOf } from '../../src/ledger/line.ts';
 import { EpochSuperseded, newestEpoch } from '../../src/run-directory/epoch-records.ts';
 import { readContract } from '../../src/run-directory/files.ts';
@@ -217,4 +218,51 @@ test('walks past a pruned checkpoint without calling it damaged', async () => {
   const taken = await take(paths);
   expect(taken.resume_from?.name).toBe(first);
   expect(taken.quarantined.map(({ name }) => name)).toEqual([last]);
+});
+
+/** A stage whose second epoch has made a zombie's trace of the first one void. */
+async function withVoidTrace() {
+  const paths = await aRun();
+  await take(paths);
+  const segment = paths.segment('grpo', 1, 1);
+  await mkdir(paths.traces, { recursive: true });
+  await writeFile(segment, lineOf(aTrace(1), 1));
+  await take(paths);
+  await appendFile(segment, lineOf(aTrace(2), 2));
+  return {
+    paths,
+    ...paths.stage('grpo').epoch(2),
+    bytes: () => acceptedSegments(paths.dir).then(([one]) => one?.accepted),
+  };
+}
+
+test('a record without its digest keeps void what it made void, and the next attempt says so once', async () => {
+  const { paths, record_sha256, bytes } = await withVoidTrace();
+  const before = await bytes();
+  await rm(record_sha256);
+  expect(await bytes()).toBe(before);
+  expect(await take(paths)).toMatchObject({ epoch: 3, quarantined: [] });
+  expect(await bytes()).toBe(before);
+  const said = /grpo epoch 2: epoch\.json: expected its digest in epoch\.sha256 beside it, found no such file/;
+  expect(await readFile(paths.log('grpo-e3'), 'utf8')).toMatch(said);
+  await take(paths);
+  expect(await readFile(paths.log('grpo-e4'), 'utf8').catch(() => '')).not.toMatch(said);
+  await writeFile(paths.stage('grpo').epoch(2).record, '{}');
+  expect((await take(paths)).quarantined).toHaveLength(1);
+});
+
+test('a damaged record goes to quarantine, and the log says that it counts as never written', async () => {
+  const { paths, record } = await withVoidTrace();
+  const text = await readFile(record, 'utf8');
+  await writeFile(record, text.replace('"pid": 1', '"pid": 3'));
+  const { quarantined } = await take(paths);
+  expect(quarantined).toMatchObject([
+    {
+      name: 'grpo epoch 2: epoch.json',
+      reason: expect.stringMatching(/expected the sha256 .* counts as never written/),
+    },
+  ]);
+  expect(await readFile(quarantined[0]?.moved_to ?? '', 'utf8')).toContain('"pid": 3');
+  expect(await readFile(paths.log('grpo-e3'), 'utf8')).toContain('grpo epoch 2: epoch.json');
+  expect((await take(paths)).quarantined).toEqual([]);
 });

@@ -26,7 +26,8 @@ export class RunDirectory {
 
   record(stage: string, epoch: number): EpochRecord | null {
     const path = join(this.epoch(stage, epoch), 'epoch.json');
-    if (sha256Of(read(path) ?? '') !== read(join(this.epoch(stage, epoch), 'epoch.sha256'))?.trim()) return null;
+    const digest = read(join(this.epoch(stage, epoch), 'epoch.sha256'))?.trim();
+    if (digest !== undefined && sha256Of(read(path) ?? '') !== digest) return null;
     const record = parsed<EpochRecord>(path);
     return record?.epoch === epoch && typeof record.started_at === 'string' ? record : null;
   }
