@@ -35,6 +35,8 @@ export interface Config {
   oom_counter: string | null;
   /** Folder in which Hugging Face's libraries keep models of the hub. */
   hub_cache: string;
+  /** Folder in which programs keep what a person would miss, by the XDG Base Directory specification. */
+  state_home: string;
   debug: boolean;
   color: boolean;
 }
@@ -58,6 +60,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     allow_args: (env.GAVEL_ALLOW_ARGS ?? '').split(/[\s,]+/).filter(Boolean),
     oom_counter: env.GAVEL_OOM_COUNTER || null,
     hub_cache: hubCache(env),
+    state_home: env.XDG_STATE_HOME || join(homedir(), '.local/state'),
     debug: env.GAVEL_DEBUG === '1',
     color: !env.NO_COLOR && process.stdout.isTTY === true && env.TERM !== 'dumb',
   };

@@ -11,6 +11,7 @@ import { z } from 'zod';
 import * as audit from '../src/contracts/audit.ts';
 import * as auditPlan from '../src/contracts/audit-plan.ts';
 import * as exporting from '../src/contracts/export.ts';
+import * as externalAudit from '../src/contracts/external-audit.ts';
 import * as interruption from '../src/contracts/interruption.ts';
 import * as messages from '../src/contracts/messages.ts';
 import * as mode from '../src/contracts/mode.ts';
@@ -72,6 +73,7 @@ const modules = [
   stage,
   status,
   audit,
+  externalAudit,
   auditPlan,
 ];
 

@@ -700,94 +700,6 @@ class CountTable(BaseModel):
     cells: list[list[int]]
 
 
-class ExternalAuditRequest(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    run: Annotated[str, Field(description="Name that the audit is kept under.")]
-    rows: Annotated[
-        str,
-        Field(
-            description="Path of a JSONL file of ExternalAuditRow, absolute or under the folder of this request."
-        ),
-    ]
-    max_rows: Annotated[
-        int | None,
-        Field(description="First rows of the file that are audited; null: all.", ge=1),
-    ] = None
-    gateway_url: Annotated[
-        AnyUrl | None,
-        Field(
-            description="Base URL of the gateway, without /v1, whose key is in GAVEL_API_KEY; null: all contestants are files."
-        ),
-    ] = None
-    contestants: Annotated[list[Contestant], Field(min_length=1)]
-    headline_mode: Annotated[
-        str | None,
-        Field(description="null: the grader's first mode.", pattern="^[a-z][a-z0-9_]*$"),
-    ] = None
-    reference_guided: bool = False
-    threshold: Annotated[
-        int,
-        Field(
-            description="A score at or above this says that the completion passes.",
-            ge=1,
-            le=9,
-        ),
-    ] = 5
-    confidence: Annotated[float, Field(description="Confidence level of each interval.", gt=0.5, lt=1.0)] = (
-        0.95
-    )
-    slices: Annotated[
-        list[str],
-        Field(
-            description="Fields that the rows are sliced by: checkpoint (where a completion comes from), prompt_length (quarters), score (the judge's), or a field of the rows; a field that no row has is left out."
-        ),
-    ] = ["kind", "checkpoint", "prompt_length", "score"]
-    gates: Annotated[
-        list[GateSpec],
-        Field(
-            description="Bounds that decide the verdict; an empty list decides nothing.",
-            validate_default=True,
-        ),
-    ] = [
-        {
-            "id": "fidelity.grader.headline.quadratic_weighted_kappa",
-            "slice": "all",
-            "at_least": 0.6,
-            "at_most": None,
-        },
-        {
-            "id": "teacher_wrong.grader.headline.balanced_accuracy_difference",
-            "slice": "all",
-            "at_least": -0.05,
-            "at_most": None,
-        },
-        {"id": "coverage.grader.headline.scored", "slice": "all", "at_least": 0.95, "at_most": None},
-        {"id": "coverage.judge.*.scored", "slice": "all", "at_least": 0.95, "at_most": None},
-    ]
-    looks: Annotated[
-        str,
-        Field(description="Path of the file that counts the looks at each set of rows."),
-    ]
-
-
-class FileVerdict(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    row_id: str
-    score: Annotated[int | None, Field(ge=0, le=9)] = None
-    label: Annotated[
-        Literal["pass", "fail", "A", "B", "tie"] | None,
-        Field(description="pass or fail for a completion; A, B or tie for a pair."),
-    ] = None
-    distribution: Annotated[
-        Distribution | None,
-        Field(description="Probabilities of the scores 0 to 9; they add up to 1."),
-    ] = None
-
-
 class Finding(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -819,6 +731,10 @@ class GradingPass(BaseModel):
     rows_digest: Annotated[str | None, Field(description="sha256 of the rows with their ids, in order.")] = (
         None
     )
+    traces_digest: Annotated[
+        str | None,
+        Field(description="sha256 of the keys of the traces behind each verdict, in order."),
+    ] = None
     asked: Annotated[
         int,
         Field(
@@ -994,6 +910,41 @@ class VerdictRow(BaseModel):
     latency_ms: Annotated[float, Field(ge=0.0)]
 
 
+class ExternalAuditRow(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    id: Annotated[str, Field(pattern="^[^:]+$")]
+    prompt: Annotated[str, Field(min_length=1)]
+    completion: Annotated[str | None, Field(description="null: the row is a pair.")] = None
+    completion_a: str | None = None
+    completion_b: str | None = None
+    ground_truth: str | None = None
+    is_correct: bool | None = None
+    preference: Literal["A", "B", "tie"] | None = None
+    source: str | None = None
+    fields: Annotated[
+        dict[str, str | float | bool],
+        Field(description='What the rows can be sliced by, say {"kind": "algebra"}.'),
+    ] = {}
+
+
+class FileVerdict(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    row_id: str
+    score: Annotated[int | None, Field(ge=0, le=9)] = None
+    label: Annotated[
+        Literal["pass", "fail", "A", "B", "tie"] | None,
+        Field(description="pass or fail for a completion; A, B or tie for a pair."),
+    ] = None
+    distribution: Annotated[
+        Distribution | None,
+        Field(description="Probabilities of the scores 0 to 9; they add up to 1."),
+    ] = None
+
+
 class AuditPlanGate(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1152,6 +1103,14 @@ class SliceFieldValues(BaseModel):
     value: str
     rows: Annotated[int, Field(ge=0)]
     prompts: Annotated[int, Field(ge=0)]
+
+
+class ExternalAuditRequestRowsCounted(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    count: Annotated[int, Field(ge=0)]
+    sha256: str
 
 
 class Rubric(BaseModel):
@@ -1927,25 +1886,6 @@ class AuditRow(BaseModel):
     fields: Annotated[dict[str, str], Field(description="What the row can be sliced by besides.")] = {}
 
 
-class ExternalAuditRow(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    id: Annotated[str, Field(pattern="^[^:]+$")]
-    prompt: Annotated[str, Field(min_length=1)]
-    completion: Annotated[str | None, Field(description="null: the row is a pair.")] = None
-    completion_a: str | None = None
-    completion_b: str | None = None
-    ground_truth: str | None = None
-    is_correct: bool | None = None
-    preference: Literal["A", "B", "tie"] | None = None
-    source: str | None = None
-    fields: Annotated[
-        dict[str, str | float | bool],
-        Field(description='What the rows can be sliced by, say {"kind": "algebra"}.'),
-    ] = {}
-
-
 class GateMatch(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -2017,6 +1957,84 @@ class SliceField(BaseModel):
     ] = None
 
 
+class ExternalAuditRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    run: Annotated[str, Field(description="Name that the audit is kept under.")]
+    rows: Annotated[
+        str,
+        Field(
+            description="Path of a JSONL file of ExternalAuditRow, absolute or under the folder of this request."
+        ),
+    ]
+    rows_counted: Annotated[
+        ExternalAuditRequestRowsCounted | None,
+        Field(
+            description="Rows whose calls were counted and allowed, and sha256 of their file; null: nobody is asked."
+        ),
+    ] = None
+    max_rows: Annotated[
+        int | None,
+        Field(description="First rows of the file that are audited; null: all.", ge=1),
+    ] = None
+    gateway_url: Annotated[
+        AnyUrl | None,
+        Field(
+            description="Base URL of the gateway, without /v1, whose key is in GAVEL_API_KEY; null: all contestants are files."
+        ),
+    ] = None
+    contestants: Annotated[list[Contestant], Field(min_length=1)]
+    headline_mode: Annotated[
+        str | None,
+        Field(description="null: the grader's first mode.", pattern="^[a-z][a-z0-9_]*$"),
+    ] = None
+    reference_guided: bool = False
+    threshold: Annotated[
+        int,
+        Field(
+            description="A score at or above this says that the completion passes.",
+            ge=1,
+            le=9,
+        ),
+    ] = 5
+    confidence: Annotated[float, Field(description="Confidence level of each interval.", gt=0.5, lt=1.0)] = (
+        0.95
+    )
+    slices: Annotated[
+        list[str],
+        Field(
+            description="Fields that the rows are sliced by: checkpoint (where a completion comes from), prompt_length (quarters), score (the judge's), or a field of the rows; a field that no row has is left out."
+        ),
+    ] = ["kind", "checkpoint", "prompt_length", "score"]
+    gates: Annotated[
+        list[GateSpec],
+        Field(
+            description="Bounds that decide the verdict; an empty list decides nothing.",
+            validate_default=True,
+        ),
+    ] = [
+        {
+            "id": "fidelity.grader.headline.quadratic_weighted_kappa",
+            "slice": "all",
+            "at_least": 0.6,
+            "at_most": None,
+        },
+        {
+            "id": "teacher_wrong.grader.headline.balanced_accuracy_difference",
+            "slice": "all",
+            "at_least": -0.05,
+            "at_most": None,
+        },
+        {"id": "coverage.grader.headline.scored", "slice": "all", "at_least": 0.95, "at_most": None},
+        {"id": "coverage.judge.*.scored", "slice": "all", "at_least": 0.95, "at_most": None},
+    ]
+    looks: Annotated[
+        str,
+        Field(description="Path of the file that counts the looks at each set of rows."),
+    ]
+
+
 class AuditPlan(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -2035,6 +2053,10 @@ class Audit(BaseModel):
     )
     version: Literal[2]
     run: str
+    request_digest: Annotated[
+        str | None,
+        Field(description="sha256 of the request.json that it answers; null: stage audit of a run."),
+    ] = None
     created_at: str
     subject: Literal["pointwise", "pairwise"]
     rows: Annotated[int, Field(ge=0)]

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { GradingMode } from './mode.ts';
-import { Rubric } from './rubric.ts';
-import { AuditSpec, GateSpec } from './spec/audit.ts';
-import { Distribution, verdictFields } from './verdict.ts';
+import { GateSpec } from './spec/audit.ts';
+import { verdictFields } from './verdict.ts';
 
 /** `audit.json`: the two questions of an audit, answered apart, each figure a record with its n and interval. */
 
@@ -91,21 +90,6 @@ export const VerdictRow = z.strictObject({
   latency_ms: z.number().min(0),
 });
 
-/**
- * A line of a file of verdicts that a user brings: all of a file have scores or distributions, or labels alone. A line
- * with the row_id alone is a verdict without a score, `unparseable`.
- */
-export const FileVerdict = z.strictObject({
-  row_id: z.string(),
-  score: z.int().min(0).max(9).nullable().default(null),
-  label: z
-    .enum(['pass', 'fail', 'A', 'B', 'tie'])
-    .nullable()
-    .default(null)
-    .describe('pass or fail for a completion; A, B or tie for a pair.'),
-  distribution: Distribution.nullable().default(null).describe('Probabilities of the scores 0 to 9; they add up to 1.'),
-});
-
 /** One of those whose verdicts an audit compares, in one mode. */
 export const Contestant = z.strictObject({
   role: Role,
@@ -113,51 +97,6 @@ export const Contestant = z.strictObject({
   source: z.enum(['endpoint', 'file']),
   file: z.string().nullable().default(null).describe('Path of a JSON Lines file of FileVerdict; null: an endpoint.'),
   gpus: z.int().min(1).nullable().default(null).describe('GPUs that serve it; null: not known, or none.'),
-});
-
-/** `OUT/request.json` of an audit of any endpoint or file of verdicts, whether or not gavel trained it. */
-export const ExternalAuditRequest = z.strictObject({
-  run: z.string().describe('Name that the audit is kept under.'),
-  rows: z.string().describe('Path of a JSONL file of ExternalAuditRow, absolute or under the folder of this request.'),
-  max_rows: z.int().min(1).nullable().default(null).describe('First rows of the file that are audited; null: all.'),
-  gateway_url: z
-    .url()
-    .nullable()
-    .default(null)
-    .describe('Base URL of the gateway, without /v1, whose key is in GAVEL_API_KEY; null: all contestants are files.'),
-  contestants: z.array(Contestant).min(1),
-  headline_mode: AskedMode.nullable().default(null).describe("null: the grader's first mode."),
-  reference_guided: z.boolean().default(false),
-  threshold: Rubric.shape.threshold,
-  confidence: AuditSpec.shape.confidence,
-  slices: AuditSpec.shape.slices,
-  gates: AuditSpec.shape.gates,
-  looks: z.string().describe('Path of the file that counts the looks at each set of rows.'),
-});
-
-/** Half of a UTF-16 pair, which JSON can spell, cannot be sent or stored as UTF-8. */
-const Text = z
-  .string()
-  .refine((text) => text.isWellFormed(), 'Expected text, got an escape such as \\ud83d without its other half');
-
-/**
- * A row that a user brings. Rows with the same prompt text belong together, whatever their ids. Case and white
- * space are evened out: "print(A)" and "print(a)" are one prompt.
- */
-export const ExternalAuditRow = z.strictObject({
-  id: Text.regex(/^[^:]+$/),
-  prompt: Text.min(1),
-  completion: Text.nullable().default(null).describe('null: the row is a pair.'),
-  completion_a: Text.nullable().default(null),
-  completion_b: Text.nullable().default(null),
-  ground_truth: Text.nullable().default(null),
-  is_correct: z.boolean().nullable().default(null),
-  preference: Preference.nullable().default(null),
-  source: Text.nullable().default(null),
-  fields: z
-    .record(Text, z.union([Text, z.number(), z.boolean()]))
-    .default({})
-    .describe('What the rows can be sliced by, say {"kind": "algebra"}.'),
 });
 
 /** A line of the file that counts the looks at sets of audit rows. */
@@ -188,6 +127,11 @@ export const GradingPass = z.strictObject({
     ),
   rows: z.int().min(0),
   rows_digest: z.string().nullable().default(null).describe('sha256 of the rows with their ids, in order.'),
+  traces_digest: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('sha256 of the keys of the traces behind each verdict, in order.'),
   asked: z.int().min(0).describe('Rows that the model was asked about; the rest came from the ledger.'),
   seconds: z.number().min(0).describe('Wall time of the rows that were asked.'),
   verdicts_per_s: z.number().min(0).nullable(),
@@ -234,6 +178,11 @@ export const SliceField = z.strictObject({
 export const Audit = z.strictObject({
   version: z.literal(2),
   run: z.string(),
+  request_digest: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('sha256 of the request.json that it answers; null: stage audit of a run.'),
   created_at: z.string(),
   subject: z.enum(['pointwise', 'pairwise']),
   rows: z.int().min(0),
@@ -283,7 +232,6 @@ export type Audit = z.output<typeof Audit>;
 export type AuditRow = z.output<typeof AuditRow>;
 export type Contestant = z.output<typeof Contestant>;
 export type CountTable = z.output<typeof CountTable>;
-export type ExternalAuditRequest = z.output<typeof ExternalAuditRequest>;
 export type GateResult = z.output<typeof GateResult>;
 export type MeasureInfo = z.output<typeof MeasureInfo>;
 export type MeasureRecord = z.output<typeof MeasureRecord>;

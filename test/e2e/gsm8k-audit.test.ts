@@ -96,7 +96,7 @@ describe.skipIf(!present)('an audit of a served model on 5,276 solutions of GSM8
     timeout: 30 * 60_000,
   }, async () => {
     const command = writeInputs();
-    const env = { GAVEL_ROOT: join(work, 'no-root'), NO_COLOR: '1' };
+    const env = { GAVEL_ROOT: join(work, 'no-root'), XDG_STATE_HOME: join(work, 'state'), NO_COLOR: '1' };
     const began = await answered();
     const child = spawn(process.execPath, ['--no-warnings', cli, ...command], {
       env: { ...process.env, ...env },

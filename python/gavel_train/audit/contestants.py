@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, get_args
 
-from pydantic import ValidationError
-
 from gavel_train.audit.answer_sheet import read_verdict_rows
 from gavel_train.audit.rows import AuditedRows
 from gavel_train.audit.sample import Answers
 from gavel_train.audit.verdict_file import read_verdict_file
-from gavel_train.contracts import Contestant, Grade, GradingPass
+from gavel_train.contracts import Contestant, GradingPass
 from gavel_train.judging.gateway import GatewayClient
-from gavel_train.judging.grading import Mode, Role, first_trace_keys, grade_request, grade_rows
+from gavel_train.judging.grading import Mode, Role, grade_rows
 from gavel_train.run.outcome import BadRequest
 
 
@@ -77,9 +75,9 @@ class FromPass:
 
 @dataclass(frozen=True)
 class FromEndpoint:
-    """Verdicts that a gateway is asked for; those in its ledger are not paid for again.
+    """Verdicts that a gateway is asked for, and not paid for where its ledger has them.
 
-    `out` gets verdicts and pass; where it holds those of the same rows and model, they are kept as they are.
+    `out` gets verdicts and pass.
     """
 
     contestant: Contestant
@@ -104,34 +102,20 @@ class FromEndpoint:
                 f"{role}: pairs can be audited from files of verdicts only so far, since an endpoint's modes "
                 "ask about one completion. Give a file with a label (A, B or tie) for each row.",
             )
-        # A model that is away is noticed here; what is in the ledger is answered without it.
-        first = self.client.grade(grade_request(rows.rows[0], role, mode))
-        grading = self._kept(rows, role, mode, first)
-        if grading is None:
-            grading = grade_rows(
-                self.client,
-                rows.rows,
-                role,
-                mode,
-                out=self.out,
-                run_dir=self.run_dir,
-                segments=self.segments,
-                first_grade=first,
-                rows_digest=rows.ordered_digest,
-                gpus=self.contestant.gpus,
-            )
+        # No verdict of an earlier attempt is taken from `out`: only the gateway knows what it would ask now,
+        # and its ledger answers what it asked before.
+        grading = grade_rows(
+            self.client,
+            rows.rows,
+            role,
+            mode,
+            out=self.out,
+            run_dir=self.run_dir,
+            segments=self.segments,
+            rows_digest=rows.ordered_digest,
+            gpus=self.contestant.gpus,
+        )
         return _graded(self.contestant, self.verdicts, grading, rows)
-
-    def _kept(self, rows: AuditedRows, role: Role, mode: Mode, first: Grade) -> GradingPass | None:
-        """The pass that `out` holds, if it is over, of these rows, and of what the gateway would ask now."""
-        try:
-            grading = GradingPass.model_validate_json((self.out / f"pass-{role}-{mode}.json").read_bytes())
-            kept = first_trace_keys(self.verdicts)
-        except (FileNotFoundError, ValidationError):
-            return None
-        # A trace's key holds model, rubric, mode and sampling: it is the same only for the same question.
-        same = grading.rows_digest == rows.ordered_digest and first.trace_keys == kept
-        return grading if same else None
 
 
 def _graded(contestant: Contestant, path: Path, grading: GradingPass, rows: AuditedRows) -> Answered:

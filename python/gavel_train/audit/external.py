@@ -6,6 +6,7 @@ OUT_DIR/audit.json, and OUT_DIR/outcome.json last. Exits like a stage: 0 done, 2
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import traceback
@@ -22,8 +23,8 @@ from gavel_train.audit.truth import equal_answers, truth_of
 from gavel_train.contracts import ExternalAuditRequest, Outcome
 from gavel_train.judging.gateway import GatewayClient
 from gavel_train.run import lifetime, progress
-from gavel_train.run.directory import write_atomically
-from gavel_train.run.outcome import EXIT_CODES, BadRequest, outcome_of
+from gavel_train.run.directory import sha256_of, write_atomically
+from gavel_train.run.outcome import EXIT_CODES, BadRequest, keep_spare, outcome_of, write_outcome
 
 # The gateway has its own limit for each role; this only keeps enough calls at its door.
 _CALLS_IN_FLIGHT = 256
@@ -31,8 +32,9 @@ _CALLS_IN_FLIGHT = 256
 
 def run(folder: Path) -> None:
     """Audit what a request names and write audit.json beside it."""
-    request = _read_request(folder / "request.json")
+    request, digest = _read_request(folder / "request.json")
     rows = read_external_rows(folder / request.rows, request.max_rows)
+    _check_counted(request, folder / request.rows, len(rows))
     with ExitStack() as stack:
         audit = run_audit(
             Plan(
@@ -49,7 +51,23 @@ def run(folder: Path) -> None:
                 reference_guided=request.reference_guided,
             )
         )
-    write_atomically(folder / "audit.json", audit.model_dump_json(indent=2) + "\n")
+    answer = audit.model_copy(update={"request_digest": digest})
+    write_atomically(folder / "audit.json", answer.model_dump_json(indent=2) + "\n")
+
+
+def _check_counted(request: ExternalAuditRequest, path: Path, rows: int) -> None:
+    """Raise BadRequest where the rows are not those whose calls a person allowed."""
+    counted = request.rows_counted
+    if counted is None:
+        return
+    found = sha256_of(path)
+    if (rows, found) != (counted.count, counted.sha256):
+        raise BadRequest(
+            "rows",
+            f"{path}: expected the {counted.count} rows whose calls were counted (sha256 "
+            f"{counted.sha256[:12]}), found {rows} rows ({found[:12]}): the file was changed meanwhile. "
+            "Nothing was asked or paid; the same command again counts anew.",
+        )
 
 
 def _sources(request: ExternalAuditRequest, folder: Path, stack: ExitStack) -> list[Source]:
@@ -80,9 +98,11 @@ def _client(request: ExternalAuditRequest) -> GatewayClient:
     return GatewayClient(str(request.gateway_url), key, concurrency=_CALLS_IN_FLIGHT)
 
 
-def _read_request(path: Path) -> ExternalAuditRequest:
+def _read_request(path: Path) -> tuple[ExternalAuditRequest, str]:
+    """Return the request and its digest, of one reading: the file may be replaced meanwhile."""
     try:
-        return ExternalAuditRequest.model_validate_json(path.read_bytes())
+        data = path.read_bytes()
+        return ExternalAuditRequest.model_validate_json(data), hashlib.sha256(data).hexdigest()
     except OSError as error:
         raise BadRequest(None, f"Expected a request at {path}, found: {error.strerror}.") from error
     except ValidationError as error:
@@ -100,17 +120,24 @@ def main() -> NoReturn:
     progress.claim_stdout()
     try:
         lifetime.watch()
+        keep_spare(folder, _disk_full("No space left on device"))
         run(folder)
         outcome = Outcome(status="done", message="the audit is done", field=None)
     except BaseException as error:
         outcome = outcome_of(error)
-        if outcome.status == "failed":
+        if outcome.cause == "disk_full":
+            outcome = _disk_full(str(error))
+        elif outcome.status == "failed":
             traceback.print_exc(file=sys.stderr)
     if folder.is_dir():
-        write_atomically(folder / "outcome.json", outcome.model_dump_json(indent=2) + "\n")
+        write_outcome(folder, outcome)
     sys.stderr.flush()
     # As stages do: threads of the gateway client must not keep a finished process.
     os._exit(EXIT_CODES[outcome.status])
+
+
+def _disk_full(message: str) -> Outcome:
+    return Outcome(status="failed", message=message, cause="disk_full")
 
 
 if __name__ == "__main__":

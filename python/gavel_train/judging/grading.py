@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -9,10 +10,12 @@ from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from gavel_train.contracts import AuditRow, Endpoint, Grade, GradeRequest, GradingPass, VerdictRow
 from gavel_train.judging.gateway import GatewayClient
 from gavel_train.run import progress
-from gavel_train.run.directory import each_row, write_atomically, write_rows
+from gavel_train.run.directory import write_atomically, write_rows
 from gavel_train.run.ledger import without_checksum
 
 Role = Literal["judge", "grader", "base"]
@@ -32,7 +35,6 @@ def grade_rows(
     segments: str,
     rows_digest: str | None = None,
     gpus: int | None = None,
-    first_grade: Grade | None = None,
 ) -> GradingPass:
     """Grade all rows, once each; write `verdicts-<role>-<mode>.jsonl` and `pass-<role>-<mode>.json` in `out`.
 
@@ -40,8 +42,9 @@ def grade_rows(
     (say `grpo-e3-*.jsonl`): tokens are counted there, since a trace is durable before its verdict
     is returned. The clock starts once the first row is answered, and verdicts per second leave that
     row out; rows answered from the ledger or by reuse are not `asked`. `rows_digest` and `gpus` (those that
-    serve the model) are kept in the pass; `first_grade` is the first row's, where it was asked already.
-    Raises ValueError without rows, LedgerError where a line there is damaged.
+    serve the model) are kept in the pass. Where the ledger answers every row, what an earlier pass in `out`
+    over the same traces cost still stands. Raises ValueError without rows, LedgerError where a line there
+    is damaged.
     """
     if not rows:
         raise ValueError("Expected rows to grade, found none.")
@@ -49,7 +52,7 @@ def grade_rows(
     requests = {row.id: grade_request(row, role, mode, occasion_prefix) for row in rows}
     # A model that is still loading answers the first row late; the clock must not count that.
     first = rows[0].id
-    grades = {first: first_grade or client.grade(requests[first])}
+    grades = {first: client.grade(requests[first])}
     started = said_at = time.monotonic()
     futures = {client.submit(request): row_id for row_id, request in requests.items() if row_id != first}
     try:
@@ -83,6 +86,7 @@ def grade_rows(
         model_digest=model_digest,
         rows=len(rows),
         rows_digest=rows_digest,
+        traces_digest=_traces_digest(verdicts),
         asked=len(asked),
         seconds=round(seconds, 3) if timed else 0.0,
         verdicts_per_s=round(len(timed) / seconds, 3) if timed else None,
@@ -90,8 +94,12 @@ def grade_rows(
         prompt_tokens=sum(usage.get("prompt_tokens", 0) for usage in usages.values()),
         completion_tokens=sum(usage.get("completion_tokens", 0) for usage in usages.values()),
     )
+    path = out / f"pass-{role}-{mode}.json"
     write_rows(out / f"verdicts-{role}-{mode}.jsonl", verdicts)
-    write_atomically(out / f"pass-{role}-{mode}.json", summary.model_dump_json(indent=2) + "\n")
+    earlier = _pass_over_the_same_traces(path, summary)
+    if earlier is not None:
+        return earlier
+    write_atomically(path, summary.model_dump_json(indent=2) + "\n")
     return summary
 
 
@@ -105,11 +113,6 @@ def grade_request(row: AuditRow, role: Role, mode: Mode, occasion_prefix: str = 
         completion=row.completion,
         ground_truth=row.ground_truth,
     )
-
-
-def first_trace_keys(verdicts: Path) -> list[str]:
-    """Keys of the traces behind the first verdict of a pass; raises FileNotFoundError."""
-    return next((verdict.trace_keys for verdict in each_row(verdicts, VerdictRow)), [])
 
 
 def verdict_row(row_id: str, grade: Grade) -> VerdictRow:
@@ -128,6 +131,22 @@ def verdict_row(row_id: str, grade: Grade) -> VerdictRow:
         replayed=grade.replayed,
         latency_ms=grade.latency_ms,
     )
+
+
+def _traces_digest(verdicts: Sequence[VerdictRow]) -> str:
+    keys = [[verdict.row_id, *verdict.trace_keys] for verdict in verdicts]
+    return hashlib.sha256(json.dumps(keys).encode()).hexdigest()
+
+
+def _pass_over_the_same_traces(path: Path, summary: GradingPass) -> GradingPass | None:
+    """The pass at `path`, whose cost and speed are known, if it asked for what the ledger answered now."""
+    try:
+        earlier = GradingPass.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    figures = {"asked", "seconds", "verdicts_per_s", "prompt_tokens", "completion_tokens"}
+    same = earlier.model_dump(exclude=figures) == summary.model_dump(exclude=figures)
+    return earlier if same and summary.asked == 0 else None
 
 
 def _traces(run_dir: Path, segments: str, keys: set[str]) -> Iterator[dict[str, Any]]:

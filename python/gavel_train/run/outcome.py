@@ -63,8 +63,7 @@ def run_stage(stage: str, body: Callable[[StageRequest, Path], None]) -> NoRetur
         lifetime.watch()
         if lifetime.rank() == 0:
             _clear_older_saves(epoch_dir)
-            with suppress(OSError):
-                _write(epoch_dir / _SPARE, _disk_full(""))
+            keep_spare(epoch_dir, _disk_full(""))
         body(read_request(epoch_dir, stage), epoch_dir)
         outcome = Outcome(status="done", message=f"{stage} is done", field=None)
     except BaseException as error:
@@ -74,7 +73,7 @@ def run_stage(stage: str, body: Callable[[StageRequest, Path], None]) -> NoRetur
     # A launcher asks the other ranks to end as soon as one has; what is left takes milliseconds.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if lifetime.rank() == 0:
-        _write_outcome(epoch_dir, outcome)
+        write_outcome(epoch_dir, outcome)
     sys.stderr.flush()
     # Not sys.exit: threads of the gateway client and of torch must not keep or crash a finished process.
     os._exit(EXIT_CODES[outcome.status])
@@ -146,16 +145,23 @@ def _free_bytes(path: Path) -> int:
         return sys.maxsize
 
 
-def _write_outcome(epoch_dir: Path, outcome: Outcome) -> None:
-    spare = epoch_dir / _SPARE
+def keep_spare(folder: Path, disk_full: Outcome) -> None:
+    """Write the outcome of a full disk now, while there is room, for `write_outcome` to use."""
+    with suppress(OSError):
+        _write(folder / _SPARE, disk_full)
+
+
+def write_outcome(folder: Path, outcome: Outcome) -> None:
+    """Write `outcome.json`; on a full disk the spare one takes its place. Never raises OSError."""
+    spare = folder / _SPARE
     try:
-        _write(epoch_dir / "outcome.json", outcome)
+        _write(folder / "outcome.json", outcome)
         spare.unlink(missing_ok=True)
     except OSError as error:
-        print(f"could not write {epoch_dir}/outcome.json: {error}; outcome: {outcome}", file=sys.stderr)
+        print(f"could not write {folder}/outcome.json: {error}; outcome: {outcome}", file=sys.stderr)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             with suppress(OSError):
-                spare.rename(epoch_dir / "outcome.json")
+                spare.rename(folder / "outcome.json")
 
 
 def _write(path: Path, outcome: Outcome) -> None:

@@ -64,9 +64,24 @@ def test_a_damaged_line_in_the_ledger_of_the_pass_is_never_counted_from(grading)
         run(3)
 
 
-def test_rows_answered_from_the_ledger_do_not_count_as_speed(grading):
-    run, _, _ = grading
+def test_a_kill_before_the_pass_is_written_leaves_no_other_pass_with_the_verdicts(grading):
+    run, gateway, out = grading
     run(4)
+    path = out / "pass-grader-single_token.json"
+    of_one_model, grade = path.read_bytes(), gateway.grade
+    gateway.grade = lambda request: grade(request | {"model": "another"})
+    run(4)
+    path.write_bytes(of_one_model)
+    again = run(4)
+    assert (again.asked, again.verdicts_per_s) == (0, None)
+    assert json.loads(path.read_text())["asked"] == 0
+
+
+def test_rows_answered_from_the_ledger_do_not_count_as_speed_where_their_first_pass_is_not_known(grading):
+    run, _, out = grading
+    first = run(4)
+    assert run(4) == first
+    (out / "pass-grader-single_token.json").unlink()
     again = run(4)
     assert (again.rows, again.asked, again.seconds, again.verdicts_per_s) == (4, 0, 0.0, None)
     more = run(6)

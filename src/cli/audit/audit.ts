@@ -32,12 +32,17 @@ export function define(program: Command): void {
       const config = loadConfig();
       const call = readRequest(config, options);
       // Loaded late: the gateway and the charts take a second, which help and wrong usage need not wait for.
-      const [{ runAudit }, { writeReport }] = await Promise.all([
+      const [{ runAudit }, { writeReport }, { alone, onFullDisk }] = await Promise.all([
         import('./run-audit.ts'),
         import('./write-report.ts'),
+        import('./out-folder.ts'),
       ]);
-      const audit = await runAudit(config, call);
-      const places = await writeReport(call, audit);
+      const { audit, places } = await alone(call.out, () =>
+        onFullDisk(call.out, async () => {
+          const audit = await runAudit(config, call);
+          return { audit, places: await writeReport(call, audit) };
+        }),
+      );
       if (options.json) printJson(audit);
       else printResult(audit, places);
       process.exitCode = exitOfVerdict(audit.verdict);

@@ -1,8 +1,9 @@
-import { ExternalAuditRow } from '../../contracts/audit.ts';
+import { ExternalAuditRow } from '../../contracts/external-audit.ts';
 import type { GatewayConfigInput } from '../../contracts/gateway.ts';
 import type { GradeRequest } from '../../contracts/trace.ts';
 import { type Calls, unanswered } from '../../gateway/unanswered.ts';
 import type { LoadedRubric } from '../../judging/rubric.ts';
+import { sha256File } from '../../run-directory/digest.ts';
 import { readJsonLines } from '../../run-directory/files.ts';
 import { CliError, EXIT } from '../exit.ts';
 import type { Asked } from './contestants.ts';
@@ -19,6 +20,8 @@ export interface Estimate {
   answered: number;
   prompt_tokens: number;
   reply_tokens: number;
+  /** The rows that were counted, which alone are to be asked about; null: nobody is asked. */
+  rows: { count: number; sha256: string } | null;
 }
 
 interface Rows {
@@ -32,6 +35,8 @@ export async function estimate(
   rubric: LoadedRubric,
   { asked, rows }: { asked: Asked[]; rows: Rows },
 ): Promise<Estimate> {
+  // Before they are read: of rows that are appended meanwhile, none is in this digest.
+  const sha256 = await sha256File(rows.path);
   const passes = await unanswered(config, rubric, requestsOf(rows, asked, rubric)).catch((error: Error) => {
     if (!['ContractError', 'GatewayError'].includes(error.name)) throw error;
     throw new CliError(error.message, { code: EXIT.usage });
@@ -43,6 +48,7 @@ export async function estimate(
     answered: sum(({ answered }) => answered),
     prompt_tokens: Math.ceil(sum(({ characters }) => characters) / CHARACTERS_PER_TOKEN),
     reply_tokens: sum(({ reply_tokens }) => reply_tokens),
+    rows: { count: passes[0]?.requests ?? 0, sha256 },
   };
 }
 

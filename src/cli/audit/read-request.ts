@@ -1,13 +1,13 @@
 import { existsSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { Config } from '../../config.ts';
 import { AuditSpec, type GateSpec } from '../../contracts/spec/audit.ts';
 import { type LoadedRubric, loadRubric } from '../../judging/rubric.ts';
 import { pathsIn } from '../../run-directory/paths.ts';
-import { markerOf } from '../../run-directory/root.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { type Contestants, contestantsOf, type Named } from './contestants.ts';
 import { loadGates } from './gates-file.ts';
+import { looksFile } from './looks-file.ts';
 import type { AuditOptions } from './options.ts';
 
 /** One call of `gavel audit`, checked as far as its files and flags tell. */
@@ -62,10 +62,7 @@ export function readRequest(config: Config, options: AuditOptions): AuditCall {
     slices: options.slice ?? defaults.slices,
     max_rows: options.maxRows ?? null,
     confidence: confidenceOf(options.confidence),
-    // Beside the audit where no root is set up: another audit of these rows is looked for there.
-    looks: existsSync(markerOf(config.root))
-      ? join(config.root, '.gavel', 'audit-looks.jsonl')
-      : join(dirname(out), 'audit-looks.jsonl'),
+    looks: looksFile(config),
     concurrency: options.concurrency,
     confirm_above: options.confirmAbove,
     yes: options.yes ?? false,

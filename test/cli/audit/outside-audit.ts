@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Behaviour, FakeJudge } from '../../gateway/fake-judge.ts';
@@ -15,6 +15,8 @@ export interface Place {
   data: string;
   rubric: string;
   write(name: string, content: string): string;
+  /** A program that takes the place of Python; $3 is the folder of the audit. */
+  program(name: string, script: string): string;
   read(name: string): string;
 }
 
@@ -36,10 +38,15 @@ export function placeWith(prompts: number): Place {
   }));
   return {
     folder,
-    env: { GAVEL_ROOT: root, NO_COLOR: '1' },
+    env: { GAVEL_ROOT: root, XDG_STATE_HOME: join(folder, 'state'), NO_COLOR: '1' },
     data: write('rows.jsonl', `${rows.map((row) => JSON.stringify(row)).join('\n')}\n`),
     rubric: write('rubric.yaml', readFileSync(RUBRIC, 'utf8')),
     write,
+    program: (name, script) => {
+      const path = write(name, `#!/bin/sh\n${script}\n`);
+      chmodSync(path, 0o700);
+      return path;
+    },
     read: (name) => readFileSync(join(folder, name), 'utf8'),
   };
 }

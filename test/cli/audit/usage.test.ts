@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { AuditOptions } from '../../../src/cli/audit/options.ts';
@@ -59,8 +59,8 @@ describe('gavel audit', () => {
     },
   );
 
-  it('counts looks under the root, and beside the audit where there is none', () => {
-    expect(read(files).looks).toBe(join(place.folder, 'audit-looks.jsonl'));
+  it('counts looks under the root, and under the state of the person where there is none', () => {
+    expect(read(files).looks).toBe(join(place.folder, 'state/gavel/audit-looks.jsonl'));
     const { root, remove } = makeRoot();
     try {
       const config = loadConfig({ GAVEL_ROOT: root });
@@ -108,6 +108,30 @@ describe('gavel audit', () => {
     );
     const rest = asking.map((arg) => (arg === place.rubric ? guided : arg));
     expect(await usage('--data', place.data, ...rest)).toContain('row row-0: ground_truth: expected text');
+  });
+});
+
+describe('the mark of UTF-8 before the rows', () => {
+  it('is taken where an endpoint is asked, as where files are read', async () => {
+    const marked = place.write('marked.jsonl', `\uFEFF${place.read('rows.jsonl')}`);
+    const asking = ['--rubric', place.rubric, '--grader', 'http://127.0.0.1:1/v1', '--grader-model', 'g'];
+    const stderr = await usage('--data', marked, '--out', out, ...asking, '--confirm-above', '1');
+    expect(stderr).toContain('Calls: 2 (grader single_token 2).');
+  });
+});
+
+describe('a file of looks that cannot be written', () => {
+  it('ends the audit before its calls are counted', async () => {
+    const asking = ['--rubric', place.rubric, '--grader', 'http://127.0.0.1:1/v1', '--grader-model', 'g', '--yes'];
+    const { code, stderr } = await gavel(['audit', '--data', place.data, '--out', out, ...asking], {
+      ...place.env,
+      XDG_STATE_HOME: place.data,
+    });
+    expect(code).toBe(2);
+    expect(stderr).toContain(`to read and write at ${join(place.data, 'gavel/audit-looks.jsonl')}, found: E`);
+    expect(stderr).toContain('Nothing was asked or paid.');
+    expect(stderr).not.toContain('Calls:');
+    expect(existsSync(out)).toBe(false);
   });
 });
 
