@@ -195,8 +195,8 @@ export function readableLines<S extends z.ZodType>(text: string, schema: S): { l
 
 /**
  * The lines of a JSON Lines file by their contract, one at a time. A last line without a newline was never finished and is
- * left out, unless the file is `whole`: one that a person brings, whose editor may write no newline there. What comes after `bytes` is
- * left out too. Throws ContractError with path:line; a missing file has no lines.
+ * left out, unless the file is `whole`: one that a person brings, whose editor may write no newline there, and the mark of UTF-8 before
+ * the first line. What comes after `bytes` is left out too. Throws ContractError with path:line; a missing file has no lines.
  */
 export async function* readJsonLines<S extends z.ZodType>(
   path: string,
@@ -205,6 +205,7 @@ export async function* readJsonLines<S extends z.ZodType>(
 ): AsyncGenerator<z.output<S>> {
   if (bytes === 0) return;
   const stream = createReadStream(path, bytes === undefined ? {} : { end: bytes - 1 });
+  const unmarked = (line: string, number: number) => (whole && number === 1 ? line.replace(/^\uFEFF/, '') : line);
   let rest: Buffer[] = [];
   let number = 0;
   try {
@@ -215,12 +216,12 @@ export async function* readJsonLines<S extends z.ZodType>(
         rest = [];
         start = end + 1;
         number += 1;
-        if (line.trim() !== '') yield parseContract(line, schema, `${path}:${number}`);
+        if (line.trim() !== '') yield parseContract(unmarked(line, number), schema, `${path}:${number}`);
       }
       if (start < chunk.length) rest.push(chunk.subarray(start));
     }
     const last = whole ? Buffer.concat(rest).toString('utf8') : '';
-    if (last.trim() !== '') yield parseContract(last, schema, `${path}:${number + 1}`);
+    if (last.trim() !== '') yield parseContract(unmarked(last, number + 1), schema, `${path}:${number + 1}`);
   } catch (error) {
     orNull(error);
   }
