@@ -30,7 +30,7 @@ export async function checkRecords(
       const name = `${stage} epoch ${epoch}: epoch.json`;
       if (damage !== null) {
         await fence();
-        const reason = `${damage}; it counts as never written, and so does what it made void`;
+        const reason = `${damage}; it counts as never written: older records and the seals of segments say what counts`;
         const moved_to = await quarantine(record, reason, paths.quarantine);
         found.quarantined.push({ name, reason, moved_to });
       } else if (missing_digest) {

@@ -124,7 +124,7 @@ test.each([
     await appendFile(path, lines(100, 5));
     await damage(paths.stage('grpo').epoch(2).record);
     expect(await keys(paths)).toHaveLength(13);
-    expect((await take(paths)).quarantined).toEqual([]);
+    expect((await take(paths)).quarantined).toMatchObject([{ name: 'grpo epoch 2: epoch.json' }]);
     expect(await accepted(paths, 3)).toEqual({
       'grpo-e1-000001.jsonl': lines(0, 10).length,
       'grpo-e2-000001.jsonl': lines(50, 3).length,
