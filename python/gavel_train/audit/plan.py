@@ -1,7 +1,8 @@
 """How many rows and prompts the gates of an audit need: `python -m gavel_train.audit.plan REQUEST.json`.
 
 Prints an AuditPlan on standard output. Every gate by itself gets the wanted power: that all of them pass is
-less likely. Exits 2 with a sentence on standard error where the request or its pilot cannot be read.
+less likely, with independent gates by the product of their powers. Exits 2 with a sentence on standard error
+where the request or its pilot cannot be read.
 """
 
 from __future__ import annotations
@@ -14,14 +15,22 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gavel_train.audit.gates import is_match, resolved_id
+from gavel_train.audit.gates import matches
+from gavel_train.audit.globs import is_match
+from gavel_train.audit.intervals import KAPPA, SHARE
 from gavel_train.audit.measure import all_measures
 from gavel_train.audit.needed import Aim
 from gavel_train.audit.precision import Basis, Clusters, of_pilot, of_spread
 from gavel_train.audit.spread import Scale
-from gavel_train.contracts import Audit, AuditPlan, AuditPlanGate, AuditPlanRequest, GateSpec
+from gavel_train.contracts import Audit, AuditPlan, AuditPlanGate, AuditPlanRequest, GateSpec, MeasureRecord
 
-_SCALES: dict[str, Scale] = {"share": "exact", "kappa": "fisher_z", "correlation": "fisher_z"}
+# What the method of a record says of the scale of its interval; no other one is transformed.
+_SCALES: dict[str, Scale] = {
+    "Korn-Graubard": "exact",
+    "prompts as trials": "exact",
+    f"{SHARE.transform}": "logit",
+    f"{KAPPA.transform}": "fisher_z",
+}
 
 
 class BadPlan(ValueError):
@@ -99,12 +108,7 @@ def _needs_of_measures(gate: GateSpec, request: AuditPlanRequest) -> Iterable[_N
 
 
 def _needs_of_pilot(gate: GateSpec, request: AuditPlanRequest, pilot: Audit) -> Iterable[_Need]:
-    wanted = resolved_id(gate.id, pilot.headline_mode)
-    found = [
-        record
-        for record in pilot.records
-        if is_match(wanted, record.id) and is_match(gate.slice, record.slice)
-    ]
+    found = [record for record in pilot.records if matches(record, gate, pilot.headline_mode)]
     if not found:
         raise BadPlan(f"{gate.id} on {gate.slice}: expected a record of it in the pilot, found none.")
     for record in found:
@@ -113,9 +117,7 @@ def _needs_of_pilot(gate: GateSpec, request: AuditPlanRequest, pilot: Audit) -> 
             raise BadPlan(
                 f"{gate.id}: {record.id} has no value in the pilot: expected one (--expect {gate.id}=VALUE)."
             )
-        part, _, _, name = record.id.split(".")
-        scale = _scale_of(part, name, pilot)
-        basis = of_pilot(record, pilot, scale, _clusters(request), request.power)
+        basis = of_pilot(record, pilot, _scale_of(record), _clusters(request), request.power)
         if basis is None:
             note = f"{record.id} has no interval in the pilot ({record.method}): give another."
             yield _Need(expected, None, note)
@@ -139,13 +141,13 @@ def _need(gate: GateSpec, expected: float, basis: Basis, request: AuditPlanReque
     return _Need(expected, max(prompts, basis.fewest_prompts), basis.note)
 
 
-def _scale_of(part: str, name: str, pilot: Audit) -> Scale:
-    """The scale that its module names, or else the one that measures of its unit have."""
+def _scale_of(record: MeasureRecord) -> Scale:
+    """The scale that its measure's module names, or else the one that its method does."""
+    part, _, _, name = record.id.split(".")
     for measure in all_measures():
         if (measure.part, measure.name) == (part, name) and measure.spread is not None:
             return measure.spread.scale
-    unit = next(one.unit for one in pilot.measures if (one.part, one.name) == (part, name))
-    return _SCALES.get(unit, "plain")
+    return next((scale for said, scale in _SCALES.items() if said in record.method), "plain")
 
 
 def _is_of(pattern: str, part: str, name: str) -> bool:

@@ -90,11 +90,18 @@ def difference_of_shares() -> Spread:
 
 
 def auroc() -> Spread:
-    """Of the area under the ROC curve, with as many right as wrong completions.
+    """Of the area under the ROC curve, with as many right as wrong completions (Hanley and McNeil 1982).
 
-    That of a contestant that says "right" or "wrong" and nothing between: its area is its balanced accuracy.
+    Theirs is the variance for values that spread exponentially. It is above that of a contestant that says
+    "right" or "wrong" and nothing between, whose area is its balanced accuracy.
     """
-    return Spread("logit", _yes_or_no, assumes="half of the completions are right, and few values differ")
+    assumes = "half of the completions are right, and values spread as Hanley and McNeil (1982) assume"
+    return Spread("logit", _hanley_mcneil, assumes=assumes)
+
+
+def _hanley_mcneil(area: float) -> float:
+    two_right, two_wrong = area / (2 - area), 2 * area**2 / (1 + area)
+    return math.sqrt(2 * (two_right + two_wrong - 2 * area**2))
 
 
 def _yes_or_no(share: float) -> float:

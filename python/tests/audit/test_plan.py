@@ -11,10 +11,11 @@ from audit_power.cases import BOUNDS, Bound, gate_of
 from audit_power.cells import Cell
 from audit_power.simulate import replicated
 
-from gavel_train.audit import measure
+from gavel_train.audit import measure, spread
+from gavel_train.audit import plan as plan_module
 from gavel_train.audit.plan import BadPlan, main, plan
 from gavel_train.audit.records import measured
-from gavel_train.contracts import Audit, AuditPlanRequest, GateSpec
+from gavel_train.contracts import Audit, AuditPlanRequest, GateSpec, MeasureRecord
 
 KAPPA, DIFFERENCE, SCORED = (
     next(bound for bound in BOUNDS if bound.name.startswith(name))
@@ -163,6 +164,62 @@ def test_a_request_that_cannot_be_answered_says_what_to_change(gate, expect, mes
         plan(request_of(gate, expect=expect), None)
 
     assert message in str(raised.value)
+
+
+def test_a_star_in_a_gate_plans_for_no_baseline_of_the_pilot():
+    gate = GateSpec(id="truth.*.accuracy", at_most=0.9)
+    own = records_with("truth.grader.file.accuracy", 0.8)
+    # Were it matched, the plan would say that the gate cannot be passed.
+    always = records_with("truth.always_pass.constant.accuracy", 0.95)
+    pilot = pilot_of(KAPPA, 1).model_copy(update={"records": [own, always]})
+    assert plan(request_of(gate, expect={}), pilot).prompts is not None
+    named = GateSpec(id="truth.always_pass.*.accuracy", at_most=0.9)
+    assert plan(request_of(named, expect={}), pilot).prompts is None
+
+
+def test_a_star_for_slices_plans_for_the_slices_of_the_pilot_and_not_for_all_rows():
+    gate = GateSpec(id="truth.grader.file.accuracy", slice="*", at_least=0.7)
+    whole = records_with("truth.grader.file.accuracy", 0.6)
+    part = records_with("truth.grader.file.accuracy", 0.8, "kind=a")
+    pilot = pilot_of(KAPPA, 1).model_copy(update={"records": [whole, part]})
+    assert plan(request_of(gate, expect={}), pilot).prompts is not None
+
+
+def records_with(record_id: str, point: float, slice_name: str = "all") -> MeasureRecord:
+    return MeasureRecord(
+        id=record_id,
+        slice=slice_name,
+        point=point,
+        low=point - 0.03,
+        high=point + 0.03,
+        n=750,
+        prompts=300,
+        method="Korn-Graubard",
+    )
+
+
+def test_the_interval_of_a_pilot_is_read_on_the_scale_that_its_method_names():
+    pilot = pilot_of(KAPPA, 1)
+    scales = {record.id.split(".")[3]: plan_module._scale_of(record) for record in pilot.records}
+    assert {name: scales[name] for name in ("accuracy", "accuracy_of_all_rows", "refused")} == {
+        "accuracy": "exact",
+        "accuracy_of_all_rows": "exact",
+        "refused": "exact",
+    }
+    # Shares whose intervals are made by the jackknife on the logit scale.
+    assert [scales[name] for name in ("auroc", "balanced_accuracy", "tie_rate")] == ["logit"] * 3
+    assert [scales[name] for name in ("kendall_tau_b", "cohens_kappa")] == ["fisher_z"] * 2
+    assert [scales[name] for name in ("bias", "accuracy_difference")] == ["plain"] * 2
+
+
+@pytest.mark.parametrize("area", [0.7, 0.85, 0.95])
+def test_an_auroc_varies_as_it_does_where_values_spread_exponentially(area):
+    rng, rows = np.random.default_rng(5), 200
+    right = rng.exponential(area / (1 - area), (3_000, rows // 2, 1))
+    wrong = rng.exponential(1.0, (3_000, 1, rows // 2))
+    areas = (right > wrong).mean(axis=(1, 2))
+    assert areas.mean() == pytest.approx(area, abs=0.003)
+    assert areas.std() == pytest.approx(spread.auroc().of(area) / np.sqrt(rows), rel=0.05)
 
 
 def test_every_spread_is_that_of_rows():
