@@ -23,7 +23,7 @@ export class LedgerDamaged extends Error {
     const where = number === null ? path : `${path}:${number}`;
     const shown = JSON.stringify(bytes.toString('utf8', 0, 60));
     super(
-      `${where}: ${why}, at byte ${offset}, in ${shown}. The next attempt at a stage, or the next \`gavel serve\`, moves it to quarantine/.`,
+      `${where}: ${why}, at byte ${offset}, in ${shown}. The next attempt at a stage, the next \`gavel serve\`, or the next \`gavel audit\` into its folder, moves it to quarantine/.`,
     );
     this.path = path;
     this.line = number;

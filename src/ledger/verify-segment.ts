@@ -3,7 +3,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Quarantined, quarantine } from '../run-directory/checkpoints.ts';
 import { ContractError, fsyncFolder, orNull } from '../run-directory/files.ts';
-import { type RunPaths, sealPath } from '../run-directory/paths.ts';
+import { type RunFolder, sealPath } from '../run-directory/paths.ts';
 import { readIndex, recordsOf } from './index-file.ts';
 import { restoreSegment } from './restore.ts';
 import { type Scan, scanSegment } from './scan.ts';
@@ -19,7 +19,7 @@ export type ExpectedSegment = Pick<Segment, 'path' | 'name' | 'epoch'>;
  * another taker has come, and is asked before anything is replaced. With `open`, another process may be writing it, so an intact one stays unsealed.
  */
 export async function verifySegment(
-  paths: RunPaths,
+  paths: RunFolder,
   { path, name }: ExpectedSegment,
   limit: number,
   fence: () => Promise<void>,

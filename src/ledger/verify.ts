@@ -4,7 +4,7 @@ import { StageName } from '../contracts/trace.ts';
 import type { Quarantined } from '../run-directory/checkpoints.ts';
 import { assertNewest } from '../run-directory/epoch-records.ts';
 import { orNull } from '../run-directory/files.ts';
-import { parseSegmentName, type RunPaths, segmentOfSeal } from '../run-directory/paths.ts';
+import { parseSegmentName, type RunFolder, type RunPaths, segmentOfSeal } from '../run-directory/paths.ts';
 import { acceptedBytes, type Rule, ruleOf } from './accepted.ts';
 import { type ExpectedSegment, verifySegment } from './verify-segment.ts';
 
@@ -37,15 +37,24 @@ export async function verifiedStages(paths: RunPaths, name: StageName): Promise<
   return stages;
 }
 
+/** The same for the segments of every `gavel serve` of the run. */
+export const verifyServed = (paths: RunFolder): Promise<Quarantined[]> => verifyShared(paths, 'serve');
+
 /**
- * The same for the segments of every `gavel serve` of the run. Several may serve at once and each may be writing, so that an intact
- * segment is left as it is. A server whose segment is restored under it goes on writing the original in quarantine: a damaged line
- * would stop every other gateway of the run, and its report.
+ * The same for the segments of every `gavel audit` into the folder. Call it before the ledger there is opened: a damaged line stops that, and a
+ * damaged line of a sealed segment stops the call that it answers.
  */
-export async function verifyServed(paths: RunPaths): Promise<Quarantined[]> {
+export const verifyAudited = (paths: RunFolder): Promise<Quarantined[]> => verifyShared(paths, 'audit');
+
+/**
+ * Several processes may write segments of `stage` at once, each under an epoch of its own, so that an intact segment is left as it is.
+ * A process whose segment is restored under it goes on writing the original in quarantine: a damaged line would stop every other
+ * gateway of the run, and its report.
+ */
+async function verifyShared(paths: RunFolder, stage: StageName): Promise<Quarantined[]> {
   const found: Quarantined[] = [];
-  const rule = await ruleOf(paths, 'serve');
-  for (const segment of await expectedSegments(paths, 'serve', rule)) {
+  const rule = await ruleOf(paths, stage);
+  for (const segment of await expectedSegments(paths, stage, rule)) {
     const limit = await acceptedBytes(rule, segment);
     if (limit > 0) found.push(...(await verifySegment(paths, segment, limit, async () => {}, { open: true })));
   }
@@ -53,7 +62,7 @@ export async function verifyServed(paths: RunPaths): Promise<Quarantined[]> {
 }
 
 /** Segments of a stage that are there, have a seal, or were accepted. */
-async function expectedSegments(paths: RunPaths, stage: StageName, { record }: Rule): Promise<ExpectedSegment[]> {
+async function expectedSegments(paths: RunFolder, stage: StageName, { record }: Rule): Promise<ExpectedSegment[]> {
   const there = (await readdir(paths.traces).catch(orNull)) ?? [];
   const accepted = Object.entries(record?.accepted_segments ?? {}).filter(([, bytes]) => bytes > 0);
   const names = new Set([...there.map(segmentOfSeal), ...accepted.map(([n]) => n)]);

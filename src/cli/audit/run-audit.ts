@@ -7,6 +7,7 @@ import { ExternalAuditRequest } from '../../contracts/external-audit.ts';
 import { Outcome } from '../../contracts/stage.ts';
 import { type Gateway, startGateway } from '../../gateway/server.ts';
 import { canonicalRubric, type LoadedRubric } from '../../judging/rubric.ts';
+import { verifyAudited } from '../../ledger/verify.ts';
 import { claimEpoch } from '../../run-directory/claim-epoch.ts';
 import { readContract, readContractIfAny, writeAtomic } from '../../run-directory/files.ts';
 import { pathsIn } from '../../run-directory/paths.ts';
@@ -28,6 +29,7 @@ export async function runAudit(config: Config, call: AuditCall): Promise<Audit> 
   const { out, rubric } = call;
   const { asked } = call.contestants;
   await openLooks(call.looks);
+  if (asked.length > 0) await restoreLedger(out);
   const expected = rubric && asked.length > 0 ? await estimated(call, rubric) : NOTHING;
   console.error(asked.length > 0 ? estimateText(expected) : 'Nobody is asked: all verdicts come from files.');
   const terminal = { input: process.stdin, output: process.stderr };
@@ -70,6 +72,14 @@ async function answerTo(request: string, path: string): Promise<Audit> {
       hint: 'Another process wrote it: run the same command again, into a folder that nothing else writes.',
     },
   );
+}
+
+/** Takes damaged lines of earlier attempts out of the ledger, before anything reads it: their verdicts are asked for again. */
+async function restoreLedger(out: string): Promise<void> {
+  for (const { name, reason, moved_to } of await verifyAudited(pathsIn(out))) {
+    const where = moved_to === null ? '' : ` The original is ${moved_to}.`;
+    console.error(`${name} was damaged: ${reason}.${where} What was lost is asked for again.`);
+  }
 }
 
 /** No gateway asks by this number: the estimate only reads what others wrote. */
