@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from gavel_train.audit.sample import Floats
 
@@ -109,7 +109,7 @@ def jackknife(
     error = math.sqrt((prompts - 1) * variance)
     kurtosis = float((effect_P**4).mean()) / variance**2
     freedom = prompts - 1 if kurtosis <= 1 else min(prompts - 1, 2 * prompts / (kurtosis - 1))
-    t = float(stats.t.ppf((1 + confidence) / 2, freedom))
+    t = float(special.stdtrit(freedom, (1 + confidence) / 2))
     if scale.transform is None:
         skew = float((effect_P**3).mean()) / variance**1.5 / math.sqrt(prompts)
         low, high = point - error * max(t, _unskewed(t, skew)), point - error * min(-t, _unskewed(-t, skew))
@@ -198,7 +198,7 @@ def korn_graubard(hits_P: Floats, among_P: Floats, *, confidence: float) -> Inte
     else:
         independent = share * (1 - share)
         freedom = _freedom_of_share(excess_P, n * independent)
-        narrower = float(stats.t.ppf(1 - tail, n - 1) / stats.t.ppf(1 - tail, freedom)) ** 2
+        narrower = float(special.stdtrit(n - 1, 1 - tail) / special.stdtrit(freedom, 1 - tail)) ** 2
         effective = min(n, independent / variance * narrower)
     low, high = clopper_pearson(share * effective, effective, confidence)
     return Interval(low, high, "Korn-Graubard")
@@ -222,6 +222,6 @@ def clopper_pearson(hits: float, trials: float, confidence: float) -> tuple[floa
     """Exact limits of a binomial share (Clopper & Pearson 1934); hits and trials need not be whole."""
     tail = (1 - confidence) / 2
     misses = trials - hits
-    low = 0.0 if hits <= 0 else float(stats.beta.ppf(tail, hits, misses + 1))
-    high = 1.0 if misses <= 0 else float(stats.beta.ppf(1 - tail, hits + 1, misses))
+    low = 0.0 if hits <= 0 else float(special.betaincinv(hits, misses + 1, tail))
+    high = 1.0 if misses <= 0 else float(special.betaincinv(hits + 1, misses, 1 - tail))
     return low, high
