@@ -1,6 +1,6 @@
 """`npm run audit-power`: audits planted graders many times, and says whether the audit keeps its word.
 
-Exits 1 where a figure is not met.
+Stopped and started again, it goes on where it was. Exits 1 where a figure is not met.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
-import time
 from pathlib import Path
 
 import numpy
@@ -16,6 +15,7 @@ import scipy
 
 from audit_power.cells import SIZES, Size, bound_cells, covered_cells, whole_cells
 from audit_power.figures import misses
+from audit_power.kept import Kept
 from audit_power.page import Results, page_of
 from audit_power.simulate import simulate
 
@@ -23,10 +23,10 @@ from audit_power.simulate import simulate
 def main() -> None:
     """Simulate, print or write the page."""
     asked = _arguments()
-    began = time.monotonic()
     kinds = [bound_cells(asked.sizes), whole_cells(asked.sizes), covered_cells(asked.sizes)]
     cells = [cell for kind in kinds for cell in kind]
-    tallies = iter(simulate(cells, asked.replicates, asked.jobs))
+    found = simulate(cells, asked.replicates, asked.jobs, Kept())
+    tallies = iter(found)
     bounds, wholes, covered = ([(cell, next(tallies)) for cell in kind] for kind in kinds)
     results = Results(
         bounds=bounds,
@@ -34,7 +34,7 @@ def main() -> None:
         covered=covered,
         sizes=asked.sizes,
         replicates=asked.replicates,
-        seconds=time.monotonic() - began,
+        seconds=sum(tally.seconds for tally in found),
         versions=f"Python {platform.python_version()}, numpy {numpy.__version__}, scipy {scipy.__version__}",
     )
     page = page_of(results)

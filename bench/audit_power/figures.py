@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from audit_power.cases import BOUNDS, WHOLE
 from audit_power.cells import Cell
-from audit_power.simulate import Tally
+from audit_power.tally import Tally
 
 # Nominal is 95%.
 LEAST_COVERAGE = 0.93

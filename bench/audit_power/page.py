@@ -10,13 +10,14 @@ from audit_power.cases import BOUNDS, COVERED, JUST_BELOW, WORLD, Place
 from audit_power.cells import Cell, Size
 from audit_power.effects import correlation
 from audit_power.figures import LEAST_COVERAGE, MOST_FALSE_PASSES, misses
-from audit_power.simulate import SEED, Tally
+from audit_power.simulate import SEED
+from audit_power.tally import Tally
 
 _HOW = """
 `npm run audit-power -- --replicates {replicates} --out bench/audit-power.md` makes this page. It plants
 graders whose true values are known, audits each of them {replicates:,} times on fresh rows by the code that
-audits real graders (measures, intervals, gates), and counts the verdicts. Seed {seed}; {seconds:.0f} s;
-{versions}.
+audits real graders (measures, intervals, gates), and counts the verdicts. Seed {seed};
+{seconds:.0f} s of processor time; {versions}.
 """
 
 _WORLD = """
