@@ -45,9 +45,10 @@ class Measure:
 
     `statistic` returns None where the measure does not apply (fidelity of the judge to itself, truth without
     ground truth): then there is no record, or, in a slice of rows to which it applies, one of nothing. Where
-    it applies and these rows do not define it, its point is NaN and the record's point is null. `chance` is what guessing gets, from the number of labels that
-    occur in the truth where it depends on it. `finding` takes a record over all rows, its role and its mode:
-    one sentence that follows from it. Without `spread`, a plan for a gate on it needs a pilot.
+    it applies and these rows do not define it, its point is NaN and the record's point is null. `chance` is
+    what guessing gets, from the number of labels that occur in the truth where it depends on it. `finding`
+    takes a record over all rows, its role and its mode: one sentence that follows from it. Without `spread`,
+    a plan for a gate on it needs a pilot.
     """
 
     part: str
