@@ -144,7 +144,11 @@ describe('an audit of files alone', () => {
     expect(audit).toMatchObject({ verdict: 'INCONCLUSIVE', headline_mode: 'file', threshold: 5 });
     expect(code).toBe(4);
     const open = audit.gates.filter(({ matches }) => matches.length === 0);
-    expect(open.map(({ id }) => id.split('.')[0])).toEqual(['fidelity', 'teacher_wrong']);
+    expect(open.map(({ id }) => id.split('.').slice(0, 2).join('.'))).toEqual([
+      'fidelity.grader',
+      'teacher_wrong.grader',
+      'coverage.judge',
+    ]);
     for (const { reason } of open) expect(reason).toMatch(/^Expected a record/);
   });
 
