@@ -48,6 +48,14 @@ const Position = Likely.extend({
     .transform((tops) => tops ?? []),
 });
 
+/** An empty list says "none" as null does. */
+const Logprobs = z
+  .preprocess(
+    (logprobs) => (Array.isArray(logprobs) && logprobs.length === 0 ? null : logprobs),
+    z.object({ content: z.array(Position).nullish() }).nullish(),
+  )
+  .transform((logprobs) => logprobs?.content ?? null);
+
 export const FinishReason = z
   .string()
   .nullish()
@@ -59,7 +67,7 @@ const ChatCompletion = z.object({
       z.object({
         message: z.object({ content: Content, ...Thinking, refusal: OptionalText }),
         finish_reason: FinishReason,
-        logprobs: z.object({ content: z.array(Position).nullish() }).nullish(),
+        logprobs: Logprobs,
       }),
     )
     .min(1),
@@ -89,6 +97,6 @@ export function replyOf({ choices }: ChatCompletion, forced: boolean): Reply {
     refusal: message.refusal?.toWellFormed() ?? null,
     finish_reason,
     forced,
-    logprobs: logprobs?.content ?? null,
+    logprobs,
   };
 }

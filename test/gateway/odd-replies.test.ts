@@ -37,6 +37,7 @@ const READABLE: [string, Parts][] = [
     },
   ],
   ['no list of likely tokens', { logprobs: { content: [{ token: '8', logprob: -0.1, top_logprobs: null }] } }],
+  ['an empty list for log-probabilities', { logprobs: [] }],
   ['a log-probability of null', { logprobs: { content: [{ token: '8', logprob: null, top_logprobs: [] }] } }],
   ['a count of tokens that is null', { usage: { prompt_tokens: null, completion_tokens: 3 } }],
 ];
