@@ -8,12 +8,14 @@ Shape suffixes: L labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from gavel_train.audit.sample import SCORES, Floats
+from gavel_train.audit.intervals import KAPPA, Scale
+from gavel_train.audit.sample import SCORES, Floats, Ints
 
-_DISTANCE = np.subtract.outer(np.arange(SCORES), np.arange(SCORES)).astype(np.float64) ** 2
+SQUARED_DISTANCE = np.subtract.outer(np.arange(SCORES), np.arange(SCORES)).astype(np.float64) ** 2
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:
@@ -28,8 +30,25 @@ def quadratic_weighted_kappa(sums: Floats) -> Floats:
     both sides are the same constant.
     """
     first, second, observed = sums[..., :SCORES], sums[..., SCORES:-1], sums[..., -1]
-    expected = ((first @ _DISTANCE) * second).sum(axis=-1)
+    expected = ((first @ SQUARED_DISTANCE) * second).sum(axis=-1)
     return 1 - ratio(observed * first.sum(axis=-1), expected)
+
+
+def kappa_scale(reference_N: Ints, own_N: Ints, distance_LL: Floats) -> Scale:
+    """The scale of a kappa of these codes, with how far each share of all rows could move it.
+
+    That is the largest distance from a code of the reference by the mean distance that chance gives, and at
+    least 1: where the reference has few codes that are near to each other, a single far miss weighs much.
+    """
+    first_L, second_L = (np.bincount(code_N, minlength=len(distance_LL)) for code_N in (reference_N, own_N))
+    expected = float(first_L @ distance_LL @ second_L) / max(1, len(own_N)) ** 2
+    largest = float(distance_LL[first_L > 0].max(initial=0.0))
+    return replace(KAPPA, reach_of_all=max(1.0, largest / expected) if expected else 1.0)
+
+
+def differs(labels: int) -> Floats:
+    """The distance of Cohen's kappa: 1 between any two labels."""
+    return 1 - np.eye(labels)
 
 
 def cohens_kappa(cells: Floats) -> Floats:

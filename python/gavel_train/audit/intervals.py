@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import special
@@ -36,18 +37,24 @@ class Scale:
 
     `transform` names the map to an unbounded scale, z = atanh of the position between `low` and `high`:
     Fisher's z from -1 to 1, half the logit from 0 to 1. None: the plain scale, corrected for skew. `reach` is
-    how far the statistic moves where every prompt differs from what was seen.
+    how far the statistic moves where every prompt that could change it differs from what was seen, and
+    `reach_of_all` how far by each share of all prompts. `unseen_from` says from where prompts that were not
+    seen are allowed for, besides those that were: from the ends of the scale, or from the point.
     """
 
     low: float
     high: float
     transform: str | None = None
     reach: float = 1.0
+    reach_of_all: float = 0.0
+    unseen_from: Literal["ends", "point"] | None = "ends"
 
 
-KAPPA = CORRELATION = Scale(-1.0, 1.0, "Fisher's z")
+KAPPA = Scale(-1.0, 1.0, "Fisher's z")
+# A prompt whose order is reversed moves a correlation from 1 to -1.
+CORRELATION = Scale(-1.0, 1.0, "Fisher's z", reach=2.0)
 SHARE = Scale(0.0, 1.0, "logit")
-DIFFERENCE = Scale(-1.0, 1.0)
+DIFFERENCE = Scale(-1.0, 1.0, unseen_from=None)
 
 
 def none(why: str) -> Interval:
@@ -96,14 +103,15 @@ def jackknife(
     the value without it is at the end of the scale. On the plain scale the interval is the hull of t and of
     Hall's (1992) t with a correction for skew: where few prompts differ, all in one direction, t alone misses
     on their side in 5 to 8% of samples. Where no prompt changes the value, `unvaried` answers, with `trials`.
-    Where only some labels show no variance, what their prompts cannot exclude is added.
+    Where only some labels show no variance, what their prompts cannot exclude is added. `at_least_unseen`
+    has the last word: a first miss must not make the interval narrower than none.
     """
     if not np.isfinite(left_out_P).all():
         return none("not defined without one of the prompts, which alone holds a class")
     at_end = scale.transform is not None and abs(_position(point, scale)) >= 1 - _ROUNDING
     effect_P = left_out_P.mean() - left_out_P
     if at_end or np.abs(effect_P).max() <= _ROUNDING * scale.reach:
-        return unvaried(point, confidence=confidence, scale=scale, trials=trials)
+        return unvaried(point, confidence=confidence, scale=scale, trials=trials, prompts=len(left_out_P))
     prompts = len(left_out_P)
     variance = float(np.square(effect_P).mean())
     error = math.sqrt((prompts - 1) * variance)
@@ -118,7 +126,9 @@ def jackknife(
         low, high = _transformed(point, t * error, scale)
         how = scale.transform
     found = Interval(max(scale.low, low), min(scale.high, high), f"jackknife over prompts, t, {how}")
-    return widened(found, point, silent, confidence=confidence, scale=scale)
+    found = widened(found, point, silent, confidence=confidence, scale=scale)
+    away, of = _allowance(scale, trials, prompts, confidence)
+    return at_least_unseen(found, point, away, of, scale)
 
 
 def _unskewed(t: float, skew: float) -> float:
@@ -140,19 +150,42 @@ def _position(point: float, scale: Scale) -> float:
     return (2 * point - scale.low - scale.high) / (scale.high - scale.low)
 
 
-def unvaried(point: float, *, confidence: float, scale: Scale, trials: int) -> Interval:
+def unvaried(point: float, *, confidence: float, scale: Scale, trials: int, prompts: int) -> Interval:
     """Interval where no prompt changes the value: a perfect grader, or a copy of the judge.
 
     No width at all would claim more than the rows show. The share of prompts that would show something else
     has 1 - (alpha/2)^(1/trials) as its upper Clopper-Pearson bound after none of `trials` did (about
     3.7/trials at 95%), and each moves the statistic by its reach.
     """
-    away = scale.reach * _unseen(trials, confidence)
+    away, of = _allowance(scale, trials, prompts, confidence)
     return Interval(
         max(scale.low, point - away),
         min(scale.high, point + away),
-        f"no prompt changes the value; Clopper-Pearson for 0 of {trials} prompts",
+        f"no prompt changes the value; Clopper-Pearson for 0 of {of} prompts",
     )
+
+
+def at_least_unseen(interval: Interval, point: float, away: float, of: int, scale: Scale) -> Interval:
+    """The hull of an interval and of what `of` prompts could not exclude, which is `away` at most.
+
+    The spread that was seen says nothing of prompts that are wholly different and too rare to be among these.
+    Without the hull, rare misses in other prompts hide them: where 5.6% of 40 prompts have no score at all,
+    and 0.3% of the other rows, 7% of samples showed more than 95% scored.
+    """
+    if interval.low is None or interval.high is None or scale.unseen_from is None:
+        return interval
+    from_ends = scale.unseen_from == "ends"
+    low, high = (scale.high - away, scale.low + away) if from_ends else (point - away, point + away)
+    hull = min(interval.low, max(scale.low, low)), max(interval.high, min(scale.high, high))
+    if hull == (interval.low, interval.high):
+        return interval
+    return Interval(*hull, f"{interval.method}; not within Clopper-Pearson for 0 of {of} prompts")
+
+
+def _allowance(scale: Scale, trials: int, prompts: int, confidence: float) -> tuple[float, int]:
+    """How far prompts that were not seen could move a statistic, and the prompts that say so."""
+    by_trials = scale.reach * _unseen(trials, confidence), trials
+    return max(by_trials, (scale.reach_of_all * _unseen(prompts, confidence), prompts))
 
 
 def widened(
@@ -183,7 +216,8 @@ def korn_graubard(hits_P: Floats, among_P: Floats, *, confidence: float) -> Inte
 
     Clopper-Pearson limits with the effective sample size n / deff in place of n, times the squared ratio of t
     with n - 1 to t with the variance's degrees of freedom, at most n. The variance is that of a ratio,
-    linearised. A share of exactly 0 or 1 has no variance; prompts are then the trials.
+    linearised. A share of exactly 0 or 1 has no variance; prompts are then the trials, and any other share
+    has an interval that holds the inner ends of those of 0 and 1 (`at_least_unseen`).
     """
     prompts, n = len(among_P), float(among_P.sum())
     share = float(hits_P.sum()) / n
@@ -201,7 +235,8 @@ def korn_graubard(hits_P: Floats, among_P: Floats, *, confidence: float) -> Inte
         narrower = float(special.stdtrit(n - 1, 1 - tail) / special.stdtrit(freedom, 1 - tail)) ** 2
         effective = min(n, independent / variance * narrower)
     low, high = clopper_pearson(share * effective, effective, confidence)
-    return Interval(low, high, "Korn-Graubard")
+    found = Interval(low, high, "Korn-Graubard")
+    return at_least_unseen(found, share, _unseen(prompts, confidence), prompts, SHARE)
 
 
 def _freedom_of_share(excess_P: Floats, independent: float) -> float:

@@ -7,11 +7,11 @@ Shape suffixes: N rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gavel_train.audit.intervals import Silent
+from gavel_train.audit.intervals import Scale, Silent
 from gavel_train.audit.sample import POINTWISE, UNKNOWN, Answers, Bools, Floats, Ints, Sample
 
 
@@ -142,6 +142,16 @@ def silent(prompt_N: Ints, label_N: Ints, shown_N: Bools | Floats, reach: float)
         if np.ptp(shown_N[of_label_N].astype(np.float64)) == 0:
             found.append(Silent(reach, int((np.bincount(prompt_N[of_label_N]) > 0).sum())))
     return tuple(found)
+
+
+def with_few_differences(scale: Scale, prompt_N: Ints, difference_N: Floats) -> Scale:
+    """The scale of a mean difference, which allows for unseen prompts where half of those seen show none.
+
+    Where more differ, their spread says more than the prompts that were not seen could.
+    """
+    differ = np.bincount(prompt_N, difference_N != 0) > 0
+    prompts = int((np.bincount(prompt_N) > 0).sum())
+    return replace(scale, unseen_from="point") if 2 * int(differ.sum()) <= prompts else scale
 
 
 def _compared(sample: Sample) -> Answers | None:

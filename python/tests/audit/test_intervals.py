@@ -53,7 +53,7 @@ def test_a_jackknife_leaves_out_the_rows_of_each_prompt(seed):
 
 
 def test_fishers_z_is_symmetric_around_the_point_with_the_error_of_the_jackknife():
-    rows = random_sample(3)
+    rows = random_sample(3, n=600, prompts=200)
     statistic = named("fidelity", "quadratic_weighted_kappa").statistic(rows)
     left_out = statistic.left_out()
     count = len(left_out)
@@ -121,9 +121,17 @@ def test_a_share_of_zero_or_one_takes_prompts_as_trials(hit, share):
 def test_a_perfect_grader_is_known_to_be_perfect_only_as_far_as_its_prompts_show():
     score = np.tile([0, 4, 9], 40)
     rows = sample(np.arange(120) // 3, answers(score=score), answers("judge", score=score), score >= 5)
-    for part, name in (("fidelity", "quadratic_weighted_kappa"), ("truth", "balanced_accuracy")):
+    # A prompt's kappa falls by the largest distance, 81, over that of chance: 2 (16 + 25 + 81) / 9.
+    for part, name, reach in (
+        ("fidelity", "quadratic_weighted_kappa", 81 * 9 / 244),
+        ("fidelity", "within_prompt_rank_correlation", 2),
+        ("fidelity", "spearman", 2),
+        ("fidelity", "kendall_tau_b", 2),
+        ("truth", "cohens_kappa", 9 / 4),
+        ("truth", "balanced_accuracy", 1),
+    ):
         found = interval(part, name, rows)
-        assert bounds(found) == (pytest.approx(0.025 ** (1 / 40)), 1.0), name
+        assert bounds(found) == (pytest.approx(1 - reach * (1 - 0.025 ** (1 / 40))), 1.0), name
         assert found.method == "no prompt changes the value; Clopper-Pearson for 0 of 40 prompts"
 
 
@@ -132,7 +140,9 @@ def test_agreement_on_all_but_one_score_is_shown_only_by_the_prompts_that_have_o
     score = np.where(np.arange(100) < 12, 3, 9)
     rows = sample(np.arange(100), answers(score=score), answers("judge", score=score))
     found = interval("fidelity", "quadratic_weighted_kappa", rows)
-    assert found.low == pytest.approx(0.025 ** (1 / 12))
+    # Chance's distance is 2 (0.12 x 0.88) 36; a 9 for which the grader says 0 has 81.
+    reach = 81 / (2 * 0.12 * 0.88 * 36)
+    assert found.low == pytest.approx(1 - reach * (1 - 0.025 ** (1 / 100)))
     score[:4] = 9
     rows = sample(np.arange(100), answers(score=score), answers("judge", score=score))
     found = interval("fidelity", "quadratic_weighted_kappa", rows)
@@ -193,9 +203,9 @@ def test_a_correlation_that_one_prompt_alone_defines_has_no_interval():
 
 
 def test_a_label_without_variance_widens_the_interval_by_what_its_prompts_cannot_exclude():
-    # 30 wrong rows, all called wrong, and 170 right ones, a tenth of which are called wrong.
+    # 30 wrong rows, all called wrong, and 170 right ones, of which three tenths are called wrong.
     truth = np.arange(200) >= 30
-    said = truth & (np.arange(200) % 10 > 0)
+    said = truth & (np.arange(200) % 10 > 2)
     rows = sample(np.arange(200), answers(label=said), truth=truth)
     statistic = named("truth", "balanced_accuracy").statistic(rows)
     found, alone = statistic.interval(0.95), replace(statistic, silent=()).interval(0.95)

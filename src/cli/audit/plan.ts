@@ -28,7 +28,8 @@ interface PlanOptions {
 const EXAMPLES = `
 Examples:
   gavel audit plan --expect fidelity.grader.headline.quadratic_weighted_kappa=0.75 \\
-    teacher_wrong.grader.headline.balanced_accuracy_difference=0 coverage.grader.headline.scored=0.99
+    teacher_wrong.grader.headline.balanced_accuracy_difference=0 coverage.grader.headline.scored=0.99 \\
+    'coverage.judge.*.scored=0.99'
   gavel audit plan --gates gates.yaml --pilot audit-1/audit.json --rows-per-prompt 4`;
 
 export function definePlan(audit: Command): void {

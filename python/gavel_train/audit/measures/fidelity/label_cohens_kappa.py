@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gavel_train.audit import from_counts, spread
-from gavel_train.audit.intervals import KAPPA
 from gavel_train.audit.matched import labels_of_judge, outside_most_common
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Sample
@@ -20,7 +19,7 @@ def _statistic(sample: Sample) -> Sums | None:
         both.reference_N * labels + both.own_N,
         labels**2,
         from_counts.cohens_kappa,
-        KAPPA,
+        from_counts.kappa_scale(both.reference_N, both.own_N, from_counts.differs(labels)),
         could_vary_N=outside_most_common(both.reference_N),
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from gavel_train.audit import from_counts, spread
-from gavel_train.audit.intervals import KAPPA
 from gavel_train.audit.matched import digits, outside_most_common
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import SCORES, Sample
@@ -28,7 +27,7 @@ def _statistic(sample: Sample) -> Sums | None:
         sums_PK,
         from_counts.quadratic_weighted_kappa,
         n=len(both.prompt_N),
-        scale=KAPPA,
+        scale=from_counts.kappa_scale(both.judge_N, both.own_N, from_counts.SQUARED_DISTANCE),
         trials=len(np.unique(both.prompt_N[outside_most_common(both.judge_N)])),
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from gavel_train.audit import from_counts, spread
 from gavel_train.audit.intervals import DIFFERENCE
-from gavel_train.audit.matched import judged
+from gavel_train.audit.matched import judged, with_few_differences
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Sample
 from gavel_train.audit.statistic import Sums
@@ -17,7 +17,8 @@ def _statistic(sample: Sample) -> Sums | None:
     if rows is None:
         return None
     columns = [rows.gain_N, np.ones_like(rows.gain_N)]
-    return Sums.of_columns(rows.prompt_N, columns, from_counts.mean, DIFFERENCE)
+    scale = with_few_differences(DIFFERENCE, rows.prompt_N, rows.gain_N)
+    return Sums.of_columns(rows.prompt_N, columns, from_counts.mean, scale)
 
 
 MEASURES = (

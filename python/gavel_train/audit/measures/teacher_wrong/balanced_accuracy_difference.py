@@ -6,7 +6,7 @@ import numpy as np
 
 from gavel_train.audit import from_counts, spread
 from gavel_train.audit.intervals import DIFFERENCE
-from gavel_train.audit.matched import judged, of_rarest, silent
+from gavel_train.audit.matched import judged, of_rarest, silent, with_few_differences
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Floats, Sample
 from gavel_train.audit.statistic import Sums
@@ -34,7 +34,7 @@ def _statistic(sample: Sample) -> Sums | None:
         rows.prompt_N,
         [*(gain_N * label_N for label_N in is_label), *is_label],
         difference,
-        DIFFERENCE,
+        with_few_differences(DIFFERENCE, rows.prompt_N, gain_N),
         could_vary_N=of_rarest(rows.prompt_N, rows.truth_N),
         silent=silent(rows.prompt_N, rows.truth_N, gain_N, 1 / max(1, len(present))),
     )

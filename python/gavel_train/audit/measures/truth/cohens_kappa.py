@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gavel_train.audit import from_counts, spread
-from gavel_train.audit.intervals import KAPPA
 from gavel_train.audit.matched import labels_of_truth, of_rarest
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Sample
@@ -20,7 +19,7 @@ def _statistic(sample: Sample) -> Sums | None:
         known.reference_N * labels + known.own_N,
         labels**2,
         from_counts.cohens_kappa_with_truth,
-        KAPPA,
+        from_counts.kappa_scale(known.reference_N, known.own_N, from_counts.differs(labels)),
         could_vary_N=of_rarest(known.prompt_N, known.reference_N),
         fixed=sample.answers.is_baseline,
     )

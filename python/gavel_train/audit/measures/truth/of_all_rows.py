@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from gavel_train.audit import from_counts
-from gavel_train.audit.intervals import KAPPA
 from gavel_train.audit.matched import of_rarest
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import UNKNOWN, Ints, Sample
@@ -44,7 +43,7 @@ def _kappa(sample: Sample) -> Sums | None:
         truth_N * codes + said_N,
         codes**2,
         from_counts.cohens_kappa_with_truth,
-        KAPPA,
+        from_counts.kappa_scale(truth_N, said_N, from_counts.differs(codes)),
         could_vary_N=of_rarest(prompt_N, truth_N),
     )
 
