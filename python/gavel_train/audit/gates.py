@@ -8,8 +8,9 @@ from typing import Literal
 
 from gavel_train.audit.baselines import BASELINES
 from gavel_train.audit.globs import is_match, resolved_id
+from gavel_train.audit.intervals import LEAST_PROMPTS
 from gavel_train.audit.measure import all_measures
-from gavel_train.audit.more_rows import LEAST_PROMPTS, bound_of, more_rows
+from gavel_train.audit.more_rows import bound_of, more_rows
 from gavel_train.audit.records import GRADER
 from gavel_train.audit.scope import Scope
 from gavel_train.audit.slices import ALL

@@ -18,6 +18,9 @@ from gavel_train.audit.sample import Floats
 # Below this the spread between prompts is known too badly for any interval.
 FEWEST_PROMPTS = 10
 
+# Below this an interval by prompts covers less often than it says, and decides nothing.
+LEAST_PROMPTS = 30
+
 # Differences between leave-one-outs below this are rounding errors.
 _ROUNDING = 1e-12
 

@@ -47,8 +47,8 @@ class Measure:
     ground truth): then there is no record, or, in a slice of rows to which it applies, one of nothing. Where
     it applies and these rows do not define it, its point is NaN and the record's point is null. `chance` is
     what guessing gets, from the number of labels that occur in the truth where it depends on it. `finding`
-    takes a record over all rows, its role and its mode: one sentence that follows from it. Without `spread`,
-    a plan for a gate on it needs a pilot.
+    takes a record over all rows, its role and its mode: one sentence that follows from it;
+    `finding_by_chance` takes the chance too. Without `spread`, a plan for a gate on it needs a pilot.
     """
 
     part: str
@@ -62,20 +62,30 @@ class Measure:
     sliced: bool = True
     order: int = 100
     finding: Callable[[MeasureRecord, str, str], str | None] | None = None
+    finding_by_chance: Callable[[MeasureRecord, str, str, float], str | None] | None = None
     spread: Spread | None = None
 
     def info(self, labels: int = len(POINTWISE)) -> MeasureInfo:
         """As audit.json says it, of an audit in whose truth so many labels occur."""
-        chance = self.chance(labels) if callable(self.chance) else self.chance
         return MeasureInfo(
             part=self.part,
             name=self.name,
             label=self.label,
             unit=self.unit,
             meaning=self.meaning,
-            chance=chance,
+            chance=self._chance(labels),
             chart=self.chart,
         )
+
+    def says(self, record: MeasureRecord, role: str, mode: str, labels: int = len(POINTWISE)) -> str | None:
+        """What follows from a record over all rows, in whose truth so many labels occur; None: nothing."""
+        chance = self._chance(labels)
+        if self.finding_by_chance is not None and chance is not None:
+            return self.finding_by_chance(record, role, mode, chance)
+        return None if self.finding is None else self.finding(record, role, mode)
+
+    def _chance(self, labels: int) -> float | None:
+        return self.chance(labels) if callable(self.chance) else self.chance
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from scipy import stats
 
+from gavel_train.audit.intervals import LEAST_PROMPTS
 from gavel_train.audit.scope import Scope
 from gavel_train.contracts import GateSpec, MeasureRecord
-
-# With fewer, an interval by prompts covers less often than it says.
-LEAST_PROMPTS = 30
 
 # Probability that so many rows settle the gate if the point is true.
 _POWER = 0.8

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from gavel_train.audit.more_rows import LEAST_PROMPTS
+from gavel_train.audit.intervals import LEAST_PROMPTS
 from gavel_train.audit.needed import (
     EffectiveRows,
     Precision,

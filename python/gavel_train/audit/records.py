@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 
 from gavel_train.audit.measure import Measure, all_measures, policy_measures
-from gavel_train.audit.sample import Answers, PolicySample, Rows, Sample
+from gavel_train.audit.sample import POINTWISE, Answers, PolicySample, Rows, Sample
 from gavel_train.audit.slices import ALL, Slice
 from gavel_train.audit.statistic import Statistic
 from gavel_train.contracts import Finding, MeasureInfo, MeasureRecord
@@ -89,15 +90,15 @@ def record_of(record_id: str, slice_name: str, statistic: Statistic, confidence:
     )
 
 
-def findings_of(records: Sequence[MeasureRecord]) -> list[Finding]:
-    """Return what the measures' modules say follows from the records over all rows."""
-    speakers = {(one.part, one.name): one.finding for one in all_measures()}
-    speakers |= {(one.info.part, one.info.name): one.finding for one in policy_measures()}
+def findings_of(records: Sequence[MeasureRecord], labels: int = len(POINTWISE)) -> list[Finding]:
+    """Return what the measures' modules say follows from the records over all rows; so many labels occur."""
+    speakers = {(one.part, one.name): partial(one.says, labels=labels) for one in all_measures()}
+    of_policy = {(one.info.part, one.info.name): one.finding for one in policy_measures()}
     found = []
     for record in records:
         part, role, mode, name = record.id.split(".")
-        finding = speakers.get((part, name)) if record.slice == ALL else None
-        text = None if finding is None else finding(record, role, mode)
+        finding = speakers.get((part, name)) or of_policy.get((part, name))
+        text = finding(record, role, mode) if finding is not None and record.slice == ALL else None
         if text is not None:
             found.append(Finding(id=record.id, text=text))
     return found

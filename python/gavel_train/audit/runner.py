@@ -138,7 +138,7 @@ def compute(plan: Plan, answered: Sequence[Answered], headline_mode: str) -> Aud
         measures=measured(records, _labels_that_occur(rows)),
         records=records,
         tables=tables_of(rows, answers),
-        findings=findings_of(records),
+        findings=findings_of(records, _labels_that_occur(rows)),
         slices=[field.info for field in fields],
         passes=[one.answers.grading for one in answered if one.answers.grading is not None],
         gates=gates,

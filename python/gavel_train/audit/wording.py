@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gavel_train.audit.intervals import LEAST_PROMPTS
 from gavel_train.contracts import MeasureRecord
 
 _NAMES = {"judge": "The judge", "grader": "The grader", "base": "The untrained base"}
@@ -21,6 +22,13 @@ def percent(share: float) -> str:
 def points(difference: float) -> str:
     """A difference of shares in points of per cent."""
     return f"{100 * difference:.1f}"
+
+
+def too_few(record: MeasureRecord) -> str | None:
+    """Why bounds settle nothing: there are fewer prompts than a gate needs; None: there are enough."""
+    if record.prompts >= LEAST_PROMPTS:
+        return None
+    return f"{record.prompts} prompts are too few to tell, since a gate needs {LEAST_PROMPTS}"
 
 
 def bounds(record: MeasureRecord) -> tuple[float, float, float] | None:

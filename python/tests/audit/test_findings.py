@@ -6,12 +6,12 @@ from gavel_train.audit.records import findings_of
 from gavel_train.contracts import MeasureRecord
 
 
-def _text(record_id, point, low, high, n=660):
+def _text(record_id, point, low, high, n=660, labels=2):
     """The finding of one record; None where its measure says nothing of it."""
     record = MeasureRecord(
         id=record_id, slice="all", point=point, low=low, high=high, n=n, prompts=min(n, 110), method="given"
     )
-    found = findings_of([record])
+    found = findings_of([record], labels)
     return found[0].text if found else None
 
 
@@ -57,10 +57,55 @@ def test_a_contestant_without_a_score_is_said_to_have_none_and_one_with_all_need
     assert _text("coverage.grader.reasoned.scored", 1.0, 0.97, 1.0) is None
 
 
+@pytest.mark.parametrize(
+    ("bounds", "labels", "said"),
+    [
+        (
+            (0.893, 0.864, 0.917),
+            2,
+            "tracks the truth better than chance: its balanced accuracy is 89.3% (86.4% to 91.7%), where "
+            "chance has 50.0%.",
+        ),
+        (
+            (0.289, 0.25, 0.33),
+            2,
+            "tracks the truth worse than chance: its balanced accuracy is 28.9% (25.0% to 33.0%), where "
+            "chance has 50.0%.",
+        ),
+        (
+            (0.36, 0.31, 0.41),
+            3,
+            "cannot be told from chance by the truth: its balanced accuracy is 36.0% (31.0% to 41.0%), where "
+            "chance has 33.3%.",
+        ),
+    ],
+)
+def test_tracking_the_truth_is_claimed_only_where_the_whole_interval_is_above_chance(bounds, labels, said):
+    text = _text("truth.grader.reasoned.balanced_accuracy", *bounds, labels=labels)
+    assert text == f"The grader (reasoned) {said}"
+
+
+@pytest.mark.parametrize(
+    ("record_id", "bounds"),
+    [
+        ("fidelity.grader.file.quadratic_weighted_kappa", (0.8, 0.7, 0.9)),
+        ("truth.grader.file.balanced_accuracy", (0.8, 0.7, 0.9)),
+        ("teacher_wrong.grader.file.balanced_accuracy_difference", (0.2, 0.1, 0.3)),
+        ("teacher_wrong.grader.file.error_correlation", (0.5, 0.3, 0.7)),
+        ("policy.policy.held_out.gain", (0.2, 0.1, 0.3)),
+    ],
+)
+def test_with_fewer_prompts_than_a_gate_needs_no_finding_decides(record_id, bounds):
+    few = "29 prompts are too few to tell, since a gate needs 30."
+    text, enough = _text(record_id, *bounds, n=29), _text(record_id, *bounds, n=30)
+    assert text is not None and enough is not None
+    assert text.endswith(few)
+    for word in ("agrees", "better than", "tends to", "learned:"):
+        assert word not in text
+    assert "too few" not in enough
+
+
 def test_truth_and_labels_and_speed_are_said_with_their_figures():
-    truth = "tracks the truth with a balanced accuracy of 89.3% (86.4% to 91.7%)."
-    said = _text("truth.grader.reasoned.balanced_accuracy", 0.893, 0.864, 0.917)
-    assert said == f"The grader (reasoned) {truth}"
     assert _text("truth.always_pass.constant.balanced_accuracy", 0.5, 0.5, 0.5) is None
     label = "The grader gives the judge's label on 69.8% (66.7% to 72.7%) of the 999 rows."
     assert _text("fidelity.grader.file.label_agreement", 0.698, 0.667, 0.727, 999) == label

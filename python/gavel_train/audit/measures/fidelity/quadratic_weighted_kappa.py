@@ -9,7 +9,7 @@ from gavel_train.audit.matched import digits, outside_most_common
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import SCORES, Sample
 from gavel_train.audit.statistic import Sums, add_up, dense
-from gavel_train.audit.wording import bounds, who
+from gavel_train.audit.wording import bounds, too_few, who
 from gavel_train.contracts import MeasureRecord
 
 
@@ -39,6 +39,8 @@ def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
     point, low, high = found
     interval = f"{point:.2f} ({low:.2f} to {high:.2f})"
     name = who(role, mode)
+    if few := too_few(record):
+        return f"{name} has a kappa of {interval} with the judge's scores; {few}."
     if low > 0:
         return f"{name} agrees with the judge's scores: its kappa is {interval}; a copy has 1, chance 0."
     if high < 0:

@@ -9,7 +9,7 @@ from gavel_train.audit.intervals import DIFFERENCE
 from gavel_train.audit.measure import PolicyMeasure
 from gavel_train.audit.sample import Bools, PolicySample
 from gavel_train.audit.statistic import Share, Sums
-from gavel_train.audit.wording import bounds, points
+from gavel_train.audit.wording import bounds, points, too_few
 from gavel_train.contracts import MeasureInfo, MeasureRecord
 
 
@@ -46,13 +46,15 @@ def _gained(record: MeasureRecord, _role: str, _mode: str) -> str | None:
     if found is None:
         return None
     point, low, high = found
+    change = f"{points(point)} points ({points(low)} to {points(high)})"
+    if few := too_few(record):
+        return f"Whether the policy learned cannot be told: its answers changed by {change}; {few}."
     if low > 0:
         more = f"{points(point)} points more of its answers are right ({points(low)} to {points(high)})"
         return f"The policy learned: {more}."
     if high < 0:
         less = f"{points(-point)} points fewer of its answers are right ({points(-high)} to {points(-low)})"
         return f"The policy got worse: {less}."
-    change = f"{points(point)} points ({points(low)} to {points(high)})"
     return f"Whether the policy learned cannot be told: the change of {change} may be chance."
 
 

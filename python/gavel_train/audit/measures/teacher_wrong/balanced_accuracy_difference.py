@@ -10,7 +10,7 @@ from gavel_train.audit.matched import judged, of_rarest, silent, with_few_differ
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Floats, Sample
 from gavel_train.audit.statistic import Sums
-from gavel_train.audit.wording import bounds, points, who
+from gavel_train.audit.wording import bounds, points, too_few, who
 from gavel_train.contracts import MeasureRecord
 
 # How much worse than the judge still counts as "not inferior": the bound of the default gate.
@@ -48,6 +48,11 @@ def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
     name, margin = who(role, mode), f"{100 * MARGIN:.0f} points"
     interval = f"({points(low)} to {points(high)})"
     rule = "where a row without a verdict is not right"
+    if few := too_few(record):
+        return (
+            f"{name} differs from the judge by {points(point)} points {interval} of balanced accuracy, "
+            f"{rule}; {few}."
+        )
     if low > 0:
         return (
             f"{name} tracks the truth better than the judge: balanced accuracy is {points(point)} points "

@@ -10,7 +10,7 @@ from gavel_train.audit.matched import judged
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Sample
 from gavel_train.audit.statistic import Sums
-from gavel_train.audit.wording import bounds, who
+from gavel_train.audit.wording import bounds, too_few, who
 from gavel_train.contracts import MeasureRecord
 
 
@@ -30,7 +30,10 @@ def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
     if found is None:
         return None
     point, low, high = found
-    name, interval = who(role, mode), f"their errors correlate by {point:.2f} ({low:.2f} to {high:.2f})"
+    name, figure = who(role, mode), f"{point:.2f} ({low:.2f} to {high:.2f})"
+    interval = f"their errors correlate by {figure}, where a row without a verdict is an error"
+    if few := too_few(record):
+        return f"{name} does not show whether it errs where the judge errs: {interval}; {few}."
     if low > 0:
         return f"{name} tends to err on the rows on which the judge errs: {interval}."
     if high < 0:

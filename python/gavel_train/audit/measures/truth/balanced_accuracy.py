@@ -11,7 +11,7 @@ from gavel_train.audit.matched import labels_of_truth, of_rarest, silent
 from gavel_train.audit.measure import Measure
 from gavel_train.audit.sample import Sample
 from gavel_train.audit.statistic import Sums
-from gavel_train.audit.wording import bounds, percent, who
+from gavel_train.audit.wording import bounds, percent, too_few, who
 from gavel_train.contracts import MeasureRecord
 
 
@@ -35,12 +35,20 @@ def _statistic(sample: Sample) -> Sums | None:
     )
 
 
-def _finding(record: MeasureRecord, role: str, mode: str) -> str | None:
+def _finding(record: MeasureRecord, role: str, mode: str, chance: float) -> str | None:
     found = bounds(record)
     if found is None or role in BASELINES:
         return None
-    point, low, high = (percent(share) for share in found)
-    return f"{who(role, mode)} tracks the truth with a balanced accuracy of {point} ({low} to {high})."
+    point, low, high = found
+    name = who(role, mode)
+    figure = f"{percent(point)} ({percent(low)} to {percent(high)}), where chance has {percent(chance)}"
+    if few := too_few(record):
+        return f"{name} has a balanced accuracy of {figure}; {few}."
+    if low > chance:
+        return f"{name} tracks the truth better than chance: its balanced accuracy is {figure}."
+    if high < chance:
+        return f"{name} tracks the truth worse than chance: its balanced accuracy is {figure}."
+    return f"{name} cannot be told from chance by the truth: its balanced accuracy is {figure}."
 
 
 MEASURES = (
@@ -54,7 +62,7 @@ MEASURES = (
         chance=lambda labels: 1 / labels,
         chart=True,
         order=10,
-        finding=_finding,
+        finding_by_chance=_finding,
         spread=spread.balanced_accuracy(),
     ),
 )
