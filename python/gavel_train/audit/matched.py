@@ -14,6 +14,9 @@ import numpy as np
 from gavel_train.audit.intervals import Scale, Silent
 from gavel_train.audit.sample import POINTWISE, UNKNOWN, Answers, Bools, Floats, Ints, Sample
 
+# A single prompt that differs says nothing of how far others do.
+_FEW = 1
+
 
 @dataclass(frozen=True)
 class Digits:
@@ -145,13 +148,12 @@ def silent(prompt_N: Ints, label_N: Ints, shown_N: Bools | Floats, reach: float)
 
 
 def with_few_differences(scale: Scale, prompt_N: Ints, difference_N: Floats) -> Scale:
-    """The scale of a mean difference, which allows for unseen prompts where half of those seen show none.
+    """The scale of a mean difference, which allows for unseen prompts where at most one shows any.
 
-    Where more differ, their spread says more than the prompts that were not seen could.
+    Where more do, their own spread tells how far the mean may be off, and a plan reckons with it alone.
     """
-    differ = np.bincount(prompt_N, difference_N != 0) > 0
-    prompts = int((np.bincount(prompt_N) > 0).sum())
-    return replace(scale, unseen_from="point") if 2 * int(differ.sum()) <= prompts else scale
+    differ = int((np.bincount(prompt_N, difference_N != 0) > 0).sum())
+    return replace(scale, unseen_from="point") if differ <= _FEW else scale
 
 
 def _compared(sample: Sample) -> Answers | None:

@@ -74,10 +74,13 @@ MISSED = [
     ("teacher_wrong", "accuracy_difference"),
     ("teacher_wrong", "balanced_accuracy_difference"),
 ]
+# Of a difference that more prompts show, their spread is the measure.
+FEW_MISSES = [
+    (*one, misses) for one in MISSED for misses in (1, 2, 5) if misses == 1 or "difference" not in one[1]
+]
 
 
-@pytest.mark.parametrize("misses", [1, 2, 5])
-@pytest.mark.parametrize(("part", "name"), MISSED)
+@pytest.mark.parametrize(("part", "name", "misses"), FEW_MISSES)
 def test_no_miss_raises_the_low_bound(part, name, misses):
     prompt, judge = np.repeat(np.arange(60), 12), np.tile([0, 3, 6, 9], 180)
     truth = judge >= 5
