@@ -5,6 +5,7 @@ from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
     cohen_kappa_score,
+    matthews_corrcoef,
     recall_score,
     roc_auc_score,
 )
@@ -36,6 +37,25 @@ def test_measures_of_labels_equal_sklearn(seed):
     )
     assert point(rows, "cohens_kappa") == pytest.approx(cohen_kappa_score(truth, said), **EXACTLY)
     assert statistic(rows, "true_positive_rate").n == truth.sum()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_correlation_of_labels_with_the_truth_equals_sklearn(seed):
+    rows = random_sample(seed)
+    known = rows.answers.label_N >= 0
+    expected = matthews_corrcoef(rows.rows.truth_N[known], rows.answers.label_N[known])
+    assert point(rows, "matthews_correlation") == pytest.approx(expected, **EXACTLY)
+
+
+def test_a_constant_label_has_no_correlation_with_the_truth():
+    rows = sample(range(40), answers(label=np.ones(40, dtype=int)), truth=np.arange(40) % 2)
+    assert np.isnan(point(rows, "matthews_correlation"))
+    assert (
+        named("truth", "matthews_correlation").statistic(
+            sample(range(40), answers(label=np.arange(40) % 3), truth=np.arange(40) % 2, labels=PAIRWISE)
+        )
+        is None
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
