@@ -147,7 +147,8 @@ def _scale_of(record: MeasureRecord) -> Scale:
     for measure in all_measures():
         if (measure.part, measure.name) == (part, name) and measure.spread is not None:
             return measure.spread.scale
-    return next((scale for said, scale in _SCALES.items() if said in record.method), "plain")
+    plain: Scale = "plain"
+    return next((scale for said, scale in _SCALES.items() if said in record.method), plain)
 
 
 def _is_of(pattern: str, part: str, name: str) -> bool:
