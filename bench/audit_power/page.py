@@ -51,13 +51,16 @@ def page_of(results: Results) -> str:
         f"Wanted: it passes in at most {MOST_FALSE_PASSES:.1%} of the audits.",
         _bound_table(results, "below"),
         "## Does a grader that is exactly at a gate pass?",
-        "It is good enough, but no interval can show it: it passes about as seldom as the one above.",
+        "It is good enough, but no interval can show it: it passes about as seldom as one below the gate.",
         _bound_table(results, "at"),
         "## Does a grader that is well on the right side of a gate pass?",
         "`gavel audit plan` says how many rows make this likely.",
         _bound_table(results, "above"),
         "## What do the default gates say of planted graders?",
-        "Wanted: random, constant and off-scale graders never pass, and a perfect one never fails.",
+        _prose(
+            "Wanted: random, constant and off-scale graders never pass, and a perfect one never fails. Where "
+            "a perfect one is INCONCLUSIVE, so few prompts without a miss do not exclude that others have one."
+        ),
         _whole_table(results),
         "## Do the intervals hold the population value?",
         _prose(
@@ -127,10 +130,16 @@ def _whole_table(results: Results) -> str:
         ]
         for cell, tally in results.wholes
     ]
-    gates = [gate.id.split(".")[-1].replace("_", " ") for gate in results.wholes[0][0].gates]
+    gates = [_gate(gate.id) for gate in results.wholes[0][0].gates]
     return _table(
         ["grader", "size", "PASS", "FAIL", "INCONCLUSIVE", *(f"passes {gate}" for gate in gates)], rows
     )
+
+
+def _gate(gate: str) -> str:
+    """The measure of a gate, and whose it is where it is not the grader's."""
+    _, role, _, measure = gate.split(".")
+    return f"{'' if role == 'grader' else f'{role} '}{measure.replace('_', ' ')}"
 
 
 def _passes(tally: Tally, gate: str) -> float:
