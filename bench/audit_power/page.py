@@ -59,7 +59,8 @@ def page_of(results: Results) -> str:
         "## What do the default gates say of planted graders?",
         _prose(
             "Wanted: random, constant and off-scale graders never pass, and a perfect one never fails. Where "
-            "a perfect one is INCONCLUSIVE, so few prompts without a miss do not exclude that others have one."
+            "a perfect one is INCONCLUSIVE, so few prompts without a miss do not exclude that others have "
+            "one."
         ),
         _whole_table(results),
         "## Do the intervals hold the population value?",
