@@ -71,7 +71,7 @@ it.each(pages)('%s calls gavel and npm only with commands and options that they 
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   const wrong: string[] = [];
   for (const line of quoted(page)) {
-    for (const [call, script] of line.matchAll(/npm run ([\w:]+)/g)) if (!scripts[script as string]) wrong.push(call);
+    for (const [call, script] of line.matchAll(/npm run ([\w:-]+)/g)) if (!scripts[script as string]) wrong.push(call);
     for (const [call, name, rest] of line.matchAll(/(?<![\w./@-]|-n )gavel ([a-z]+)((?: (?![|#]|-- )[^\s)]+)*)/g)) {
       const parent = (await program(name)).commands.find((each) => each.name() === name);
       const [sub] = /(?<=^ )[a-z]+/.exec(rest as string) ?? [];
