@@ -147,8 +147,10 @@ def _scale_of(record: MeasureRecord) -> Scale:
     for measure in all_measures():
         if (measure.part, measure.name) == (part, name) and measure.spread is not None:
             return measure.spread.scale
-    plain: Scale = "plain"
-    return next((scale for said, scale in _SCALES.items() if said in record.method), plain)
+    for said, scale in _SCALES.items():
+        if said in record.method:
+            return scale
+    return "plain"
 
 
 def _is_of(pattern: str, part: str, name: str) -> bool:
