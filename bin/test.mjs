@@ -82,19 +82,9 @@ const campaign = { name: 'fault campaign', ...vitest('campaign') };
 const phases = options.has('--long')
   ? [[[longer], [slow]], [[campaign]]]
   : fast
-    ? [
-        [
-          [unit, python],
-          [...checks, checker],
-        ],
-      ]
+    ? [[[unit], [...checks, python, checker]]]
     : // The end-to-end run and the unit tests wait for half of their time, so each lane fits on its core.
-      [
-        [
-          [unit, python],
-          [...checks, e2e, checker],
-        ],
-      ];
+      [[[unit], [...checks, e2e, python, checker]]];
 
 const running = new Set();
 let stopped = false;
