@@ -3,6 +3,7 @@
 grpo's rows and judge verdicts -> gateway (grader, base) -> measures, gates -> report/audit.json
 """
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,24 +70,24 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
         judge, grpo["verdicts_judge"], GradingPass.model_validate_json(grpo["pass_judge"].read_bytes())
     )
     sources: list[Source] = [judged, *asked]
-    audit = run_audit(
-        Plan(
-            run=request.run,
-            rows=audited,
-            truth_N=truth_of(audited, _verify(spec.task)),
-            sources=sources,
-            headline_mode=spec.audit.headline_mode,
-            threshold=rubric.threshold,
-            confidence=spec.audit.confidence,
-            slices=spec.audit.slices,
-            gates=spec.audit.gates,
-            looks=report / "looks.jsonl",
-            reference_guided=rubric.reference_guided,
-            excluded_rows=len(rows) - len(kept),
-            policy=read_policy_sample(grpo["eval_rows"]) if "eval_rows" in grpo else None,
+    with contextlib.closing(client):
+        audit = run_audit(
+            Plan(
+                run=request.run,
+                rows=audited,
+                truth_N=truth_of(audited, _verify(spec.task)),
+                sources=sources,
+                headline_mode=spec.audit.headline_mode,
+                threshold=rubric.threshold,
+                confidence=spec.audit.confidence,
+                slices=spec.audit.slices,
+                gates=spec.audit.gates,
+                looks=report / "looks.jsonl",
+                reference_guided=rubric.reference_guided,
+                excluded_rows=len(rows) - len(kept),
+                policy=read_policy_sample(grpo["eval_rows"]) if "eval_rows" in grpo else None,
+            )
         )
-    )
-    client.close()
     write_atomically(epoch_dir / "audit.json", audit.model_dump_json(indent=2) + "\n")
     give_public_name(request, epoch_dir / "audit.json", report / "audit.json")
     metrics = headline_metrics(audit)

@@ -88,7 +88,8 @@ class GatewayClient:
         self._http: aiohttp.ClientSession | None = None
         self._headers = {"authorization": f"Bearer {api_key}", "content-type": "application/json"}
         self._concurrency = concurrency
-        threading.Thread(target=self._loop.run_forever, name="gavel-gateway", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="gavel-gateway", daemon=True)
+        self._thread.start()
 
     @classmethod
     def for_request(cls, request: StageRequest, *, concurrency: int | None = None) -> GatewayClient:
@@ -123,9 +124,18 @@ class GatewayClient:
         return [future.result() for future in [self.submit(request) for request in requests]]
 
     def close(self) -> None:
-        """End the client's connections and its thread."""
+        """End the client's calls, its connections and its thread; a second time does nothing."""
+        if self._loop.is_closed():
+            return
         self._start(self._close()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
 
     def _start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -168,6 +178,10 @@ class GatewayClient:
         return self._http
 
     async def _close(self) -> None:
+        calls = asyncio.all_tasks() - {asyncio.current_task()}
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
         if self._http is not None:
             await self._http.close()
 
