@@ -84,11 +84,12 @@ class Sums:
         return cls(sums_PK, value, len(prompt_N), scale, trials, fixed, silent)
 
     @classmethod
-    def of_cells(
+    def of_table(
         cls,
         prompt_N: Ints,
-        cell_N: Ints,
-        cells: int,
+        first_N: Ints,
+        second_N: Ints,
+        codes: int,
         value: Callable[[Floats], Floats],
         scale: Scale,
         *,
@@ -96,11 +97,12 @@ class Sums:
         fixed: bool = False,
         silent: Sequence[Silent] = (),
     ) -> Sums:
-        """Rows of each prompt counted by cell, [P, cells]; prompts without rows are left out."""
+        """Rows of each prompt counted by two codes, [P, codes * codes]; prompts without rows are left out."""
         index_N, prompts = dense(prompt_N)
-        sums_PK = add_up(index_N * cells + cell_N, None, prompts * cells).reshape(prompts, cells)
+        cells = codes**2
+        sums_PK = add_up((index_N * codes + first_N) * codes + second_N, None, prompts * cells)
         trials = _trials(index_N, prompts, could_vary_N)
-        return cls(sums_PK, value, len(prompt_N), scale, trials, fixed, silent)
+        return cls(sums_PK.reshape(prompts, cells), value, len(prompt_N), scale, trials, fixed, silent)
 
     @property
     def prompts(self) -> int:

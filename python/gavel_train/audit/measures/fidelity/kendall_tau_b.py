@@ -14,10 +14,11 @@ def _statistic(sample: Sample) -> Sums | None:
     both = digits(sample)
     if both is None:
         return None
-    return Sums.of_cells(
+    return Sums.of_table(
         both.prompt_N,
-        both.judge_N * SCORES + both.own_N,
-        SCORES**2,
+        both.judge_N,
+        both.own_N,
+        SCORES,
         from_counts.kendall_tau_b,
         CORRELATION,
         could_vary_N=outside_most_common(both.judge_N),

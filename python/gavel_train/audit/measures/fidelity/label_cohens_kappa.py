@@ -14,10 +14,11 @@ def _statistic(sample: Sample) -> Sums | None:
     if both is None:
         return None
     labels = len(sample.rows.labels)
-    return Sums.of_cells(
+    return Sums.of_table(
         both.prompt_N,
-        both.reference_N * labels + both.own_N,
-        labels**2,
+        both.reference_N,
+        both.own_N,
+        labels,
         from_counts.cohens_kappa,
         from_counts.kappa_scale(both.reference_N, both.own_N, from_counts.differs(labels)),
         could_vary_N=outside_most_common(both.reference_N),

@@ -19,9 +19,14 @@ def _statistic(sample: Sample) -> Sums | None:
     if rows is None:
         return None
     judge_wrong_N, own_wrong_N = ~rows.judge_right_N, ~rows.own_right_N
-    cell_N = 2 * judge_wrong_N.astype(np.int64) + own_wrong_N
-    return Sums.of_cells(
-        rows.prompt_N, cell_N, 4, from_counts.phi, CORRELATION, could_vary_N=judge_wrong_N | own_wrong_N
+    return Sums.of_table(
+        rows.prompt_N,
+        judge_wrong_N.astype(np.int64),
+        own_wrong_N.astype(np.int64),
+        2,
+        from_counts.phi,
+        CORRELATION,
+        could_vary_N=judge_wrong_N | own_wrong_N,
     )
 
 

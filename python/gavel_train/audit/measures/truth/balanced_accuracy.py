@@ -21,10 +21,11 @@ def _statistic(sample: Sample) -> Sums | None:
         return None
     labels = len(sample.rows.labels)
     present = np.unique(known.reference_N)
-    return Sums.of_cells(
+    return Sums.of_table(
         known.prompt_N,
-        known.reference_N * labels + known.own_N,
-        labels**2,
+        known.reference_N,
+        known.own_N,
+        labels,
         from_counts.balanced_accuracy(present.tolist()),
         SHARE,
         could_vary_N=of_rarest(known.prompt_N, known.reference_N),

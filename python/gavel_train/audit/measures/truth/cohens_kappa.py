@@ -14,10 +14,11 @@ def _statistic(sample: Sample) -> Sums | None:
     if known is None:
         return None
     labels = len(sample.rows.labels)
-    return Sums.of_cells(
+    return Sums.of_table(
         known.prompt_N,
-        known.reference_N * labels + known.own_N,
-        labels**2,
+        known.reference_N,
+        known.own_N,
+        labels,
         from_counts.cohens_kappa_with_truth,
         from_counts.kappa_scale(known.reference_N, known.own_N, from_counts.differs(labels)),
         could_vary_N=of_rarest(known.prompt_N, known.reference_N),

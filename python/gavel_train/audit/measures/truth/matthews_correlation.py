@@ -14,10 +14,11 @@ def _statistic(sample: Sample) -> Sums | None:
     known = labels_of_truth(sample)
     if known is None or sample.rows.labels != POINTWISE:
         return None
-    return Sums.of_cells(
+    return Sums.of_table(
         known.prompt_N,
-        2 * known.reference_N + known.own_N,
-        4,
+        known.reference_N,
+        known.own_N,
+        2,
         from_counts.phi,
         CORRELATION,
         could_vary_N=of_rarest(known.prompt_N, known.reference_N),

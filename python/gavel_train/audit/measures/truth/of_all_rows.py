@@ -38,10 +38,11 @@ def _kappa(sample: Sample) -> Sums | None:
         return None
     prompt_N, truth_N, said_N = known
     codes = len(sample.rows.labels) + 1
-    return Sums.of_cells(
+    return Sums.of_table(
         prompt_N,
-        truth_N * codes + said_N,
-        codes**2,
+        truth_N,
+        said_N,
+        codes,
         from_counts.cohens_kappa_with_truth,
         from_counts.kappa_scale(truth_N, said_N, from_counts.differs(codes)),
         could_vary_N=of_rarest(prompt_N, truth_N),
