@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
+import { judgeTotals } from '../ledger/totals.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { loadSpec } from '../spec/load-spec.ts';
 import { paint } from './colors.ts';
@@ -10,7 +11,7 @@ import { CliError, EXIT } from './exit.ts';
 import { queueOf } from './root.ts';
 import { startRun } from './run.ts';
 import { type Stopping, stopping } from './stopping.ts';
-import { judgeCost, readAudit, summaryRows, table } from './summary.ts';
+import { readAudit, summaryRows, table } from './summary.ts';
 import { type BorrowedUp, borrowUp } from './up/demo-up.ts';
 import { UI_PORT } from './up/dev-server.ts';
 import { pathsOf } from './watch/follow-run.ts';
@@ -113,7 +114,9 @@ async function tell(view: RunView, paths: RunPaths, ui: string, seconds: number)
   }
   const audit = await readAudit(paths);
   if (!audit) throw new CliError(`Expected ${paths.report.audit}, got no such file.`);
-  console.log(`\n${table(summaryRows(audit, await judgeCost(paths), seconds))}\n`);
+  const judge = await judgeTotals(paths.dir);
+  const paid = { ...judge, calls: judge.calls - judge.replayed };
+  console.log(`\n${table(summaryRows(audit, paid, seconds))}\n`);
   console.log(`Report  ${paths.report.html}\nWeb UI  ${ui}`);
   return EXIT.ok;
 }

@@ -1,5 +1,4 @@
 import { Audit, type MeasureRecord } from '../contracts/audit.ts';
-import { readTraces } from '../ledger/reader.ts';
 import { type Asked, AuditRecords, plain } from '../report/audit-records.ts';
 import { count, pointText, recordText } from '../report/figures.ts';
 import { readContractIfAny } from '../run-directory/files.ts';
@@ -10,22 +9,11 @@ import { paint, paintVerdict } from './colors.ts';
 
 export type Row = [label: string, value: string];
 
-/** What the judge cost, from the ledger; a reply used twice was paid once. */
+/** What the judge cost: the calls that were paid, and their tokens. */
 export interface JudgeCost {
   calls: number;
   prompt_tokens: number;
   completion_tokens: number;
-}
-
-export async function judgeCost(paths: RunPaths): Promise<JudgeCost> {
-  const cost = { calls: 0, prompt_tokens: 0, completion_tokens: 0 };
-  for await (const trace of readTraces(paths.dir, { role: 'judge' })) {
-    if (trace.reused_from !== null) continue;
-    cost.calls += 1;
-    cost.prompt_tokens += trace.usage?.prompt_tokens ?? 0;
-    cost.completion_tokens += trace.usage?.completion_tokens ?? 0;
-  }
-  return cost;
 }
 
 /** Reads what the table shows; null where the run has no audit yet. */
