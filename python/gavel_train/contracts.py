@@ -1971,7 +1971,7 @@ class ExternalAuditRequest(BaseModel):
     rows_counted: Annotated[
         ExternalAuditRequestRowsCounted | None,
         Field(
-            description="Rows whose calls were counted and allowed, and sha256 of their file; null: nobody is asked."
+            description="Rows whose calls were counted and allowed, and sha256 of their file; null: no model is asked."
         ),
     ] = None
     max_rows: Annotated[

@@ -14,7 +14,7 @@ export const ExternalAuditRequest = z.strictObject({
     .strictObject({ count: z.int().min(0), sha256: z.string() })
     .nullable()
     .default(null)
-    .describe('Rows whose calls were counted and allowed, and sha256 of their file; null: nobody is asked.'),
+    .describe('Rows whose calls were counted and allowed, and sha256 of their file; null: no model is asked.'),
   max_rows: z.int().min(1).nullable().default(null).describe('First rows of the file that are audited; null: all.'),
   gateway_url: z
     .url()

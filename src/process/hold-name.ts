@@ -17,7 +17,7 @@ export async function holdName(name: string, platform: string = process.platform
 
 /** Binds an abstract socket: the kernel gives the name back with its process, and no file is left. */
 function bound(name: string): Promise<Release | null> {
-  // Nobody has reason to connect; whoever does must not keep this process.
+  // No client has a reason to connect; a connection must not keep this process alive.
   const server = createServer((socket) => socket.destroy()).unref();
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>

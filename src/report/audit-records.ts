@@ -16,7 +16,7 @@ export function parseId(id: string): RecordId {
   return { part, role, mode, measure };
 }
 
-/** The mode of a contestant that is computed and asks nobody, say one that calls every answer right. */
+/** The mode of a contestant that is computed and asks no model, say one that calls every answer right. */
 const COMPUTED = 'constant';
 
 /** The mode of verdicts from a file that states none. */

@@ -77,7 +77,7 @@ def _taken(path: Path, look: Look) -> list[tuple[str, str]]:
         try:
             former = LookLine.model_validate_json(line)
         except ValidationError:
-            # A process that was killed while it wrote has shown nobody what it saw.
+            # A process that was killed while it wrote this line had not shown its audit yet.
             if line.strip():
                 print(
                     f"{path}:{number}: expected a look, found a torn line; it is not counted.",

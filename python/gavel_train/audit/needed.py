@@ -11,7 +11,7 @@ from scipy import optimize, special, stats
 
 from gavel_train.audit.spread import Scale
 
-# More prompts than this nobody pays for.
+# Above this a plan is of no use: no audit has so many prompts.
 MOST_PROMPTS = 100_000_000
 
 # What it costs that an audit estimates how alike rows of a prompt are: 3 to 7% in simulations.

@@ -18,7 +18,7 @@ Scale = Literal["exact", "logit", "fisher_z", "plain"]
 _LABELS = 1.0
 _SCORES = 1.8
 
-# What is taken for granted where nobody knows better: labels of judge and grader that differ, and rows whose
+# What a plan assumes without other figures: labels of judge and grader that differ, and rows whose
 # label by the judge is wrong.
 _DIFFERING = 0.2
 _JUDGE_WRONG = 0.2

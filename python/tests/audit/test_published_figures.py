@@ -60,7 +60,7 @@ def models(tmp_path_factory):
     ids=["gpt-3.5", "PandaLM-7B"],
 )
 def test_two_models_agree_with_the_majority_of_people_as_published(models, role, agreement, kappa):
-    # Published over all 999 rows: a reply without a label agrees with nobody.
+    # Published over all 999 rows: a reply without a label counts as disagreement.
     of_all = {
         name: record(models, f"truth.{role}.file.{name}_of_all_rows") for name in ("accuracy", "cohens_kappa")
     }

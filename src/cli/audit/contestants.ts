@@ -83,13 +83,13 @@ function readNamed(role: GradingRole, named: Named, key_hosts: KeyHosts): Endpoi
   if ('verdicts' in who) {
     const [flag] = [...flags.map(([name]) => `--${role}-${name}`), ...(modes ? [modeFlag(role)] : [])];
     if (flag !== undefined)
-      throw usage(`${flag}: expected only for an endpoint; ${value} brings verdicts, and nobody is asked.`);
+      throw usage(`${flag}: expected only for an endpoint; ${value} brings verdicts, and no model is asked.`);
     return who;
   }
   // What is typed now counts more than what was written once.
   const key = variable(role, key_env);
   if (key === null && who.key_env !== null && !isHostOf(who.url, key_hosts[who.key_env] ?? [])) {
-    // Whoever wrote the file chose both the variable and the host, and may not be the person who audits.
+    // The author of the file chose both the variable and the host, and may not be the person who audits.
     throw usage(
       `${value}: key_env: expected leave to send ${who.key_env} to ${bindingOf(who.url)}, found none. If it may go there, add ` +
         `--${role}-key-env ${who.key_env}, or set GAVEL_KEYS="${who.key_env}=${bindingOf(who.url)}".`,

@@ -20,7 +20,7 @@ export interface Estimate {
   answered: number;
   prompt_tokens: number;
   reply_tokens: number;
-  /** The rows that were counted, which alone are to be asked about; null: nobody is asked. */
+  /** The rows that were counted: the audit asks about no others. null: no model is asked. */
   rows: { count: number; sha256: string } | null;
 }
 

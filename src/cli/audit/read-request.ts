@@ -17,7 +17,7 @@ export interface AuditCall {
   rows: string;
   out: string;
   contestants: Contestants;
-  /** null: nobody is asked, and the threshold is the usual one. */
+  /** null: no model is asked, and the threshold is the contract's default. */
   rubric: LoadedRubric | null;
   gates: GateSpec[];
   slices: string[];
