@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
 import { tryConnect } from './connect.ts';
 import { plainLine, statusText } from './watch/draw-run.ts';
-import { lookAtRun } from './watch/follow-run.ts';
+import { lookAtRun, pathsOf } from './watch/follow-run.ts';
 import type { RunView } from './watch/run-view.ts';
 
 export function define(program: Command): void {
@@ -15,6 +15,8 @@ export function define(program: Command): void {
     .option('--json', 'print it as JSON')
     .action(async (run: string | undefined, { json }: { json?: boolean }) => {
       const config = loadConfig();
+      // Connecting to a server that is away takes seconds: a name that is none is refused before that.
+      if (run !== undefined) pathsOf(config, run);
       const server = await tryConnect(config);
       const names = run === undefined ? await runNames(config) : [run];
       const views: RunView[] = [];
