@@ -6,8 +6,9 @@ import { gavel, makeRoot } from './gavel.ts';
 const { root, remove } = makeRoot();
 const inRoot = { GAVEL_ROOT: root };
 afterAll(remove);
+mkdirSync(join(root, 'runs/alone'), { recursive: true });
 
-describe('help', () => {
+describe.concurrent('help', () => {
   it('lists the commands and the exit codes', async () => {
     const { code, stdout, stderr } = await gavel(['--help']);
     expect(code).toBe(0);
@@ -43,7 +44,7 @@ describe('help', () => {
   );
 });
 
-describe('wrong usage', () => {
+describe.concurrent('wrong usage', () => {
   it('suggests the nearest command and exits with 2', async () => {
     const { code, stderr } = await gavel(['stauts']);
     expect(code).toBe(2);
@@ -71,7 +72,7 @@ describe('wrong usage', () => {
   });
 });
 
-describe('gavel run', () => {
+describe.concurrent('gavel run', () => {
   it('names every wrong field of a spec with its line and exits with 2', async () => {
     const path = join(root, 'bad.yaml');
     writeFileSync(path, 'run: x\npolicyy: {model: m}\ngrpo: {steps: -1}\n');
@@ -102,9 +103,8 @@ describe('gavel run', () => {
   });
 });
 
-describe('gavel status', () => {
+describe.concurrent('gavel status', () => {
   it('works from the run directory alone and says that the server is away', async () => {
-    mkdirSync(join(root, 'runs/alone'), { recursive: true });
     const { code, stdout } = await gavel(['status', 'alone', '--json'], inRoot);
     expect(code).toBe(0);
     const view = JSON.parse(stdout);
@@ -125,7 +125,7 @@ describe('gavel status', () => {
   });
 });
 
-describe('gavel doctor', () => {
+describe.concurrent('gavel doctor', () => {
   it('reports each thing it looked at', async () => {
     const { code, stdout } = await gavel(['doctor', '--json'], inRoot);
     const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: { name: string; ok: boolean }[] };
