@@ -16,6 +16,15 @@ export function node24() {
 }
 
 /**
+ * The environment with a folder for Node's compiled modules, inside node_modules so that it goes with them: commands that load the
+ * Temporal client start in half the time. Node checks each entry against its source file.
+ */
+export const withCompileCache = (env) => ({
+  NODE_COMPILE_CACHE: fileURLToPath(new URL('../node_modules/.cache/gavel-compiled', import.meta.url)),
+  ...env,
+});
+
+/**
  * Hands this process over to `args` under Node 24: same terminal, same signals, same exit status. With `lifeline` a channel to it
  * stays open for as long as this process lives, so that it can end with it.
  */
@@ -28,7 +37,7 @@ export function handOver(args, { env = process.env, lifeline = false } = {}) {
     process.exit(1);
   }
   const stdio = ['inherit', 'inherit', 'inherit', ...(lifeline ? ['ipc'] : [])];
-  const child = spawn(binary, args, { stdio, env });
+  const child = spawn(binary, args, { stdio, env: withCompileCache(env) });
   let told = false;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     // On a terminal Ctrl-C reaches the child by itself, and a second one would mean "now, without tidying up".

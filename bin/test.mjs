@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { node24 } from './node24.mjs';
+import { node24, withCompileCache } from './node24.mjs';
 import { root } from './setup/tool.mjs';
 import { ensureSetup } from './setup.mjs';
 import { fromPytest, fromVitest } from './test/counts.mjs';
@@ -52,6 +52,8 @@ const junit = join(reports, 'pytest.xml');
 const pytest = (marker) => ({
   command: [venv('pytest'), `--junitxml=${junit}`, '-m', marker],
   cwd: join(root, 'python'),
+  // Threads of one small matrix product wait for each other on cores that other lanes use too.
+  env: { OMP_NUM_THREADS: '1' },
   count: (printed) => fromPytest(junit, printed),
 });
 
@@ -71,20 +73,18 @@ const checks = [
   { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
 ];
 const python = { name: 'Python tests', ...pytest('not slow') };
-const unit = { name: 'TypeScript tests', ...vitest('unit') };
+// Left alone, vitest takes one worker on two cores, and half of the time a test waits for a process to start.
+const unit = { name: 'TypeScript tests', ...vitest('unit', '--maxWorkers=2') };
 const checker = { name: 'fault checker', ...vitest('checker') };
 const e2e = { name: 'end to end', ...vitest('e2e') };
 const slow = { name: 'slow Python tests', ...pytest('slow') };
-// Left alone, vitest takes one worker on two cores, and half of the time a run waits for a model to load.
 const longer = { name: 'more end to end', ...vitest('long', '--maxWorkers=2') };
 const campaign = { name: 'fault campaign', ...vitest('campaign') };
-// One phase after the other; two lanes for two cores. What is printed by all but the first is held back until a step is over.
+// One phase after the other, the lanes of a phase side by side: processes that start, models that load and deadlines leave a core
+// idle for half of a lane's time. What is printed by all lanes but the first is held back until a step is over.
 const phases = options.has('--long')
   ? [[[longer], [slow]], [[campaign]]]
-  : fast
-    ? [[[unit], [...checks, python, checker]]]
-    : // The end-to-end run and the unit tests wait for half of their time, so each lane fits on its core.
-      [[[unit], [...checks, e2e, python, checker]]];
+  : [[[unit, checker], [...checks, python], ...(fast ? [] : [[e2e]])]];
 
 const running = new Set();
 let stopped = false;
@@ -97,11 +97,11 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 /** Runs one step; resolves with its exit status and what it printed, which is empty where it printed on this terminal itself. */
-function run({ command: [program, ...args], cwd = root }, held) {
+function run({ command: [program, ...args], cwd = root, env = {} }, held) {
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd,
-      env: { ...process.env, TMPDIR: temporary },
+      env: { ...withCompileCache(process.env), TMPDIR: temporary, ...env },
       stdio: held ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
     });
     const printed = [];

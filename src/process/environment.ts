@@ -10,6 +10,8 @@ const passedOn = [
   // Caches and switches of the hub; never HF_TOKEN.
   ...['HF_HOME', 'HF_HUB_CACHE', 'HF_DATASETS_CACHE', 'HF_HUB_OFFLINE', 'HF_ENDPOINT', 'XDG_CACHE_HOME'],
   ...['TRITON_CACHE_DIR', 'TORCHINDUCTOR_CACHE_DIR', 'VLLM_CACHE_ROOT', 'OMP_NUM_THREADS'],
+  // Compiled modules of Node, where the command that started this one keeps them.
+  'NODE_COMPILE_CACHE',
   'GAVEL_FAILPOINTS',
 ];
 /** Settings that a cluster makes for its network. */
