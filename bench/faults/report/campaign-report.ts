@@ -17,7 +17,7 @@ export function reportOf(results: readonly SeedResult[]): { text: string; ok: bo
   const campaign = faults >= 100;
   const missing = campaign ? reached.filter(({ times }) => times === 0) : [];
   const text = [
-    `${faults} faults in ${results.length} seeds: ${violations.length === 0 ? 'every assertion holds' : `${violations.length} violations`}.`,
+    `${struckOf(results)} in ${results.length} seeds: ${violations.length === 0 ? 'every assertion holds' : `${violations.length} violations`}.`,
     '',
     tableOf(rows),
     '',
@@ -34,6 +34,13 @@ export function reportOf(results: readonly SeedResult[]): { text: string; ok: bo
     ...violations.map(({ seed, assertion, detail }) => `- seed ${seed}: ${assertion}: ${detail}`),
   ].join('\n');
   return { text, ok: violations.length === 0 && missing.length === 0 };
+}
+
+/** How many faults struck, and how many were dealt where the part of the run that they were for was over before. */
+export function struckOf(results: readonly SeedResult[]): string {
+  const struck = results.reduce((sum, { costs }) => sum + costs.length, 0);
+  const dealt = results.reduce((sum, each) => sum + each.dealt, 0);
+  return struck === dealt ? `${struck} faults` : `${struck} faults (of ${dealt} dealt)`;
 }
 
 export function tableOf(rows: readonly Row[]): string {

@@ -2,7 +2,7 @@ import { cpus, totalmem } from 'node:os';
 import { ALWAYS } from '../check/assertions.ts';
 import type { SeedResult } from '../run/run-seed.ts';
 import { HEARTBEAT_S, SAVE_EVERY } from '../run/small-spec.ts';
-import { markdown, measuredOf, missedOf, reachedOf, tableOf, targetsOf } from './campaign-report.ts';
+import { markdown, measuredOf, missedOf, reachedOf, struckOf, tableOf, targetsOf } from './campaign-report.ts';
 import { rowsOf } from './cost-rows.ts';
 
 /** `bench/faults.md`: a campaign's results, and stock TRL's under the same kills, as one page. */
@@ -29,7 +29,6 @@ export interface Stock {
 
 export function pageOf(results: readonly SeedResult[], stock: Stock | null, command: string, jobs: number): string {
   const rows = rowsOf(results.flatMap(({ costs }) => costs));
-  const faults = results.reduce((sum, { costs }) => sum + costs.length, 0);
   const violations = results.reduce((sum, each) => sum + each.violations.length, 0);
   const completed = results.filter(({ status }) => status === 'COMPLETED').length;
   const [first] = cpus();
@@ -45,7 +44,7 @@ The real pipeline (Temporal server on its database file, vLLM as judge, TRL and 
 moments and checked by [one checker](faults/check/checker.ts). Each run is then compared with a witness: the same stages, undisturbed, given the disturbed run's ledger.
 Small models, ${SAVE_EVERY} steps between checkpoints, heartbeat timeout ${HEARTBEAT_S} s, on ${cpus().length} cores (${first?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB); seeds that ran at once: ${jobs}.
 
-**${faults} faults in ${results.length} seeds; ${completed} runs completed; ${violations === 0 ? 'every assertion holds' : `${violations} assertions do not hold`}; every final adapter ${violations === 0 ? 'equals its witness, byte for byte' : 'is compared with its witness'}.**
+**${struckOf(results)} in ${results.length} seeds; ${completed} runs completed; ${violations === 0 ? 'every assertion holds' : `${violations} assertions do not hold`}; every final adapter ${violations === 0 ? 'equals its witness, byte for byte' : 'is compared with its witness'}.**
 
 ## What the checker asserts
 

@@ -127,7 +127,10 @@ async function inject(
     const trained = stage !== 'prepare' && stage !== 'report';
     const unless = () => context.dead || log.of('result').some((result) => result.stage === stage);
     // A long absence of the server lets a stage end before its turn comes.
-    if (trained && !(await isGoing(context, stage, { from, timeout_ms: RECOVERY_MS, unless }))) continue;
+    if (trained && !(await isGoing(context, stage, { from, timeout_ms: RECOVERY_MS, unless }))) {
+      say(`seed ${plan.seed}: ${fault.kind} did not strike: ${stage} was over`);
+      continue;
+    }
     context.begin(id, fault.kind, stage);
     from = log.events.length;
     say(`seed ${plan.seed}: ${fault.kind} (${stage}${trained ? `, step ${context.heights(stage).step}` : ''})`);
@@ -152,8 +155,10 @@ async function inject(
   return injected;
 }
 
-/** How long a fault waits at most once work goes on: a step of SFT is soon over, and the audit's trainer loads for seconds. */
+/** How long a fault waits at most once work goes on: a step of SFT is soon over, and the audit's model servers load for a minute. */
 const LONGEST_WAIT_MS = { grpo: 2500, sft: 800, audit: 10_000 };
+// An attempt at the audit whose model servers outlived the one before is over three seconds after its trainer began.
+const LONGEST_WAIT_IN_AUDIT_AGAIN_MS = 1000;
 
 interface Waiting {
   from: number;
@@ -172,7 +177,8 @@ async function isGoing(context: FaultContext, stage: Stage, options: Waiting): P
     await log.next('commit', ({ stage: at, step }) => at === stage && step > 0, options);
   }
   if (options.unless()) return false;
-  await sleep(random.between(0, LONGEST_WAIT_MS[stage]));
+  const again = stage === 'audit' && log.of('fault').some((fault) => fault.stage === 'audit');
+  await sleep(random.between(0, again ? LONGEST_WAIT_IN_AUDIT_AGAIN_MS : LONGEST_WAIT_MS[stage]));
   return !options.unless() && context.stage === stage;
 }
 

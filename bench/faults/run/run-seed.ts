@@ -18,6 +18,8 @@ export interface SeedResult {
   seed: number;
   scenario: string;
   status: string;
+  /** Faults of the plan, and those of them that struck. */
+  dealt: number;
   injected: number;
   seconds: number;
   violations: Violation[];
@@ -61,6 +63,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
       seed: plan.seed,
       scenario: plan.scenario,
       status: done.status,
+      dealt: plan.faults.length,
       injected: done.injected,
       seconds: done.seconds,
       violations,
@@ -68,7 +71,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
       costs: costsOf(plan.seed, events, chain),
     };
     say(
-      `seed ${plan.seed}: ${done.status}, ${done.injected} faults, ${violations.length} violations, ${done.seconds.toFixed(0)} s`,
+      `seed ${plan.seed}: ${done.status}, ${done.injected} of ${plan.faults.length} faults, ${violations.length} violations, ${done.seconds.toFixed(0)} s`,
     );
     for (const { assertion, detail } of violations) say(`seed ${plan.seed}: VIOLATION: ${assertion}: ${detail}`);
     return result;
