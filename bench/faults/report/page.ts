@@ -110,6 +110,10 @@ function stockSection({ settings, rows }: Stock): string {
       row.equal_to_undisturbed ? 'yes' : 'NO',
     ]),
   );
+  // Which damage a file gets is drawn; where every draw cut it off, no run here ended on a flipped bit.
+  const unnoticed = rows.some(
+    ({ kind, completed, equal_to_undisturbed }) => kind === 'damaged-checkpoint' && completed && !equal_to_undisturbed,
+  );
   return `## Stock TRL under the same kills
 
 \`GRPOTrainer\` with \`resume_from_checkpoint=True\` ([stock_trl.py](faults/stock/stock_trl.py)), the same policy, rubric and judge, ${settings.steps} steps, a checkpoint every
@@ -119,7 +123,7 @@ ${table}
 
 After a plain kill stock TRL loses no more steps than gavel, and its resume is exact on a CPU. It asks the judge, and pays, again for every step that it
 repeats, and on SIGTERM it loses the steps that it has not saved. A kill inside a save can leave a folder that \`resume_from_checkpoint=True\` takes for the
-newest checkpoint, and every restart then fails on it, as it does on a truncated file. A flipped bit goes unnoticed, and the run ends with other weights. An
+newest checkpoint, and every restart then fails on it, as it does on a truncated file.${unnoticed ? ' A flipped bit went unnoticed, and the run ended with other weights.' : ''} An
 outage of the judge costs stock TRL the least time because its rewards are then zero.
 `;
 }
