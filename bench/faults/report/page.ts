@@ -112,7 +112,8 @@ function stockSection({ settings, rows }: Stock): string {
   );
   // Which damage a file gets is drawn; where every draw cut it off, no run here ended on a flipped bit.
   const unnoticed = rows.some(
-    ({ kind, completed, equal_to_undisturbed }) => kind === 'damaged-checkpoint' && completed && !equal_to_undisturbed,
+    ({ kind, runs_completed, equal_to_undisturbed }) =>
+      kind === 'damaged-checkpoint' && runs_completed > 0 && !equal_to_undisturbed,
   );
   return `## Stock TRL under the same kills
 
