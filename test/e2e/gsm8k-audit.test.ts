@@ -94,7 +94,7 @@ const leftovers = () =>
   });
 
 describe.skipIf(!present)('an audit of a served model on 5,276 solutions of GSM8K', () => {
-  it('is killed in the middle, continues, pays no call twice, and ends in a report', {
+  it('is killed in the middle, continues, pays for no verdict on disk twice, and ends in a report', {
     timeout: 30 * 60_000,
   }, async () => {
     const command = writeInputs();
