@@ -49,13 +49,13 @@ const vitest = (name, ...more) => {
 };
 const junit = join(reports, 'pytest.xml');
 // pyproject.toml, and with it the settings of pytest, is in python/.
-const pytest = (marker) => ({
-  command: [venv('pytest'), `--junitxml=${junit}`, '-m', marker],
+const pytest = {
+  command: [venv('pytest'), `--junitxml=${junit}`],
   cwd: join(root, 'python'),
   // Threads of one small matrix product wait for each other on cores that other lanes use too.
   env: { OMP_NUM_THREADS: '1' },
   count: (printed) => fromPytest(junit, printed),
-});
+};
 
 const fast = options.has('--fast');
 const checks = [
@@ -72,18 +72,17 @@ const checks = [
   },
   { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
 ];
-const python = { name: 'Python tests', ...pytest('not slow') };
+const python = { name: 'Python tests', ...pytest };
 // Left alone, vitest takes one worker on two cores, and half of the time a test waits for a process to start.
 const unit = { name: 'TypeScript tests', ...vitest('unit', '--maxWorkers=2') };
 const checker = { name: 'fault checker', ...vitest('checker') };
 const e2e = { name: 'end to end', ...vitest('e2e') };
-const slow = { name: 'slow Python tests', ...pytest('slow') };
 const longer = { name: 'more end to end', ...vitest('long', '--maxWorkers=2') };
 const campaign = { name: 'fault campaign', ...vitest('campaign') };
 // One phase after the other, the lanes of a phase side by side: processes that start, models that load and deadlines leave a core
 // idle for half of a lane's time. What is printed by all lanes but the first is held back until a step is over.
 const phases = options.has('--long')
-  ? [[[longer], [slow]], [[campaign]]]
+  ? [[[longer]], [[campaign]]]
   : [[[unit, checker], [...checks, python], ...(fast ? [] : [[e2e]])]];
 
 const running = new Set();
