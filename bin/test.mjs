@@ -58,17 +58,18 @@ const pytest = {
 };
 
 const fast = options.has('--fast');
+const pythonFolders = ['python', 'models', 'bench/audit_power', 'bench/audit_scale', 'bench/figures'];
 const checks = [
   { name: 'contracts are fresh', command: [node, '--no-warnings', 'tools/generate-contracts.ts', '--check'] },
   { name: 'biome', command: [...module('@biomejs/biome/bin/biome'), 'check', '.'] },
   { name: 'tsc', command: [...module('typescript/bin/tsc'), '-p', '.'] },
   {
     name: 'ruff check',
-    command: [venv('ruff'), 'check', 'python', 'models', 'bench/audit_power', 'bench/audit_scale'],
+    command: [venv('ruff'), 'check', ...pythonFolders],
   },
   {
     name: 'ruff format',
-    command: [venv('ruff'), 'format', '--check', 'python', 'models', 'bench/audit_power', 'bench/audit_scale'],
+    command: [venv('ruff'), 'format', '--check', ...pythonFolders],
   },
   { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
 ];

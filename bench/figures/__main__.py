@@ -1,0 +1,68 @@
+"""`npm run bench -- --only rollouts`: figures of gavel's trainer beside stock TRL's, as ratios of one run.
+
+Each figure is written to bench/results/<figure>.json, and all that are there to the tables of
+bench/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from figures.page import BENCH, page
+
+FIGURES = ("rollouts", "generations")
+
+
+def main() -> int:
+    """Measure what was asked for; return 1 where a model is missing."""
+    parser = argparse.ArgumentParser(prog="npm run bench --", description=__doc__)
+    parser.add_argument("--only", choices=FIGURES, action="append", help="a figure; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="fewer shapes and generations")
+    parser.add_argument("--models", default="0.8M,25M,135M", help="for rollouts (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="for rollouts (default: %(default)s)")
+    parser.add_argument(
+        "--no-continuous", action="store_true", help="leave TRL's continuous batching out, slow on a CPU"
+    )
+    parser.add_argument("--table", action="store_true", help="measure nothing; write bench/README.md")
+    options = parser.parse_args()
+    if not options.table:
+        from figures.figure import write
+        from figures.models import MissingModel
+
+        command = " ".join(["npm run bench --", *sys.argv[1:]])
+        for name in options.only or FIGURES:
+            try:
+                found = _measure(name, options)
+            except MissingModel as error:
+                print(
+                    f"The model 135M is not installed. Run `{error}`, or leave it out with --models.",
+                    file=sys.stderr,
+                )
+                return 1
+            write(BENCH / "results" / f"{name}.json", found, command)
+    (BENCH / "README.md").write_text(page())
+    return 0
+
+
+def _measure(name: str, options: argparse.Namespace) -> list:
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    if name == "generations":
+        from figures import generations
+
+        return generations.measure(quick=options.quick, say=say)
+    from figures import rollouts
+
+    return rollouts.measure(
+        options.models.split(","),
+        quick=options.quick,
+        repeats=options.repeats,
+        continuous=not options.no_continuous,
+        say=say,
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
