@@ -69,7 +69,7 @@ def mixed_reward(
 
 
 class RewardDesk:
-    """Hands completions to the judge as soon as they exist, and turns the verdicts into rewards."""
+    """Has completions judged, and turns the verdicts into rewards."""
 
     def __init__(self, client: GatewayClient, spec: Spec, verify: Verifier) -> None:
         self._client = client
@@ -81,8 +81,12 @@ class RewardDesk:
         self._verify = verify
         self._without_score = 0
 
-    def hand_in(self, step: int, position: int, row: PromptRow, completion: str) -> Future[Grade]:
-        """Start grading one rollout, `position` counted over all ranks; returns at once."""
+    def open(self, step: int, first_position: int, rows: Sequence[PromptRow]) -> JudgedBatch:
+        """Begin a batch of rollouts, one per row; `first_position` is counted over all ranks."""
+        return JudgedBatch(self, step, first_position, rows)
+
+    def submit(self, step: int, position: int, row: PromptRow, completion: str) -> Future[Grade]:
+        """Start grading one rollout; returns at once."""
         group, rollout = divmod(position, self._num_generations)
         return self._client.submit(
             GradeRequest(
@@ -95,12 +99,9 @@ class RewardDesk:
             )
         )
 
-    def collect(
-        self, step: int, position: int, row: PromptRow, completion: str, call: Future[Grade]
-    ) -> Judged:
-        """Wait for the verdict of one rollout; raises what ended the call (JudgeAway, say)."""
+    def judged(self, step: int, position: int, row: PromptRow, completion: str, grade: Grade) -> Judged:
+        """Return a rollout with its verdict and reward."""
         verifier = self._verify(completion, row)
-        grade = call.result()
         group, rollout = divmod(position, self._num_generations)
         return Judged(
             step=step,
@@ -118,12 +119,13 @@ class RewardDesk:
             ),
         )
 
-    def _refuse_nonsense(self, judged: Sequence[Judged], calls: Sequence[Future[Grade]]) -> None:
+    def refuse_nonsense(self, grades: Sequence[Grade]) -> None:
         """Raise BadRequest once several batches in a row had not one score: that teaches no grader."""
-        self._without_score = 0 if any(one.score is not None for one in judged) else self._without_score + 1
+        scored = any(grade.score is not None for grade in grades)
+        self._without_score = 0 if scored else self._without_score + 1
         if self._without_score < _BATCHES_WITHOUT_SCORE:
             return
-        grade = calls[0].result()
+        grade = grades[0]
         expected = "one digit" if self._mode == "single_token" else "a reply that ends in 'Score: N'"
         raise BadRequest(
             "judge",
@@ -132,38 +134,55 @@ class RewardDesk:
             f"was {grade.verdict}. Its reply: `gavel traces {self._run} --key {grade.trace_keys[0][:12]}`",
         )
 
-    def judge_all(
-        self,
-        step: int,
-        first_position: int,
-        rows: Sequence[PromptRow],
-        completions: Sequence[str],
-        any_rank: Callable[[bool], bool] = bool,
-    ) -> list[Judged]:
-        """Grade a batch of rollouts, all at once, and wait for the last verdict.
 
-        Raises StopAtBoundary where SIGTERM arrives meanwhile: a judge that is away must not cost the steps
-        since the last commit. `any_rank` tells whether any rank says so; they all have to raise together.
+class JudgedBatch:
+    """A batch of rollouts that are handed in one by one, as they end, and awaited together.
+
+    Left by an exception, it cancels the calls that have not ended.
+    """
+
+    def __init__(self, desk: RewardDesk, step: int, first_position: int, rows: Sequence[PromptRow]) -> None:
+        self._desk = desk
+        self._step = step
+        self._first_position = first_position
+        self._rows = rows
+        self._handed_in: dict[int, tuple[str, Future[Grade]]] = {}
+
+    def hand_in(self, index: int, completion: str) -> None:
+        """Start grading the rollout of row `index`; returns at once."""
+        place = self._step, self._first_position + index
+        self._handed_in[index] = completion, self._desk.submit(*place, self._rows[index], completion)
+
+    def collect(self, any_rank: Callable[[bool], bool] = bool) -> list[Judged]:
+        """Wait for the last verdict; return the rollouts in the order of their rows.
+
+        Raises what ended a call (JudgeAway, say), and StopAtBoundary where SIGTERM has arrived: a judge that
+        is away must not cost the steps since the last commit, and completions that a notice has cut off must
+        not be learned from. `any_rank` tells whether any rank says so; they all have to raise together.
         """
-        # Completions that a notice has cut off must not be graded, let alone be learned from.
         if any_rank(lifetime.stop_requested()):
             raise lifetime.StopAtBoundary
-        batch = list(enumerate(zip(rows, completions, strict=True), start=first_position))
-        calls = [self.hand_in(step, position, row, text) for position, (row, text) in batch]
-        try:
-            _wait_for(calls)
-            if any_rank(lifetime.stop_requested()):
-                raise lifetime.StopAtBoundary
-            judged = [
-                self.collect(step, position, row, text, call)
-                for (position, (row, text)), call in zip(batch, calls, strict=True)
-            ]
-            self._refuse_nonsense(judged, calls)
-            return judged
-        except BaseException:
-            for call in calls:
+        _wait_for([call for _, call in self._handed_in.values()])
+        if any_rank(lifetime.stop_requested()):
+            raise lifetime.StopAtBoundary
+        grades = [self._handed_in[index][1].result() for index in range(len(self._rows))]
+        self._desk.refuse_nonsense(grades)
+        return [
+            self._desk.judged(
+                self._step, self._first_position + index, row, self._handed_in[index][0], grades[index]
+            )
+            for index, row in enumerate(self._rows)
+        ]
+
+    def __enter__(self) -> JudgedBatch:
+        """Return the batch itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *others: object) -> None:
+        """Cancel what has not ended, where an exception leaves the batch."""
+        if kind is not None:
+            for _, call in self._handed_in.values():
                 call.cancel()
-            raise
 
 
 def _wait_for(calls: Sequence[Future[Grade]]) -> None:

@@ -11,7 +11,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from gavel_train.contracts import RolloutRecord, StageRequest
 from gavel_train.policy.step_log import figures, rollouts_of_step, trl_figures
-from gavel_train.rollouts.cached import CachedRollout
+from gavel_train.rollouts.trl_adapter import EngineRollout
 from gavel_train.run import progress
 from gavel_train.run.checkpoints import ROLLOUTS, middle_step
 from gavel_train.run.commits import CommitPlan, Commits
@@ -29,7 +29,7 @@ class GrpoCommits(Commits):
     step since the previous commit.
     """
 
-    def __init__(self, request: StageRequest, rollout: CachedRollout, *, parent: str | None) -> None:
+    def __init__(self, request: StageRequest, rollout: EngineRollout, *, parent: str | None) -> None:
         grpo = request.spec.grpo
         plan = CommitPlan(
             steps=grpo.steps,

@@ -1,6 +1,6 @@
 """GRPO: a judge rewards a policy's rollouts. `python -m gavel_train.policy.grpo EPOCH_DIR`.
 
-TRL's GRPOTrainer, unforked. gavel adds, through TRL's own extension points, the rollout (CachedRollout),
+TRL's GRPOTrainer, unforked. gavel adds, through TRL's own extension points, the rollout (EngineRollout),
 the one reward, and the commits. After training, the first, middle and last checkpoint are sampled and
 the judge grades the audit rows.
 
@@ -14,12 +14,15 @@ import os
 import random
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gavel_train.contracts import GrpoSpec, PromptRow, StageRequest
 from gavel_train.run import lifetime, progress
 from gavel_train.run.directory import checkpoint_name, read_prompts, resolve, run_dir_of
 from gavel_train.run.outcome import BadRequest, run_stage
+
+if TYPE_CHECKING:
+    from gavel_train.rollouts.engine import Engine
 
 
 def main(request: StageRequest, epoch_dir: Path) -> None:
@@ -66,8 +69,9 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
     from gavel_train.judging.reward import RewardDesk
     from gavel_train.policy.commit_callback import GrpoCommits
     from gavel_train.policy.model import load_policy, load_tokenizer, lora_config
-    from gavel_train.rollouts.cached import CachedRollout, CollectRewards
-    from gavel_train.rollouts.generation import as_prompt
+    from gavel_train.rollouts.engine import sampling_for
+    from gavel_train.rollouts.prompts import as_prompt
+    from gavel_train.rollouts.trl_adapter import CollectRewards, EngineRollout
     from gavel_train.tasks import verifier_of
 
     tokenizer = load_tokenizer(request)
@@ -76,8 +80,11 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
     # Adapter weights are drawn from the global generator.
     set_seed(grpo.seed)
     policy = load_policy(request)
-    rollout = CachedRollout(
-        {row.prompt: row for row in rows}, RewardDesk(client, spec, verifier_of(spec.task))
+    rollout = EngineRollout(
+        {row.prompt: row for row in rows},
+        RewardDesk(client, spec, verifier_of(spec.task)),
+        sampling_for(tokenizer, temperature=grpo.temperature, max_new_tokens=grpo.max_completion_tokens),
+        cached_engine,
     )
     reward = CollectRewards(rollout)
     commits = GrpoCommits(request, rollout, parent=resume_from.name if resume_from else None)
@@ -96,6 +103,8 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
     for noisy in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(noisy)
     commits.trainer = reward.trainer = trainer
+    if grpo.rollout == "cached":
+        check_cached(trainer)
 
     with lifetime.deferring_sigterm():
         try:
@@ -104,6 +113,40 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
             commits.commit_boundary()
     commits.raise_if_stopped()
     return checkpoint_name(grpo.steps, request.epoch)
+
+
+def check_cached(trainer: Any) -> None:
+    """Raise BadRequest where the engine `cached` cannot sample from what a trainer trains."""
+    from gavel_train.rollouts.cached import UnsupportedModel, refuse_unsupported
+
+    sharded = trainer.is_fsdp_enabled or (
+        trainer.is_deepspeed_enabled and trainer.accelerator.state.deepspeed_plugin.zero_stage == 3
+    )
+    if sharded:
+        raise BadRequest(
+            "grpo.accelerate_args",
+            "Expected whole weights in each process for grpo.rollout cached, found that grpo.accelerate_args "
+            "shard them; train with an adapter and without sharding, or use grpo.rollout vllm_colocate",
+        )
+    try:
+        refuse_unsupported(trainer.model)
+    except UnsupportedModel as error:
+        raise BadRequest("grpo.rollout", f"grpo.rollout cached: {error}") from None
+
+
+def cached_engine(trainer: Any) -> Engine:
+    """Return the engine that samples from the weights of a trainer whose model is where it will stay."""
+    import torch
+
+    from gavel_train.rollouts.cached import CachedEngine
+
+    return CachedEngine(
+        trainer.accelerator.unwrap_model(trainer.model_wrapped),
+        trainer.processing_class,
+        device=trainer.accelerator.device,
+        compute_dtype=torch.bfloat16 if trainer.args.bf16 else None,
+        give_up_on_notice=True,
+    )
 
 
 def prompt_order(rows: list[PromptRow], grpo: GrpoSpec) -> list[PromptRow]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from gavel_train.contracts import AuditRow, PromptRow, StageRequest
 from gavel_train.judging.gateway import GatewayClient
@@ -22,7 +24,10 @@ from gavel_train.judging.grading import grade_rows
 from gavel_train.policy.model import device_of, load_checkpoint, load_tokenizer
 from gavel_train.policy.sampled_checkpoints import UNTRAINED, choose_checkpoints, weights_of
 from gavel_train.policy.step_log import mean
-from gavel_train.rollouts.generation import as_prompt, complete, sampling_config, tokenize
+from gavel_train.rollouts.cached import CachedEngine, UnsupportedModel
+from gavel_train.rollouts.engine import Engine, sampling_for
+from gavel_train.rollouts.prompts import as_prompt, tokenize
+from gavel_train.rollouts.transformers_generate import GenerateEngine
 from gavel_train.run import lifetime, progress
 from gavel_train.run.checkpoints import quarantine, read_manifest
 from gavel_train.run.directory import (
@@ -124,31 +129,42 @@ def _sample(
     rank, ranks = lifetime.rank(), _ranks()
     batches = list(_batches(request, prompts, checkpoints))
     mine: list[Sampled] = []
-    model, tokenizer, loaded = None, load_tokenizer(request), None
+    engine, tokenizer, loaded = None, load_tokenizer(request), None
     for number, (label, split, temperature, slots) in enumerate(batches):
         progress.progress("sample", number, len(batches))
         if number % ranks != rank:
             continue
         if loaded != checkpoints[label]:
-            model = None  # frees the one before, so that two are never held
+            engine = None  # frees the model before, so that two are never held
             loaded = checkpoints[label]
-            model = load_checkpoint(request, weights_of(request, loaded[0]))
-            model = model.to(device_of(request.spec.grpo)).eval()
+            engine = _engine(request, load_checkpoint(request, weights_of(request, loaded[0])), tokenizer)
+        assert engine is not None
         torch.manual_seed(
             zlib.crc32(f"{request.spec.grpo.seed}:{checkpoints[label][1]}:{split}:{slots[0]}".encode())
         )
         rows = [as_prompt(tokenizer, prompts[split][index].prompt) for index, _ in slots]
         ids = tokenize(tokenizer, rows, request.spec.policy.chat_template_kwargs)
-        config = sampling_config(
+        sampling = sampling_for(
             tokenizer, temperature=temperature, max_new_tokens=request.spec.grpo.max_completion_tokens
         )
-        completion_ids = complete(model, ids, config, device=device_of(request.spec.grpo))
-        texts = tokenizer.batch_decode(completion_ids, skip_special_tokens=True)
-        mine += [Sampled(split, label, *slot, text) for slot, text in zip(slots, texts, strict=True)]
+        for one in sorted(engine.generate(ids, sampling), key=lambda one: one.index):
+            text = str(tokenizer.decode(one.token_ids, skip_special_tokens=True))
+            mine.append(Sampled(split, label, *slots[one.index], text))
     progress.progress("sample", len(batches), len(batches))
     if ranks == 1:
         return mine
     return _share(epoch_dir, mine, rank, ranks)
+
+
+def _engine(request: StageRequest, model: Any, tokenizer: PreTrainedTokenizerBase) -> Engine:
+    """Return the engine `cached`; `transformers` where the spec or the kind of model asks for it."""
+    device = device_of(request.spec.grpo)
+    model = model.to(device).eval()
+    if request.spec.grpo.rollout != "transformers":
+        # A trainer that rolls out with vLLM may train models that `cached` cannot sample from.
+        with suppress(UnsupportedModel):
+            return CachedEngine(model, tokenizer, device=device)
+    return GenerateEngine(model, tokenizer, device=device)
 
 
 def _batches(

@@ -32,7 +32,7 @@ def trl_config(spec: Spec, *, output_dir: Path) -> GRPOConfig:
         num_generations=grpo.num_generations,
         max_completion_length=grpo.max_completion_tokens,
         temperature=grpo.temperature,
-        # TRL's defaults, said here because evaluation samples in the same way (see rollouts.generation).
+        # TRL's defaults, said here because evaluation samples in the same way (see rollouts.engine).
         top_p=1.0,
         top_k=0,
         min_p=None,

@@ -81,12 +81,19 @@ def desk_of(answer: Grade) -> RewardDesk:
     )
 
 
+def judge(desk: RewardDesk, step: int, first_position: int, *texts: str):
+    with desk.open(step, first_position, [ROW] * len(texts)) as batch:
+        for index, text in enumerate(texts):
+            batch.hand_in(index, text)
+        return batch.collect()
+
+
 ROW = PromptRow(id="p", prompt="p", ground_truth="1", meta={})
 
 
 def test_a_rollout_is_handed_in_once_and_rewarded_by_the_value_of_the_panels_verdict():
     desk = desk_of(grade(7, value=6.3))
-    (judged,) = desk.judge_all(4, 5, [ROW], ["x"])
+    (judged,) = judge(desk, 4, 5, "x")
     assert [asked.occasion for asked in desk._client.asked] == ["grpo:4:2:1"]
     assert judged.reward == pytest.approx(0.5 + 0.5 * 6.3 / 9)
     assert (judged.score, judged.value, judged.verdict) == (7, 6.3, "scored")
@@ -98,7 +105,37 @@ def test_a_judge_that_answers_nonsense_three_steps_in_a_row_ends_the_stage_and_i
     desk = desk_of(nonsense)
     for step in (1, 2):
         # The verifier rewards meanwhile.
-        assert desk.judge_all(step, 0, [ROW], ["x"])[0].reward == 1.0
+        assert judge(desk, step, 0, "x")[0].reward == 1.0
     with pytest.raises(BadRequest, match=r"3 steps in a row.*traces tiny --key") as end:
-        desk.judge_all(3, 0, [ROW], ["x"])
+        judge(desk, 3, 0, "x")
     assert "blah" not in str(end.value)
+
+
+def test_rollouts_may_end_in_any_order():
+    class Echo(AnsweredAtOnce):
+        def submit(self, request):
+            self.answer = grade(int(request.completion))
+            return super().submit(request)
+
+    desk = desk_of(grade(0))
+    desk._client = Echo(grade(0))
+    with desk.open(1, 8, [ROW, ROW, ROW]) as batch:
+        for index in (2, 0, 1):
+            batch.hand_in(index, str(index + 3))
+        judged = batch.collect()
+    assert [(one.completion, one.score) for one in judged] == [("3", 3), ("4", 4), ("5", 5)]
+    assert [(one.group, one.rollout) for one in judged] == [(4, 0), (4, 1), (5, 0)]
+
+
+def test_a_batch_that_an_exception_leaves_cancels_its_calls():
+    class Silent(AnsweredAtOnce):
+        def submit(self, request):
+            self.asked.append(Future())
+            return self.asked[-1]
+
+    desk = desk_of(grade(0))
+    desk._client = client = Silent(grade(0))
+    with pytest.raises(RuntimeError), desk.open(1, 0, [ROW]) as batch:
+        batch.hand_in(0, "x")
+        raise RuntimeError
+    assert client.asked[0].cancelled()

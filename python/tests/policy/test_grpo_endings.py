@@ -37,7 +37,7 @@ def test_sigusr1_writes_the_stacks_of_all_threads_to_the_log(root, gateways):
     stage = start(root, 1, gateway)
     until(lambda: len(gateway.asked) > 0, stage)
     stage.kill(signal.SIGUSR1)
-    until(lambda: "judge_all" in (stage.epoch_dir / "stderr").read_text(), stage)
+    until(lambda: "collect" in (stage.epoch_dir / "stderr").read_text(), stage)
     assert "most recent call first" in (stage.epoch_dir / "stderr").read_text()
     stage.kill()
     stage.wait()

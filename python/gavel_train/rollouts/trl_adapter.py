@@ -1,0 +1,120 @@
+"""Turns an engine into TRL's `rollout_func`, and has each completion judged the moment it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+from gavel_train.contracts import PromptRow
+from gavel_train.judging.reward import Judged, RewardDesk, as_record
+from gavel_train.rollouts.engine import Completion, Engine, Sampling
+from gavel_train.rollouts.prompts import Prompt, text_of, tokenize
+from gavel_train.run.ranks import any_rank
+
+MakeEngine = Callable[[Any], Engine]
+
+
+class EngineRollout:
+    """A step's completions, sampled by an engine and judged.
+
+    TRL calls it with the prompts of this rank, each repeated for its group. A completion goes to the judge
+    when it ends, while others are still sampled; the verdicts are awaited here and not in the reward
+    function, because only `env_mask`, which TRL reads before it asks for rewards, keeps the tokens of a row
+    without a reward out of the loss normaliser and of the KL term.
+
+    `make_engine` gets TRL's trainer at the first step, when its model is where it will stay.
+    """
+
+    def __init__(
+        self, rows: Mapping[str, PromptRow], desk: RewardDesk, sampling: Sampling, make_engine: MakeEngine
+    ) -> None:
+        self.rows = rows
+        self.desk = desk
+        self.seconds: dict[str, float] = {}
+        self._sampling = sampling
+        self._make_engine = make_engine
+        self.engine: Engine | None = None
+
+    def __call__(self, prompts: list[Any], trainer: Any) -> dict[str, Any]:
+        """Return TRL's `prompt_ids`, `completion_ids`, `logprobs`, besides `judged` and maybe `env_mask`."""
+        started = time.monotonic()
+        if self.engine is None:
+            self.engine = self._make_engine(trainer)
+        rows = [self.rows[text_of(prompt)] for prompt in prompts]
+        prompt_ids = tokenize(trainer.processing_class, prompts, trainer.chat_template_kwargs)
+        batch = self.desk.open(*place_of(trainer, len(prompts)), rows)
+        completions: list[Completion] = []
+        with batch:
+            with closing(self.engine.generate(prompt_ids, self._sampling)) as stream:
+                for one in stream:
+                    completions.append(one)
+                    text = trainer.processing_class.decode(one.token_ids, skip_special_tokens=True)
+                    batch.hand_in(one.index, text)
+            generated = time.monotonic()
+            judged = batch.collect(partial(any_rank, trainer))
+        self.seconds = {"rollout_seconds": generated - started, "judge_seconds": time.monotonic() - generated}
+        completions.sort(key=lambda one: one.index)
+        completion_ids = [one.token_ids for one in completions]
+        sampled = [one.logprobs for one in completions]
+        output: dict[str, Any] = {
+            "prompt_ids": prompt_ids,
+            "completion_ids": completion_ids,
+            # An engine that samples from the training weights has no ratio to correct.
+            "logprobs": None if None in sampled else sampled,
+            "judged": judged,
+        }
+        if any(one.reward is None for one in judged):
+            output["env_mask"] = [
+                [0 if one.reward is None else 1] * len(ids)
+                for one, ids in zip(judged, completion_ids, strict=True)
+            ]
+        return output
+
+    def restore_layers(self) -> None:
+        """Give the model's layers their state back once more.
+
+        TRL itself turns checkpointing off and on, with default settings, between the rollout and the
+        rewards; the reward function is the last code of ours to run before the step's forward pass.
+        """
+        restore = getattr(self.engine, "restore_layers", None)
+        if restore is not None:
+            restore()
+
+
+class CollectRewards:
+    """TRL's reward function: reads the rewards that the rollout brought, or has completions judged now."""
+
+    __name__ = "reward"
+
+    def __init__(self, rollout: EngineRollout) -> None:
+        self._rollout = rollout
+        self.trainer: Any = None
+
+    def __call__(
+        self,
+        prompts: Sequence[Prompt],
+        completions: Sequence[Any],
+        log_extra: Any,
+        judged: list[Judged] | None = None,
+        **_: Any,
+    ) -> list[float | None]:
+        """Return one reward per completion; None where the judge gave no score."""
+        self._rollout.restore_layers()
+        if judged is None:
+            rows = [self._rollout.rows[text_of(prompt)] for prompt in prompts]
+            texts = [text if isinstance(text, str) else text[-1]["content"] for text in completions]
+            with self._rollout.desk.open(*place_of(self.trainer, len(prompts)), rows) as batch:
+                for index, text in enumerate(texts):
+                    batch.hand_in(index, text)
+                judged = batch.collect(partial(any_rank, self.trainer))
+        # TRL gathers these over the ranks, in the order of the advantages.
+        log_extra("rollout", [as_record(one) for one in judged])
+        return [one.reward for one in judged]
+
+
+def place_of(trainer: Any, rows: int) -> tuple[int, int]:
+    """Return the step being made (from 1) and the position of this rank's first row in the step's batch."""
+    return trainer.state.global_step + 1, trainer.accelerator.process_index * rows
