@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--only", choices=FIGURES, action="append", help="a figure; may be repeated")
     parser.add_argument("--quick", action="store_true", help="fewer shapes and generations")
     parser.add_argument("--models", default="0.8M,25M,135M", help="for rollouts (default: %(default)s)")
+    parser.add_argument("--shapes", help="for rollouts: prompt/completion/group, separated by commas")
     parser.add_argument("--repeats", type=int, default=3, help="for rollouts (default: %(default)s)")
     parser.add_argument(
         "--no-continuous", action="store_true", help="leave TRL's continuous batching out, slow on a CPU"
@@ -57,7 +58,7 @@ def _measure(name: str, options: argparse.Namespace) -> list:
 
     return rollouts.measure(
         options.models.split(","),
-        quick=options.quick,
+        shapes=rollouts.shapes_of(options.shapes, quick=options.quick),
         repeats=options.repeats,
         continuous=not options.no_continuous,
         say=say,

@@ -32,13 +32,32 @@ _TARGETS = {("135M", 16, 64, 8): 1.2, ("135M", 256, 64, 8): 2.5, ("135M", 1024, 
 _EVERYWHERE = 1.0
 
 
+Shape = tuple[int, int, int]
+
+
+def shapes_of(text: str | None, *, quick: bool) -> list[Shape]:
+    """Return the shapes written as prompt/completion/group, else all or the quick ones."""
+    if text is None:
+        return QUICK if quick else SHAPES
+    return [(int(prompt), int(completion), int(group)) for prompt, completion, group in _parts(text)]
+
+
+def _parts(text: str) -> list[list[str]]:
+    return [shape.split("/") for shape in text.split(",")]
+
+
 def measure(
-    names: Iterable[str], *, quick: bool, repeats: int, continuous: bool, say: Callable[[str], None]
+    names: Iterable[str],
+    *,
+    shapes: Iterable[Shape],
+    repeats: int,
+    continuous: bool,
+    say: Callable[[str], None],
 ) -> list[Figure]:
     """Return a figure per model and shape; `say` gets each as a line when it is there."""
     figures: list[Figure] = []
     for name in names:
-        for shape in QUICK if quick else SHAPES:
+        for shape in shapes:
             prompt, completion, group = shape
             sides = _sides(name, prompt, completion, group, continuous=continuous)
             figure = compare(
