@@ -21,7 +21,7 @@ from gavel_train.rollouts.ends import Ends
 from gavel_train.rollouts.engine import Completion, Sampling
 from gavel_train.rollouts.layer_state import LayerState, generating
 from gavel_train.rollouts.next_token import NextToken
-from gavel_train.rollouts.shared_prefix import IMPLEMENTATION, Prefixes, SharedPrefixCache, holes
+from gavel_train.rollouts.shared_prefix import IMPLEMENTATION, Prefixes, SharedPrefixCache, packed
 from gavel_train.run import lifetime
 
 _ATTENTION = {"full_attention", "sliding_attention"}
@@ -177,11 +177,8 @@ class _Batch:
     def shrink(self, cache: SharedPrefixCache) -> torch.Tensor:
         """Move rows that go on into the places of rows that have ended; return where each row was."""
         alive = self.alive()
-        places = list(range(len(alive)))
-        targets, sources = holes(alive)
+        targets, sources, places = packed(alive)
         cache.keep_rows(targets, sources, len(alive))
-        for target, source in zip(targets, sources, strict=True):
-            places[target] = source
         for kept in ("prompt_of_row", "index_of_row", "written"):
             values = getattr(self, kept)
             setattr(self, kept, [values[row] for row in places])

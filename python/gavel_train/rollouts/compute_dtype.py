@@ -14,9 +14,9 @@ def holding_weights_in(model: nn.Module, dtype: torch.dtype | None) -> Iterator[
     """Inside, linear layers have their weights in `dtype`; afterwards they have their own parameters back.
 
     Autocast, in which the trainer computes, casts each weight of a linear layer at each call: once per token
-    where gradients are off, since its cache holds only weights that need gradients. The numbers are the same,
-    and so is the memory, where autocast would cast, and the base of an adapter that is in `dtype` already is
-    shared. None changes nothing.
+    where gradients are off, since its cache holds only weights that need gradients. The numbers are the same.
+    It costs the memory of a copy, for the time inside, of weights that are not in `dtype`. None changes
+    nothing.
     """
     if dtype is None:
         yield

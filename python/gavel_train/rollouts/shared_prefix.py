@@ -1,8 +1,8 @@
-"""Attention over a prefix that a group shares and a suffix of each row's own, neither ever copied.
+"""Attention over a prefix that a group shares and a suffix of each row's own, without a copy per token.
 
 The keys and values of a prompt are computed once and lie still; all rows of its group attend to them in one
-matrix product. What a row has generated lies in a buffer that was allocated once. Both parts are merged by
-their softmax denominators (Hydragen: Juravsky et al. 2024, arXiv 2402.05099). `transformers` keeps whole
+matrix product. What a row has generated lies in a buffer that doubles when it is full. Both parts are merged
+by their softmax denominators (Hydragen: Juravsky et al. 2024, arXiv 2402.05099). `transformers` keeps whole
 sequences instead, one copy of the prompt a row, and concatenates all of them at every token.
 """
 
@@ -44,10 +44,7 @@ class Prefixes:
         Only as many are moved as there are holes among those that stay. The memory of the others is freed
         with the batch.
         """
-        places = list(range(len(prompts)))
-        targets, sources = holes(prompts)
-        for target, source in zip(targets, sources, strict=True):
-            places[target] = source
+        targets, sources, places = packed(prompts)
         to, of = (torch.tensor(each, device=self.lengths.device) for each in (targets, sources))
         self.lengths = self.lengths[places]
         for kept in (self.keys, self.values):
@@ -58,11 +55,16 @@ class Prefixes:
         return places
 
 
-def holes(kept: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Return the places below `len(kept)` that are free, and which of `kept`, in order, are to fill them."""
+def packed(kept: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
+    """Return how to move `kept`, in order, into the first `len(kept)` places with the fewest moves.
+
+    These are the places that are free, which of `kept` fill them, and which of `kept` is at each place then.
+    """
     stay = set(kept)
     free = [place for place in range(len(kept)) if place not in stay]
-    return free, list(kept[len(kept) - len(free) :])
+    sources = list(kept[len(kept) - len(free) :])
+    moved = dict(zip(free, sources, strict=True))
+    return free, sources, [moved.get(place, place) for place in range(len(kept))]
 
 
 class SharedPrefixCache(Cache):
