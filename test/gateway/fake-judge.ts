@@ -17,7 +17,8 @@ export type Behaviour =
       refusal?: string;
       delay_ms?: number;
     }
-  | { status: number; body?: unknown; headers?: Record<string, string> }
+  /** `after`: what must have happened before the answer goes out. */
+  | { status: number; body?: unknown; headers?: Record<string, string>; after?: Promise<void> }
   | { raw: string }
   | { garbled: string }
   | { hang: true }
@@ -91,6 +92,7 @@ export class FakeJudge {
     if ('garbled' in told)
       return void response.writeHead(200, { 'content-type': 'application/json' }).end(told.garbled);
     if ('status' in told) {
+      await told.after;
       response.writeHead(told.status, { 'content-type': 'application/json', ...told.headers });
       return void response.end(
         JSON.stringify(told.body ?? { error: { message: `status ${told.status}`, type: 'x', code: null } }),
