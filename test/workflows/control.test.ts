@@ -91,8 +91,11 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
       const run = aRun();
       const work = async () => {
         const handle = await slowly('early-pause');
+        const events = async () => (await handle.describe()).historyLength;
+        // A pause that comes before the first workflow task has ended finds no stage yet, and is answered at once.
+        await until('the first workflow task to end', async () => (await events()) >= 4);
         const paused = handle.executeUpdate('pause');
-        await until('the wish to pause', async () => (await handle.describe()).historyLength > 5);
+        await until('the workflow task that accepts the pause to end', async () => (await events()) >= 8);
         await handle.signal('letStart');
         expect(((await paused) as RunStatus).stages.grpo?.state).toBe('paused');
         expect(run.attempts()).toBe(0);
