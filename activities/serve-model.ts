@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import type { GradingRole } from '../src/contracts/trace.ts';
+import type { ServedRole } from '../src/contracts/trace.ts';
 import { readSpec } from '../src/run-directory/create-run.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
 import { servedModel } from '../src/serving/served-model.ts';
@@ -10,7 +10,9 @@ export interface ServeModelInput {
   run: string;
   spec_digest: string;
   stage: string;
-  role: GradingRole;
+  role: ServedRole;
+  /** Name of its endpoint; absent: its role. */
+  endpoint?: string;
   /** UUIDs of leased GPUs; empty serves on the CPU. */
   gpus: string[];
   /** The stage's work began on this node before: where the model does not start now, it is worth another try. */

@@ -29,6 +29,7 @@ export type FailureType =
   | 'ResultDamaged'
   | 'JudgeAway'
   | 'JudgeMisconfigured'
+  | 'PolicyAway'
   | 'DiskFull'
   | 'NoProgress'
   | 'NoOtherNode'
@@ -60,6 +61,8 @@ const retryable: Record<FailureType, boolean> = {
   // The gateway has already waited as long as the spec allows; the run is resumable by hand.
   JudgeAway: false,
   JudgeMisconfigured: false,
+  // The trainer has waited for the policy's servers as long as the spec allows; the run is resumable by hand.
+  PolicyAway: false,
   // A person or another program may free space; the last good checkpoint is untouched.
   DiskFull: true,
   NoProgress: false,

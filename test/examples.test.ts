@@ -34,7 +34,7 @@ it('poly-easy.json, for `temporal workflow start --input-file`, is poly-easy.yam
 
 it('gsm8k-8xh100 uses eight GPUs in its largest stage and one for each rank', () => {
   const { placement, grpo, sft } = loadSpec(`${folder}gsm8k-8xh100.yaml`);
-  expect(placement.judge_gpus + placement.trainer_gpus).toBe(8);
+  expect(placement.judge_gpus + placement.rollout_gpus + placement.trainer_gpus).toBe(8);
   expect(grpo.processes).toBe(placement.trainer_gpus);
   expect(sft.processes).toBe(placement.trainer_gpus);
   expect(sft.batch_size % sft.processes).toBe(0);

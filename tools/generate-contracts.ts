@@ -13,6 +13,7 @@ import * as auditPlan from '../src/contracts/audit-plan.ts';
 import * as exporting from '../src/contracts/export.ts';
 import * as externalAudit from '../src/contracts/external-audit.ts';
 import * as interruption from '../src/contracts/interruption.ts';
+import * as journal from '../src/contracts/journal.ts';
 import * as messages from '../src/contracts/messages.ts';
 import * as mode from '../src/contracts/mode.ts';
 import * as rubric from '../src/contracts/rubric.ts';
@@ -70,6 +71,7 @@ const modules = [
   verdict,
   trace,
   interruption,
+  journal,
   stage,
   status,
   audit,

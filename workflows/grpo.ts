@@ -8,7 +8,7 @@ import { onNode } from './on-node.ts';
 import { knownRun, type StageInput } from './stage-input.ts';
 import { StatusBoard } from './status.ts';
 
-/** GRPO: the judge is served, the policy trained, and the audit's rows sampled and graded by the judge. */
+/** GRPO: the judge is served, and the policy where its rollouts come from servers; the policy is trained, and the audit's rows sampled and graded by the judge. */
 export async function grpo(input: StageInput): Promise<StageSummary> {
   const board = new StatusBoard(input.run, ['grpo']);
   const control = new StageControl(board, input.run, 'grpo', input.leaving);
@@ -19,25 +19,33 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
     board.interrupted(interruptions);
     board.begin('grpo');
     const { placement, limits, spec_digest } = plan;
-    const gpus = placement.judge_gpus + placement.trainer_gpus;
+    const { judge_gpus, rollout_gpus, trainer_gpus } = placement;
+    const gpus = judge_gpus + rollout_gpus + trainer_gpus;
     const attempts = new Attempts(run, 'grpo', limits);
     const summary = await onNode(control, { stage: 'grpo', gpus, limits }, async (node) => {
       const { task_queue, reservation } = node;
+      const server = { run, spec_digest, stage: 'grpo', served_before: node.worked_before, task_queue, limits };
       const judge: ModelServerInput = {
-        run,
-        spec_digest,
-        stage: 'grpo',
+        ...server,
         role: 'judge',
         model: plan.models.judge,
-        gpus: node.gpus.slice(0, placement.judge_gpus),
-        served_before: node.worked_before,
-        task_queue,
-        limits,
+        gpus: node.gpus.slice(0, judge_gpus),
       };
+      const rollouts = node.gpus.slice(judge_gpus, judge_gpus + rollout_gpus);
+      const perServer = rollouts.length / plan.policy_servers.length;
+      const policy = plan.policy_servers.map(
+        (endpoint, index): ModelServerInput => ({
+          ...server,
+          role: 'policy',
+          endpoint,
+          model: plan.models.policy,
+          gpus: rollouts.slice(index * perServer, (index + 1) * perServer),
+        }),
+      );
       const { trainGrpo } = training({ task_queue, limits, summary: plan.summaries.grpo });
-      return withServers(plan.serves_judge ? [judge] : [], () =>
+      return withServers([...(plan.serves_judge ? [judge] : []), ...policy], () =>
         attempts.untilDone(() =>
-          trainGrpo({ run, spec_digest, gpus: node.gpus.slice(placement.judge_gpus), reservation }),
+          trainGrpo({ run, spec_digest, gpus: node.gpus.slice(judge_gpus + rollout_gpus), reservation }),
         ),
       );
     });

@@ -67,7 +67,7 @@ export async function withServers<T>(servers: ModelServerInput[], work: () => Pr
 
 function startServer(server: ModelServerInput): Promise<void> {
   return executeChild(modelServer, {
-    workflowId: `${workflowInfo().workflowId}/${server.role}`,
+    workflowId: `${workflowInfo().workflowId}/${server.endpoint ?? server.role}`,
     args: [server],
     staticSummary: `vLLM for the ${server.role}`,
     cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -158,6 +158,13 @@ class PlacementSpec(BaseModel):
             ge=0,
         ),
     ] = 0
+    rollout_gpus: Annotated[
+        int,
+        Field(
+            description="For grpo.rollout served: policy.serve.tensor_parallel_size x data_parallel_size; each copy has a server of its own.",
+            ge=0,
+        ),
+    ] = 0
     trainer_gpus: Annotated[int, Field(description="For training, one for each process.", ge=0)] = 0
     grader_gpus: Annotated[
         int,
@@ -402,12 +409,41 @@ class Message(BaseModel):
     content: str
 
 
+class ServedRole(RootModel[Literal["judge", "grader", "base", "policy"]]):
+    root: Literal["judge", "grader", "base", "policy"]
+
+
 class Usage(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
     prompt_tokens: Annotated[int, Field(ge=0)]
     completion_tokens: Annotated[int, Field(ge=0)]
+
+
+class JournalEntry(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    step: Annotated[int, Field(ge=1)]
+    group: Annotated[int, Field(ge=0)]
+    rollout: Annotated[int, Field(ge=0)]
+    prompt_id: str
+    adapter: Annotated[
+        str,
+        Field(description="Name of the adapter that sampled it, say policy-v000123.e7."),
+    ]
+    adapter_step: Annotated[int, Field(description="Updates that the adapter has had.", ge=0)]
+    adapter_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    token_ids: Annotated[list[int], Field(description="With the token that ended it.", min_length=1)]
+    logprobs: Annotated[
+        list[float],
+        Field(
+            description="Log-probability of each token where it was sampled, nats.",
+            min_length=1,
+        ),
+    ]
+    ended: Literal["stop", "length"]
 
 
 class CommitLine(BaseModel):
@@ -494,7 +530,7 @@ class Outcome(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    status: Literal["done", "preempted", "bad_request", "judge_away", "failed"]
+    status: Literal["done", "preempted", "bad_request", "judge_away", "policy_away", "failed"]
     message: str
     field: Annotated[str | None, Field(description="bad_request: the spec field to fix.")] = None
     cause: Annotated[
@@ -590,7 +626,7 @@ class WaitingLine(BaseModel):
         extra="forbid",
     )
     event: Literal["waiting"]
-    for_: Annotated[Literal["judge", "gateway", "gpu"], Field(alias="for")]
+    for_: Annotated[Literal["judge", "gateway", "policy", "gpu"], Field(alias="for")]
     seconds: Annotated[float, Field(ge=0.0)]
 
 
@@ -1383,11 +1419,29 @@ class GrpoSpec(BaseModel):
         Field(description="Recompute activations in the backward pass to save memory."),
     ] = True
     rollout: Annotated[
-        Literal["cached", "transformers", "vllm_colocate", "vllm_server"],
+        Literal["cached", "served", "transformers", "vllm_colocate", "vllm_server"],
         Field(
-            description="How completions are sampled; the vllm ones need a GPU and a vLLM that TRL supports, which gavel's lock files do not install."
+            description="How completions are sampled. cached: in the trainer's process; served: by vLLM servers that gavel starts on placement.rollout_gpus, each step's adapter under a name of its own; transformers: the library's own generate. The vllm_ ones are TRL's; they need a GPU and a vLLM that TRL supports, which gavel's lock files do not install."
         ),
     ] = "cached"
+    max_staleness: Annotated[
+        int,
+        Field(
+            description="rollout served: how many updates the adapter that samples may lack. With 1, a step is sampled and judged while the one before it is trained.",
+            ge=0,
+            le=1,
+        ),
+    ] = 0
+    importance_sampling: Annotated[
+        Literal["none", "token_truncate", "token_mask", "sequence_truncate", "sequence_mask"],
+        Field(
+            description="rollout served: how TRL weighs completions by the ratio of the trainer's probability to the sampler's, per token or per completion, and what a ratio above importance_sampling_clip becomes: the clip (truncate) or 0 (mask)."
+        ),
+    ] = "sequence_mask"
+    importance_sampling_clip: Annotated[
+        float,
+        Field(description="Largest ratio that importance_sampling lets through.", gt=1.0),
+    ] = 3
     dtype: Annotated[
         Literal["float32", "bfloat16"],
         Field(description="bfloat16 trains in mixed precision."),
@@ -1511,6 +1565,13 @@ class PolicySpec(BaseModel):
             description="Further fields of each request to the model, say {service_tier: flex}; none that gavel sets itself."
         ),
     ] = {}
+    outage_limit_s: Annotated[
+        float,
+        Field(
+            description="grpo.rollout served: how long a step waits for servers that are away before the stage fails, resumable.",
+            gt=0.0,
+        ),
+    ] = 1800
 
 
 class Spec(BaseModel):
@@ -1829,6 +1890,12 @@ class StageRequest(BaseModel):
         list[LedgerSegment],
         Field(
             description="What of the ledger counts when the attempt begins, of all stages, oldest first within a stage."
+        ),
+    ]
+    policy_endpoints: Annotated[
+        list[str],
+        Field(
+            description="grpo: files that say where the servers are that sample rollouts; none where the trainer samples itself."
         ),
     ]
     models: StageRequestModels

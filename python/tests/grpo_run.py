@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,15 @@ def start(
     **grpo,
 ) -> Stage:
     """Start an epoch; `before` runs in the child first, to break something there."""
-    return launch(ask(root, epoch, gateway, resume_from=resume_from, **grpo), before)
+    epoch_dir = ask(root, epoch, gateway, resume_from=resume_from, **grpo)
+
+    def in_child():
+        # A copy of its listening socket would answer for a server that has ended.
+        for one in grpo.get("servers", ()):
+            one.server.http.socket.close()
+        before()
+
+    return launch(epoch_dir, in_child)
 
 
 def start_ranks(root: Path, epoch: int, gateway, ranks: int, **grpo) -> list[Stage]:
@@ -86,13 +94,23 @@ def start_ranks(root: Path, epoch: int, gateway, ranks: int, **grpo) -> list[Sta
 
 
 def ask(
-    root: Path, epoch: int, gateway, *, resume_from: Path | None = None, task: dict | None = None, **grpo
+    root: Path,
+    epoch: int,
+    gateway,
+    *,
+    resume_from: Path | None = None,
+    task: dict | None = None,
+    servers: Sequence = (),
+    policy: dict | None = None,
+    **grpo,
 ) -> Path:
     return write_request(
         root,
         "grpo",
         epoch,
         gateway_url=gateway.url,
+        policy_endpoints=[str(one.endpoint_file) for one in servers],
+        policy=policy or {},
         resume_from=resume_from,
         task=task or {"params": {"verifier": "number"}},
         grpo=SMALL | grpo,

@@ -49,7 +49,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return outer
 
 
-def make_model(folder: Path, seed: int = 0, layers: int = 2) -> Path:
+def make_model(folder: Path, seed: int = 0, layers: int = 2, head_dim: int = 16) -> Path:
     import torch
 
     torch.manual_seed(seed)
@@ -60,7 +60,7 @@ def make_model(folder: Path, seed: int = 0, layers: int = 2) -> Path:
         num_hidden_layers=layers,
         num_attention_heads=2,
         num_key_value_heads=1,
-        head_dim=16,
+        head_dim=head_dim,
         intermediate_size=64,
         max_position_embeddings=256,
         tie_word_embeddings=False,
@@ -239,6 +239,7 @@ def write_request(
     *,
     resume_from: Path | None = None,
     gateway_url: str | None = None,
+    policy_endpoints: list[str] | None = None,
     **sections,
 ) -> Path:
     """Take an epoch of run `tiny` and write its request; returns the epoch's folder."""
@@ -254,6 +255,7 @@ def write_request(
         "resume_from": None if resume_from is None else str(resume_from),
         "chain": [] if resume_from is None else chain_up_to(resume_from),
         "gateway_url": gateway_url,
+        "policy_endpoints": policy_endpoints or [],
         "ledger": [segment.model_dump() for segment in ledger_of(run_dir)],
         "models": {
             role: {"path": str(root / spec[role]["model"]), "revision": None} for role in ("policy", "base")

@@ -14,8 +14,13 @@ export const Plan = z.strictObject({
   limits: LimitsSpec,
   placement: PlacementSpec,
   serves_judge: z.boolean().describe('false: the judge is at a URL, and nothing is started for it.'),
+  policy_servers: z
+    .array(z.string())
+    .describe('Names of the servers that sample rollouts; none where the trainer samples itself.'),
   audits_base: z.boolean().describe('Whether the audit grades with the untrained base too.'),
-  models: z.strictObject({ judge: z.string(), grader: z.string(), base: z.string() }).describe('Shown to people.'),
+  models: z
+    .strictObject({ policy: z.string(), judge: z.string(), grader: z.string(), base: z.string() })
+    .describe('Shown to people.'),
   summaries: z
     .strictObject({ run: z.string(), grpo: z.string(), sft: z.string(), audit: z.string() })
     .describe('One line each, shown to people.'),

@@ -38,6 +38,11 @@ export const StageRequest = z.strictObject({
   ledger: z
     .array(LedgerSegment)
     .describe('What of the ledger counts when the attempt begins, of all stages, oldest first within a stage.'),
+  policy_endpoints: z
+    .array(z.string())
+    .describe(
+      'grpo: files that say where the servers are that sample rollouts; none where the trainer samples itself.',
+    ),
   models: z.strictObject({ policy: LocatedModel, base: LocatedModel }),
   spec: Spec,
 });
@@ -128,7 +133,7 @@ export const CommitLine = z.strictObject({
 /** A wait, which suspends the deadline of progress. */
 export const WaitingLine = z.strictObject({
   event: z.literal('waiting'),
-  for: z.enum(['judge', 'gateway', 'gpu']),
+  for: z.enum(['judge', 'gateway', 'policy', 'gpu']),
   seconds: z.number().min(0),
 });
 
@@ -144,7 +149,7 @@ export const ProgressLine = z.discriminatedUnion('event', [PhaseLine, CommitLine
 
 /** `epochs/<n>/outcome.json`, by rank 0: launchers blur exit codes. */
 export const Outcome = z.strictObject({
-  status: z.enum(['done', 'preempted', 'bad_request', 'judge_away', 'failed']),
+  status: z.enum(['done', 'preempted', 'bad_request', 'judge_away', 'policy_away', 'failed']),
   message: z.string(),
   field: z.string().nullable().default(null).describe('bad_request: the spec field to fix.'),
   cause: InterruptionCause.nullable().default(null).describe('preempted, failed: what ended the attempt.'),

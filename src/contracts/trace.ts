@@ -6,6 +6,8 @@ import { verdictFields } from './verdict.ts';
 
 export const StageName = z.enum(['grpo', 'sft', 'audit', 'serve']);
 export const GradingRole = z.enum(['judge', 'grader', 'base']);
+/** A model behind a URL that gavel may start: one that grades, or the policy whose completions are graded. */
+export const ServedRole = z.enum([...GradingRole.options, 'policy']);
 
 /** Fields in which strings were broken up that a tokenizer would turn into control tokens. */
 export const Altered = z.array(z.enum(['prompt', 'completion', 'ground_truth']));
@@ -87,6 +89,7 @@ export const Trace = z.strictObject({
 
 export type StageName = z.output<typeof StageName>;
 export type GradingRole = z.output<typeof GradingRole>;
+export type ServedRole = z.output<typeof ServedRole>;
 export type GradeRequest = z.output<typeof GradeRequest>;
 export type Grade = z.output<typeof Grade>;
 export type Trace = z.output<typeof Trace>;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { problemsOf } from '../contracts/spec/problems.ts';
-import type { SpecProblem } from '../contracts/spec/rules.ts';
+import type { SpecProblem } from '../contracts/spec/rule.ts';
 
 /** Files that people write, in YAML or JSON: read by their contract, every problem named with its field and its line. */
 

@@ -17,7 +17,7 @@ export interface ErrorsInARow {
 }
 
 // Ends of an attempt that did what it could, or that a person has seen to.
-const ENDS_THE_ROW: readonly (string | undefined)[] = ['done', 'judge_away', 'bad_request'];
+const ENDS_THE_ROW: readonly (string | undefined)[] = ['done', 'judge_away', 'policy_away', 'bad_request'];
 
 /** Attempts in a row that ended by error without progress; preemptions neither count nor break the row. */
 export function errorsWithoutProgress(past: PastEpoch[]): ErrorsInARow {

@@ -148,8 +148,8 @@ const givenUp = (server: ModelServerRun) =>
       "server's clock was set back, remove that folder.",
   );
 
-const tagOf = ({ config, paths, stage, served }: ModelServerRun) =>
-  `${stageTag(config.node, paths, stage)}/vllm-${served.role}`;
+const tagOf = (server: ModelServerRun) =>
+  `${stageTag(server.config.node, server.paths, server.stage)}/vllm-${placeOf(server)}`;
 
 function view(server: ModelServerRun) {
   const live = new LiveView(server.stage, null, server.beat);
@@ -164,7 +164,8 @@ function start(
   sockets: string,
 ): Child {
   const { config, served, gpus } = server;
-  const { args, env } = vllmCommand({ ...as, host: HOST, serve: served.serve, allow_args: config.allow_args, gpus });
+  const { serve, adapters } = served;
+  const { args, env } = vllmCommand({ ...as, host: HOST, serve, adapters, allow_args: config.allow_args, gpus });
   const tag = tagOf(server);
   const command = {
     name: 'vllm',

@@ -3,7 +3,7 @@ import type { Spec } from '../contracts/spec/spec.ts';
 import { readOwner, readSpec, specDigest } from '../run-directory/create-run.ts';
 import { sha256File } from '../run-directory/digest.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
-import { servedModel } from '../serving/served-model.ts';
+import { policyEndpoints, servedModel } from '../serving/served-model.ts';
 
 /** The plan of a prepared run. Throws where its spec is not the one that the run was made with. */
 export async function readPlan(paths: RunPaths): Promise<Plan> {
@@ -21,8 +21,10 @@ export function planOf(spec: Spec, digests: Pick<Plan, 'spec_digest' | 'rubric_d
     limits,
     placement,
     serves_judge: judge.engine === 'vllm',
+    policy_servers: policyEndpoints(spec),
     audits_base: audit.base,
     models: {
+      policy: policy.model,
       judge: judge.model,
       grader: servedModel(spec, 'grader').model,
       base: servedModel(spec, 'base').model,

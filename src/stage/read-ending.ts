@@ -31,12 +31,19 @@ const FROM_OUTSIDE_CODES: ReadonlySet<number> = new Set(
   [...FROM_OUTSIDE].map((name) => 128 + constants.signals[name as NodeJS.Signals]),
 );
 
+/** Ends of an attempt that waited for a model as long as the spec allows. */
+const AWAY: Partial<Record<Outcome['status'], { type: 'JudgeAway' | 'PolicyAway'; who: string }>> = {
+  judge_away: { type: 'JudgeAway', who: 'the judge answers' },
+  policy_away: { type: 'PolicyAway', who: "the policy's servers answer" },
+};
+
 /** Reads how an attempt ended: its result, or a thrown failure of the type that says whether to try again. */
 export async function readEnding(ending: Ending): Promise<StageResult> {
   const { paths, stage, epoch, logPath, code, signal, asked, hung, oom_kills } = ending;
   const outcome = await readOutcome(paths, stage, epoch).catch(() => null);
   if (outcome?.status === 'done') return await resultOf(ending);
-  if (asked !== null && outcome?.status !== 'bad_request' && outcome?.status !== 'judge_away') {
+  const away = outcome && AWAY[outcome.status];
+  if (asked !== null && outcome?.status !== 'bad_request' && !away) {
     await record(ending, 'preempted', asked);
     throw failure('StopRequested', `${stage}: ${asked}`);
   }
@@ -47,11 +54,9 @@ export async function readEnding(ending: Ending): Promise<StageResult> {
   if (outcome?.status === 'bad_request') {
     throw invalidSpec([{ field: outcome.field ?? stage, message: outcome.message }]);
   }
-  if (outcome?.status === 'judge_away') {
-    throw failure(
-      'JudgeAway',
-      `${outcome.message}. Once the judge answers again: \`gavel run runs/${paths.run}/spec.json --resume\``,
-    );
+  if (away) {
+    const resume = `\`gavel run runs/${paths.run}/spec.json --resume\``;
+    throw failure(away.type, `${outcome.message}. Once ${away.who} again: ${resume}`);
   }
   const how = signal ?? `exit code ${code}`;
   const killed = FROM_OUTSIDE.has(signal ?? '') || FROM_OUTSIDE_CODES.has(code ?? 0);

@@ -3,6 +3,7 @@ import type { LocatedModel, StageRequest } from '../contracts/stage.ts';
 import { invalidSpec } from '../failures.ts';
 import { type Child, startChild } from '../process/start-child.ts';
 import { locateModel } from '../serving/identity.ts';
+import { policyEndpoints } from '../serving/served-model.ts';
 import type { Attempt, StageRun } from './stage-run.ts';
 import { trainerCommand } from './trainer-command.ts';
 
@@ -19,6 +20,7 @@ export function requestOf({ run, paths, taken, gateway }: Attempt): StageRequest
     chain: taken.chain,
     gateway_url: gateway?.url ?? null,
     ledger: taken.ledger,
+    policy_endpoints: stage === 'grpo' ? policyEndpoints(spec).map(paths.endpoint) : [],
     models: { policy: located(run, 'policy'), base: located(run, 'base') },
     spec,
   };

@@ -11,9 +11,9 @@ import { readResult } from '../../src/run-directory/result.ts';
 import { readRootId } from '../../src/run-directory/root.ts';
 import { loadSpec } from '../../src/spec/load-spec.ts';
 import { taskQueue } from '../../src/temporal/task-queues.ts';
-import { openSandbox, type Sandbox, until } from './sandbox.ts';
+import { openSandbox, type Sandbox, taggedWith, until } from './sandbox.ts';
 
-/** The spec for eight H100, shrunk to this machine: tiny models, two steps, no GPUs, and the real GSM8K prompts. */
+/** The spec for eight H100, shrunk to this machine: tiny models, three steps, no GPUs, and the real GSM8K prompts. */
 
 const package_root = fileURLToPath(new URL('../..', import.meta.url));
 const data = join(package_root, '../shared/data/gsm8k');
@@ -42,7 +42,12 @@ function shrunk() {
     ...spec,
     run: RUN,
     task: { ...spec.task, path: data, train_prompts: 64, eval_prompts: 4, audit_prompts: 4 },
-    policy: { ...spec.policy, model: 'tiny/policy', revision: null },
+    policy: {
+      ...spec.policy,
+      model: 'tiny/policy',
+      revision: null,
+      serve: { ...spec.policy.serve, data_parallel_size: 1, dtype: 'float32' },
+    },
     judge: {
       ...spec.judge,
       model: 'tiny/judge',
@@ -52,18 +57,18 @@ function shrunk() {
     },
     grpo: {
       ...spec.grpo,
-      ...{ steps: 2, prompts_per_step: 2, num_generations: 4, max_completion_tokens: 16 },
+      ...{ steps: 3, prompts_per_step: 2, num_generations: 4, max_completion_tokens: 16 },
       ...{ micro_batch_size: 4, processes: 1, save_every: 1 },
     },
     base: { ...spec.base, model: 'tiny/policy', revision: null, serve: { ...spec.base.serve, dtype: 'float32' } },
     grader: { ...spec.grader, serve: { ...spec.grader.serve, dtype: 'float32' } },
     sft: { ...spec.sft, processes: 1 },
-    placement: { judge_gpus: 0, trainer_gpus: 0, grader_gpus: 0 },
+    placement: { judge_gpus: 0, rollout_gpus: 0, trainer_gpus: 0, grader_gpus: 0 },
   };
 }
 
 describe.skipIf(!present)('the spec for eight H100 on tiny models', () => {
-  it('takes two steps on real GSM8K prompts, and lets the verifier decide alone where the judge answers nonsense', async () => {
+  it('takes three steps on real GSM8K prompts, sampled by a server that is killed once, and lets the verifier decide alone where the judge answers nonsense', async () => {
     for (const [seed, name] of ['policy', 'judge'].entries()) {
       const script = join(package_root, 'test/fixtures/models/make-byte-model.py');
       await execa(join(package_root, '.venv/bin/python'), [script, join(sandbox.root, 'tiny', name), String(seed)]);
@@ -72,15 +77,21 @@ describe.skipIf(!present)('the spec for eight H100 on tiny models', () => {
     const start = ['workflow', 'start', '--type', 'gavelPipeline', '--task-queue', taskQueue(readRootId(sandbox.root))];
     const started = await sandbox.temporal(...start, '--workflow-id', `gavel/${RUN}`, '--input-file', 'tiny.json');
     expect(started.code).toBe(0);
+    const paths = runPaths(sandbox.root, RUN);
+    const server = await until('a first committed step', 400, async () => {
+      const { stdout } = await sandbox.gavel('status', RUN, '--json');
+      const { checkpoint } = JSON.parse(stdout) as { checkpoint: string | null };
+      return checkpoint !== null && checkpoint >= 'step-000001' && taggedWith(`${paths.dir}/grpo/vllm-policy-0`);
+    });
+    process.kill(server, 'SIGKILL');
     const end = await until('the run to end', 600, async () => {
       const { stdout } = await sandbox.gavel('status', RUN, '--json');
       const now = JSON.parse(stdout) as { state: string; failure: string | null };
       return now.state !== 'running' && now;
     });
 
-    const paths = runPaths(sandbox.root, RUN);
     const result = await readResult(paths, 'grpo');
-    expect(result?.step, end.failure ?? '').toBe(2);
+    expect(result?.step, end.failure ?? '').toBe(3);
     const prompts = readFileSync(paths.data.train, 'utf8');
     expect(prompts).toContain('#### ');
     let traces = 0;
@@ -89,14 +100,17 @@ describe.skipIf(!present)('the spec for eight H100 on tiny models', () => {
       expect(trace.verdict).toBe('unparseable');
       expect(trace.score).toBeNull();
     }
-    expect(traces).toBeGreaterThanOrEqual(2 * 8);
+    expect(traces).toBeGreaterThanOrEqual(3 * 8);
     for await (const rollout of readJsonLines(
-      join(paths.stage('grpo').checkpoint('step-000002.e1'), 'rollouts.jsonl'),
+      join(paths.stage('grpo').checkpoint('step-000003.e1'), 'rollouts.jsonl'),
       RolloutRecord,
     )) {
       expect(rollout.verifier).not.toBeNull();
       expect(rollout.reward).toBe(rollout.verifier);
     }
+    // Each completion was sampled once, and the later steps from the adapter before the newest.
+    const journal = readFileSync(join(paths.stage('grpo').epoch(1).dir, 'journal-0-000002.jsonl'), 'utf8');
+    expect(journal).toContain('"adapter":"policy-v000001.e1"');
     // A grader cannot be distilled from verdicts that are none, and the run says so.
     expect(end.state).toBe('failed');
     expect(end.failure).toMatch(/trace/);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { TAG } from '../../src/process/environment.ts';
 import { freePort } from '../../src/process/ports.ts';
 import { createRoot } from '../../src/run-directory/root.ts';
 
@@ -85,6 +86,21 @@ function processesOf(root: string): number[] {
       }
     })
     .map(Number);
+}
+
+/** Process id of the one whose tag ends in `tag`, its descendants aside; null where there is none. */
+export function taggedWith(tag: string): number | null {
+  const tagged = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return new RegExp(`${TAG}=[^\0]*${tag}\0`).test(readFileSync(`/proc/${pid}/environ`, 'latin1'));
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+  return tagged.length === 0 ? null : Math.min(...tagged);
 }
 
 /** Asks until the answer is there; throws what it waited for, and the last that it saw, when time is up. */

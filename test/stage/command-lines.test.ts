@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { vllmCommand } from '../../src/serving/engines/vllm.ts';
+import { policyEndpoints, servedModel } from '../../src/serving/served-model.ts';
 import { loadSpec } from '../../src/spec/load-spec.ts';
 import { trainerCommand } from '../../src/stage/trainer-command.ts';
 
@@ -7,9 +8,9 @@ const spec = loadSpec('examples/gsm8k-8xh100.yaml');
 const gpus = Array.from({ length: 8 }, (_, index) => `GPU-${index}`);
 
 describe('the command lines of examples/gsm8k-8xh100.yaml', () => {
-  it('fill one node of eight GPUs in GRPO: two for the judge, six for the trainer', () => {
-    expect(spec.placement).toMatchObject({ judge_gpus: 2, trainer_gpus: 6 });
-    expect(spec.grpo.processes).toBe(6);
+  it('fill one node of eight GPUs in GRPO: two for the judge, two for rollouts, four for the trainer', () => {
+    expect(spec.placement).toMatchObject({ judge_gpus: 2, rollout_gpus: 2, trainer_gpus: 4 });
+    expect(spec.grpo.processes).toBe(4);
   });
 
   it('serve the judge on its two GPUs', () => {
@@ -38,14 +39,40 @@ describe('the command lines of examples/gsm8k-8xh100.yaml', () => {
     expect(env).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-0,GPU-1', VLLM_API_KEY: 'gavel-key' });
   });
 
-  it('train on the other six through accelerate', () => {
-    const { args, env } = trainerCommand('grpo', spec, '/run/grpo/epochs/000001', gpus.slice(2), []);
+  it('serve the policy once a GPU, with room for its adapters and log-probabilities as sampled', () => {
+    expect(policyEndpoints(spec)).toEqual(['policy-0', 'policy-1']);
+    const { serve, adapters } = servedModel(spec, 'policy');
+    const { args, env } = vllmCommand({
+      location: { kind: 'hub', name: spec.policy.model, revision: spec.policy.revision ?? '' },
+      api_key: 'gavel-key',
+      served_name: spec.policy.model,
+      host: '127.0.0.1',
+      port: 8002,
+      serve,
+      adapters,
+      allow_args: [],
+      gpus: gpus.slice(2, 3),
+    });
+    const line = args.join(' ');
+    expect(line).toContain('--enable-lora --max-lora-rank 32 --max-loras 3 --max-cpu-loras 3');
+    expect(line).toContain('--logprobs-mode processed_logprobs');
+    expect(line).not.toContain('--data-parallel-size');
+    expect(env).toMatchObject({ CUDA_VISIBLE_DEVICES: 'GPU-2', VLLM_ALLOW_RUNTIME_LORA_UPDATING: 'True' });
+  });
+
+  it('serve the policy in the precision that it is trained in, where its own section leaves it open', () => {
+    const open = { ...spec, policy: { ...spec.policy, serve: { ...spec.policy.serve, dtype: 'auto' as const } } };
+    expect(servedModel(open, 'policy').serve.dtype).toBe('bfloat16');
+  });
+
+  it('train on the other four through accelerate', () => {
+    const { args, env } = trainerCommand('grpo', spec, '/run/grpo/epochs/000001', gpus.slice(4), []);
     const line = args.join(' ');
     expect(line).toMatch(
-      /^-m accelerate\.commands\.launch --num_processes 6 --num_machines 1 --multi_gpu --mixed_precision bf16/,
+      /^-m accelerate\.commands\.launch --num_processes 4 --num_machines 1 --multi_gpu --mixed_precision bf16/,
     );
     expect(line).toMatch(/-m gavel_train\.policy\.grpo \/run\/grpo\/epochs\/000001$/);
-    expect(env).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-2,GPU-3,GPU-4,GPU-5,GPU-6,GPU-7' });
+    expect(env).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-4,GPU-5,GPU-6,GPU-7' });
   });
 });
 

@@ -16,7 +16,12 @@ test('a plan holds digests, limits, placement and names, and nothing else of the
   const plan = await readPlan(paths);
   expect(plan.spec_digest).toBe(specDigest(aSpec()));
   expect(plan.limits).toEqual(aSpec().limits);
-  expect(plan.models).toEqual({ judge: 'models/judge', grader: 'runs/first/grader/merged', base: 'models/base' });
+  expect(plan.models).toEqual({
+    policy: 'models/policy',
+    judge: 'models/judge',
+    grader: 'runs/first/grader/merged',
+    base: 'models/base',
+  });
   const named = JSON.stringify({ ...plan, models: null, summaries: null });
   expect(named).not.toContain('models/');
 });

@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { failure } from '../../src/failures.ts';
 import { digests, knownRun, spec, startEnvironment, summary, withWorker } from './environment.ts';
 
@@ -150,6 +150,38 @@ describe('gavelPipeline', { timeout: 180_000 }, () => {
     const cause = await withWorker(environment, broken, () => failureOf(start('c-run', { ...spec, run: 'c-run' })));
     expect(cause.type).toBe('ModelDidNotStart');
     expect(calls).toContain('training ended');
+  });
+
+  it('serves each copy of a policy that servers sample from on GPUs of its own, until the training is done', async () => {
+    const served: Record<string, string[]> = {};
+    const withPolicy = {
+      ...activities([]),
+      reserveNode: async () => ({ ...place, gpus: ['g0', 'g1', 'g2', 'g3'] }),
+      serveModel: async ({ role, endpoint, gpus }: { role: string; endpoint?: string; gpus: string[] }) => {
+        served[endpoint ?? role] = gpus;
+        await untilCancelled();
+      },
+      trainGrpo: async ({ gpus }: { gpus: string[] }) => {
+        served.trainer = gpus;
+        await vi.waitFor(() => expect(Object.keys(served)).toHaveLength(4), 60_000);
+        return summary();
+      },
+    };
+    const given = {
+      ...spec,
+      run: 'p-run',
+      policy: { ...spec.policy, serve: { data_parallel_size: 2 } },
+      grpo: { rollout: 'served', lora: {} },
+      placement: { judge_gpus: 1, rollout_gpus: 2, trainer_gpus: 1 },
+    };
+    await withWorker(environment, withPolicy, () =>
+      environment.client.workflow.execute('grpo', {
+        taskQueue: 'gavel',
+        workflowId: 'gavel/p-run/grpo',
+        args: [{ run: 'p-run', known: knownRun(given) }],
+      }),
+    );
+    expect(served).toEqual({ judge: ['g0'], 'policy-0': ['g1'], 'policy-1': ['g2'], trainer: ['g3'] });
   });
 
   it('takes the name of the run from the workflow id, so that one spec file starts many runs', async () => {

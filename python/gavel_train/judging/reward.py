@@ -181,8 +181,12 @@ class JudgedBatch:
     def __exit__(self, kind: type[BaseException] | None, *others: object) -> None:
         """Cancel what has not ended, where an exception leaves the batch."""
         if kind is not None:
-            for _, call in self._handed_in.values():
-                call.cancel()
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Cancel the calls that have not ended."""
+        for _, call in list(self._handed_in.values()):
+            call.cancel()
 
 
 def _wait_for(calls: Sequence[Future[Grade]]) -> None:

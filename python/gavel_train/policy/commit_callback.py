@@ -89,7 +89,7 @@ class GrpoCommits(Commits):
             {
                 **figures(self._step_records),
                 **trl_figures(logs),
-                **self._rollout.seconds,
+                **self._rollout.figures,
                 "completion_tokens": tokens,
                 "step_seconds": seconds,
                 "tokens_per_s": tokens / seconds,
@@ -110,3 +110,4 @@ class GrpoCommits(Commits):
     def _commit(self) -> None:
         super()._commit()
         self._records = []
+        self._rollout.committed(self.trainer.state.global_step)

@@ -14,15 +14,12 @@ import os
 import random
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gavel_train.contracts import GrpoSpec, PromptRow, StageRequest
 from gavel_train.run import lifetime, progress
 from gavel_train.run.directory import checkpoint_name, read_prompts, resolve, run_dir_of
 from gavel_train.run.outcome import BadRequest, run_stage
-
-if TYPE_CHECKING:
-    from gavel_train.rollouts.engine import Engine
 
 
 def main(request: StageRequest, epoch_dir: Path) -> None:
@@ -67,86 +64,51 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
     from trl.trainer.grpo_trainer import GRPOTrainer
 
     from gavel_train.judging.reward import RewardDesk
+    from gavel_train.policy.choose_rollout import check_rollout, choose_rollout, correct_for_the_sampler
     from gavel_train.policy.commit_callback import GrpoCommits
     from gavel_train.policy.model import load_policy, load_tokenizer, lora_config
-    from gavel_train.rollouts.engine import sampling_for
     from gavel_train.rollouts.prompts import as_prompt
-    from gavel_train.rollouts.trl_adapter import CollectRewards, EngineRollout
+    from gavel_train.rollouts.trl_adapter import CollectRewards
+    from gavel_train.run.checkpoints import read_manifest
     from gavel_train.tasks import verifier_of
 
     tokenizer = load_tokenizer(request)
-    rows = read_prompts(run_dir_of(request), "train")
+    order = prompt_order(read_prompts(run_dir_of(request), "train"), grpo)
 
     # Adapter weights are drawn from the global generator.
     set_seed(grpo.seed)
     policy = load_policy(request)
-    rollout = EngineRollout(
-        {row.prompt: row for row in rows},
-        RewardDesk(client, spec, verifier_of(spec.task)),
-        sampling_for(tokenizer, temperature=grpo.temperature, max_new_tokens=grpo.max_completion_tokens),
-        cached_engine,
-    )
+    desk = RewardDesk(client, spec, verifier_of(spec.task))
+    done = read_manifest(resume_from).step if resume_from else 0
+    rollout = choose_rollout(request, epoch_dir, tokenizer, order, desk, done=done)
     reward = CollectRewards(rollout)
     commits = GrpoCommits(request, rollout, parent=resume_from.name if resume_from else None)
     trainer = GRPOTrainer(
         model=policy,
         args=config,
         processing_class=tokenizer,
-        train_dataset=Dataset.from_list(
-            [{"prompt": as_prompt(tokenizer, row.prompt)} for row in prompt_order(rows, grpo)]
-        ),
+        train_dataset=Dataset.from_list([{"prompt": as_prompt(tokenizer, row.prompt)} for row in order]),
         reward_funcs=reward,
-        rollout_func=rollout if grpo.rollout == "cached" else None,
+        rollout_func=rollout if grpo.rollout in ("cached", "served") else None,
         peft_config=lora_config(grpo.lora) if grpo.lora else None,
         callbacks=[commits],
     )
     for noisy in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(noisy)
     commits.trainer = reward.trainer = trainer
-    if grpo.rollout == "cached":
-        check_cached(trainer)
+    check_rollout(request, trainer, order)
+    if grpo.rollout == "served":
+        correct_for_the_sampler(trainer)
 
     with lifetime.deferring_sigterm():
         try:
             trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         except lifetime.StopAtBoundary:
             commits.commit_boundary()
+        finally:
+            rollout.close()
     commits.raise_if_stopped()
     return checkpoint_name(grpo.steps, request.epoch)
-
-
-def check_cached(trainer: Any) -> None:
-    """Raise BadRequest where the engine `cached` cannot sample from what a trainer trains."""
-    from gavel_train.rollouts.cached import UnsupportedModel, refuse_unsupported
-
-    sharded = trainer.is_fsdp_enabled or (
-        trainer.is_deepspeed_enabled and trainer.accelerator.state.deepspeed_plugin.zero_stage == 3
-    )
-    if sharded:
-        raise BadRequest(
-            "grpo.accelerate_args",
-            "Expected whole weights in each process for grpo.rollout cached, found that grpo.accelerate_args "
-            "shard them; train with an adapter and without sharding, or use grpo.rollout vllm_colocate",
-        )
-    try:
-        refuse_unsupported(trainer.model)
-    except UnsupportedModel as error:
-        raise BadRequest("grpo.rollout", f"grpo.rollout cached: {error}") from None
-
-
-def cached_engine(trainer: Any) -> Engine:
-    """Return the engine that samples from the weights of a trainer whose model is where it will stay."""
-    import torch
-
-    from gavel_train.rollouts.cached import CachedEngine
-
-    return CachedEngine(
-        trainer.accelerator.unwrap_model(trainer.model_wrapped),
-        trainer.processing_class,
-        device=trainer.accelerator.device,
-        compute_dtype=torch.bfloat16 if trainer.args.bf16 else None,
-        give_up_on_notice=True,
-    )
 
 
 def prompt_order(rows: list[PromptRow], grpo: GrpoSpec) -> list[PromptRow]:

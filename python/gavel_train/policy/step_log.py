@@ -7,7 +7,14 @@ from typing import Any
 
 from gavel_train.contracts import RolloutRecord
 
-_TRL_FIGURES = ("kl", "loss", "grad_norm", "learning_rate", "entropy")
+_TRL_FIGURES = {name: name for name in ("kl", "loss", "grad_norm", "learning_rate", "entropy")} | {
+    # How far the sampler's probabilities are from the trainer's, where another process samples.
+    "sampling/importance_sampling_ratio/min": "sampling_ratio_min",
+    "sampling/importance_sampling_ratio/mean": "sampling_ratio_mean",
+    "sampling/importance_sampling_ratio/max": "sampling_ratio_max",
+    "sampling/sampling_logp_difference/mean": "sampling_logp_difference_mean",
+    "sampling/sampling_logp_difference/max": "sampling_logp_difference_max",
+}
 
 
 def rollouts_of_step(trainer: Any) -> list[RolloutRecord]:
@@ -34,7 +41,7 @@ def figures(records: Sequence[RolloutRecord]) -> dict[str, float | None]:
 
 def trl_figures(logs: dict[str, Any]) -> dict[str, float]:
     """Return what is worth showing of TRL's own log of a step."""
-    return {name: float(logs[name]) for name in _TRL_FIGURES if logs.get(name) is not None}
+    return {ours: float(logs[name]) for name, ours in _TRL_FIGURES.items() if logs.get(name) is not None}
 
 
 def mean(values: Iterable[float | None]) -> float | None:

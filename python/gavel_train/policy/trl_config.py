@@ -63,7 +63,19 @@ def trl_config(spec: Spec, *, output_dir: Path) -> GRPOConfig:
         # Memory that is pinned for no accelerator only warns.
         dataloader_pin_memory=torch.cuda.is_available(),
         **_vllm_arguments(grpo),
+        **_importance_sampling(grpo),
     )
+
+
+def _importance_sampling(grpo: GrpoSpec) -> dict[str, Any]:
+    if grpo.rollout != "served":
+        return {}
+    if grpo.importance_sampling == "none":
+        return {"vllm_importance_sampling_correction": False}
+    return {
+        "vllm_importance_sampling_mode": grpo.importance_sampling,
+        "vllm_importance_sampling_clip_max": grpo.importance_sampling_clip,
+    }
 
 
 def _reference(spec: Spec) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ class Sampling:
 
     `temperature` 0 means greedy; `top_p` 1, `top_k` 0, `min_p` 0 and `repetition_penalty` 1 change nothing.
     A completion ends with the first of `stop_ids`, with one of `stop_strings`, or after `max_new_tokens`.
+    `seed` is for engines outside of this process; those inside draw from torch's global generator.
     """
 
     max_new_tokens: int
@@ -28,6 +29,7 @@ class Sampling:
     repetition_penalty: float = 1.0
     stop_ids: frozenset[int] = frozenset()
     stop_strings: tuple[str, ...] = ()
+    seed: int | None = None
 
 
 @dataclass(frozen=True)

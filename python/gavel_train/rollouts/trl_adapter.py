@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from functools import partial
 from typing import Any
 
 from gavel_train.contracts import PromptRow
 from gavel_train.judging.reward import Judged, RewardDesk, as_record
 from gavel_train.rollouts.engine import Completion, Engine, Sampling
+from gavel_train.rollouts.pending_step import PendingStep
 from gavel_train.rollouts.prompts import Prompt, text_of, tokenize
 from gavel_train.run.ranks import any_rank
 
@@ -33,7 +33,7 @@ class EngineRollout:
     ) -> None:
         self.rows = rows
         self.desk = desk
-        self.seconds: dict[str, float] = {}
+        self.figures: dict[str, float] = {}
         self._sampling = sampling
         self._make_engine = make_engine
         self.engine: Engine | None = None
@@ -43,20 +43,17 @@ class EngineRollout:
         started = time.monotonic()
         if self.engine is None:
             self.engine = self._make_engine(trainer)
-        rows = [self.rows[text_of(prompt)] for prompt in prompts]
         prompt_ids = tokenize(trainer.processing_class, prompts, trainer.chat_template_kwargs)
-        batch = self.desk.open(*place_of(trainer, len(prompts)), rows)
-        completions: list[Completion] = []
-        with batch:
-            with closing(self.engine.generate(prompt_ids, self._sampling)) as stream:
-                for one in stream:
-                    completions.append(one)
-                    text = trainer.processing_class.decode(one.token_ids, skip_special_tokens=True)
-                    batch.hand_in(one.index, text)
+        step, first_position = place_of(trainer, len(prompts))
+        pending = self.pending(trainer, step, first_position, prompts, prompt_ids)
+        with pending.batch:
+            completions = self.wait_for(pending)
             generated = time.monotonic()
-            judged = batch.collect(partial(any_rank, trainer))
-        self.seconds = {"rollout_seconds": generated - started, "judge_seconds": time.monotonic() - generated}
-        completions.sort(key=lambda one: one.index)
+            judged = pending.batch.collect(partial(any_rank, trainer))
+        self.figures |= {
+            "rollout_seconds": generated - started,
+            "judge_seconds": time.monotonic() - generated,
+        }
         completion_ids = [one.token_ids for one in completions]
         sampled = [one.logprobs for one in completions]
         output: dict[str, Any] = {
@@ -72,6 +69,35 @@ class EngineRollout:
                 for one, ids in zip(judged, completion_ids, strict=True)
             ]
         return output
+
+    def pending(
+        self,
+        trainer: Any,
+        step: int,
+        first_position: int,
+        prompts: Sequence[Prompt],
+        prompt_ids: list[list[int]],
+    ) -> PendingStep:
+        """Return the step that TRL asks for, begun or not."""
+        assert self.engine is not None
+        batch = self.desk.open(step, first_position, self.rows_of(prompts))
+        stream = self.engine.generate(prompt_ids, self._sampling)
+        return PendingStep(stream, range(len(prompts)), batch, decoder(trainer.processing_class))
+
+    def wait_for(self, pending: PendingStep) -> list[Completion]:
+        """Have the step's completions sampled and handed in."""
+        pending.run()
+        return pending.completions()
+
+    def rows_of(self, prompts: Sequence[Prompt]) -> list[PromptRow]:
+        """Return the rows that the prompts were made of."""
+        return [self.rows[text_of(prompt)] for prompt in prompts]
+
+    def committed(self, step: int) -> None:
+        """Learn that a checkpoint at `step` is durable."""
+
+    def close(self) -> None:
+        """End what the rollout has started besides its engine's own work."""
 
     def restore_layers(self) -> None:
         """Give the model's layers their state back once more.
@@ -104,7 +130,7 @@ class CollectRewards:
         """Return one reward per completion; None where the judge gave no score."""
         self._rollout.restore_layers()
         if judged is None:
-            rows = [self._rollout.rows[text_of(prompt)] for prompt in prompts]
+            rows = self._rollout.rows_of(prompts)
             texts = [text if isinstance(text, str) else text[-1]["content"] for text in completions]
             with self._rollout.desk.open(*place_of(self.trainer, len(prompts)), rows) as batch:
                 for index, text in enumerate(texts):
@@ -118,3 +144,8 @@ class CollectRewards:
 def place_of(trainer: Any, rows: int) -> tuple[int, int]:
     """Return the step being made (from 1) and the position of this rank's first row in the step's batch."""
     return trainer.state.global_step + 1, trainer.accelerator.process_index * rows
+
+
+def decoder(tokenizer: Any) -> Callable[[list[int]], str]:
+    """Return what turns token ids into the text that is judged."""
+    return partial(tokenizer.decode, skip_special_tokens=True)

@@ -19,12 +19,13 @@ from gavel_train.contracts import Outcome, StageRequest
 from gavel_train.run import lifetime, progress
 from gavel_train.run.directory import Superseded, check_newest, keep_files_private, write_atomically
 
-Status = Literal["done", "preempted", "bad_request", "judge_away", "failed"]
+Status = Literal["done", "preempted", "bad_request", "judge_away", "policy_away", "failed"]
 EXIT_CODES: dict[Status, int] = {
     "done": 0,
     "failed": 1,
     "bad_request": 2,
     "judge_away": 75,
+    "policy_away": 75,
     "preempted": lifetime.EXIT_PREEMPTED,
 }
 _MESSAGE_CHARS = 500
@@ -43,6 +44,10 @@ class BadRequest(Exception):
         self.field = field
 
 
+class PolicyAway(Exception):
+    """The policy's servers stayed away longer than the spec's limit; the stage can be resumed later."""
+
+
 class JudgeAway(Exception):
     """The judge stayed away longer than the spec's limit; the stage can be resumed later."""
 
@@ -51,7 +56,7 @@ def run_stage(stage: str, body: Callable[[StageRequest, Path], None]) -> NoRetur
     """Run `body(request, epoch_dir)` as the process of a stage, then write the outcome and exit.
 
     The epoch's folder is the only command line argument. Exits 0 done, 1 failed, 2 bad request,
-    75 judge away, 143 preempted.
+    75 judge or policy away, 143 preempted.
     """
     if len(sys.argv) != 2:
         print(f"usage: python -m gavel_train.{stage} EPOCH_DIR", file=sys.stderr)
@@ -107,6 +112,8 @@ def outcome_of(error: BaseException, folder: Path = Path()) -> Outcome:
         return Outcome(status="bad_request", message=_one_line(str(error)), field=error.field)
     if isinstance(error, JudgeAway):
         return Outcome(status="judge_away", message=_one_line(str(error)), field=None)
+    if isinstance(error, PolicyAway):
+        return Outcome(status="policy_away", message=_one_line(str(error)), field=None)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _disk_full(f" while writing {error.filename}" if error.filename else "")
     if any(words in str(error) for words in _WRITE_FAILED) and _free_bytes(folder) < _NO_SPACE_BYTES:
@@ -127,7 +134,7 @@ def _superseded(epoch_dir: Path) -> Superseded | None:
 
 def _clear_older_saves(epoch_dir: Path) -> None:
     # A save that a kill cut short is of no use, and may be what fills the disk.
-    for folder in ("work", "trainer"):
+    for folder in ("work", "trainer", "adapters"):
         for saves in epoch_dir.parent.glob(f"[0-9]*/{folder}"):
             if saves.parent.name < epoch_dir.name:
                 shutil.rmtree(saves, ignore_errors=True)

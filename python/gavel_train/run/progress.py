@@ -47,7 +47,7 @@ def commit(checkpoint: str, step: int, metrics: Metrics | None = None) -> None:
     _emit(CommitLine(event="commit", checkpoint=checkpoint, step=step, metrics=finite(metrics or {})))
 
 
-def waiting(what: Literal["judge", "gateway", "gpu"], seconds: float) -> None:
+def waiting(what: Literal["judge", "gateway", "policy", "gpu"], seconds: float) -> None:
     """Report a wait, which suspends the progress deadline."""
     _emit(WaitingLine.model_validate({"event": "waiting", "for": what, "seconds": round(seconds, 1)}))
 

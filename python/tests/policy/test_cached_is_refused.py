@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 from rollout_models import make
 
-from gavel_train.policy.grpo import check_cached
+from gavel_train.policy.choose_rollout import check_cached
 from gavel_train.run.outcome import BadRequest
 
 

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { EndpointContestant, FileContestant } from '../../contracts/contestant-file.ts';
 import { reservedIn } from '../../contracts/spec/reserved.ts';
-import type { SpecProblem } from '../../contracts/spec/rules.ts';
+import type { SpecProblem } from '../../contracts/spec/rule.ts';
 import { loadWritten } from '../../spec/written-file.ts';
 
 /** Reads a contestant file; its paths are absolute then. Throws UnusableFile. */

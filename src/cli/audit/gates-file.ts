@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { GateSpec, hasOneBound } from '../../contracts/spec/audit.ts';
-import type { SpecProblem } from '../../contracts/spec/rules.ts';
+import type { SpecProblem } from '../../contracts/spec/rule.ts';
 import { loadWritten } from '../../spec/written-file.ts';
 
 const Gates = z.array(GateSpec).min(1);

@@ -1,5 +1,6 @@
 import { type Issue, problemsOf, show } from './problems.ts';
-import { crossFieldProblems, type SpecProblem } from './rules.ts';
+import type { SpecProblem } from './rule.ts';
+import { crossFieldProblems } from './rules.ts';
 import { Spec } from './spec.ts';
 
 /** Checks a spec from outside and says what is wrong in words; pure, so that a workflow can use it too. */

@@ -39,11 +39,30 @@ export const GrpoSpec = z.strictObject({
     .default(true)
     .describe('Recompute activations in the backward pass to save memory.'),
   rollout: z
-    .enum(['cached', 'transformers', 'vllm_colocate', 'vllm_server'])
+    .enum(['cached', 'served', 'transformers', 'vllm_colocate', 'vllm_server'])
     .default('cached')
     .describe(
-      "How completions are sampled; the vllm ones need a GPU and a vLLM that TRL supports, which gavel's lock files do not install.",
+      "How completions are sampled. cached: in the trainer's process; served: by vLLM servers that gavel starts on placement.rollout_gpus, each step's adapter under a name of its own; transformers: the library's own generate. The vllm_ ones are TRL's; they need a GPU and a vLLM that TRL supports, which gavel's lock files do not install.",
     ),
+  max_staleness: z
+    .int()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe(
+      'rollout served: how many updates the adapter that samples may lack. With 1, a step is sampled and judged while the one before it is trained.',
+    ),
+  importance_sampling: z
+    .enum(['none', 'token_truncate', 'token_mask', 'sequence_truncate', 'sequence_mask'])
+    .default('sequence_mask')
+    .describe(
+      "rollout served: how TRL weighs completions by the ratio of the trainer's probability to the sampler's, per token or per completion, and what a ratio above importance_sampling_clip becomes: the clip (truncate) or 0 (mask).",
+    ),
+  importance_sampling_clip: z
+    .number()
+    .gt(1)
+    .default(3)
+    .describe('Largest ratio that importance_sampling lets through.'),
   dtype: z.enum(['float32', 'bfloat16']).default('float32').describe('bfloat16 trains in mixed precision.'),
   save_every: posInt('Steps between checkpoints.').default(10),
   keep_checkpoints: posInt('Newest checkpoints kept, besides first, middle, last and best.').default(3),

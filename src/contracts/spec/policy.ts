@@ -10,4 +10,11 @@ export const PolicySpec = z.strictObject({
   serve: ServeSpec.prefault({}),
   sampling: SamplingSpec.prefault({}),
   extra_body: extraBody(),
+  outage_limit_s: z
+    .number()
+    .gt(0)
+    .default(1800)
+    .describe(
+      'grpo.rollout served: how long a step waits for servers that are away before the stage fails, resumable.',
+    ),
 });

@@ -1,6 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import type { z } from 'zod';
-import type { SpecProblem } from './rules.ts';
+import type { SpecProblem } from './rule.ts';
 
 /** What zod found wrong with a value, in words for the person who wrote it; pure, so that a workflow can use it too. */
 

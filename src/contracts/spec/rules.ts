@@ -1,31 +1,10 @@
-import type { z } from 'zod';
 import { hasOneBound } from './audit.ts';
 import { reservedIn } from './reserved.ts';
-import { SamplingSpec } from './sampling.ts';
-import { ServeSpec } from './serve.ts';
+import { gpusOf, type Rule, rule, type SpecProblem } from './rule.ts';
+import { servedPolicy } from './served-policy-rules.ts';
 import type { Spec } from './spec.ts';
 
 /** Rules between fields, which JSON Schema cannot say. */
-
-/** One thing that is wrong with a spec. */
-export interface SpecProblem {
-  /** Path of the field, say `grpo.steps`; empty for the spec as a whole. */
-  field: string;
-  message: string;
-}
-
-type Rule = (spec: Spec) => SpecProblem | null;
-
-const rule = (field: string, broken: (spec: Spec) => string | null | false): Rule => {
-  return (spec) => {
-    const message = broken(spec);
-    return message ? { field, message } : null;
-  };
-};
-
-const gpusOf = (serve: ServeSpec) => serve.tensor_parallel_size * serve.data_parallel_size;
-
-const isDefault = (value: unknown, schema: z.ZodType) => JSON.stringify(value) === JSON.stringify(schema.parse({}));
 
 const extraBodies: Rule[] = (['judge', 'base', 'grader'] as const).map((role) =>
   rule(`${role}.extra_body`, (spec) => {
@@ -39,24 +18,7 @@ const extraBodies: Rule[] = (['judge', 'base', 'grader'] as const).map((role) =>
 
 const rules: Rule[] = [
   ...extraBodies,
-  rule(
-    'policy.serve',
-    ({ policy }) =>
-      !isDefault(policy.serve, ServeSpec) &&
-      'expected nothing: no rollout (grpo.rollout) asks a server that gavel starts',
-  ),
-  rule(
-    'policy.sampling',
-    ({ policy }) =>
-      !isDefault(policy.sampling, SamplingSpec) &&
-      'expected nothing: the policy samples from its whole distribution, at grpo.temperature and audit.temperature',
-  ),
-  rule(
-    'policy.extra_body',
-    ({ policy }) =>
-      Object.keys(policy.extra_body).length > 0 &&
-      'expected nothing: no rollout (grpo.rollout) asks a server that gavel starts',
-  ),
+  ...servedPolicy,
   rule(
     'sft.batch_size',
     ({ sft }) =>

@@ -2,6 +2,7 @@ import { argsProblem, refusedArgs, VLLM_FLAGS } from '../../contracts/spec/flags
 import type { ServeSpec } from '../../contracts/spec/serve.ts';
 import { invalidSpec } from '../../failures.ts';
 import { type ModelLocation, modelArgument } from '../identity.ts';
+import type { ServedAdapters } from '../served-model.ts';
 
 /** Command line and environment of one vLLM server. */
 export interface VllmCommand {
@@ -16,6 +17,8 @@ export interface VllmOptions {
   host: string;
   port: number;
   serve: ServeSpec;
+  /** Adapters that are loaded and unloaded while it serves; absent: none. */
+  adapters?: ServedAdapters | undefined;
   /** Flags that this worker allows a spec besides those that every worker allows. */
   allow_args: string[];
   /** Key that clients have to send. vLLM gets it in its environment, because every user of the machine can read command lines. */
@@ -46,10 +49,24 @@ export function vllmCommand(options: VllmOptions): VllmCommand {
   }
   // Compiling graphs costs minutes on a CPU and gains nothing at the sizes that one serves there.
   if (onCpu) args.push('--enforce-eager');
+  if (options.adapters) args.push(...adapterArgs(options.adapters));
   // A line for each request would outgrow every other log of the run.
   args.push('--disable-uvicorn-access-log', ...serve.extra_args);
   const place = onCpu ? cpuEnv : { CUDA_VISIBLE_DEVICES: gpus.join(',') };
-  return { args, env: { ...place, VLLM_API_KEY: options.api_key } };
+  const loading = options.adapters ? { VLLM_ALLOW_RUNTIME_LORA_UPDATING: 'True' } : {};
+  return { args, env: { ...place, ...loading, VLLM_API_KEY: options.api_key } };
+}
+
+/** The ranks that vLLM's --max-lora-rank takes. */
+const MAX_LORA_RANKS = [8, 16, 32, 64, 128, 256, 320, 512];
+// A completion is of use once it has ended: one piece of it at its first token, and one with the rest.
+const STREAM_INTERVAL = '1000000';
+
+/** Flags of a server whose adapters come and go, and whose log-probabilities are those of the distribution that it samples from. */
+function adapterArgs({ rank, count }: ServedAdapters): string[] {
+  const room = MAX_LORA_RANKS.find((allowed) => allowed >= rank) ?? rank;
+  const loras = ['--max-lora-rank', String(room), '--max-loras', String(count), '--max-cpu-loras', String(count)];
+  return ['--enable-lora', ...loras, '--logprobs-mode', 'processed_logprobs', '--stream-interval', STREAM_INTERVAL];
 }
 
 const cpuEnv = {

@@ -1,0 +1,170 @@
+"""One server that samples rollouts: where it is now, its adapters, and its completions as they end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import openai
+
+from gavel_train.contracts import Endpoint
+from gavel_train.rollouts.adapters import Adapter
+from gavel_train.rollouts.engine import Sampling
+
+# A loopback connect answers at once; that of a server with thousands of open requests may queue.
+_CONNECT_TIMEOUT_S = 10.0
+# vLLM reads an adapter of gigabytes from a network filesystem within this time.
+_LOAD_TIMEOUT_S = 300.0
+_SERVER_ERRORS = range(500, 600)
+
+
+class ReplicaAway(Exception):
+    """The server did not answer, or it ended before all of its completions had."""
+
+
+class AdapterMissing(Exception):
+    """The server does not know the adapter: it was started again, or never got it."""
+
+
+class ReplicaRefused(Exception):
+    """The server refuses what it was asked: repeating it would be refused again."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """One of the completions of a request; `choice` counts them from 0."""
+
+    choice: int
+    token_ids: list[int]
+    logprobs: list[float]
+    ended: Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class _Connection:
+    base_url: str
+    http: httpx.AsyncClient
+    openai: openai.AsyncOpenAI
+
+
+class Replica:
+    """Asks the server that `endpoint_file` names; that file is read again after every failure."""
+
+    def __init__(self, endpoint_file: Path) -> None:
+        self._endpoint_file = endpoint_file
+        self._connection: _Connection | None = None
+
+    async def load(self, adapter: Adapter) -> None:
+        """Load an adapter; one that is there already stays. Raises ReplicaAway or ReplicaRefused."""
+        status, text = await self._post(
+            "load_lora_adapter", {"lora_name": adapter.name, "lora_path": str(adapter.folder)}
+        )
+        if status == HTTPStatus.OK or "already been loaded" in text:
+            return
+        raise ReplicaRefused(f"adapter {adapter.name}: HTTP {status}: {text[:300]}")
+
+    async def unload(self, name: str) -> None:
+        """Unload an adapter; a server that does not have it, or is away, has nothing to unload."""
+        try:
+            await self._post("unload_lora_adapter", {"lora_name": name})
+        except ReplicaAway:
+            return
+
+    async def sample(
+        self, adapter: Adapter, prompt: Sequence[int], n: int, sampling: Sampling, seed: int
+    ) -> AsyncIterator[Sampled]:
+        """Yield `n` completions of one prompt, each when it ends.
+
+        Raises AdapterMissing, ReplicaAway or ReplicaRefused, maybe after some of them.
+        """
+        token_ids: list[list[int]] = [[] for _ in range(n)]
+        logprobs: list[list[float]] = [[] for _ in range(n)]
+        left = n
+        try:
+            stream: Any = await self._connected().openai.completions.create(
+                model=adapter.name,
+                prompt=list(prompt),
+                n=n,
+                max_tokens=sampling.max_new_tokens,
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                stop=list(sampling.stop_strings) or None,
+                logprobs=0,
+                seed=seed,
+                stream=True,
+                extra_body={
+                    "top_k": sampling.top_k,
+                    "min_p": sampling.min_p,
+                    "repetition_penalty": sampling.repetition_penalty,
+                    # Exactly the tokens that end a completion of every other engine.
+                    "stop_token_ids": sorted(sampling.stop_ids),
+                    "ignore_eos": True,
+                    "skip_special_tokens": False,
+                    "return_token_ids": True,
+                },
+            )
+            async for chunk in stream:
+                for choice in chunk.choices:
+                    token_ids[choice.index] += choice.token_ids
+                    logprobs[choice.index] += choice.logprobs.token_logprobs
+                    if choice.finish_reason in ("stop", "length"):
+                        left -= 1
+                        at = choice.index
+                        yield Sampled(at, token_ids[at], logprobs[at], choice.finish_reason)
+        except openai.NotFoundError:
+            raise AdapterMissing(adapter.name) from None
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            raise ReplicaRefused(f"HTTP {error.status_code}: {error.message[:300]}") from None
+        except (openai.OpenAIError, httpx.HTTPError) as error:
+            raise self._away(f"{type(error).__name__}: {error}") from None
+        if left > 0:
+            raise self._away(f"{left} of {n} completions had not ended when the answer did")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._connection is not None:
+            await self._connection.http.aclose()
+
+    def _connected(self) -> _Connection:
+        if self._connection is None:
+            try:
+                endpoint = Endpoint.model_validate_json(self._endpoint_file.read_bytes())
+                key = Path(endpoint.api_key_file).read_text() if endpoint.api_key_file else "none"
+            except (OSError, ValueError) as error:
+                raise ReplicaAway(f"{self._endpoint_file.name}: {error}") from None
+            self._connection = _connect(str(endpoint.base_url).rstrip("/"), key)
+        return self._connection
+
+    def _away(self, reason: str) -> ReplicaAway:
+        # Where it is, and its key, may be others the next time.
+        self._connection = None
+        return ReplicaAway(f"{self._endpoint_file.stem}: {reason}")
+
+    async def _post(self, path: str, body: dict[str, str]) -> tuple[int, str]:
+        to = self._connected()
+        try:
+            answer = await to.http.post(f"{to.base_url}/{path}", json=body, timeout=_LOAD_TIMEOUT_S)
+        except httpx.HTTPError as error:
+            raise self._away(f"{type(error).__name__}: {error}") from None
+        if answer.status_code in (HTTPStatus.UNAUTHORIZED, *_SERVER_ERRORS):
+            raise self._away(f"HTTP {answer.status_code}: {answer.text[:300]}")
+        return answer.status_code, answer.text
+
+
+def _connect(base_url: str, key: str) -> _Connection:
+    http = httpx.AsyncClient(
+        # The server is on this machine, whatever proxy the environment names.
+        trust_env=False,
+        # No deadline for a completion: the worker watches the server's health and ends one that hangs.
+        timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S),
+        limits=httpx.Limits(max_connections=None),
+        headers={"authorization": f"Bearer {key}"},
+    )
+    # A retry of the whole request would pay again for the completions that have ended.
+    return _Connection(
+        base_url, http, openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, http_client=http)
+    )

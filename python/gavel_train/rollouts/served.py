@@ -1,0 +1,194 @@
+"""The engine `served`: completions come from vLLM servers, each step's adapter under a name of its own.
+
+A server may end at any moment. What it has finished is kept; the rest is asked of another server, or of the
+same one once it is back, which first gets the adapter again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import zlib
+from collections.abc import Coroutine, Generator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from gavel_train.rollouts.adapters import Adapter
+from gavel_train.rollouts.engine import Completion, Sampling
+from gavel_train.rollouts.replica import AdapterMissing, Replica, ReplicaAway
+from gavel_train.run import lifetime
+from gavel_train.run.outcome import PolicyAway
+
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 2.0
+# How soon SIGTERM ends the wait for completions.
+_STOP_POLL_S = 0.25
+
+
+class ServedEngine:
+    """Samples from the adapter that was published last, on all servers alike.
+
+    Equal prompts are one request for as many completions. `away_limit_s` is how long no server may answer
+    before `generate` raises PolicyAway. A server that refuses an adapter or a request raises ReplicaRefused.
+    """
+
+    def __init__(self, endpoint_files: Sequence[Path], *, away_limit_s: float) -> None:
+        self._replicas = [Replica(path) for path in endpoint_files]
+        self._away_limit_s = away_limit_s
+        self._away_since: float | None = None
+        self._published: list[Adapter] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="gavel-served", daemon=True)
+        self._thread.start()
+
+    @property
+    def adapter(self) -> Adapter:
+        """The adapter that the next completions come from."""
+        return self._published[-1]
+
+    @property
+    def away_s(self) -> float:
+        """Seconds since a server answered last, while none does; 0 while one answers."""
+        since = self._away_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def publish(self, adapter: Adapter, *, keep: int) -> None:
+        """Load an adapter onto every server; unload all but the newest `keep` others.
+
+        A server that is away gets it when it is asked for completions.
+        """
+        self._published.append(adapter)
+        old = self._published[: -1 - keep]
+        self._published = self._published[-1 - keep :]
+        self._start(self._load_everywhere(adapter, [one.name for one in old])).result()
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], sampling: Sampling
+    ) -> Generator[Completion, None, None]:
+        """Yield one completion per prompt, each when it ends (see `engine.Engine`).
+
+        They come from the adapter that is the newest now, whatever is published before they are read.
+        Stops early where SIGTERM arrives. Raises PolicyAway and ReplicaRefused.
+        """
+        return self._stream(prompts, sampling, self.adapter)
+
+    def _stream(
+        self, prompts: Sequence[Sequence[int]], sampling: Sampling, adapter: Adapter
+    ) -> Generator[Completion, None, None]:
+        done: SimpleQueue[Completion | BaseException] = SimpleQueue()
+        call = self._start(self._all(prompts, sampling, adapter, done))
+        try:
+            left = len(prompts)
+            while left > 0:
+                if lifetime.stop_requested():
+                    return
+                try:
+                    one = done.get(timeout=_STOP_POLL_S)
+                except Empty:
+                    continue
+                if isinstance(one, BaseException):
+                    raise one
+                left -= 1
+                yield one
+        finally:
+            call.cancel()
+
+    def close(self) -> None:
+        """End the requests, the connections and the thread; a second time does nothing."""
+        if self._loop.is_closed():
+            return
+        self._start(self._close()).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    async def _close(self) -> None:
+        calls = asyncio.all_tasks() - {asyncio.current_task()}
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await asyncio.gather(*(replica.close() for replica in self._replicas))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _load_everywhere(self, adapter: Adapter, old: Sequence[str]) -> None:
+        async def load(replica: Replica) -> None:
+            for name in old:
+                await replica.unload(name)
+            try:
+                await replica.load(adapter)
+            except ReplicaAway:
+                # `_group` loads it when the server is back.
+                return
+
+        await asyncio.gather(*map(load, self._replicas))
+
+    async def _all(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        adapter: Adapter,
+        done: SimpleQueue[Completion | BaseException],
+    ) -> None:
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, prompt in enumerate(prompts):
+            groups.setdefault(tuple(prompt), []).append(index)
+        calls = [
+            self._group(number, list(prompt), rows, sampling, adapter, done)
+            for number, (prompt, rows) in enumerate(groups.items())
+        ]
+        try:
+            await asyncio.gather(*calls)
+        except BaseException as error:
+            done.put(error)
+            raise
+
+    async def _group(
+        self,
+        number: int,
+        prompt: list[int],
+        rows: list[int],
+        sampling: Sampling,
+        adapter: Adapter,
+        done: SimpleQueue[Completion | BaseException],
+    ) -> None:
+        """Sample one group, from one server after the other until all of its completions have ended."""
+        left, tries, pause_s = list(rows), 0, _FIRST_PAUSE_S
+        while left:
+            replica = self._replicas[(number + tries) % len(self._replicas)]
+            # Another seed at each try: a request for the completions that are left draws others.
+            seed = zlib.crc32(f"{sampling.seed}:{number}:{tries}".encode())
+            asked = list(left)
+            try:
+                async for one in replica.sample(adapter, prompt, len(asked), sampling, seed):
+                    self._away_since = None
+                    row = asked[one.choice]
+                    left.remove(row)
+                    done.put(Completion(row, one.token_ids, one.ended, one.logprobs))
+            except AdapterMissing:
+                await self._load_again(replica, adapter)
+            except ReplicaAway as error:
+                tries += 1
+                self._away_since = self._away_since or time.monotonic()
+                if self.away_s > self._away_limit_s:
+                    raise PolicyAway(
+                        f"no server of the policy has answered for {self.away_s:.0f} s ({error})"
+                    ) from None
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _load_again(self, replica: Replica, adapter: Adapter) -> None:
+        try:
+            await replica.load(adapter)
+        except ReplicaAway:
+            # The next request meets the same, and counts the time.
+            return

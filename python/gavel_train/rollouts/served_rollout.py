@@ -1,0 +1,148 @@
+"""Steps whose completions come from servers: the adapter is published, and what it samples is journaled."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gavel_train.contracts import JournalEntry, PromptRow
+from gavel_train.judging.reward import RewardDesk
+from gavel_train.rollouts.adapters import read_adapter, save_adapter
+from gavel_train.rollouts.engine import Completion, Sampling
+from gavel_train.rollouts.journal import Journal, Place
+from gavel_train.rollouts.pending_step import JournaledStep, PendingStep
+from gavel_train.rollouts.prompts import Prompt, tokenize
+from gavel_train.rollouts.served import ServedEngine
+from gavel_train.rollouts.trl_adapter import EngineRollout, decoder
+from gavel_train.run.lifetime import rank
+
+
+@dataclass(frozen=True)
+class ServedSteps:
+    """What the steps of a run are, for a rollout that begins one before TRL asks for it.
+
+    `prompts_of` gives the prompts of a step, each once, in order; `prune` is told of each commit; `seed` is
+    the run's.
+    """
+
+    epoch: int
+    last: int
+    seed: int
+    num_generations: int
+    max_staleness: int
+    prompts_of: Callable[[int], list[Prompt]]
+    prune: Callable[[int], None]
+
+
+class ServedRollout(EngineRollout):
+    """Publishes the adapter at each step, samples what the journal does not have, and looks ahead.
+
+    With `max_staleness` 1, step k+1 is begun as soon as TRL asks for step k, with the adapter of that
+    moment: it is sampled and judged while step k is judged and trained.
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[str, PromptRow],
+        desk: RewardDesk,
+        sampling: Sampling,
+        engine: ServedEngine,
+        *,
+        steps: ServedSteps,
+        journal: Journal,
+        journaled: dict[Place, JournalEntry],
+        adapters: Path,
+    ) -> None:
+        super().__init__(rows, desk, sampling, lambda _: engine)
+        self._served = engine
+        self._steps = steps
+        self._journal = journal
+        self._journaled = journaled
+        self._adapters = adapters
+        self._begun: dict[int, PendingStep] = {}
+        self._decode: Callable[[list[int]], str] | None = None
+
+    def pending(
+        self,
+        trainer: Any,
+        step: int,
+        first_position: int,
+        prompts: Sequence[Prompt],
+        prompt_ids: list[list[int]],
+    ) -> PendingStep:
+        """Publish the adapter, begin what is not begun, and return the step that TRL asks for."""
+        if self._decode is None:
+            # A copy: TRL sets the padding of its own tokenizer while the sampling thread decodes.
+            self._decode = decoder(copy.deepcopy(trainer.processing_class))
+        self._publish(trainer, step - 1)
+        if step not in self._begun:
+            self._begin(step, first_position, prompts, prompt_ids)
+        if self._steps.max_staleness > 0 and step < self._steps.last:
+            following = self._prompts_of_rank(step + 1, first_position, len(prompts))
+            ids = tokenize(trainer.processing_class, following, trainer.chat_template_kwargs)
+            self._begin(step + 1, first_position, following, ids)
+        return self._begun.pop(step)
+
+    def wait_for(self, pending: PendingStep) -> list[Completion]:
+        """Wait for the step's completions, and note how old the adapter was that sampled them."""
+        completions = pending.completions(lambda: self._served.away_s)
+        assert pending.journal is not None
+        ages = [pending.journal.age_of(one.index) for one in completions]
+        self.figures["staleness"] = sum(ages) / max(1, len(ages))
+        return completions
+
+    def committed(self, step: int) -> None:
+        """Begin another segment of the journal, and remove those that no attempt can need any more."""
+        self._journal.begin_segment(step)
+        if rank() == 0:
+            self._steps.prune(step)
+
+    def close(self) -> None:
+        """Give up what was begun, and end the threads."""
+        for pending in self._begun.values():
+            pending.cancel()
+        self._begun.clear()
+        self._served.close()
+        self._journal.close()
+        if rank() == 0:
+            shutil.rmtree(self._adapters, ignore_errors=True)
+
+    def _publish(self, trainer: Any, step: int) -> None:
+        epoch = self._steps.epoch
+        if rank() == 0:
+            model = trainer.accelerator.unwrap_model(trainer.model_wrapped)
+            save_adapter(model, self._adapters, step=step, epoch=epoch)
+        trainer.accelerator.wait_for_everyone()
+        adapter = read_adapter(self._adapters, step=step, epoch=epoch)
+        self._served.publish(adapter, keep=self._steps.max_staleness)
+        if rank() == 0:
+            # No completion is sampled from these any more: the step that was has been trained.
+            for folder in sorted(self._adapters.glob("policy-v*"))[: -1 - self._steps.max_staleness]:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _begin(
+        self, step: int, first_position: int, prompts: Sequence[Prompt], prompt_ids: list[list[int]]
+    ) -> None:
+        rows = self.rows_of(prompts)
+        journal = JournaledStep(
+            self._journal, step, first_position, self._steps.num_generations, rows, self._served.adapter
+        )
+        known = journal.known(self._journaled)
+        left = sorted(set(range(len(rows))) - {one.index for one in known})
+        seed = zlib.crc32(f"{self._steps.seed}:{step}:{rank()}".encode())
+        stream = self._served.generate(
+            [prompt_ids[index] for index in left], replace(self._sampling, seed=seed)
+        )
+        assert self._decode is not None
+        batch = self.desk.open(step, first_position, rows)
+        self._begun[step] = PendingStep(stream, left, batch, self._decode, known=known, journal=journal)
+        self._begun[step].start()
+
+    def _prompts_of_rank(self, step: int, first_position: int, count: int) -> list[Prompt]:
+        each = [prompt for prompt in self._steps.prompts_of(step) for _ in range(self._steps.num_generations)]
+        return each[first_position : first_position + count]

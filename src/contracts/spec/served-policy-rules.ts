@@ -1,0 +1,82 @@
+import { gpusOf, isDefault, type Rule, rule } from './rule.ts';
+import { SamplingSpec } from './sampling.ts';
+import { ServeSpec } from './serve.ts';
+
+/** What a spec must say, and must not say, about a policy that samples in servers of its own. */
+
+// The largest of the ranks that vLLM's --max-lora-rank takes.
+const LARGEST_RANK = 512;
+
+export const servedPolicy: Rule[] = [
+  rule(
+    'policy.serve',
+    ({ policy, grpo }) =>
+      grpo.rollout !== 'served' &&
+      !isDefault(policy.serve, ServeSpec) &&
+      `expected nothing: only grpo.rollout served asks a server that gavel starts; found grpo.rollout ${grpo.rollout}`,
+  ),
+  rule(
+    'policy.sampling',
+    ({ policy }) =>
+      !isDefault(policy.sampling, SamplingSpec) &&
+      'expected nothing: the policy samples from its whole distribution, at grpo.temperature and audit.temperature',
+  ),
+  rule(
+    'policy.extra_body',
+    ({ policy }) =>
+      Object.keys(policy.extra_body).length > 0 &&
+      'expected nothing: gavel sets every field of a request for rollouts itself',
+  ),
+  rule(
+    'grpo.rollout',
+    ({ grpo }) =>
+      grpo.rollout === 'served' &&
+      grpo.lora === null &&
+      'expected cached, transformers, vllm_colocate or vllm_server: served publishes an adapter at each step, and grpo.lora is null',
+  ),
+  rule(
+    'grpo.lora.r',
+    ({ grpo }) =>
+      grpo.rollout === 'served' &&
+      (grpo.lora?.r ?? 0) > LARGEST_RANK &&
+      `expected at most ${LARGEST_RANK}, the highest rank that vLLM serves; found ${grpo.lora?.r}`,
+  ),
+  rule(
+    'grpo.max_staleness',
+    ({ grpo }) =>
+      grpo.max_staleness > 0 &&
+      grpo.rollout !== 'served' &&
+      `expected 0: only grpo.rollout served can sample while the trainer trains; found grpo.rollout ${grpo.rollout}`,
+  ),
+  rule(
+    'grpo.processes',
+    ({ grpo }) =>
+      grpo.rollout === 'served' &&
+      grpo.prompts_per_step % grpo.processes !== 0 &&
+      `expected a divisor of prompts_per_step = ${grpo.prompts_per_step}, so that no group spans two ranks; found ${grpo.processes}`,
+  ),
+  rule(
+    'placement.rollout_gpus',
+    ({ placement, grpo }) =>
+      placement.rollout_gpus > 0 &&
+      grpo.rollout !== 'served' &&
+      `expected 0: only grpo.rollout served has servers for rollouts; found grpo.rollout ${grpo.rollout}`,
+  ),
+  rule('placement.rollout_gpus', ({ placement, policy, grpo }) => {
+    const wanted = gpusOf(policy.serve);
+    return (
+      grpo.rollout === 'served' &&
+      placement.rollout_gpus > 0 &&
+      placement.rollout_gpus !== wanted &&
+      `expected policy.serve.tensor_parallel_size * data_parallel_size = ${wanted}; found ${placement.rollout_gpus}`
+    );
+  }),
+  rule(
+    'placement.rollout_gpus',
+    ({ placement, grpo }) =>
+      grpo.rollout === 'served' &&
+      placement.rollout_gpus === 0 &&
+      placement.trainer_gpus > 0 &&
+      'expected the GPUs of policy.serve: with 0 the servers for rollouts run on the CPU while the trainer has GPUs',
+  ),
+];
