@@ -1380,6 +1380,43 @@ class GrpoSpec(BaseModel):
             le=2.0,
         ),
     ] = 1
+    top_p: Annotated[
+        float,
+        Field(
+            description="Share of probability that is sampled from. This and the next four fields also hold for the eval and audit completions, so that the audit grades the kind of text that training makes. The loss takes log-probabilities from the whole distribution at the temperature, as TRL does.",
+            gt=0.0,
+            le=1.0,
+        ),
+    ] = 1
+    top_k: Annotated[
+        int,
+        Field(
+            description="How many of the likeliest tokens are sampled from; 0: all.",
+            ge=0,
+        ),
+    ] = 0
+    min_p: Annotated[
+        float,
+        Field(
+            description="Least probability, as a share of the likeliest token's; 0: any.",
+            ge=0.0,
+            lt=1.0,
+        ),
+    ] = 0
+    repetition_penalty: Annotated[
+        float,
+        Field(
+            description="Above 1, tokens of the prompt and of the completion so far become less likely.",
+            gt=0.0,
+            le=2.0,
+        ),
+    ] = 1
+    stop: Annotated[
+        list[str],
+        Field(
+            description="A completion ends with the first of these texts and contains it. Not with rollout transformers."
+        ),
+    ] = []
     learning_rate: Annotated[
         float,
         Field(

@@ -31,9 +31,7 @@ def choose_rollout(
     """Return the rollout of the run; `order` holds the prompts of every step, `done` steps are committed."""
     grpo = request.spec.grpo
     rows = {row.prompt: row for row in order}
-    sampling = sampling_for(
-        tokenizer, temperature=grpo.temperature, max_new_tokens=grpo.max_completion_tokens
-    )
+    sampling = sampling_for(tokenizer, grpo, temperature=grpo.temperature)
     if grpo.rollout == "served":
         return served_rollout(request, epoch_dir, tokenizer, order, desk, rows, sampling, done=done)
     return EngineRollout(rows, desk, sampling, cached_engine)

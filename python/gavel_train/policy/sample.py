@@ -144,9 +144,7 @@ def _sample(
         )
         rows = [as_prompt(tokenizer, prompts[split][index].prompt) for index, _ in slots]
         ids = tokenize(tokenizer, rows, request.spec.policy.chat_template_kwargs)
-        sampling = sampling_for(
-            tokenizer, temperature=temperature, max_new_tokens=request.spec.grpo.max_completion_tokens
-        )
+        sampling = sampling_for(tokenizer, request.spec.grpo, temperature=temperature)
         for one in sorted(engine.generate(ids, sampling), key=lambda one: one.index):
             text = str(tokenizer.decode(one.token_ids, skip_special_tokens=True))
             mine.append(Sampled(split, label, *slots[one.index], text))

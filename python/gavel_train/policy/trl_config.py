@@ -32,11 +32,11 @@ def trl_config(spec: Spec, *, output_dir: Path) -> GRPOConfig:
         num_generations=grpo.num_generations,
         max_completion_length=grpo.max_completion_tokens,
         temperature=grpo.temperature,
-        # TRL's defaults, said here because evaluation samples in the same way (see rollouts.engine).
-        top_p=1.0,
-        top_k=0,
-        min_p=None,
-        repetition_penalty=1.0,
+        # For the rollouts that TRL samples itself; the engines get the same (see rollouts.engine).
+        top_p=grpo.top_p,
+        top_k=grpo.top_k,
+        min_p=grpo.min_p or None,
+        repetition_penalty=grpo.repetition_penalty,
         chat_template_kwargs=spec.policy.chat_template_kwargs,
         # For the model that the KL term compares with: TRL loads it by name.
         model_init_kwargs=_reference(spec),
@@ -114,7 +114,12 @@ def _vllm_arguments(grpo: GrpoSpec) -> dict[str, Any]:
         raise _no_vllm(grpo, str(error)) from None
     if not is_vllm_available():
         raise _no_vllm(grpo, "TRL finds none")
-    return {"use_vllm": True, "vllm_mode": "colocate" if grpo.rollout == "vllm_colocate" else "server"}
+    return {
+        "use_vllm": True,
+        "vllm_mode": "colocate" if grpo.rollout == "vllm_colocate" else "server",
+        # vLLM's name for them; the ids that it returns hold the text too.
+        "generation_kwargs": {"stop": list(grpo.stop)} if grpo.stop else None,
+    }
 
 
 def _no_vllm(grpo: GrpoSpec, reason: str) -> BadRequest:

@@ -104,8 +104,8 @@ class CachedEngine:
             tokens = choose(logits)
             batch.append(tokens.tolist())
             last = step + 1 == sampling.max_new_tokens
-            for row in batch.alive():
-                stopped = ends.at(batch.written[row])
+            alive = batch.alive()
+            for row, stopped in zip(alive, ends.at([batch.written[row] for row in alive]), strict=True):
                 if stopped or last:
                     batch.ended[row] = True
                     yield Completion(

@@ -13,7 +13,7 @@ from gavel_train.rollouts.engine import Sampling
 
 
 class Ends:
-    """Says whether a token ends the completion that it was appended to, by `stop_ids` and `stop_strings`.
+    """Says whether tokens end the completions that they were appended to, by `stop_ids` and `stop_strings`.
 
     Raises ValueError for stop strings without a tokenizer.
     """
@@ -26,19 +26,22 @@ class Ends:
                 raise ValueError("Expected a tokenizer for stop strings, got none.")
             self._strings = StopStringCriteria(tokenizer, list(sampling.stop_strings))
 
-    def at(self, written: Sequence[int]) -> bool:
-        """Return whether the last token of `written` ends the completion."""
-        if written[-1] in self._ids:
-            return True
-        if self._strings is None:
-            return False
-        ids: Any = torch.tensor([written])
+    def at(self, rows: Sequence[Sequence[int]]) -> list[bool]:
+        """Return, of completions of one length, whether the last token of each ends it."""
+        ended = [row[-1] in self._ids for row in rows]
+        if self._strings is None or not rows:
+            return ended
+        # One call for all rows, and of each only the tokens that the criterion looks at: a call takes
+        # 0.2 ms and more whatever the rows, and a tensor of 64 whole completions takes 3 ms to make.
+        tails = [row[-self._strings.maximum_token_len :] for row in rows]
+        ids: Any = torch.tensor(tails)
         scores: Any = None
-        return bool(self._strings(ids, scores)[0])
+        found = self._strings(ids, scores).tolist()
+        return [by_id or by_text for by_id, by_text in zip(ended, found, strict=True)]
 
     def cut(self, row: list[int]) -> tuple[list[int], bool]:
         """Return a row up to the token that ends it, and whether there is one."""
         for length in range(1, len(row) + 1):
-            if self.at(row[:length]):
+            if self.at([row[:length]])[0]:
                 return row[:length], True
         return row, False

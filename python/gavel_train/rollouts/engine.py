@@ -11,6 +11,8 @@ from typing import Any, Literal, Protocol
 
 from transformers import PreTrainedTokenizerBase
 
+from gavel_train.contracts import GrpoSpec
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -60,11 +62,19 @@ class Engine(Protocol):
         ...
 
 
-def sampling_for(tokenizer: PreTrainedTokenizerBase, *, temperature: float, max_new_tokens: int) -> Sampling:
-    """Return plain sampling from the model's own distribution, up to the tokenizer's end token."""
+def sampling_for(tokenizer: PreTrainedTokenizerBase, grpo: GrpoSpec, *, temperature: float) -> Sampling:
+    """Return how a spec has its policy sampled, up to the tokenizer's end token.
+
+    The temperature is a parameter because the audit has its own.
+    """
     end: Any = tokenizer.eos_token_id
     return Sampling(
-        max_new_tokens=max_new_tokens,
+        max_new_tokens=grpo.max_completion_tokens,
         temperature=temperature,
+        top_p=grpo.top_p,
+        top_k=grpo.top_k,
+        min_p=grpo.min_p,
+        repetition_penalty=grpo.repetition_penalty,
         stop_ids=frozenset() if end is None else frozenset({end}),
+        stop_strings=tuple(grpo.stop),
     )

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { LoraSpec } from './lora.ts';
 import { posInt } from './numbers.ts';
+import { rolloutSampling } from './rollout-sampling.ts';
 
 export const GrpoSpec = z.strictObject({
   steps: posInt('Optimizer steps.').default(60),
@@ -13,6 +14,7 @@ export const GrpoSpec = z.strictObject({
     .max(2)
     .default(1)
     .describe('Sampling temperature of the rollouts; a group of equal completions teaches nothing.'),
+  ...rolloutSampling,
   learning_rate: z
     .number()
     .gt(0)

@@ -98,6 +98,13 @@ const rules: Rule[] = [
       `expected at most task.train_prompts = ${task.train_prompts}; found ${grpo.prompts_per_step}`,
   ),
   rule(
+    'grpo.stop',
+    ({ grpo }) =>
+      grpo.stop.length > 0 &&
+      grpo.rollout === 'transformers' &&
+      'expected an empty list: with grpo.rollout transformers TRL gives generate no tokenizer, which it needs to find a text. Use cached',
+  ),
+  rule(
     'placement.trainer_gpus',
     ({ placement, grpo }) =>
       placement.trainer_gpus > 0 &&

@@ -19,7 +19,7 @@ export const servedPolicy: Rule[] = [
     'policy.sampling',
     ({ policy }) =>
       !isDefault(policy.sampling, SamplingSpec) &&
-      'expected nothing: the policy samples from its whole distribution, at grpo.temperature and audit.temperature',
+      'expected nothing: the fields of grpo from temperature to stop, and audit.temperature, say how the policy samples',
   ),
   rule(
     'policy.extra_body',

@@ -82,8 +82,19 @@ describe('checkSpec', () => {
       { judge: { ...good.judge, mode: 'single_token', sampling: { temperature: 1 }, panel: { votes: 3 } } },
     ],
     ['placement.grader_gpus', { placement: { grader_gpus: 2 } }],
+    ['grpo.stop', { grpo: { rollout: 'transformers', stop: ['END'] } }],
   ])('finds what only two fields together get wrong: %s', (field, change) => {
     expect(problemsOf(change).map((problem) => problem.field)).toContain(field);
+  });
+
+  it.each([
+    ['top_p', 0, 'expected more than 0; found 0'],
+    ['top_p', 1.5, 'expected at most 1; found 1.5'],
+    ['top_k', -1, 'expected at least 0; found -1'],
+    ['min_p', 1, 'expected less than 1; found 1'],
+    ['repetition_penalty', 0, 'expected more than 0; found 0'],
+  ])('refuses grpo.%s %j', (field, value, message) => {
+    expect(problemsOf({ grpo: { [field]: value } })).toEqual([{ field: `grpo.${field}`, message }]);
   });
 
   it('finds every problem at once', () => {
