@@ -1417,14 +1417,44 @@ class GrpoSpec(BaseModel):
             description="A completion ends with the first of these texts and contains it. Not with rollout transformers."
         ),
     ] = []
-    learning_rate: Annotated[
-        float,
+    learning_rate: Annotated[float, Field(description="Highest learning rate.", gt=0.0, lt=1.0)] = 1e-06
+    lr_schedule: Annotated[
+        Literal["constant", "linear", "cosine"],
         Field(
-            description="Constant; a decaying rate would make a step depend on how many follow.",
-            gt=0.0,
-            lt=1.0,
+            description="How the learning rate goes on after warmup_steps. linear and cosine fall to 0 at grpo.steps; a step then depends on how many follow."
         ),
-    ] = 1e-06
+    ] = "constant"
+    warmup_steps: Annotated[
+        int,
+        Field(
+            description="Steps in which the learning rate rises linearly from 0: the first step then changes nothing.",
+            ge=0,
+        ),
+    ] = 0
+    advantage: Annotated[
+        Literal["group", "leave_one_out"],
+        Field(
+            description="What a reward is compared with. group: the mean of its group. leave_one_out (RLOO): the mean of the group's other completions that have a reward; 0 where there is none. It needs scale_rewards none."
+        ),
+    ] = "group"
+    scale_rewards: Annotated[
+        Literal["group", "batch", "none"],
+        Field(
+            description="What advantages are divided by: the standard deviation of the group, of the whole step, or nothing."
+        ),
+    ] = "group"
+    loss_type: Annotated[
+        Literal["dapo", "grpo", "dr_grpo", "bnpo"],
+        Field(
+            description="What the loss of the tokens is divided by. dapo: the tokens of the step. bnpo: those of the micro-batch. grpo: first those of the completion, then the number of completions. dr_grpo: completions x max_completion_tokens. Masked completions count in the last two."
+        ),
+    ] = "dapo"
+    mask_truncated_completions: Annotated[
+        bool,
+        Field(
+            description="Leave the tokens of completions that max_completion_tokens cut off out of the loss. Their rewards count in the mean of the group."
+        ),
+    ] = False
     beta: Annotated[
         float,
         Field(description="Weight of the KL term against the initial policy.", ge=0.0),

@@ -34,7 +34,7 @@ def choose_rollout(
     sampling = sampling_for(tokenizer, grpo, temperature=grpo.temperature)
     if grpo.rollout == "served":
         return served_rollout(request, epoch_dir, tokenizer, order, desk, rows, sampling, done=done)
-    return EngineRollout(rows, desk, sampling, cached_engine)
+    return EngineRollout(rows, desk, sampling, cached_engine, mask_truncated=grpo.mask_truncated_completions)
 
 
 def served_rollout(
@@ -84,6 +84,7 @@ def served_rollout(
         journal=Journal(epoch_dir, lifetime.rank(), done),
         journaled=read_journal(stage_dir, before_epoch=request.epoch, after_step=done),
         adapters=epoch_dir / "adapters",
+        mask_truncated=grpo.mask_truncated_completions,
     )
 
 

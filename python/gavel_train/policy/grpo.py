@@ -1,11 +1,12 @@
 """GRPO: a judge rewards a policy's rollouts. `python -m gavel_train.policy.grpo EPOCH_DIR`.
 
 TRL's GRPOTrainer, unforked. gavel adds, through TRL's own extension points, the rollout (EngineRollout),
-the one reward, and the commits. After training, the first, middle and last checkpoint are sampled and
-the judge grades the audit rows.
+the one reward, and the commits; leave-one-out advantages are a subclass. After training, the first, middle
+and last checkpoint are sampled and the judge grades the audit rows.
 
 Left out: several updates on one batch (num_iterations is 1, so that a checkpoint never falls into the
-middle of one), evaluation during training (the sampled checkpoints answer that), tools, images.
+middle of one; every ratio is then 1, and TRL's epsilon clips nothing), evaluation during training (the
+sampled checkpoints answer that), tools, images.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
     from gavel_train.judging.reward import RewardDesk
     from gavel_train.policy.choose_rollout import check_rollout, choose_rollout, correct_for_the_sampler
     from gavel_train.policy.commit_callback import GrpoCommits
+    from gavel_train.policy.leave_one_out import LeaveOneOutTrainer
     from gavel_train.policy.model import load_policy, load_tokenizer, lora_config
     from gavel_train.rollouts.prompts import as_prompt
     from gavel_train.rollouts.trl_adapter import CollectRewards
@@ -83,7 +85,8 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
     rollout = choose_rollout(request, epoch_dir, tokenizer, order, desk, done=done)
     reward = CollectRewards(rollout)
     commits = GrpoCommits(request, rollout, parent=resume_from.name if resume_from else None)
-    trainer = GRPOTrainer(
+    make_trainer = LeaveOneOutTrainer if grpo.advantage == "leave_one_out" else GRPOTrainer
+    trainer = make_trainer(
         model=policy,
         args=config,
         processing_class=tokenizer,

@@ -20,6 +20,7 @@ _COLLECTIVE_MARGIN_S = 1800
 def trl_config(spec: Spec, *, output_dir: Path) -> GRPOConfig:
     """Return TRL's arguments; raises BadRequest where batch sizes do not divide or vLLM cannot be used."""
     grpo = spec.grpo
+    constant = grpo.lr_schedule == "constant"
     micro_batch, accumulation = batch_sizes(grpo, world_size=int(os.environ.get("WORLD_SIZE", "1")))
     return GRPOConfig(
         output_dir=str(output_dir),
@@ -41,9 +42,17 @@ def trl_config(spec: Spec, *, output_dir: Path) -> GRPOConfig:
         # For the model that the KL term compares with: TRL loads it by name.
         model_init_kwargs=_reference(spec),
         learning_rate=grpo.learning_rate,
-        # A decaying rate would make a run of 60 steps differ from the first 60 of 100.
-        lr_scheduler_type="constant",
+        # TRL's `constant` knows no warm-up. The horizon of the others is max_steps, also in an attempt that
+        # resumes, so that it has the rates of an uninterrupted one.
+        lr_scheduler_type="constant_with_warmup" if constant and grpo.warmup_steps else grpo.lr_schedule,
+        warmup_steps=grpo.warmup_steps,
         beta=grpo.beta,
+        scale_rewards=grpo.scale_rewards,
+        loss_type=grpo.loss_type,
+        # An engine knows which completions were cut off (see rollouts.trl_adapter); TRL takes those that end
+        # in a stop string for truncated.
+        mask_truncated_completions=grpo.mask_truncated_completions
+        and grpo.rollout not in ("cached", "served"),
         gradient_checkpointing=grpo.gradient_checkpointing,
         # The order is laid out beforehand (see grpo.prompt_order).
         shuffle_dataset=False,

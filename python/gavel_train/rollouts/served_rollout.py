@@ -57,8 +57,9 @@ class ServedRollout(EngineRollout):
         journal: Journal,
         journaled: dict[Place, JournalEntry],
         adapters: Path,
+        mask_truncated: bool = False,
     ) -> None:
-        super().__init__(rows, desk, sampling, lambda _: engine)
+        super().__init__(rows, desk, sampling, lambda _: engine, mask_truncated=mask_truncated)
         self._served = engine
         self._steps = steps
         self._journal = journal

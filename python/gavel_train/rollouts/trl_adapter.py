@@ -25,17 +25,25 @@ class EngineRollout:
     function, because only `env_mask`, which TRL reads before it asks for rewards, keeps the tokens of a row
     without a reward out of the loss normaliser and of the KL term.
 
-    `make_engine` gets TRL's trainer at the first step, when its model is where it will stay.
+    `make_engine` gets TRL's trainer at the first step, when its model is where it will stay. With
+    `mask_truncated` the tokens of completions that end by length are masked too; they keep their rewards.
     """
 
     def __init__(
-        self, rows: Mapping[str, PromptRow], desk: RewardDesk, sampling: Sampling, make_engine: MakeEngine
+        self,
+        rows: Mapping[str, PromptRow],
+        desk: RewardDesk,
+        sampling: Sampling,
+        make_engine: MakeEngine,
+        *,
+        mask_truncated: bool = False,
     ) -> None:
         self.rows = rows
         self.desk = desk
         self.figures: dict[str, float] = {}
         self._sampling = sampling
         self._make_engine = make_engine
+        self._mask_truncated = mask_truncated
         self.engine: Engine | None = None
 
     def __call__(self, prompts: list[Any], trainer: Any) -> dict[str, Any]:
@@ -63,10 +71,13 @@ class EngineRollout:
             "logprobs": None if None in sampled else sampled,
             "judged": judged,
         }
-        if any(one.reward is None for one in judged):
+        masked = [
+            verdict.reward is None or (self._mask_truncated and one.ended == "length")
+            for verdict, one in zip(judged, completions, strict=True)
+        ]
+        if any(masked):
             output["env_mask"] = [
-                [0 if one.reward is None else 1] * len(ids)
-                for one, ids in zip(judged, completion_ids, strict=True)
+                [int(not hidden)] * len(ids) for hidden, ids in zip(masked, completion_ids, strict=True)
             ]
         return output
 

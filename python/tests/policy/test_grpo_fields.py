@@ -1,10 +1,12 @@
 """Fields of the section grpo, in runs from the first step to the graded audit rows."""
 
+import hashlib
 import json
 import string
+from itertools import groupby
 
 import pytest
-from grpo_run import rollouts, start
+from grpo_run import asked_of, checkpoints, head, rollouts, start, until, weights
 
 pytestmark = pytest.mark.usefixtures("imported_once")
 
@@ -14,6 +16,11 @@ def run(root, gateway, **grpo) -> list[dict]:
     stage = start(root, 1, gateway, **grpo)
     assert stage.wait() == 0, (stage.epoch_dir / "stderr").read_text()[-3000:]
     return rollouts(root, f"step-{grpo['steps']:06d}.e1")
+
+
+def unscored_now_and_then(request: dict) -> int | None:
+    number = int(hashlib.sha256(request["completion"].encode()).hexdigest(), 16)
+    return None if number % 3 == 0 else number // 3 % 10
 
 
 def rows_of(root, name: str) -> list[dict]:
@@ -31,3 +38,54 @@ def test_rollouts_and_checkpoints_are_sampled_with_the_same_filters_and_stop_str
         # The likeliest token alone is left, so that a prompt gets one text from one checkpoint.
         places = [(row["prompt_id"], row.get("source"), row.get("checkpoint")) for row in rows]
         assert len(set(zip(places, texts, strict=True))) == len(set(places)) < len(rows)
+
+
+def test_a_leave_one_out_advantage_is_the_reward_minus_the_mean_of_the_other_scored_ones(root, gateways):
+    gateway = gateways(root / "runs/tiny")
+    gateway.score = unscored_now_and_then
+    fields = {"advantage": "leave_one_out", "scale_rewards": "none", "verifier_weight": 0}
+    records = run(root, gateway, steps=2, save_every=2, **fields)
+    assert any(record["reward"] is None for record in records)
+    seen = set()
+    for _, group in groupby(records, key=lambda record: (record["step"], record["group"])):
+        members = list(group)
+        for one in members:
+            others = [x["reward"] for x in members if x is not one and x["reward"] is not None]
+            known = one["reward"] is not None and others
+            expected = one["reward"] - sum(others) / len(others) if known else 0
+            assert one["advantage"] == pytest.approx(expected, abs=1e-6)
+            # Logged as the desk made it, not scaled.
+            assert one["reward"] == (None if one["score"] is None else pytest.approx(one["score"] / 9))
+            seen.add(len(others))
+    assert len(seen) > 1
+
+
+def test_a_resumed_run_goes_on_with_the_rates_of_an_uninterrupted_one(
+    root, tmp_path_factory, tiny_model, gateways
+):
+    from conftest import make_tree
+
+    schedule = {"lr_schedule": "cosine", "warmup_steps": 1, "learning_rate": 1e-2}
+    calm = make_tree(tmp_path_factory.mktemp("calm"), tiny_model)
+    first = start(calm, 1, gateways(calm / "runs/tiny"), **schedule)
+    assert first.wait() == 0, (first.epoch_dir / "stderr").read_text()[-3000:]
+    # A rise of one step, then half of 1 + cos of 0, 60 and 120 degrees.
+    assert rates(first) == pytest.approx([0, 1e-2, 0.75e-2, 0.25e-2])
+
+    gateway = gateways(root / "runs/tiny")
+    gateway.hold = asked_of(step=3)
+    stage = start(root, 1, gateway, **schedule)
+    until(lambda: any(map(gateway.hold, gateway.asked)), stage)
+    stage.kill()
+    stage.wait()
+    gateway.hold = lambda request: False
+    resumed = start(root, 2, gateway, resume_from=head(root), **schedule)
+    assert resumed.wait() == 0, (resumed.epoch_dir / "stderr").read_text()[-3000:]
+    assert rates(resumed) == rates(first)[2:]
+    end = weights(checkpoints(root) / "step-000004.e2")
+    assert end == weights(checkpoints(calm) / "step-000004.e1")
+
+
+def rates(stage) -> list[float]:
+    """Learning rate of each step that an attempt made."""
+    return [line["metrics"]["learning_rate"] for line in stage.lines() if line.get("phase") == "train"]

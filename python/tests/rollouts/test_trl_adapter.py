@@ -45,12 +45,12 @@ class Batch:
         return [SimpleNamespace(reward=reward) for reward in self.rewards]
 
 
-def rollout_of(completions, rewards):
+def rollout_of(completions, rewards, **options):
     batch = Batch(rewards)
     opened = []
     desk = SimpleNamespace(open=lambda *place: opened.append(place) or batch)
     engine = Scripted(completions, batch)
-    rollout = EngineRollout({ROW.prompt: ROW}, desk, Sampling(4), lambda trainer: engine)
+    rollout = EngineRollout({ROW.prompt: ROW}, desk, Sampling(4), lambda trainer: engine, **options)
     trainer = SimpleNamespace(
         processing_class=WORDS,
         state=SimpleNamespace(global_step=4),
@@ -80,6 +80,17 @@ def test_each_completion_is_handed_in_before_the_next_one_ends_and_all_come_back
 def test_the_tokens_of_a_row_without_a_reward_are_masked():
     run, *_ = rollout_of([Completion(0, [9, 1], "stop"), Completion(1, [9, 9, 1], "stop")], [0.5, None])
     assert run()["env_mask"] == [[1, 1], [0, 0, 0]]
+
+
+def test_the_tokens_of_a_completion_that_was_cut_off_are_masked_where_the_spec_says_so():
+    cut_off, ended = Completion(0, [9, 9], "length"), Completion(1, [9, 1], "stop")
+    run, *_ = rollout_of([cut_off, ended], [0.5, 0.5], mask_truncated=True)
+    output = run()
+    assert output["env_mask"] == [[0, 0], [1, 1]]
+    # Its reward stays in the mean of the group.
+    assert [one.reward for one in output["judged"]] == [0.5, 0.5]
+    run, *_ = rollout_of([cut_off, ended], [0.5, 0.5])
+    assert "env_mask" not in run()
 
 
 def test_log_probabilities_of_an_engine_that_samples_elsewhere_are_handed_on():

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { LoraSpec } from './lora.ts';
 import { posInt } from './numbers.ts';
+import { policyUpdate } from './policy-update.ts';
 import { rolloutSampling } from './rollout-sampling.ts';
 
 export const GrpoSpec = z.strictObject({
@@ -15,12 +16,8 @@ export const GrpoSpec = z.strictObject({
     .default(1)
     .describe('Sampling temperature of the rollouts; a group of equal completions teaches nothing.'),
   ...rolloutSampling,
-  learning_rate: z
-    .number()
-    .gt(0)
-    .lt(1)
-    .default(1e-6)
-    .describe('Constant; a decaying rate would make a step depend on how many follow.'),
+  learning_rate: z.number().gt(0).lt(1).default(1e-6).describe('Highest learning rate.'),
+  ...policyUpdate,
   beta: z.number().min(0).default(0).describe('Weight of the KL term against the initial policy.'),
   verifier_weight: z
     .number()

@@ -98,6 +98,27 @@ const rules: Rule[] = [
       `expected at most task.train_prompts = ${task.train_prompts}; found ${grpo.prompts_per_step}`,
   ),
   rule(
+    'grpo.warmup_steps',
+    ({ grpo }) =>
+      grpo.warmup_steps >= grpo.steps &&
+      `expected fewer than grpo.steps = ${grpo.steps}, else no step has the learning rate; found ${grpo.warmup_steps}`,
+  ),
+  rule(
+    'grpo.scale_rewards',
+    ({ grpo }) =>
+      grpo.advantage === 'leave_one_out' &&
+      grpo.scale_rewards !== 'none' &&
+      `expected none with grpo.advantage leave_one_out, whose differences are not divided; found ${grpo.scale_rewards}`,
+  ),
+  rule(
+    'grpo.mask_truncated_completions',
+    ({ grpo }) =>
+      grpo.mask_truncated_completions &&
+      grpo.stop.length > 0 &&
+      grpo.rollout.startsWith('vllm') &&
+      `expected false: with grpo.rollout ${grpo.rollout} TRL takes a completion that ends in one of grpo.stop for truncated. Use cached`,
+  ),
+  rule(
     'grpo.stop',
     ({ grpo }) =>
       grpo.stop.length > 0 &&

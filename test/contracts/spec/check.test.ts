@@ -83,6 +83,12 @@ describe('checkSpec', () => {
     ],
     ['placement.grader_gpus', { placement: { grader_gpus: 2 } }],
     ['grpo.stop', { grpo: { rollout: 'transformers', stop: ['END'] } }],
+    ['grpo.warmup_steps', { grpo: { steps: 5, warmup_steps: 5 } }],
+    ['grpo.scale_rewards', { grpo: { advantage: 'leave_one_out' } }],
+    [
+      'grpo.mask_truncated_completions',
+      { grpo: { rollout: 'vllm_colocate', stop: ['END'], mask_truncated_completions: true } },
+    ],
   ])('finds what only two fields together get wrong: %s', (field, change) => {
     expect(problemsOf(change).map((problem) => problem.field)).toContain(field);
   });
@@ -95,6 +101,24 @@ describe('checkSpec', () => {
     ['repetition_penalty', 0, 'expected more than 0; found 0'],
   ])('refuses grpo.%s %j', (field, value, message) => {
     expect(problemsOf({ grpo: { [field]: value } })).toEqual([{ field: `grpo.${field}`, message }]);
+  });
+
+  it.each([
+    { advantage: 'leave_one_out', scale_rewards: 'none' },
+    { scale_rewards: 'none' },
+    { steps: 5, warmup_steps: 4, lr_schedule: 'cosine' },
+    { stop: ['END'], mask_truncated_completions: true },
+  ])('takes fields of grpo that go together: %j', (grpo) => {
+    expect(problemsOf({ grpo })).toEqual([]);
+  });
+
+  it('says what leave-one-out advantages expect of scale_rewards', () => {
+    expect(problemsOf({ grpo: { advantage: 'leave_one_out', scale_rewards: 'batch' } })).toEqual([
+      {
+        field: 'grpo.scale_rewards',
+        message: 'expected none with grpo.advantage leave_one_out, whose differences are not divided; found batch',
+      },
+    ]);
   });
 
   it('finds every problem at once', () => {
