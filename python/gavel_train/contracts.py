@@ -1534,6 +1534,12 @@ class GrpoSpec(BaseModel):
             description="Further flags of accelerate launch: FSDP, DeepSpeed, precision; a worker allows more with GAVEL_ALLOW_ARGS. Unused on the CPU."
         ),
     ] = []
+    report_to: Annotated[
+        list[Literal["tensorboard", "trackio", "wandb"]],
+        Field(
+            description="Trackers that get TRL's figures of each step, as files in the folder of the attempt's epoch (docs/run-directory.md); wandb is offline. Each is a Python package that gavel's lock files do not hold."
+        ),
+    ] = []
     seed: Annotated[int, Field(description="Same seed and same verdicts, same weights.", ge=0)] = 0
 
 

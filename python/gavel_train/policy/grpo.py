@@ -52,12 +52,16 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
 
 def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path | None) -> str:
     """Train up to the last step; return the name of the last checkpoint."""
+    from gavel_train.policy.trackers import close_trackers, prepare_trackers
     from gavel_train.policy.trl_config import trl_config
     from gavel_train.policy.trl_imports import hide_vllm
 
     spec, grpo = request.spec, request.spec.grpo
     # Says no, where it must, before TRL's trainer is imported, and a vLLM perhaps with it.
-    config = trl_config(spec, output_dir=clear_work(epoch_dir))
+    prepare_trackers(grpo, epoch_dir / "trackers")
+    config = trl_config(
+        spec, output_dir=clear_work(epoch_dir), run_name=f"{request.run}-{request.stage}-e{request.epoch}"
+    )
     if not config.use_vllm:
         hide_vllm()
     from datasets import Dataset
@@ -110,6 +114,7 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
             commits.commit_boundary()
         finally:
             rollout.close()
+            close_trackers(trainer)
     commits.raise_if_stopped()
     return checkpoint_name(grpo.steps, request.epoch)
 

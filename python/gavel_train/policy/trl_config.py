@@ -17,8 +17,11 @@ from gavel_train.run.outcome import BadRequest
 _COLLECTIVE_MARGIN_S = 1800
 
 
-def trl_config(spec: Spec, *, output_dir: Path) -> GRPOConfig:
-    """Return TRL's arguments; raises BadRequest where batch sizes do not divide or vLLM cannot be used."""
+def trl_config(spec: Spec, *, output_dir: Path, run_name: str) -> GRPOConfig:
+    """Return TRL's arguments; raises BadRequest where batch sizes do not divide or vLLM cannot be used.
+
+    Trackers show `run_name`.
+    """
     grpo = spec.grpo
     constant = grpo.lr_schedule == "constant"
     micro_batch, accumulation = batch_sizes(grpo, world_size=int(os.environ.get("WORLD_SIZE", "1")))
@@ -66,7 +69,9 @@ def trl_config(spec: Spec, *, output_dir: Path) -> GRPOConfig:
         save_strategy="no",
         logging_strategy="steps",
         logging_steps=1,
-        report_to="none",
+        report_to=list(grpo.report_to) or "none",
+        project=spec.run,
+        run_name=run_name,
         push_to_hub=False,
         disable_tqdm=True,
         # Memory that is pinned for no accelerator only warns.

@@ -13,7 +13,9 @@ SAMPLING = {"top_p": 0.9, "top_k": 20, "min_p": 0.05, "repetition_penalty": 1.1}
 @pytest.fixture
 def config(tmp_path):
     """TRL's arguments for a spec whose section grpo has these fields."""
-    return lambda **grpo: trl_config(Spec.model_validate(resolved_spec(grpo=grpo)), output_dir=tmp_path)
+    return lambda **grpo: trl_config(
+        Spec.model_validate(resolved_spec(grpo=grpo)), output_dir=tmp_path, run_name="tiny-grpo-e1"
+    )
 
 
 def test_a_spec_that_names_no_sampling_fields_samples_from_the_whole_distribution(config):

@@ -74,6 +74,12 @@ export const GrpoSpec = z.strictObject({
     .describe(
       'Further flags of accelerate launch: FSDP, DeepSpeed, precision; a worker allows more with GAVEL_ALLOW_ARGS. Unused on the CPU.',
     ),
+  report_to: z
+    .array(z.enum(['tensorboard', 'trackio', 'wandb']))
+    .default([])
+    .describe(
+      "Trackers that get TRL's figures of each step, as files in the folder of the attempt's epoch (docs/run-directory.md); wandb is offline. Each is a Python package that gavel's lock files do not hold.",
+    ),
   seed: z.int().min(0).default(0).describe('Same seed and same verdicts, same weights.'),
 });
 

@@ -119,6 +119,12 @@ const rules: Rule[] = [
       `expected false: with grpo.rollout ${grpo.rollout} TRL takes a completion that ends in one of grpo.stop for truncated. Use cached`,
   ),
   rule(
+    'grpo.report_to',
+    ({ grpo }) =>
+      new Set(grpo.report_to).size < grpo.report_to.length &&
+      `expected each tracker once; found ${grpo.report_to.join(', ')}`,
+  ),
+  rule(
     'grpo.stop',
     ({ grpo }) =>
       grpo.stop.length > 0 &&

@@ -43,6 +43,12 @@ describe('checkSpec', () => {
     expect(problemsOf({ task: { name: 'poly-easy' } })[0]?.message).toContain('Did you mean "poly_easy"?');
   });
 
+  it('offers the nearest of the allowed values of a list', () => {
+    expect(problemsOf({ grpo: { report_to: ['tensorbord'] } })).toMatchObject([
+      { field: 'grpo.report_to.0', message: expect.stringContaining('Did you mean "tensorboard"?') },
+    ]);
+  });
+
   it.each(['../x', 'a/b', '', 'A', '.hidden', 'a..b'])('refuses the run name %j', (run) => {
     expect(problemsOf({ run })[0]?.field).toBe('run');
   });
@@ -83,6 +89,7 @@ describe('checkSpec', () => {
     ],
     ['placement.grader_gpus', { placement: { grader_gpus: 2 } }],
     ['grpo.stop', { grpo: { rollout: 'transformers', stop: ['END'] } }],
+    ['grpo.report_to', { grpo: { report_to: ['wandb', 'wandb'] } }],
     ['grpo.warmup_steps', { grpo: { steps: 5, warmup_steps: 5 } }],
     ['grpo.scale_rewards', { grpo: { advantage: 'leave_one_out' } }],
     [
