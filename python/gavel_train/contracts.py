@@ -558,7 +558,13 @@ class PromptRow(BaseModel):
         extra="forbid",
     )
     id: str
-    prompt: str
+    prompt: Annotated[str, Field(description="The text of the prompt, as the judge reads it.")]
+    messages: Annotated[
+        list[Message] | None,
+        Field(
+            description="The conversation that the policy continues; null: one user's message, the prompt."
+        ),
+    ] = None
     ground_truth: str | None
     meta: dict[str, Any]
 

@@ -3,7 +3,7 @@ import { baseUrl } from './base-url.ts';
 import { InterruptionCause } from './interruption.ts';
 import { WorkflowOwner } from './reservation.ts';
 import { Spec } from './spec/spec.ts';
-import { StageName } from './trace.ts';
+import { Message, StageName } from './trace.ts';
 import { VerdictKind } from './verdict.ts';
 
 /** The files and lines that an activity and the child process of a stage exchange, and the files that a stage writes. */
@@ -108,7 +108,12 @@ export const RolloutRecord = z.strictObject({
 /** One row of data/{train,eval,audit}.jsonl. */
 export const PromptRow = z.strictObject({
   id: z.string(),
-  prompt: z.string(),
+  prompt: z.string().describe('The text of the prompt, as the judge reads it.'),
+  messages: z
+    .array(Message)
+    .nullable()
+    .default(null)
+    .describe("The conversation that the policy continues; null: one user's message, the prompt."),
   ground_truth: z.string().nullable(),
   meta: z.record(z.string(), z.unknown()),
 });

@@ -20,6 +20,7 @@ from gavel_train.judging.gateway import GatewayAway, GatewayClient, GatewayFaile
 from gavel_train.run.directory import fsync_path, read_prompts, write_atomically
 from gavel_train.run.ledger import LedgerError
 from gavel_train.run.outcome import BadRequest
+from gavel_train.tasks.conversation import messages_of
 
 # verl picks the reward function of a row by its data source; its own gsm8k check is known by this name.
 _DATA_SOURCES = {"gsm8k": "openai/gsm8k"}
@@ -37,7 +38,7 @@ def verl_rows(run_dir: Path, spec: Spec, split: str) -> list[dict[str, Any]]:
     return [
         {
             "data_source": _DATA_SOURCES.get(spec.task.name, f"gavel/{spec.task.name}"),
-            "prompt": [{"role": "user", "content": row.prompt}],
+            "prompt": messages_of(row),
             "ability": "math" if spec.task.name in ("poly_easy", "gsm8k") else "other",
             "reward_model": {"style": "rule", "ground_truth": row.ground_truth or ""},
             "extra_info": {"index": index, "split": split, "id": row.id},

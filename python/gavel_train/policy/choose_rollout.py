@@ -57,7 +57,7 @@ def served_rollout(
     stage_dir = run_dir_of(request) / request.stage
 
     def prompts_of(step: int) -> list[Prompt]:
-        return [as_prompt(tokenizer, row.prompt) for row in order[(step - 1) * per_step : step * per_step]]
+        return [as_prompt(tokenizer, row) for row in order[(step - 1) * per_step : step * per_step]]
 
     def prune(step: int) -> None:
         # As far back as a checkpoint may lie that a damaged newer one makes an attempt resume from.
@@ -121,7 +121,7 @@ def _served_check(request: StageRequest, order: Sequence[PromptRow]) -> Callable
                 "Expected the whole adapter in each process for grpo.rollout served, found that "
                 "grpo.accelerate_args shard it; leave --use_fsdp and zero stage 3 out",
             )
-        prompts = {row.prompt: as_prompt(trainer.processing_class, row.prompt) for row in order}
+        prompts = {row.prompt: as_prompt(trainer.processing_class, row) for row in order}
         ids = tokenize(trainer.processing_class, list(prompts.values()), spec.policy.chat_template_kwargs)
         longest = max(map(len, ids))
         context = spec.policy.serve.max_model_len or trainer.model.config.max_position_embeddings

@@ -94,7 +94,7 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
         model=policy,
         args=config,
         processing_class=tokenizer,
-        train_dataset=Dataset.from_list([{"prompt": as_prompt(tokenizer, row.prompt)} for row in order]),
+        train_dataset=Dataset.from_list([{"prompt": as_prompt(tokenizer, row)} for row in order]),
         reward_funcs=reward,
         rollout_func=rollout if grpo.rollout in ("cached", "served") else None,
         peft_config=lora_config(grpo.lora) if grpo.lora else None,

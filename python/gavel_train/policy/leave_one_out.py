@@ -21,6 +21,7 @@ class LeaveOneOutTrainer(GRPOTrainer):
         # TRL keeps both over all ranks, as long as one generation batch, which is one step here.
         (rewards,) = self._logs["rewards"].values()
         logged = self._logs["advantages"]
+        assert self.num_generations is not None
         factors = leave_one_out_factors(torch.tensor(list(rewards)), self.num_generations)
         for index, advantage in enumerate((torch.tensor(list(logged)) * factors).tolist()):
             logged[index] = advantage

@@ -142,7 +142,7 @@ def _sample(
         torch.manual_seed(
             zlib.crc32(f"{request.spec.grpo.seed}:{checkpoints[label][1]}:{split}:{slots[0]}".encode())
         )
-        rows = [as_prompt(tokenizer, prompts[split][index].prompt) for index, _ in slots]
+        rows = [as_prompt(tokenizer, prompts[split][index]) for index, _ in slots]
         ids = tokenize(tokenizer, rows, request.spec.policy.chat_template_kwargs)
         sampling = sampling_for(tokenizer, request.spec.grpo, temperature=temperature)
         for one in sorted(engine.generate(ids, sampling), key=lambda one: one.index):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gavel_train.tasks import gsm8k_verifier
+from gavel_train.tasks.conversation import ROLES, conversation_text
 from gavel_train.tasks.json_lines import UnusableData, kind_of, numbered_lines, object_in
 
 __all__ = ["make_splits", "verifier_of", "verify"]
@@ -26,6 +27,7 @@ def make_splits(
 ) -> dict[str, list[dict[str, Any]]]:
     """Read prompts and deal them out, none to two splits.
 
+    A prompt is text, or a list of messages {role, content} that ends with the user's.
     `params`: `prompt_field`, `ground_truth_field` (names of the fields), `verifier` ("exact": the
     trimmed completion equals the ground truth; "marked_number": the number after `####` or in `\\boxed{}`
     does; "number": that, or where neither is there the last number; "none", the default: only the judge
@@ -111,8 +113,14 @@ def _row(line: str, path: Path, number: int, settings: dict[str, str]) -> dict[s
     record = object_in(line, f"{path}:{number}")
     prompt_field, truth_field = settings["prompt_field"], settings["ground_truth_field"]
     prompt = record.pop(prompt_field, None)
+    messages: list[dict[str, str]] | None = None
+    if isinstance(prompt, list):
+        messages = _messages(prompt, f"{path}:{number}: field {prompt_field!r}")
+        prompt = conversation_text(messages)
     if not isinstance(prompt, str) or not prompt.strip():
-        raise UnusableData(f"{path}:{number}: field {prompt_field!r}: expected text, got {kind_of(prompt)}")
+        raise UnusableData(
+            f"{path}:{number}: field {prompt_field!r}: expected text or messages, got {kind_of(prompt)}"
+        )
     truth = record.pop(truth_field, None)
     where = f"{path}:{number}: field {truth_field!r}"
     if isinstance(truth, bool) or not isinstance(truth, str | int | float | None):
@@ -125,6 +133,22 @@ def _row(line: str, path: Path, number: int, settings: dict[str, str]) -> dict[s
     return {
         "id": f"{path.stem}-{number:06d}",
         "prompt": prompt,
+        "messages": messages,
         "ground_truth": None if truth is None else str(truth),
         "meta": record,
     }
+
+
+def _messages(given: list[Any], where: str) -> list[dict[str, str]]:
+    """Check a prompt that is a conversation, which the policy is to continue."""
+    for at, message in enumerate(given):
+        if not isinstance(message, dict) or message.keys() != {"role", "content"}:
+            raise UnusableData(f"{where}: message {at}: expected an object of role and content alone")
+        if message["role"] not in ROLES:
+            raise UnusableData(f"{where}: message {at}: expected a role of {', '.join(ROLES)}, got another")
+        if not isinstance(message["content"], str) or not message["content"].strip():
+            kind = kind_of(message["content"])
+            raise UnusableData(f"{where}: message {at}: expected text as content, got {kind}")
+    if not given or given[-1]["role"] != "user":
+        raise UnusableData(f"{where}: expected a conversation that ends with a message of the user")
+    return given

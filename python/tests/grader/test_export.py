@@ -57,6 +57,17 @@ def test_verl_parquet_has_the_columns_and_types_that_verl_documents(run_dir):
     }
 
 
+def test_verl_parquet_has_the_messages_of_a_prompt_that_is_a_conversation(run_dir):
+    talk = [{"role": "system", "content": "Count."}, {"role": "user", "content": "2+1="}]
+    path = run_dir / "data/train.jsonl"
+    given = lines(path)
+    given[2] |= {"prompt": "[system]\nCount.\n\n[user]\n2+1=", "messages": talk}
+    path.write_text("".join(json.dumps(row) + "\n" for row in given))
+    rows = pq.read_table(make(run_dir, "verl", "train.parquet")).to_pylist()
+    assert rows[2]["prompt"] == talk
+    assert rows[1]["prompt"] == [{"role": "user", "content": "1+1="}]
+
+
 def test_verls_own_dataset_class_loads_the_parquet(run_dir, tmp_path):
     rl_dataset = pytest.importorskip(
         "verl.utils.dataset.rl_dataset",

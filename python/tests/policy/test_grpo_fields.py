@@ -4,9 +4,11 @@ import hashlib
 import json
 import string
 from itertools import groupby
+from types import SimpleNamespace
 
 import pytest
-from grpo_run import asked_of, checkpoints, head, rollouts, start, until, weights
+from grpo_run import LORA, asked_of, checkpoints, head, rollouts, start, until, weights
+from tiny_run import TEMPLATE
 
 pytestmark = pytest.mark.usefixtures("imported_once")
 
@@ -84,6 +86,42 @@ def test_a_resumed_run_goes_on_with_the_rates_of_an_uninterrupted_one(
     assert rates(resumed) == rates(first)[2:]
     end = weights(checkpoints(root) / "step-000004.e2")
     assert end == weights(checkpoints(calm) / "step-000004.e1")
+
+
+@pytest.mark.parametrize("rollout", ["cached", "transformers"])
+def test_of_a_conversation_the_policy_gets_the_messages_and_the_judge_the_text(root, gateways, rollout):
+    run_dir = root / "runs/tiny"
+    for split in ("train", "eval", "audit"):
+        path = run_dir / f"data/{split}.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        for row in rows:
+            talk = [{"role": "system", "content": "Count."}, {"role": "user", "content": row["prompt"]}]
+            row |= {"messages": talk, "prompt": f"[system]\nCount.\n\n[user]\n{row['prompt']}"}
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    gateway = gateways(run_dir)
+
+    def two_messages_only():
+        # The template fails for a prompt that is one message.
+        import gavel_train.policy.model as module
+
+        real = module.AutoTokenizer.from_pretrained
+
+        def load(*args, **kwargs):
+            words = real(*args, **kwargs)
+            words.chat_template = (
+                "{% if messages|length != 2 %}{{ raise_exception('no') }}{% endif %}" + TEMPLATE
+            )
+            return words
+
+        module.AutoTokenizer = SimpleNamespace(from_pretrained=load)
+
+    fields = {"rollout": rollout, "lora": LORA | {"dropout": 0.0}, "steps": 1, "save_every": 1}
+    stage = start(root, 1, gateway, before=two_messages_only, **fields)
+    assert stage.wait() == 0, (stage.epoch_dir / "stderr").read_text()[-3000:]
+    assert len(gateway.asked) == 8 + 2 * 4 * 2
+    assert all(request["prompt"].startswith("[system]\nCount.\n\n[user]\n") for request in gateway.asked)
+    assert len(rollouts(root, "step-000001.e1")) == 8
+    assert {row["prompt"] for row in rows_of(root, "audit_rows")} == {row["prompt"] for row in rows}
 
 
 def rates(stage) -> list[float]:

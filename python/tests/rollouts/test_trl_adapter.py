@@ -57,7 +57,7 @@ def rollout_of(completions, rewards, **options):
         accelerator=SimpleNamespace(process_index=1),
         chat_template_kwargs={},
     )
-    prompts = [as_prompt(WORDS, ROW.prompt)] * len(rewards)
+    prompts = [as_prompt(WORDS, ROW)] * len(rewards)
     return lambda: rollout(prompts, trainer), engine, batch, opened
 
 

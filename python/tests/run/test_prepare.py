@@ -71,7 +71,10 @@ def refused(folder, root) -> BadRequest:
     ("rows", "message"),
     [
         (None, "mine.txt: expected a JSON lines file, found no such file"),
-        (b'{"prompt": "a"}\n{"prompt": 7}\n', "mine.txt:2: field 'prompt': expected text, got a number"),
+        (
+            b'{"prompt": "a"}\n{"prompt": 7}\n',
+            "mine.txt:2: field 'prompt': expected text or messages, got a",
+        ),
         (b'{"prompt": "a"}\n', "mine.txt: expected at least 16 distinct prompts"),
         (b'{"prompt": "a"}\n{"prompt": "\xff"}\n', "mine.txt:2: expected text in UTF-8"),
     ],

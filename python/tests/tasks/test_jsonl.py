@@ -40,7 +40,10 @@ def test_a_folder_gives_each_split_its_own_file(tmp_path):
         ([], "expected at least one line with a 'prompt', found none"),
         (["{"], r"mine\.jsonl:1: expected a JSON object"),
         (["[1]"], r"mine\.jsonl:1: expected a JSON object"),
-        ([{"prompt": "a"}, {"question": "b"}], r"mine\.jsonl:2: field 'prompt': expected text, got none"),
+        (
+            [{"prompt": "a"}, {"question": "b"}],
+            r"mine\.jsonl:2: field 'prompt': expected text or messages, got none",
+        ),
         ([{"prompt": "a", "ground_truth": [1]}], r"mine\.jsonl:1: field 'ground_truth'"),
         (
             [{"prompt": "a", "ground_truth": "1"}, {"prompt": "a", "ground_truth": "2"}],
@@ -55,12 +58,55 @@ def test_bad_files_are_named_by_path_line_and_field(tmp_path, rows, message):
         jsonl.make_splits({}, SIZES, 0, tmp_path, path)
 
 
+def talk(*contents, role="user"):
+    """A conversation of a system's message and others."""
+    return [
+        {"role": "system", "content": "Be brief."},
+        *({"role": role, "content": text} for text in contents),
+    ]
+
+
+def test_a_prompt_may_be_a_conversation_whose_text_tells_it_apart(tmp_path):
+    rows = [{"prompt": talk(f"p{n}"), "ground_truth": n} for n in range(5)]
+    rows += [{"prompt": [{"role": "user", "content": "p0"}]}, {"prompt": "p0"}]
+    splits = jsonl.make_splits({}, SIZES, 0, tmp_path, write(tmp_path / "mine.jsonl", rows))
+    found = {row["prompt"]: row["messages"] for made in splits.values() for row in made}
+    expected = {f"[system]\nBe brief.\n\n[user]\np{n}": talk(f"p{n}") for n in range(5)}
+    # A user's message alone is the same prompt as its text.
+    assert found == expected | {"p0": [{"role": "user", "content": "p0"}]}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ([], "expected a conversation that ends with a message of the user"),
+        (talk("a", role="assistant"), "expected a conversation that ends with a message of the user"),
+        (talk("a", role="tool"), "message 1: expected a role of system, user, assistant, got another"),
+        (talk("a", ""), "message 2: expected text as content, got empty text"),
+        (talk([1]), "message 1: expected text as content, got a list"),
+        (["a"], "message 0: expected an object of role and content alone"),
+        ([{"role": "user"}], "message 0: expected an object of role and content alone"),
+        ([*talk(), {"role": "user", "content": "a", "name": "b"}], "message 1: expected an object of role"),
+    ],
+)
+def test_a_bad_conversation_is_named_by_path_line_field_and_message(tmp_path, prompt, message):
+    path = write(tmp_path / "mine.jsonl", [{"prompt": "fine"}, {"prompt": prompt}])
+    with pytest.raises(ValueError, match=rf"mine\.jsonl:2: field 'prompt': {message}"):
+        jsonl.make_splits({}, SIZES, 0, tmp_path, path)
+
+
 SECRET = "root:*:19000"
 
 
 @pytest.mark.parametrize("task", [jsonl, gsm8k])
 @pytest.mark.parametrize(
-    "line", [SECRET, json.dumps([SECRET]), json.dumps({"prompt": [SECRET], "question": [SECRET]})]
+    "line",
+    [
+        SECRET,
+        json.dumps([SECRET]),
+        json.dumps({"prompt": [SECRET], "question": [SECRET]}),
+        json.dumps({"prompt": [{"role": SECRET, "content": SECRET}]}),
+    ],
 )
 def test_no_error_quotes_a_file_that_a_spec_names(tmp_path, task, line):
     folder = tmp_path / "data"
