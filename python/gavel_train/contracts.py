@@ -1537,7 +1537,7 @@ class GrpoSpec(BaseModel):
     accelerate_args: Annotated[
         list[str],
         Field(
-            description="Further flags of accelerate launch: FSDP, DeepSpeed, precision; a worker allows more with GAVEL_ALLOW_ARGS. Unused on the CPU."
+            description="Further flags of accelerate launch: FSDP, DeepSpeed, precision; a worker allows more with GAVEL_ALLOW_ARGS. Unused on the CPU and with one process."
         ),
     ] = []
     report_to: Annotated[

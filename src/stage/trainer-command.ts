@@ -1,4 +1,5 @@
-import { ACCELERATE_FLAGS, argsProblem, refusedArgs } from '../contracts/spec/flags.ts';
+import { fileURLToPath } from 'node:url';
+import { ACCELERATE_FLAGS, argsProblem, flagName, LAUNCH_KINDS, refusedArgs } from '../contracts/spec/flags.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { invalidSpec } from '../failures.ts';
 
@@ -20,6 +21,9 @@ const MODULE = {
   audit: 'gavel_train.audit',
 } as const;
 
+/** Without a file of ours accelerate reads the user's, where `accelerate config` may have chosen other GPUs than the leased ones. */
+const LAUNCH_CONFIG = fileURLToPath(new URL('../../python/gavel_train/run/accelerate.yaml', import.meta.url));
+
 /**
  * `python -m MODULE EPOCH_DIR`; several ranks go through `accelerate launch` on GPUs and through torchrun on the CPU,
  * where `accelerate launch` starts one process whatever it is asked for.
@@ -37,18 +41,25 @@ export function trainerCommand(
   }
   const ranks = ranksOf(stage, spec);
   const module = ['-m', MODULE[stage], epochDir];
-  const env = trainerEnv(gpus);
+  // One process that sees several GPUs makes transformers' Trainer split each batch over them (torch.nn.DataParallel).
+  const env = trainerEnv(gpus.slice(0, ranks));
   if (ranks === 1) return { args: module, env };
   if (gpus.length === 0) {
     const launch = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', String(ranks)];
     return { args: [...launch, ...module], env };
   }
   const dtype = stage === 'audit' ? 'float32' : spec[stage].dtype;
-  const launch = ['-m', 'accelerate.commands.launch', '--num_processes', String(ranks), '--num_machines', '1'];
-  launch.push('--multi_gpu', '--mixed_precision', dtype === 'bfloat16' ? 'bf16' : 'no');
+  const given = stage === 'grpo' ? spec.grpo.accelerate_args : [];
+  const launch = ['-m', 'accelerate.commands.launch', '--config_file', LAUNCH_CONFIG];
+  launch.push('--num_processes', String(ranks), '--num_machines', '1');
+  // accelerate takes one kind of launch, and refuses two.
+  if (!given.some(choosesLaunch)) launch.push('--multi_gpu');
+  launch.push('--mixed_precision', dtype === 'bfloat16' ? 'bf16' : 'no');
   launch.push('--dynamo_backend', 'no', '--main_process_port', '0');
-  return { args: [...launch, ...(stage === 'grpo' ? spec.grpo.accelerate_args : []), ...module], env };
+  return { args: [...launch, ...given, ...module], env };
 }
+
+const choosesLaunch = (arg: string): boolean => LAUNCH_KINDS.includes(flagName(arg));
 
 function trainerEnv(gpus: string[]): Record<string, string> {
   if (gpus.length > 0) return { CUDA_VISIBLE_DEVICES: gpus.join(',') };

@@ -69,11 +69,16 @@ describe('the command lines of examples/gsm8k-8xh100.yaml', () => {
     const { args, env } = trainerCommand('grpo', spec, '/run/grpo/epochs/000001', gpus.slice(4), []);
     const line = args.join(' ');
     expect(line).toMatch(
-      /^-m accelerate\.commands\.launch --num_processes 4 --num_machines 1 --multi_gpu --mixed_precision bf16/,
+      /^-m accelerate\.commands\.launch --config_file \S+ --num_processes 4 --num_machines 1 --multi_gpu --mixed_precision bf16/,
     );
     expect(line).toMatch(/-m gavel_train\.policy\.grpo \/run\/grpo\/epochs\/000001$/);
     expect(env).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-4,GPU-5,GPU-6,GPU-7' });
   });
+});
+
+it('a trainer sees one GPU for each of its processes, whatever the stage has leased', () => {
+  const one = { ...spec, sft: { ...spec.sft, processes: 1 } };
+  expect(trainerCommand('sft', one, '/epoch', gpus, []).env).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-0' });
 });
 
 describe('without GPUs', () => {

@@ -29,19 +29,22 @@ export const ACCELERATE_FLAGS: Flags = {
   ...flags('value', 'fsdp-activation-checkpointing'),
 };
 
+/** Flags of accelerate that choose how it launches; it takes one of them. */
+export const LAUNCH_KINDS: readonly string[] = ['use-fsdp', 'use-deepspeed'];
+
 /** `--max_num_seqs=8` is `max-num-seqs`; both programs take either spelling. */
-const nameOf = (arg: string) => (arg.split('=', 1)[0] ?? '').replace(/^--/, '').replaceAll('_', '-');
+export const flagName = (arg: string): string => (arg.split('=', 1)[0] ?? '').replace(/^--/, '').replaceAll('_', '-');
 
 /** What begins with a dash is a value if it is a number; any other is a flag to the parsers, `-cc.backend` of vLLM as well as `--host`. */
 const isValue = (arg: string) => !arg.startsWith('-') || /^-\d+(?:\.\d+)?$/.test(arg);
 
 /** The arguments that are neither an allowed flag nor the value of one; `widened` are flags that a worker allows besides. */
 export function refusedArgs(args: readonly string[], allowed: Flags, widened: readonly string[]): string[] {
-  const more = widened.map(nameOf);
+  const more = widened.map(flagName);
   const refused: string[] = [];
   for (let at = 0; at < args.length; at += 1) {
     const arg = args[at] as string;
-    const name = nameOf(arg);
+    const name = flagName(arg);
     const kind = allowed[name] ?? (allowed[name.replace(/^no-/, '')] === 'switch' ? 'switch' : undefined);
     const valueFollows = !arg.includes('=') && at + 1 < args.length && isValue(args[at + 1] as string);
     if (!arg.startsWith('--')) refused.push(arg);

@@ -72,7 +72,7 @@ export const GrpoSpec = z.strictObject({
     .array(z.string())
     .default([])
     .describe(
-      'Further flags of accelerate launch: FSDP, DeepSpeed, precision; a worker allows more with GAVEL_ALLOW_ARGS. Unused on the CPU.',
+      'Further flags of accelerate launch: FSDP, DeepSpeed, precision; a worker allows more with GAVEL_ALLOW_ARGS. Unused on the CPU and with one process.',
     ),
   report_to: z
     .array(z.enum(['tensorboard', 'trackio', 'wandb']))

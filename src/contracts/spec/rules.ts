@@ -1,4 +1,5 @@
 import { hasOneBound } from './audit.ts';
+import { flagName, LAUNCH_KINDS } from './flags.ts';
 import { reservedIn } from './reserved.ts';
 import { gpusOf, type Rule, rule, type SpecProblem } from './rule.ts';
 import { servedPolicy } from './served-policy-rules.ts';
@@ -138,6 +139,13 @@ const rules: Rule[] = [
       placement.trainer_gpus < grpo.processes &&
       `expected at least grpo.processes = ${grpo.processes}; found ${placement.trainer_gpus}`,
   ),
+  rule('grpo.accelerate_args', ({ grpo }) => {
+    const kinds = LAUNCH_KINDS.filter((kind) => grpo.accelerate_args.some((arg) => flagName(arg) === kind));
+    return (
+      kinds.length > 1 &&
+      `expected one of ${kinds.map((kind) => `--${kind}`).join(' and ')}, got both: accelerate takes one`
+    );
+  }),
   rule('placement.judge_gpus', ({ placement, judge }) => {
     const wanted = gpusOf(judge.serve);
     return (

@@ -68,6 +68,7 @@ describe('checkSpec', () => {
     ['audit.headline_mode', { audit: { grader_modes: ['reasoned'] } }],
     ['audit.grader_modes', { sft: { modes: ['single_token'] } }],
     ['placement.trainer_gpus', { grpo: { processes: 4 }, placement: { trainer_gpus: 2 } }],
+    ['grpo.accelerate_args', { grpo: { accelerate_args: ['--use_fsdp', '--use-deepspeed'] } }],
     ['policy.serve', { policy: { ...good.policy, serve: { dtype: 'float32' } } }],
     ['policy.sampling', { policy: { ...good.policy, sampling: { temperature: 0.5 } } }],
     ['policy.extra_body', { policy: { ...good.policy, extra_body: { top_k: 1 } } }],
