@@ -89,6 +89,8 @@ export function pythonEnv(
   const pythonPath = [join(config.package_root, 'python'), env.PYTHONPATH].filter(Boolean).join(delimiter);
   return {
     GAVEL_ROOT: config.root,
+    // GPUs that only stand in for real ones: the child computes on the CPU, and must not look for them.
+    ...(config.gpus !== null && { GAVEL_GPUS: config.gpus.join(',') }),
     PYTHONPATH: pythonPath,
     PYTHONUNBUFFERED: '1',
     TOKENIZERS_PARALLELISM: 'false',

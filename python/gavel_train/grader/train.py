@@ -39,6 +39,7 @@ from gavel_train.grader.trainer import (
 )
 from gavel_train.run import progress
 from gavel_train.run.directory import publish_result
+from gavel_train.run.gpus import local_rank, refuse_unseen_gpus
 from gavel_train.run.lifetime import deferring_sigterm, rank
 from gavel_train.run.outcome import BadRequest, run_stage
 
@@ -50,6 +51,7 @@ _LOGITS_BYTES = 4 * 2**30
 def main(request: StageRequest, epoch_dir: Path) -> None:
     """Train the grader of a run, or go on from its last checkpoint, and publish it."""
     spec = request.spec.sft
+    refuse_unseen_gpus()
     _check_qlora(spec)
     progress.progress("load", 0, 1)
     kept = traces_of_training(request, epoch_dir)
@@ -213,6 +215,9 @@ def _load_model(base: LocatedModel, spec: SftSpec) -> Any:
         quantized["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
         )
+        # 4-bit weights cannot be moved after they are loaded, and no rank has chosen its GPU yet: left open,
+        # transformers loads those of every rank onto the first one.
+        quantized["device_map"] = {"": local_rank()}
     return AutoModelForCausalLM.from_pretrained(
         base.path, revision=base.revision, dtype=getattr(torch, spec.dtype), **quantized
     )

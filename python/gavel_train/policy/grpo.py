@@ -33,8 +33,10 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     from gavel_train.judging.gateway import GatewayClient
     from gavel_train.policy.sample import sample_and_grade
     from gavel_train.run.checkpoints import read_manifest
+    from gavel_train.run.gpus import refuse_unseen_gpus
     from gavel_train.tasks import verifier_of
 
+    refuse_unseen_gpus()
     resume_from = resolve(request.root, request.resume_from) if request.resume_from else None
     done = 0
     if resume_from is not None:

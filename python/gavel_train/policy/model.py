@@ -9,7 +9,8 @@ import torch
 from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from gavel_train.contracts import GrpoSpec, LoraSpec, StageRequest
+from gavel_train.contracts import LoraSpec, StageRequest
+from gavel_train.run.gpus import local_rank
 from gavel_train.run.outcome import BadRequest
 
 
@@ -65,8 +66,8 @@ def lora_config(lora: LoraSpec) -> LoraConfig:
     )
 
 
-def device_of(grpo: GrpoSpec) -> torch.device:
-    """Return this rank's device."""
+def device_of() -> torch.device:
+    """Return this rank's device, also in an attempt that trains no more, where no trainer has chosen it."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cuda", local_rank())

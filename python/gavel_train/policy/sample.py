@@ -156,7 +156,7 @@ def _sample(
 
 def _engine(request: StageRequest, model: Any, tokenizer: PreTrainedTokenizerBase) -> Engine:
     """Return the engine `cached`; `transformers` where the spec or the kind of model asks for it."""
-    device = device_of(request.spec.grpo)
+    device = device_of()
     model = model.to(device).eval()
     if request.spec.grpo.rollout != "transformers":
         # A trainer that rolls out with vLLM may train models that `cached` cannot sample from.
