@@ -17,7 +17,7 @@ export interface ChildOptions {
   command: string;
   args: readonly string[];
   cwd: string;
-  /** All that it gets besides the allow-list in process/environment.ts; undefined values are left out. */
+  /** All that it gets besides the allow-list in process/passed-on.ts; undefined values are left out. */
   env: Record<string, string | undefined>;
   /** File that its standard error, and whatever it prints that is no event, is appended to. */
   logPath: string;
