@@ -22,7 +22,7 @@ export class GpusUnknown extends Error {
 }
 
 /** Asks nvidia-smi; an empty answer where there is no such program. */
-const nvidiaSmi: Query = async (fields) => {
+export const askNvidiaSmi: Query = async (fields) => {
   const { stdout, stderr, failed, code, exitCode, timedOut } = await execa(
     'nvidia-smi',
     [fields, '--format=csv,noheader,nounits'],
@@ -47,7 +47,7 @@ const nvidiaSmi: Query = async (fields) => {
 export async function listGpus({
   visible,
   injected,
-  query = nvidiaSmi,
+  query = askNvidiaSmi,
 }: {
   visible?: string | null;
   injected?: readonly string[] | null;

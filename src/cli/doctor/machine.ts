@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Config, pythonEnv } from '../../config.ts';
 import { messageOf } from '../../failures.ts';
-import { GpusUnknown, listGpus } from '../../gpus/list.ts';
 import { readRootId } from '../../run-directory/root.ts';
 import { modelDigest } from '../../serving/identity.ts';
 import type { Check } from './checks.ts';
+import { checkGpus } from './gpus.ts';
 
 const execute = promisify(execFile);
 const SETUP = 'npm run setup';
@@ -24,7 +24,7 @@ export async function checkMachine(config: Config): Promise<Check[]> {
     checkRoot(config),
   ]);
   const node = { name: 'Node', ok: true, needed: true, found: process.version, fix: SETUP };
-  return [node, ...python, temporal, gpus, ...models, ...root];
+  return [node, ...python, temporal, ...gpus, ...models, ...root];
 }
 
 const PROBE = `
@@ -87,21 +87,6 @@ async function checkTemporalCli(config: Config): Promise<Check> {
       fix: SETUP,
     };
   }
-}
-
-async function checkGpus(config: Config): Promise<Check> {
-  const gpus = await listGpus({ visible: config.cuda_visible_devices, injected: config.gpus }).catch(
-    (error: unknown) => {
-      if (error instanceof GpusUnknown) return error;
-      throw error;
-    },
-  );
-  if (gpus instanceof GpusUnknown) return { name: 'GPUs', ok: false, needed: false, found: gpus.message, fix: null };
-  const list = gpus.map(
-    ({ index, name, memory_mib, used_by }) =>
-      `${index} ${name} ${Math.round(memory_mib / 1024)} GiB${used_by ? `, used by ${used_by}` : ''}`,
-  );
-  return { name: 'GPUs', ok: true, needed: false, found: list.join('; ') || 'none: models run on the CPU', fix: null };
 }
 
 /** Digests of the shipped models, so that two people can tell whether they judge with the same weights. */
