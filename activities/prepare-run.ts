@@ -4,6 +4,7 @@ import type { Spec } from '../src/contracts/spec/spec.ts';
 import type { RunOwner } from '../src/run-directory/create-run.ts';
 import { readInterruptions, totalsOf } from '../src/run-directory/interruptions.ts';
 import { runPaths } from '../src/run-directory/paths.ts';
+import { unplacedHere } from '../src/spec/unplaced.ts';
 import { readPlan } from '../src/stage/plan.ts';
 import { prepareRunDirectory } from '../src/stage/prepare.ts';
 import { registeredSearchAttributes } from '../src/temporal/search-attributes.ts';
@@ -37,6 +38,8 @@ export const prepareRun = (dependencies: Dependencies) =>
     const stillRuns = ({ first_run_id: _, spec_digest: __, ...found }: RunOwner) =>
       workflowRuns(client, { kind: 'workflow', ...found, run_id: '' });
     await prepareRunDirectory({ config, spec, owner: claimant, resume, signal, beat, stillAsked, stillRuns });
+    // The person may have started the run from a machine without GPUs. Not awaited: a driver that hangs must not hold up the run.
+    void unplacedHere(config, spec).then((notice) => notice && console.warn(`Run ${spec.run}: ${notice}`));
     return know(dependencies, spec.run);
   };
 

@@ -34,7 +34,8 @@ const sections: Record<string, string> = {
   grpo: 'Reinforcement learning of the policy.',
   sft: 'Distilling the grader from the traces.',
   audit: 'What is measured of the grader, and which gates it must clear.',
-  placement: 'GPUs of each part; 0 runs it on the CPU. A stage leases all that it needs at once.',
+  placement:
+    'GPUs of each part; 0 runs it on the CPU, also on a machine with GPUs, and `gavel run` then says\nwhich fields to set. A vLLM that is built for CUDA does not start on the CPU. A stage leases all\nthat it needs at once: `grpo` judge_gpus + trainer_gpus, `audit` grader_gpus for each model that it\nserves.',
   limits: 'How long gavel waits before it acts.',
 };
 

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { loadConfig } from '../config.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { loadSpec } from '../spec/load-spec.ts';
+import { unplacedHere } from '../spec/unplaced.ts';
 import { connect, pollers, type Server } from './connect.ts';
 import { CliError } from './exit.ts';
 import { queueOf } from './root.ts';
@@ -37,6 +38,9 @@ export function define(program: Command): void {
       const started = await startRun(server, spec, task_queue, { resume: resume ?? false, ...(until && { until }) });
       const polled = await pollers(server, task_queue);
       await server.close();
+      // The GPUs of this machine: where the run is worked on elsewhere, that worker's log has the same notice.
+      const notice = await unplacedHere(config, spec);
+      if (notice) console.error(notice);
       if (json) console.log(JSON.stringify({ run: spec.run, ...started, address: server.address }));
       else {
         console.log(`Started run ${spec.run} (workflow ${started.workflow_id}).`);

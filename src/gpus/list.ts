@@ -1,4 +1,5 @@
 import { execa } from 'execa';
+import type { Config } from '../config.ts';
 
 export interface Gpu {
   uuid: string;
@@ -74,6 +75,16 @@ export async function listGpus({
   }));
   return within(gpus, visible);
 }
+
+/** How many GPUs this machine may use, for a message: 0 where nvidia-smi fails. */
+export const countGpus = ({
+  gpus,
+  cuda_visible_devices,
+}: Pick<Config, 'gpus' | 'cuda_visible_devices'>): Promise<number> =>
+  listGpus({ injected: gpus, visible: cuda_visible_devices }).then(
+    ({ length }) => length,
+    () => 0,
+  );
 
 const rows = (csv: string) =>
   csv
