@@ -2,11 +2,13 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
+import { countGpus } from '../gpus/list.ts';
 import { judgeTotals } from '../ledger/totals.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { loadSpec } from '../spec/load-spec.ts';
 import { paint } from './colors.ts';
 import { connect, type Server } from './connect.ts';
+import { hasCudaEngine, onGpus } from './demo-placement.ts';
 import { CliError, EXIT } from './exit.ts';
 import { queueOf } from './root.ts';
 import { startRun } from './run.ts';
@@ -51,7 +53,8 @@ async function demo(config: Config, options: { run: string; stay: boolean; spec:
   const { run, stay } = options;
   const began = Date.now();
   const paths = pathsOf(config, run);
-  const spec = loadSpec(join(config.package_root, 'examples', options.spec), { run });
+  const written = loadSpec(join(config.package_root, 'examples', options.spec), { run });
+  const spec = onGpus(written, hasCudaEngine(config) ? await countGpus(config) : 0);
   const stop = stopping();
   console.log(
     `${paint.bold(`gavel demo ${run}`)}: a policy learns easy polynomials, a judge grades it, a grader learns from the judge.`,

