@@ -12,6 +12,7 @@ import * as audit from '../src/contracts/audit.ts';
 import * as auditPlan from '../src/contracts/audit-plan.ts';
 import * as exporting from '../src/contracts/export.ts';
 import * as externalAudit from '../src/contracts/external-audit.ts';
+import * as fit from '../src/contracts/fit.ts';
 import * as interruption from '../src/contracts/interruption.ts';
 import * as journal from '../src/contracts/journal.ts';
 import * as messages from '../src/contracts/messages.ts';
@@ -77,6 +78,7 @@ const modules = [
   audit,
   externalAudit,
   auditPlan,
+  fit,
 ];
 
 function jsonSchema(): string {

@@ -1067,6 +1067,51 @@ class AuditPlanRequest(BaseModel):
     )
 
 
+class FitChange(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    field: str
+    value: str
+    bytes: Annotated[int, Field(description="The sum with this change alone.", ge=0)]
+    fits: bool
+
+
+class FitMachine(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    node: str
+    memory_bytes: Annotated[
+        int,
+        Field(
+            description="Main memory: the machine's, or what the control group of the worker allows.",
+            ge=0,
+        ),
+    ]
+    gpu_bytes: Annotated[
+        list[int],
+        Field(description="Memory of each GPU; 0 where it is unknown. Empty where there is none."),
+    ]
+
+
+class FitPart(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    name: str
+    bytes: Annotated[int, Field(ge=0)]
+    how: Annotated[str, Field(description="How the figure is made.")]
+
+
+class FitProblem(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    field: str
+    message: str
+
+
 class RubricModes(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1153,6 +1198,15 @@ class ExternalAuditRequestRowsCounted(BaseModel):
     )
     count: Annotated[int, Field(ge=0)]
     sha256: str
+
+
+class FitRequestModels(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    policy: LocatedModel
+    judge: LocatedModel | None
+    base: LocatedModel
 
 
 class Rubric(BaseModel):
@@ -1483,7 +1537,7 @@ class GrpoSpec(BaseModel):
     micro_batch_size: Annotated[
         int | None,
         Field(
-            description="Completions in one forward and backward pass of one rank.",
+            description="Completions in one forward and backward pass of one rank; null takes the most that fit on a GPU, and a whole step on the CPU.",
             ge=1,
         ),
     ] = None
@@ -2191,6 +2245,59 @@ class AuditPlan(BaseModel):
         Field(description="Rows that are enough for every gate; null: no number is.", ge=1),
     ]
     prompts: Annotated[int | None, Field(ge=1)]
+
+
+class FitNeed(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    stage: Literal["grpo", "sft", "audit"]
+    what: Annotated[str, Field(description="trainer, or the role of a served model.")]
+    device: Literal["gpu", "cpu"]
+    copies: Annotated[
+        int,
+        Field(
+            description="How many of these are there at once, each on a GPU of its own or all in main memory.",
+            ge=1,
+        ),
+    ]
+    moment: Annotated[str, Field(description="When the peak is reached.")]
+    parts: list[FitPart]
+    bytes: Annotated[int, Field(ge=0)]
+    available_bytes: Annotated[int | None, Field(description="null where it is unknown.", ge=0)]
+    verdict: Literal["fits", "tight", "too_large", "unknown"]
+    changes: list[FitChange]
+    note: Annotated[str | None, Field(description="What is not known, or assumed.")]
+
+
+class FitReport(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    machine: FitMachine
+    prompt_tokens: Annotated[int, Field(description="Longest prompt, with its chat template.", ge=1)]
+    micro_batch_size: Annotated[
+        int | None,
+        Field(
+            description="Chosen for grpo.micro_batch_size null on GPUs; null: as the spec says.",
+            ge=1,
+        ),
+    ]
+    verdict: Literal["fits", "tight", "too_large", "unknown"]
+    needs: list[FitNeed]
+    problems: Annotated[list[FitProblem], Field(description="Not empty where the verdict is too_large.")]
+
+
+class FitRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    machine: FitMachine
+    hub_cache: Annotated[str, Field(description="Folder in which models of the hub are kept.")]
+    models: Annotated[
+        FitRequestModels,
+        Field(description="judge: null where gavel does not serve it."),
+    ]
 
 
 class Audit(BaseModel):

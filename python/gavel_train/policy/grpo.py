@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gavel_train.contracts import GrpoSpec, PromptRow, StageRequest
+from gavel_train.fit.report import read_report
 from gavel_train.run import lifetime, progress
 from gavel_train.run.directory import checkpoint_name, read_prompts, resolve, run_dir_of
 from gavel_train.run.outcome import BadRequest, run_stage
@@ -61,8 +62,12 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
     spec, grpo = request.spec, request.spec.grpo
     # Says no, where it must, before TRL's trainer is imported, and a vLLM perhaps with it.
     prepare_trackers(grpo, epoch_dir / "trackers")
+    fit = read_report(run_dir_of(request))
     config = trl_config(
-        spec, output_dir=clear_work(epoch_dir), run_name=f"{request.run}-{request.stage}-e{request.epoch}"
+        spec,
+        output_dir=clear_work(epoch_dir),
+        run_name=f"{request.run}-{request.stage}-e{request.epoch}",
+        fitting=fit.micro_batch_size if fit is not None else None,
     )
     if not config.use_vllm:
         hide_vllm()

@@ -17,14 +17,17 @@ from gavel_train.run.outcome import BadRequest
 _COLLECTIVE_MARGIN_S = 1800
 
 
-def trl_config(spec: Spec, *, output_dir: Path, run_name: str) -> GRPOConfig:
+def trl_config(spec: Spec, *, output_dir: Path, run_name: str, fitting: int | None = None) -> GRPOConfig:
     """Return TRL's arguments; raises BadRequest where batch sizes do not divide or vLLM cannot be used.
 
-    Trackers show `run_name`.
+    Trackers show `run_name`. `fitting` is the micro batch that was chosen for the GPUs when the run was
+    prepared; None on the CPU.
     """
     grpo = spec.grpo
     constant = grpo.lr_schedule == "constant"
-    micro_batch, accumulation = batch_sizes(grpo, world_size=int(os.environ.get("WORLD_SIZE", "1")))
+    micro_batch, accumulation = batch_sizes(
+        grpo, world_size=int(os.environ.get("WORLD_SIZE", "1")), fitting=fitting
+    )
     return GRPOConfig(
         output_dir=str(output_dir),
         max_steps=grpo.steps,
@@ -97,8 +100,11 @@ def _reference(spec: Spec) -> dict[str, Any] | None:
     return {"revision": spec.policy.revision} if pinned else None
 
 
-def batch_sizes(grpo: GrpoSpec, *, world_size: int) -> tuple[int, int]:
-    """Return completions in one pass of one rank, and passes in a step."""
+def batch_sizes(grpo: GrpoSpec, *, world_size: int, fitting: int | None = None) -> tuple[int, int]:
+    """Return completions in one pass of one rank, and passes in a step.
+
+    Without `grpo.micro_batch_size` it is `fitting`, and without that a rank's whole share in one pass.
+    """
     completions = grpo.prompts_per_step * grpo.num_generations
     if completions % world_size != 0:
         raise BadRequest(
@@ -106,7 +112,7 @@ def batch_sizes(grpo: GrpoSpec, *, world_size: int) -> tuple[int, int]:
             f"Expected grpo.processes to divide the {completions} completions of a step, got {world_size}",
         )
     local = completions // world_size
-    micro_batch = grpo.micro_batch_size or local
+    micro_batch = grpo.micro_batch_size or fitting or local
     if local % micro_batch != 0:
         raise BadRequest(
             "grpo.micro_batch_size",

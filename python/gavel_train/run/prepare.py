@@ -1,5 +1,7 @@
 """Prepares a run's data: `python -m gavel_train.run.prepare RUN_DIR` reads spec.json and writes data/*.jsonl.
 
+Where the worker has left fit-request.json, fit.json says how much memory the run needs and has.
+
 Exits 2 with data/outcome.json where the spec or its data file cannot be used. Running it again writes
 the same bytes.
 """
@@ -13,7 +15,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gavel_train.contracts import Outcome, PromptRow, Spec
+from gavel_train.contracts import FitRequest, Outcome, PromptRow, Spec
+from gavel_train.fit.report import report_of
 from gavel_train.run.directory import keep_files_private, write_atomically, write_rows
 from gavel_train.run.outcome import EXIT_CODES, BadRequest, outcome_of
 from gavel_train.tasks import make_splits
@@ -40,6 +43,19 @@ def main(run_dir: Path, root: Path) -> None:
     check_disjoint(rows)
     for split, made in rows.items():
         write_rows(run_dir / "data" / f"{split}.jsonl", made)
+    if (run_dir / "fit-request.json").is_file():
+        estimate(run_dir, spec, rows["train"])
+
+
+def estimate(run_dir: Path, spec: Spec, prompts: list[PromptRow]) -> None:
+    """Write fit.json. An estimate that fails is left out: it must not keep a run from starting."""
+    try:
+        request = FitRequest.model_validate_json((run_dir / "fit-request.json").read_bytes())
+        report = report_of(spec, request, prompts)
+    except Exception:
+        traceback.print_exc(file=sys.stderr)
+        return
+    write_atomically(run_dir / "fit.json", report.model_dump_json(indent=2) + "\n")
 
 
 def check_disjoint(rows: dict[str, list[PromptRow]]) -> None:

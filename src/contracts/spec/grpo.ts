@@ -32,7 +32,11 @@ export const GrpoSpec = z.strictObject({
       "Where the judge gives no score. verifier: the reward is the verifier's word alone, where the row has ground truth and verifier_weight is above 0. Else, and with mask: the completion gives no advantage and counts in no mean.",
     ),
   lora: LoraSpec.nullable().default(null).describe('null trains all weights.'),
-  micro_batch_size: posInt('Completions in one forward and backward pass of one rank.').nullable().default(null),
+  micro_batch_size: posInt(
+    'Completions in one forward and backward pass of one rank; null takes the most that fit on a GPU, and a whole step on the CPU.',
+  )
+    .nullable()
+    .default(null),
   gradient_checkpointing: z
     .boolean()
     .default(true)

@@ -1,0 +1,164 @@
+import json
+
+import pytest
+from tiny_run import resolved_spec
+
+from gavel_train.contracts import FitRequest, PromptRow, Spec
+from gavel_train.fit.report import longest_prompt, read_report, report_of
+from gavel_train.fit.weigh import largest_micro_batch, verdict_of
+from gavel_train.policy.trl_config import batch_sizes
+from gavel_train.run import prepare
+
+GIB = 2**30
+GRPO = {"prompts_per_step": 8, "num_generations": 8, "max_completion_tokens": 512}
+LORA = {"r": 16, "alpha": 32, "dropout": 0.0, "target_modules": "all-linear"}
+# Qwen3-1.7B's own figures.
+LARGE = {
+    "hidden_size": 2048,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "intermediate_size": 6144,
+    "vocab_size": 151936,
+    "tie_word_embeddings": True,
+    "max_position_embeddings": 40960,
+    "model_type": "qwen3",
+    "architectures": ["Qwen3ForCausalLM"],
+}
+
+
+@pytest.fixture
+def large(tmp_path):
+    (tmp_path / "large").mkdir()
+    (tmp_path / "large" / "config.json").write_text(json.dumps(LARGE))
+    return tmp_path / "large"
+
+
+def request(model, *gpus: int, memory: int = 64 * GIB) -> FitRequest:
+    located = {"path": str(model), "revision": None}
+    return FitRequest.model_validate(
+        {
+            "machine": {"node": "n1", "memory_bytes": memory, "gpu_bytes": list(gpus)},
+            "hub_cache": "/nowhere",
+            "models": {"policy": located, "judge": None, "base": located},
+        }
+    )
+
+
+def spec_of(placement: dict, **grpo) -> Spec:
+    serve = {"serve": {"max_model_len": 4096}}
+    sections = {"grader": serve, "base": {"model": "large", **serve}}
+    return Spec.model_validate(resolved_spec(grpo=GRPO | grpo, placement=placement, **sections))
+
+
+ON_GPU = {"judge_gpus": 0, "trainer_gpus": 1, "grader_gpus": 1}
+
+
+def test_what_cannot_fit_names_the_field_to_change_and_the_sum(large):
+    report = report_of(spec_of(ON_GPU, micro_batch_size=64), request(large, 80 * GIB), None)
+    assert report.verdict == "too_large"
+    (problem,) = report.problems
+    assert problem.field == "grpo.micro_batch_size"
+    # 5 copies of 64 x 512 x 151,936 in fp32.
+    assert "logits 92.7 GiB" in problem.message
+    assert "node n1 has 80.0 GiB of a GPU" in problem.message
+    need = next(need for need in report.needs if need.stage == "grpo")
+    assert need.bytes == sum(part.bytes for part in need.parts)
+
+
+def test_null_takes_the_largest_micro_batch_that_fits_on_a_gpu(large):
+    report = report_of(spec_of(ON_GPU), request(large, 80 * GIB), None)
+    assert report.verdict == "fits"
+    # 1.72e9 x 16 bytes, and 1.56e9 bytes of logits a completion: 27.5 + 16 x 1.56 = 52.4 GB is below
+    # 85.9 / 1.2, and 27.5 + 32 x 1.56 is not.
+    assert report.micro_batch_size == 16
+    # 27.5 + 8 x 1.56 = 40.0 GB is below 51.5 / 1.2.
+    assert report_of(spec_of(ON_GPU), request(large, 48 * GIB), None).micro_batch_size == 8
+
+
+def test_on_the_cpu_null_stays_a_whole_step(large):
+    report = report_of(spec_of({"judge_gpus": 0, "trainer_gpus": 0, "grader_gpus": 0}), request(large), None)
+    assert report.micro_batch_size is None
+    need = next(need for need in report.needs if need.stage == "grpo")
+    assert need.note == "micro batch 64 of 64 completions"
+    assert need.verdict == "too_large"
+
+
+def test_processes_that_fit_alone_but_not_together_are_refused(large):
+    placement = {"judge_gpus": 0, "trainer_gpus": 0, "grader_gpus": 0}
+    asked = request(large, memory=32 * GIB)
+    asked.models.judge = asked.models.policy
+    spec = spec_of(placement, lora=LORA, micro_batch_size=1)
+    spec.judge.serve.max_model_len = 4096
+    roomy = report_of(spec, asked, None)
+    assert roomy.problems == []
+    together = sum(need.bytes for need in roomy.needs if need.stage == "grpo")
+    asked.machine.memory_bytes = int(together / 1.21)
+    report = report_of(spec, asked, None)
+    assert all(need.verdict != "too_large" for need in report.needs)
+    (problem,) = [problem for problem in report.problems if "at once" in problem.message]
+    assert "1 x judge" in problem.message and "1 x trainer" in problem.message
+
+
+def test_gpus_whose_memory_is_unknown_refuse_nothing_and_choose_nothing(large):
+    report = report_of(spec_of(ON_GPU), request(large, 0), None)
+    assert report.problems == [] and report.micro_batch_size is None
+    assert report_of(spec_of(ON_GPU), request(large), None).problems == []
+
+
+def test_a_model_without_a_readable_config_is_unknown_and_refuses_nothing(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "odd"}')
+    for folder in (tmp_path, tmp_path / "absent"):
+        report = report_of(spec_of(ON_GPU), request(folder, 80 * GIB), None)
+        assert report.verdict == "unknown" and report.problems == []
+
+
+def test_a_verdict_allows_for_a_fifth_in_both_directions():
+    assert [verdict_of(needed, 120) for needed in (100, 101, 144, 145)] == [
+        "fits",
+        "tight",
+        "tight",
+        "too_large",
+    ]
+    assert verdict_of(1, None) == "unknown"
+
+
+def test_the_micro_batch_is_a_divisor_and_at_least_one():
+    assert largest_micro_batch(24, lambda size: size * 10, 120) == 8
+    assert largest_micro_batch(24, lambda size: 1000, 120) == 1
+
+
+def test_the_trainer_uses_what_was_chosen_unless_the_spec_says_a_size():
+    grpo = Spec.model_validate(resolved_spec(grpo=GRPO)).grpo
+    assert batch_sizes(grpo, world_size=1) == (64, 1)
+    assert batch_sizes(grpo, world_size=1, fitting=16) == (16, 4)
+    said = grpo.model_copy(update={"micro_batch_size": 8})
+    assert batch_sizes(said, world_size=1, fitting=16) == (8, 8)
+
+
+def test_the_longest_prompt_is_counted_in_tokens(tiny_model):
+    prompts = [
+        PromptRow(id=str(number), prompt="a" * number, ground_truth=None, meta={}) for number in (3, 40)
+    ]
+    # The tiny tokenizer has a token a character.
+    assert longest_prompt(prompts, tiny_model / "tokenizer.json") == 40 + 32
+    assert longest_prompt(None, tiny_model / "tokenizer.json") == 256
+
+
+def test_prepare_writes_the_estimate_where_it_is_asked_for(tmp_path, tiny_model):
+    folder = tmp_path / "runs" / "tiny"
+    (folder / "data").mkdir(parents=True)
+    task = {"name": "poly_easy", "params": {}, "train_prompts": 20, "eval_prompts": 10, "audit_prompts": 5}
+    (folder / "spec.json").write_text(json.dumps(resolved_spec(task=task)))
+    prepare.main(folder, tmp_path)
+    assert read_report(folder) is None
+    (folder / "fit-request.json").write_text(request(tiny_model).model_dump_json())
+    prepare.main(folder, tmp_path)
+    report = read_report(folder)
+    assert report is not None and report.verdict == "fits"
+    # An estimate that fails keeps no run from starting.
+    (folder / "fit.json").unlink()
+    (folder / "fit-request.json").write_text("{}")
+    prepare.main(folder, tmp_path)
+    assert read_report(folder) is None
