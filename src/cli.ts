@@ -45,6 +45,12 @@ const COMMANDS: CommandEntry[] = [
     summary: 'run a worker that polls a Temporal server',
     load: () => import('./cli/worker.ts'),
   },
+  {
+    name: 'fit',
+    args: '<spec>',
+    summary: 'estimate the memory of a run, and what would make it fit',
+    load: () => import('./cli/fit.ts'),
+  },
   { name: 'run', args: '<spec>', summary: 'start a run', load: () => import('./cli/run.ts') },
   {
     name: 'watch',

@@ -13,6 +13,7 @@ export interface Problem {
 
 export type FailureType =
   | 'InvalidSpec'
+  | 'DoesNotFit'
   | 'RunExists'
   | 'UnwritableRunDirectory'
   | 'ModelDidNotStart'
@@ -39,6 +40,8 @@ export type FailureType =
 
 const retryable: Record<FailureType, boolean> = {
   InvalidSpec: false,
+  // Memory does not grow: a person changes the field that the message names, or takes another machine.
+  DoesNotFit: false,
   RunExists: false,
   UnwritableRunDirectory: false,
   // A server that never answered will not answer at the next attempt either, unless a person changes something.

@@ -92,6 +92,8 @@ export function pathsIn(dir: string) {
     spec: join(dir, 'spec.json'),
     rubric: join(dir, 'rubric.json'),
     run_json: join(dir, 'run.json'),
+    fit_request: join(dir, 'fit-request.json'),
+    fit: join(dir, 'fit.json'),
     data: {
       dir: data,
       train: join(data, 'train.jsonl'),

@@ -12,6 +12,7 @@ import { readContractIfAny, writeAtomic } from '../run-directory/files.ts';
 import { type RunPaths, resolveUnder, runPaths } from '../run-directory/paths.ts';
 import { keepTokenizers } from '../serving/tokenizer-folders.ts';
 import { problemsHere } from '../spec/check-files.ts';
+import { askForFit, refuseWhatCannotFit } from './fit.ts';
 import { LiveView } from './live-view.ts';
 import { stageTag } from './tags.ts';
 
@@ -29,7 +30,7 @@ export interface Prepare {
 
 /**
  * Makes the run directory, with rubric and prompts, and publishes it whole; returns the spec's digest.
- * Throws InvalidSpec, RunExists, UnwritableRunDirectory; then nothing is left of what was made.
+ * Throws InvalidSpec, DoesNotFit, RunExists, UnwritableRunDirectory; then nothing is left of what was made.
  */
 export async function prepareRunDirectory(prepare: Prepare): Promise<string> {
   const { config, spec, owner, resume, stillRuns } = prepare;
@@ -40,7 +41,9 @@ export async function prepareRunDirectory(prepare: Prepare): Promise<string> {
     const rubric = loadRubric(resolveUnder(config.root, spec.judge.rubric));
     await writeAtomic(building.rubric, canonicalRubric(rubric));
     await keepTokenizers(config, spec, building);
+    await askForFit(config, spec, building);
     await makePrompts(prepare, building);
+    await refuseWhatCannotFit(building);
     prepare.signal.throwIfAborted();
     await prepare.stillAsked();
   };

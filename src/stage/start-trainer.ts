@@ -1,9 +1,8 @@
 import { pythonEnv } from '../config.ts';
-import type { LocatedModel, StageRequest } from '../contracts/stage.ts';
-import { invalidSpec } from '../failures.ts';
+import type { StageRequest } from '../contracts/stage.ts';
 import { type Child, startChild } from '../process/start-child.ts';
-import { locateModel } from '../serving/identity.ts';
 import { policyEndpoints } from '../serving/served-model.ts';
+import { locatedModel } from './located-model.ts';
 import type { Attempt, StageRun } from './stage-run.ts';
 import { trainerCommand } from './trainer-command.ts';
 
@@ -21,7 +20,7 @@ export function requestOf({ run, paths, taken, gateway }: Attempt): StageRequest
     gateway_url: gateway?.url ?? null,
     ledger: taken.ledger,
     policy_endpoints: stage === 'grpo' ? policyEndpoints(spec).map(paths.endpoint) : [],
-    models: { policy: located(run, 'policy'), base: located(run, 'base') },
+    models: { policy: locatedModel(config.root, spec, 'policy'), base: locatedModel(config.root, spec, 'base') },
     spec,
   };
 }
@@ -48,14 +47,5 @@ export function startTrainer(
   });
 }
 
-/** Where a model of the spec is, so that no trainer has a rule of its own. Throws InvalidSpec where it is not there any more. */
-function located({ config, spec }: StageRun, role: 'policy' | 'base'): LocatedModel {
-  const found = locateModel(config.root, spec[role]);
-  if ('problem' in found) throw invalidSpec([{ field: `${role}.${found.field}`, message: found.problem }]);
-  return found.kind === 'folder'
-    ? { path: found.path, revision: null }
-    : { path: found.name, revision: found.revision };
-}
-
-const modelIsLocal = (run: StageRun): boolean =>
-  located(run, run.stage === 'grpo' ? 'policy' : 'base').revision === null;
+const modelIsLocal = ({ config, spec, stage }: StageRun): boolean =>
+  locatedModel(config.root, spec, stage === 'grpo' ? 'policy' : 'base').revision === null;

@@ -18,6 +18,7 @@ describe.concurrent('help', () => {
       'up',
       'down',
       'worker',
+      'fit',
       'run',
       'watch',
       'status',
@@ -33,7 +34,7 @@ describe.concurrent('help', () => {
     expect(stdout).toMatch(/3 +the audit's verdict is FAIL/);
   });
 
-  it.each(['run', 'up', 'worker', 'status', 'traces', 'export', 'audit', 'serve', 'demo'])(
+  it.each(['fit', 'run', 'up', 'worker', 'status', 'traces', 'export', 'audit', 'serve', 'demo'])(
     'describes %s',
     async (name) => {
       const { code, stdout } = await gavel([name, '--help']);
@@ -122,6 +123,30 @@ describe.concurrent('gavel status', () => {
     const { stdout } = await gavel(['status', 'alone'], { ...inRoot, NO_COLOR: '1' });
     expect(stdout).toContain('GRPO');
     expect(stdout).not.toContain('\u001b');
+  });
+});
+
+describe.concurrent('gavel fit', () => {
+  const fits = ['fit', 'examples/poly-easy.yaml'];
+
+  it('prints the sum of each process and exits with 0 where all fit', async () => {
+    const { code, stdout } = await gavel(fits, { GAVEL_ROOT: process.cwd() });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/grpo: trainer \(main memory\)\n.+\n {2}weights +3\.2 MiB {2}0\.8M x 4 bytes/);
+    expect(stdout).toMatch(/Run: fits/);
+  });
+
+  it('prints the same as JSON', async () => {
+    const { stdout } = await gavel([...fits, '--json'], { GAVEL_ROOT: process.cwd() });
+    const { verdict, needs } = JSON.parse(stdout);
+    expect(verdict).toBe('fits');
+    for (const need of needs) {
+      expect(need.bytes).toBe(need.parts.reduce((sum: number, part: { bytes: number }) => sum + part.bytes, 0));
+    }
+  });
+
+  it('refuses a file that is no spec', async () => {
+    expect((await gavel(['fit', 'package.json'])).code).toBe(2);
   });
 });
 

@@ -123,6 +123,20 @@ test('bad input leaves nothing behind and names the field', async () => {
   expect(await readdir(at('runs'))).toEqual([]);
 });
 
+test('a run that cannot fit leaves nothing behind and names the field to change', async () => {
+  const fit = JSON.stringify({
+    machine: { node: 'n1', memory_bytes: 1, gpu_bytes: [] },
+    prompt_tokens: 1,
+    micro_batch_size: null,
+    verdict: 'too_large',
+    needs: [],
+    problems: [{ field: 'grpo.micro_batch_size', message: 'needs 9 GiB, has 8 GiB' }],
+  });
+  await child(`[ -e "$dir/fit-request.json" ] && echo '${fit}' > "$dir/fit.json"`);
+  await expect(attempt()).rejects.toThrow('grpo.micro_batch_size: needs 9 GiB, has 8 GiB');
+  expect(await readdir(at('runs'))).toEqual([]);
+});
+
 test('a run is published whole: no reader sees one without its prompts', async () => {
   await writeFile(at('hold'), '');
   const making = attempt();

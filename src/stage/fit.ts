@@ -1,0 +1,30 @@
+import type { Config } from '../config.ts';
+import { FitReport, type FitRequest } from '../contracts/fit.ts';
+import type { Spec } from '../contracts/spec/spec.ts';
+import { failure } from '../failures.ts';
+import { readContractIfAny, writeAtomic } from '../run-directory/files.ts';
+import type { RunFolder } from '../run-directory/paths.ts';
+import { locatedModel } from './located-model.ts';
+import { machineOf } from './machine.ts';
+
+/** Leaves for Python what an estimate of memory needs besides the spec. Throws where a model of the spec is not to be found. */
+export async function askForFit(config: Config, spec: Spec, folder: Pick<RunFolder, 'fit_request'>): Promise<void> {
+  const request: FitRequest = {
+    machine: await machineOf(config),
+    hub_cache: config.hub_cache,
+    models: {
+      policy: locatedModel(config.root, spec, 'policy'),
+      judge: spec.judge.engine === 'vllm' ? locatedModel(config.root, spec, 'judge') : null,
+      base: locatedModel(config.root, spec, 'base'),
+    },
+  };
+  await writeAtomic(folder.fit_request, request);
+}
+
+/** Throws DoesNotFit, with the sum, where the estimate says that the run cannot fit; a run without an estimate is not refused. */
+export async function refuseWhatCannotFit(folder: Pick<RunFolder, 'fit'>): Promise<void> {
+  const problems = (await readContractIfAny(folder.fit, FitReport))?.problems ?? [];
+  if (problems.length === 0) return;
+  const said = problems.map(({ field, message }) => `${field}: ${message}`).join('; ');
+  throw failure('DoesNotFit', said, { problems });
+}
