@@ -44,7 +44,7 @@ def changes(
 ) -> list[FitChange]:
     """Keep the candidates (field, value, bytes) that need less: those that fit first, in the order given."""
     made = [
-        FitChange(field=field, value=value, bytes=size, fits=verdict_of(size, available) in ("fits", "tight"))
+        FitChange(field=field, value=value, bytes=size, fits=available is not None and size <= available)
         for field, value, size in candidates
         if size < needed
     ]

@@ -5,7 +5,7 @@ from tiny_run import resolved_spec
 
 from gavel_train.contracts import FitRequest, PromptRow, Spec
 from gavel_train.fit.report import longest_prompt, read_report, report_of
-from gavel_train.fit.weigh import largest_micro_batch, verdict_of
+from gavel_train.fit.weigh import changes, largest_micro_batch, verdict_of
 from gavel_train.policy.trl_config import batch_sizes
 from gavel_train.run import prepare
 
@@ -122,6 +122,11 @@ def test_a_verdict_allows_for_a_fifth_in_both_directions():
         "too_large",
     ]
     assert verdict_of(1, None) == "unknown"
+
+
+def test_changes_that_fit_come_first_and_those_that_need_more_are_left_out():
+    found = changes([("a", "1", 130), ("b", "2", 90), ("c", "3", 80), ("d", "4", 200)], 150, 100)
+    assert [(change.field, change.fits) for change in found] == [("b", True), ("c", True), ("a", False)]
 
 
 def test_the_micro_batch_is_a_divisor_and_at_least_one():
