@@ -19,6 +19,6 @@ export function hasCudaEngine({ package_root }: Pick<Config, 'package_root'>): b
 export function onGpus(spec: Spec, gpus: number): Spec {
   if (gpus === 0) return spec;
   const several = gpus > 1;
-  const placement = { judge_gpus: 1, trainer_gpus: several ? 1 : 0, grader_gpus: 1 };
+  const placement = { judge_gpus: 1, rollout_gpus: 0, trainer_gpus: several ? 1 : 0, grader_gpus: 1 };
   return { ...spec, placement, audit: { ...spec.audit, base: several && spec.audit.base } };
 }

@@ -7,6 +7,7 @@ import { countGpus } from '../gpus/list.ts';
 /** The parts of a run that could use GPUs and that a spec places on none, with the smallest number that each takes. */
 function unplaced({
   placement,
+  policy,
   judge,
   grader,
   grpo,
@@ -15,6 +16,7 @@ function unplaced({
   const of = (serve: ServeSpec) => serve.tensor_parallel_size * serve.data_parallel_size;
   const parts = [
     { part: 'the judge', field: 'judge_gpus', gpus: judge.engine === 'vllm' ? of(judge.serve) : 0 },
+    { part: 'rollouts', field: 'rollout_gpus', gpus: grpo.rollout === 'served' ? of(policy.serve) : 0 },
     { part: 'training', field: 'trainer_gpus', gpus: Math.max(grpo.processes, sft.processes) },
     { part: "the audit's models", field: 'grader_gpus', gpus: of(grader.serve) },
   ] as const;
@@ -30,11 +32,11 @@ export function unplacedNotice(spec: Spec, gpus: number): string | null {
   if (gpus === 0 || left.length === 0) return null;
   const names = left.map(({ part }) => part);
   const parts = [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' and ');
-  const { judge_gpus, trainer_gpus, grader_gpus } = {
+  const { judge_gpus, rollout_gpus, trainer_gpus, grader_gpus } = {
     ...spec.placement,
     ...Object.fromEntries(left.map(({ field, gpus }) => [field, gpus])),
   };
-  const at_once = Math.max(judge_gpus + trainer_gpus, grader_gpus * (spec.audit.base ? 2 : 1));
+  const at_once = Math.max(judge_gpus + rollout_gpus + trainer_gpus, grader_gpus * (spec.audit.base ? 2 : 1));
   const fields = left.map(({ field, gpus }) => `${field}: ${gpus}`).join(', ');
   return (
     `This machine has ${gpus} ${gpus === 1 ? 'GPU' : 'GPUs'}, and the spec places none for ${parts}: they run on the CPU, ` +

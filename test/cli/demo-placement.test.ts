@@ -11,7 +11,7 @@ const demo = loadSpec('examples/poly-easy.yaml');
 describe('the demo where vLLM is built for CUDA', () => {
   it('places each model that it serves on a GPU, and nothing where there is none', () => {
     expect(onGpus(demo, 0)).toEqual(demo);
-    expect(onGpus(demo, 2).placement).toEqual({ judge_gpus: 1, trainer_gpus: 1, grader_gpus: 1 });
+    expect(onGpus(demo, 2).placement).toEqual({ judge_gpus: 1, rollout_gpus: 0, trainer_gpus: 1, grader_gpus: 1 });
     expect(onGpus(demo, 2).audit).toEqual(demo.audit);
   });
 

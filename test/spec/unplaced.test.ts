@@ -25,6 +25,13 @@ describe('the notice of a spec that leaves parts of a run on the CPU', () => {
     expect(notice).toContain('in this run then 8.');
   });
 
+  it('places the servers that sample rollouts too', () => {
+    const policy = { ...base.policy, serve: { data_parallel_size: 2 } };
+    const notice = unplacedNotice(spec({ policy, grpo: { rollout: 'served', lora: {} } }), 8);
+    expect(notice).toContain('{ judge_gpus: 1, rollout_gpus: 2, trainer_gpus: 1, grader_gpus: 1 }');
+    expect(notice).toContain('in this run then 4.');
+  });
+
   it('is not given once the spec has what it offers, which is a valid placement', () => {
     const placement = { judge_gpus: 1, trainer_gpus: 1, grader_gpus: 1 };
     expect(checkSpec({ ...base, placement }).problems).toEqual([]);

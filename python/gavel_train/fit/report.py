@@ -55,6 +55,12 @@ def report_of(spec: Spec, request: FitRequest, prompts: list[PromptRow] | None) 
     placement = spec.placement
     if models.judge is not None:
         add("grpo", "judge", "judge", server("judge", "grpo", spec.judge.serve, placement.judge_gpus))
+    if spec.grpo.rollout == "served":
+        serve = spec.policy.serve
+        if serve.dtype == "auto":
+            # As src/serving/served-model.ts serves it: in the precision that it is trained in.
+            serve = serve.model_copy(update={"dtype": spec.grpo.dtype})
+        add("grpo", "policy", "policy", server("policy", "grpo", serve, placement.rollout_gpus))
     add("grpo", "trainer", "policy", trainer)
     add("sft", "trainer", "base", lambda shape: sft_need(spec, machine, shape))
     # SFT merges the adapter, so that the grader has the sizes of its base.

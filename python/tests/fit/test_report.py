@@ -101,6 +101,21 @@ def test_processes_that_fit_alone_but_not_together_are_refused(large):
     assert "1 x judge" in problem.message and "1 x trainer" in problem.message
 
 
+def test_the_servers_that_sample_rollouts_are_weighed_and_the_trainer_keeps_no_cache(large):
+    placement = ON_GPU | {"rollout_gpus": 2}
+    spec = spec_of(placement, rollout="served", lora=LORA, dtype="bfloat16", micro_batch_size=1)
+    spec.policy.serve = spec.policy.serve.model_copy(update={"data_parallel_size": 2, "max_model_len": 4096})
+    report = report_of(spec, request(large, 80 * GIB), None)
+    policy = next(need for need in report.needs if need.what == "policy")
+    assert (policy.stage, policy.device, policy.copies) == ("grpo", "gpu", 2)
+    # Served in the precision that it is trained in: 1.72e9 x 2 bytes.
+    assert next(part for part in policy.parts if part.name == "weights").bytes == pytest.approx(
+        3.44e9, rel=0.01
+    )
+    trainer = next(need for need in report.needs if need.what == "trainer" and need.stage == "grpo")
+    assert "KV cache" not in {part.name for part in trainer.parts}
+
+
 def test_gpus_whose_memory_is_unknown_refuse_nothing_and_choose_nothing(large):
     report = report_of(spec_of(ON_GPU), request(large, 0), None)
     assert report.problems == [] and report.micro_batch_size is None
