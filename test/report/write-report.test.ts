@@ -131,6 +131,17 @@ it('keeps of two lines about one step the one of the newer epoch', () => {
   expect(problems).toEqual(['1 line(s) of report/metrics.jsonl could not be read and were left out.']);
 });
 
+it('says how old the weights were that servers sampled from, and how far apart the probabilities were', async () => {
+  const served = metrics.map((line, index) => {
+    const sampled = { staleness: index === 0 ? 0 : 1, sampling_ratio_mean: index === 0 ? 1 : 0.9 };
+    return { ...line, metrics: { ...line.metrics, ...sampled } };
+  });
+  const { plain } = await report({ ...full, metrics: served });
+  expect(plain).toContain('lacked 0.98 updates on average, and 1 at most.');
+  expect(plain).toContain('was 0.902 on average, with step means from 0.900 to 1.000.');
+  expect((await report(full)).plain).not.toContain('Servers sampled the rollouts');
+});
+
 it('warns of reward hacking where the judge is pleased while the truth falls', async () => {
   const hacked = metrics.map((line) => ({
     ...line,

@@ -39,7 +39,8 @@ def save_adapter(model: Any, folder: Path, *, step: int, epoch: int) -> Adapter:
     name = adapter_name(step, epoch)
     final, partial = folder / name, folder / f".{name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(str(partial), selected_adapters=["default"])
+    # Left to PEFT, it asks the hub at each save whether the vocabulary was resized.
+    model.save_pretrained(str(partial), selected_adapters=["default"], save_embedding_layers=False)
     shutil.rmtree(final, ignore_errors=True)
     partial.replace(final)
     return read_adapter(folder, step=step, epoch=epoch)

@@ -79,6 +79,12 @@ class JournaledStep:
         )
         self._journal.write(entry, then)
 
+    def check_rows(self, rows: Sequence[PromptRow]) -> None:
+        """Raise RuntimeError unless the step was begun with these rows, in this order."""
+        begun, asked = [[row.id for row in some] for some in (self._rows, rows)]
+        if begun != asked:
+            raise RuntimeError(f"step {self._step}: expected the prompts {asked}, found {begun} begun ahead")
+
     def age_of(self, index: int) -> int:
         """Return how many updates the adapter lacked that sampled a row, of those before this step."""
         return self._step - 1 - self._adapter_steps[index]

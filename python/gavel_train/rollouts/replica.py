@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,6 +21,8 @@ _CONNECT_TIMEOUT_S = 10.0
 # vLLM reads an adapter of gigabytes from a network filesystem within this time.
 _LOAD_TIMEOUT_S = 300.0
 _SERVER_ERRORS = range(500, 600)
+_KEY = re.compile(r"gavel-[A-Za-z0-9_-]{32}")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class ReplicaAway(Exception):
@@ -133,10 +136,11 @@ class Replica:
         if self._connection is None:
             try:
                 endpoint = Endpoint.model_validate_json(self._endpoint_file.read_bytes())
-                key = Path(endpoint.api_key_file).read_text() if endpoint.api_key_file else "none"
+                base_url = str(endpoint.base_url).rstrip("/")
+                key = _key_of(endpoint, base_url)
             except (OSError, ValueError) as error:
                 raise ReplicaAway(f"{self._endpoint_file.name}: {error}") from None
-            self._connection = _connect(str(endpoint.base_url).rstrip("/"), key)
+            self._connection = _connect(base_url, key)
         return self._connection
 
     def _away(self, reason: str) -> ReplicaAway:
@@ -153,6 +157,24 @@ class Replica:
         if answer.status_code in (HTTPStatus.UNAUTHORIZED, *_SERVER_ERRORS):
             raise self._away(f"HTTP {answer.status_code}: {answer.text[:300]}")
         return answer.status_code, answer.text
+
+
+def _key_of(endpoint: Endpoint, base_url: str) -> str:
+    """Return the key of a server that gavel started; raises ValueError where a file would have another sent.
+
+    The same rule as in src/gateway/endpoint.ts and src/serving/key-file.ts.
+    """
+    if endpoint.api_key_file is None:
+        return "none"
+    host = httpx.URL(base_url).host
+    if host not in _LOOPBACK:
+        raise ValueError(f"Expected api_key_file only beside a base_url on this machine, found {host}.")
+    key = Path(endpoint.api_key_file).read_text()
+    if not _KEY.fullmatch(key):
+        raise ValueError(
+            f"Expected the key of a model server in {endpoint.api_key_file}, found another text."
+        )
+    return key
 
 
 def _connect(base_url: str, key: str) -> _Connection:

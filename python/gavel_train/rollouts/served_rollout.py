@@ -87,7 +87,11 @@ class ServedRollout(EngineRollout):
             following = self._prompts_of_rank(step + 1, first_position, len(prompts))
             ids = tokenize(trainer.processing_class, following, trainer.chat_template_kwargs)
             self._begin(step + 1, first_position, following, ids)
-        return self._begun.pop(step)
+        pending = self._begun.pop(step)
+        assert pending.journal is not None
+        # Else completions would be trained on as answers to other prompts.
+        pending.journal.check_rows(self.rows_of(prompts))
+        return pending
 
     def wait_for(self, pending: PendingStep) -> list[Completion]:
         """Wait for the step's completions, and note how old the adapter was that sampled them."""

@@ -1,3 +1,4 @@
+import json
 import threading
 from itertools import pairwise
 
@@ -159,3 +160,28 @@ def test_raises_at_once_what_a_server_refuses(model, tmp_path, engine_of, publis
         )
         with pytest.raises(ReplicaRefused, match=r"policy-v000000.e1: HTTP 400: LoRA rank 64"):
             publish(engine, 0)
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (
+            {"base_url": "http://elsewhere.example/v1"},
+            "only beside a base_url on this machine, found elsewhere",
+        ),
+        ({}, "Expected the key of a model server in .*secret, found another text"),
+    ],
+)
+def test_sends_a_key_only_to_this_machine_and_only_one_that_gavel_made(
+    model, tmp_path, engine_of, publish, change, said
+):
+    secret = tmp_path / "secret"
+    secret.write_text("not a key of gavel")
+    with serving(model, tmp_path / "endpoints") as (one,):
+        engine = engine_of([one], away_limit_s=0.5)
+        named = json.loads(one.endpoint_file.read_text()) | {"api_key_file": str(secret)} | change
+        one.endpoint_file.write_text(json.dumps(named))
+        publish(engine, 0)
+        with pytest.raises(PolicyAway, match=said):
+            list(engine.generate(PROMPTS, SAMPLING))
+        assert one.server.calls == []

@@ -42,6 +42,14 @@ export const servedPolicy: Rule[] = [
       `expected at most ${LARGEST_RANK}, the highest rank that vLLM serves; found ${grpo.lora?.r}`,
   ),
   rule(
+    'grpo.lora.dropout',
+    ({ grpo }) =>
+      grpo.rollout === 'served' &&
+      grpo.importance_sampling !== 'none' &&
+      (grpo.lora?.dropout ?? 0) > 0 &&
+      `expected 0: servers sample without dropout, and grpo.importance_sampling ${grpo.importance_sampling} would take its noise for a difference between sampler and trainer; found ${grpo.lora?.dropout}`,
+  ),
+  rule(
     'grpo.max_staleness',
     ({ grpo }) =>
       grpo.max_staleness > 0 &&

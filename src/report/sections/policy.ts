@@ -15,7 +15,7 @@ const question = 'Did the policy learn?';
 
 export async function policy(data: ReportData): Promise<Html> {
   const lines = data.metrics.filter(({ stage }) => stage === 'grpo');
-  return section(POLICY, question, await beforeAfter(data), await learning(lines));
+  return section(POLICY, question, await beforeAfter(data), await learning(lines), sampler(lines));
 }
 
 async function beforeAfter({ audit }: ReportData): Promise<Html> {
@@ -48,6 +48,20 @@ async function learning(lines: ReportData['metrics']): Promise<Html> {
   return html`<p>${hacking(lines)}</p>
 ${await figureOf(learningChart(lines), html`Dots: one step. Lines: mean of nine steps. ${resumed.length > 0 && html`Dotted vertical lines: steps at which work went on from a ${word('checkpoint')} after an interruption (${resumed.join(', ')}).`}`, legend(lines))}
 <details><summary>The figures of this chart</summary>${figures}</details>`;
+}
+
+/** How old the weights were that servers sampled from, and how far their probabilities were from the trainer's. */
+function sampler(lines: ReportData['metrics']): Html | null {
+  const values = (name: string) => lines.map(({ metrics }) => metrics[name]).filter((value) => value != null);
+  const ages = values('staleness');
+  if (ages.length === 0) return null;
+  const mean = (numbers: number[]) => numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+  const ratios = values('sampling_ratio_mean');
+  const corrected =
+    ratios.length === 0
+      ? html`No correction for the difference between sampler and trainer was made.`
+      : html`The ratio of the trainer’s probability to the sampler’s, as it weighed the completions, was ${mean(ratios).toFixed(3)} on average, with step means from ${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)}.`;
+  return html`<p>Servers sampled the rollouts. The adapter that sampled a step lacked ${mean(ages).toFixed(2)} updates on average, and ${Math.max(...ages).toFixed(0)} at most. ${corrected}</p>`;
 }
 
 /** A judge's score that rises while truth falls is reward hacking: the policy learns to please, not to be right. */
