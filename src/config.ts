@@ -31,8 +31,12 @@ export interface Config {
   key_hosts: KeyHosts;
   /** Flags of vLLM and of accelerate that a spec may set here besides those that every worker allows. */
   allow_args: string[];
+  /** warn: a run whose estimate does not fit is reported in the worker's log, and starts. */
+  fit: 'refuse' | 'warn';
   /** File that counts out-of-memory kills instead of the kernel's, so that a fault campaign can cause one; null asks the kernel. */
   oom_counter: string | null;
+  /** The worker's environment keeps Hugging Face's libraries from asking the hub (HF_HUB_OFFLINE). */
+  offline: boolean;
   /** Folder in which Hugging Face's libraries keep models of the hub. */
   hub_cache: string;
   /** Folder in which programs keep what a person would miss, by the XDG Base Directory specification. */
@@ -58,7 +62,9 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     api_key: env.GAVEL_API_KEY || null,
     key_hosts: parseKeyHosts(env.GAVEL_KEYS ?? ''),
     allow_args: (env.GAVEL_ALLOW_ARGS ?? '').split(/[\s,]+/).filter(Boolean),
+    fit: env.GAVEL_FIT === 'warn' ? 'warn' : 'refuse',
     oom_counter: env.GAVEL_OOM_COUNTER || null,
+    offline: !['', '0'].includes(env.HF_HUB_OFFLINE ?? ''),
     hub_cache: hubCache(env),
     state_home: env.XDG_STATE_HOME || join(homedir(), '.local/state'),
     debug: env.GAVEL_DEBUG === '1',

@@ -27,7 +27,7 @@ interface Schema {
 const sections: Record<string, string> = {
   task: 'Where prompts come from.',
   policy:
-    'The model that GRPO trains. `serve`, `sampling` and `extra_body` must be left out: no rollout mode\nuses a server that gavel starts.',
+    'The model that GRPO trains. `serve` and `outage_limit_s` are for `grpo.rollout: served`; `sampling`\nand `extra_body` must be left out.',
   judge: 'The model that grades during training, and how it is reached.',
   base: 'The model that the grader is trained from; the audit may grade with it too.',
   grader: 'How the trained grader is served and asked. SFT makes its model.',
@@ -35,7 +35,7 @@ const sections: Record<string, string> = {
   sft: 'Distilling the grader from the traces.',
   audit: 'What is measured of the grader, and which gates it must clear.',
   placement:
-    'GPUs of each part; 0 runs it on the CPU, also on a machine with GPUs, and `gavel run` then says\nwhich fields to set. A vLLM that is built for CUDA does not start on the CPU. A stage leases all\nthat it needs at once: `grpo` judge_gpus + trainer_gpus, `audit` grader_gpus for each model that it\nserves.',
+    'GPUs of each part; 0 runs it on the CPU, also on a machine with GPUs, and `gavel run` then says\nwhich fields to set. A vLLM that is built for CUDA does not start on the CPU. A stage leases all\nthat it needs at once: `grpo` judge_gpus + rollout_gpus +\ntrainer_gpus, `audit` grader_gpus for each model that it\nserves.',
   limits: 'How long gavel waits before it acts.',
 };
 

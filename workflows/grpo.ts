@@ -19,7 +19,9 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
     board.interrupted(interruptions);
     board.begin('grpo');
     const { placement, limits, spec_digest } = plan;
-    const { judge_gpus, rollout_gpus, trainer_gpus } = placement;
+    // A run that an older version has prepared has no servers for rollouts in its plan, and its history replays on this code.
+    const { judge_gpus, rollout_gpus = 0, trainer_gpus } = placement;
+    const servers: readonly string[] = plan.policy_servers ?? [];
     const gpus = judge_gpus + rollout_gpus + trainer_gpus;
     const attempts = new Attempts(run, 'grpo', limits);
     const summary = await onNode(control, { stage: 'grpo', gpus, limits }, async (node) => {
@@ -32,8 +34,8 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
         gpus: node.gpus.slice(0, judge_gpus),
       };
       const rollouts = node.gpus.slice(judge_gpus, judge_gpus + rollout_gpus);
-      const perServer = rollouts.length / plan.policy_servers.length;
-      const policy = plan.policy_servers.map(
+      const perServer = rollouts.length / servers.length;
+      const policy = servers.map(
         (endpoint, index): ModelServerInput => ({
           ...server,
           role: 'policy',

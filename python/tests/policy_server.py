@@ -39,6 +39,9 @@ class PolicyServer:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def do_GET(self):
+                self.answer(200, "")
+
             def do_POST(self):
                 if self.server is not server.http:
                     # A dead process answers no connection, also none that was kept alive.

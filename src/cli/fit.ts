@@ -38,7 +38,8 @@ async function estimate(config: Config, spec: Spec): Promise<FitReport> {
     await writeFile(paths.spec, JSON.stringify(spec));
     await askForFit(config, spec, paths);
     // The hub gives the config of a model that is not on this machine.
-    const code = await runPython(config, ['-m', 'gavel_train.fit', folder], { env: { HF_HUB_OFFLINE: '0' } });
+    const env = config.offline ? {} : { HF_HUB_OFFLINE: '0' };
+    const code = await runPython(config, ['-m', 'gavel_train.fit', folder], { env });
     const report = code === 0 ? await readContractIfAny(paths.fit, FitReport) : null;
     if (report === null) throw new CliError(`Expected an estimate, but Python ended with exit code ${code}.`);
     return report;

@@ -69,7 +69,8 @@ export async function listGpus({
     uuid,
     index: Number(index),
     name,
-    memory_mib: Number(total),
+    // [N/A] on chips that share the machine's memory.
+    memory_mib: Number(total) || 0,
     // Inside a container nvidia-smi does not list the processes of others; their memory still shows.
     used_by: users.get(uuid) ?? (Number(used) > idleMib ? `an unseen process with ${used} MiB` : null),
   }));

@@ -1,3 +1,5 @@
+import { parseKeyHosts } from '../key-hosts.ts';
+
 /**
  * Which variables of this process's environment every child gets. The person who runs the worker sets them; a spec cannot.
  * No key is among them: each child gets only those that it needs, by name, from the code that starts it.
@@ -25,7 +27,7 @@ const PREFIXES = [
 /** Names under those prefixes that no child gets, whoever set them. */
 const NEVER = [
   // Keys, by how they are named. Python children get HF_TOKEN from the code that starts them, and no other child does.
-  /^HF_.*TOKEN|_TOKEN$|_KEY$|SECRET|PASSWORD|CREDENTIAL/,
+  /^HF_.*TOKEN|_TOKEN(S)?(_[A-Z])?$|(^|_)(API)?KEYS?(_|$)|PASS(WORD|WD|PHRASE)?(_|$)|SECRET|CREDENTIAL|_PAT$|_REDIS_URL$/,
   // Permissions: code of the hub, pickles that run code, adapters that a running server loads, a server's requests for developers.
   /^(HF|VLLM)_ALLOW_(?!CHUNKED_|LONG_)|TRUST|INSECURE|_DEV_MODE$|_NO_WEIGHTS_ONLY_LOAD$|_LORA_RESOLVER_/,
   // Where a server listens. gavel chooses that; besides, Kubernetes sets VLLM_PORT for a service named vllm.
@@ -34,6 +36,8 @@ const NEVER = [
   /^VLLM_(MODEL_REDIRECT_PATH|USE_MODELSCOPE|SKIP_MODEL_NAME_VALIDATION|TARGET_DEVICE|TEST_|.*RUST_FRONTEND)/,
   // Ranks of a group, which would make a server wait for others.
   /^VLLM_(DP|RAY)_/,
+  // Code that vLLM imports, and simulated replies.
+  /^VLLM_PLUGINS$|_SIMULATION_/,
 ];
 
 const passes = (name: string): boolean =>
@@ -42,10 +46,13 @@ const passes = (name: string): boolean =>
 /** gavel's own servers listen there, and a proxy on another machine reaches none of them. */
 const LOOPBACK = ['127.0.0.1', 'localhost'];
 
-/** What a child gets of `parent`. */
+/** What a child gets of `parent`. What the worker binds to a host as a key (GAVEL_KEYS) is a key whatever its name is. */
 export function passedOn(parent: NodeJS.ProcessEnv): Record<string, string> {
   const env: Record<string, string> = {};
-  for (const [name, value] of Object.entries(parent)) if (passes(name) && value !== undefined) env[name] = value;
+  const keys = Object.keys(parseKeyHosts(parent.GAVEL_KEYS ?? ''));
+  for (const [name, value] of Object.entries(parent)) {
+    if (passes(name) && !keys.includes(name) && value !== undefined) env[name] = value;
+  }
   return Object.keys(env).some((name) => /_proxy$/i.test(name)) ? { ...env, ...aroundTheProxy(parent) } : env;
 }
 

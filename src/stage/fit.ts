@@ -21,10 +21,14 @@ export async function askForFit(config: Config, spec: Spec, folder: Pick<RunFold
   await writeAtomic(folder.fit_request, request);
 }
 
-/** Throws DoesNotFit, with the sum, where the estimate says that the run cannot fit; a run without an estimate is not refused. */
-export async function refuseWhatCannotFit(folder: Pick<RunFolder, 'fit'>): Promise<void> {
+/**
+ * Throws DoesNotFit, with the sum, where the estimate says that the run cannot fit; a run without an estimate is not refused, nor is
+ * one on a worker whose machine says nothing of the others (GAVEL_FIT=warn).
+ */
+export async function refuseWhatCannotFit({ fit }: Pick<Config, 'fit'>, folder: Pick<RunFolder, 'fit'>): Promise<void> {
   const problems = (await readContractIfAny(folder.fit, FitReport))?.problems ?? [];
   if (problems.length === 0) return;
   const said = problems.map(({ field, message }) => `${field}: ${message}`).join('; ');
-  throw failure('DoesNotFit', said, { problems });
+  if (fit === 'refuse') throw failure('DoesNotFit', said, { problems });
+  console.error(`May not fit (GAVEL_FIT=warn): ${said}`);
 }

@@ -43,7 +43,7 @@ export async function prepareRunDirectory(prepare: Prepare): Promise<string> {
     await keepTokenizers(config, spec, building);
     await askForFit(config, spec, building);
     await makePrompts(prepare, building);
-    await refuseWhatCannotFit(building);
+    await refuseWhatCannotFit(config, building);
     prepare.signal.throwIfAborted();
     await prepare.stillAsked();
   };

@@ -64,6 +64,12 @@ it('refuses a request without its key', async () => {
   expect((await complete({})).status).toBe(200);
 });
 
+it.each(['adapters', 'invocations', 'tokenize'])('refuses a request to /%s without its key', async (path) => {
+  const url = endpoint.base_url.replace(/\/v1$/, `/${path}`);
+  const { status } = await fetch(url, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } });
+  expect(status).toBe(401);
+});
+
 it('samples as a request says, and not as the model ships', async () => {
   const open = await complete({});
   expect(open.text).toBe((await complete({ repetition_penalty: 1 })).text);

@@ -81,7 +81,7 @@ describe('a run', () => {
       paths.fit,
       report([{ field: 'grpo.micro_batch_size', message: 'trainer needs 9 GiB (weights 4 GiB + logits 5 GiB)' }]),
     );
-    const error = await refuseWhatCannotFit(paths).then(
+    const error = await refuseWhatCannotFit({ fit: 'refuse' }, paths).then(
       () => null,
       (thrown: unknown) => thrown,
     );
@@ -92,8 +92,8 @@ describe('a run', () => {
 
   test('that fits, or that has no estimate, is not refused', async () => {
     const paths = pathsIn(temporaryFolder('fit'));
-    await refuseWhatCannotFit(paths);
+    await refuseWhatCannotFit({ fit: 'refuse' }, paths);
     await writeAtomic(paths.fit, report([]));
-    await refuseWhatCannotFit(paths);
+    await refuseWhatCannotFit({ fit: 'refuse' }, paths);
   });
 });

@@ -17,6 +17,8 @@ from gavel_train.fit.weigh import changes, gib, largest_micro_batch, verdict_of
 _CUDA_BYTES = 2**30
 # Flags of vLLM with which its weights or its cache take other room than is computed here.
 _OTHER_ROOM = ("quantization", "kv-cache", "cpu-offload", "pipeline-parallel")
+# The field of placement that holds the GPUs of each served role.
+_PLACED = {"judge": "judge_gpus", "policy": "rollout_gpus", "grader": "grader_gpus", "base": "grader_gpus"}
 # TRL's default of vllm_gpu_memory_utilization, for the vLLM inside a trainer.
 _COLOCATED_SHARE = 0.3
 
@@ -24,6 +26,11 @@ _COLOCATED_SHARE = 0.3
 def gpu_bytes(machine: FitMachine) -> int | None:
     """Return the memory of the largest GPU: only what fits on no GPU is refused. None where it is unknown."""
     return max(machine.gpu_bytes, default=0) or None
+
+
+def smallest_gpu(machine: FitMachine) -> int | None:
+    """Return the memory of the smallest GPU, which a choice must fit. None where one is unknown."""
+    return min(machine.gpu_bytes, default=0) or None
 
 
 def trainer_need(
@@ -57,10 +64,10 @@ def trainer_need(
         return peak(other).bytes + besides
 
     chosen: int | None = None
-    if on_gpu and available is not None and grpo.micro_batch_size is None:
-        chosen = largest_micro_batch(
-            rows, lambda size: needed(replace(training, micro_batch=size)), available
-        )
+    smallest = smallest_gpu(machine)
+    unsure = shape.no_formula or _sharded(grpo.accelerate_args, on_gpu=on_gpu)
+    if on_gpu and smallest is not None and unsure is None and grpo.micro_batch_size is None:
+        chosen = largest_micro_batch(rows, lambda size: needed(replace(training, micro_batch=size)), smallest)
         training = replace(training, micro_batch=chosen)
     moment = peak(training)
     total = moment.bytes + besides
@@ -74,9 +81,9 @@ def trainer_need(
             parts=[*moment.parts, *extra],
             bytes=total,
             available_bytes=available,
-            verdict=verdict_of(total, available),
+            verdict=verdict_of(total, None if unsure else available),
             changes=changes(_trainer_changes(training, needed), total, available),
-            note=f"micro batch {training.micro_batch} of {rows} completions",
+            note=_note(f"micro batch {training.micro_batch} of {rows} completions", unsure),
         ),
         chosen,
     )
@@ -108,9 +115,16 @@ def _trainer_changes(training: Training, needed: Callable[[Training], int]) -> I
         yield "grpo.max_completion_tokens", str(half), needed(replace(least, completion_tokens=half))
     if training.lora is None:
         yield "grpo.lora", "{r: 16}", needed(replace(least, lora=LoraSpec()))
-        if training.ranks > 1 and training.on_gpu:
-            shared = sharing_of(["--use-fsdp"])
-            yield "grpo.accelerate_args", "[--use-fsdp]", needed(replace(least, sharing=shared))
+
+
+def _sharded(accelerate_args: list[str], *, on_gpu: bool) -> str | None:
+    flags = {arg.split("=")[0].replace("_", "-") for arg in accelerate_args}
+    return "FSDP or DeepSpeed shares it out" if on_gpu and flags & {"--use-fsdp", "--use-deepspeed"} else None
+
+
+def _note(said: str | None, unsure: str | None) -> str | None:
+    parts = [said, None if unsure is None else f"the sum is no estimate: {unsure}"]
+    return "; ".join(part for part in parts if part is not None) or None
 
 
 def sft_need(spec: Spec, machine: FitMachine, shape: Shape) -> FitNeed:
@@ -142,9 +156,9 @@ def sft_need(spec: Spec, machine: FitMachine, shape: Shape) -> FitNeed:
         parts=parts,
         bytes=total,
         available_bytes=available,
-        verdict=verdict_of(total, available),
+        verdict=verdict_of(total, None if shape.no_formula else available),
         changes=changes(candidates, total, available),
-        note="activations follow the length of the traces, which are not there yet",
+        note=_note("activations follow the length of the traces, which are not there yet", shape.no_formula),
     )
 
 
@@ -160,25 +174,22 @@ def served_need(
     available = None if memory is None else int(memory * share)
     # Exact, unlike the sums: vLLM refuses a context that its cache does not hold.
     flags = " ".join(serve.extra_args).replace("_", "-")
-    computed = not any(name in flags for name in _OTHER_ROOM)
-    short = (
-        not on_gpu
-        and computed
-        and shape.full_attention
-        and own.cache_per_token * own.context > own.parts[-1].bytes
-    )
+    computed = shape.no_formula is None and not any(name in flags for name in _OTHER_ROOM)
+    short = not on_gpu and computed and own.cache_per_token * own.context > own.parts[-1].bytes
     candidates: list[tuple[str, str, int]] = []
     for split in (2, 4, 8):
         if on_gpu and split > serve.tensor_parallel_size and shape.heads % split == 0:
             other = serve.model_copy(update={"tensor_parallel_size": split})
             size = served(shape, other, on_gpu=True).bytes
-            candidates.append((f"{role}.serve.tensor_parallel_size", str(split), size))
+            # The rules hold the placement to the product, so both change together.
+            value = f"{split} and placement.{_PLACED[role]} {split * serve.data_parallel_size}"
+            candidates.append((f"{role}.serve.tensor_parallel_size", value, size))
     if on_gpu and own.context > 4096:
         other = serve.model_copy(update={"max_model_len": 4096})
         candidates.insert(0, (f"{role}.serve.max_model_len", "4096", served(shape, other, on_gpu=True).bytes))
     verdict = verdict_of(total, available if computed else None)
     made = changes(candidates, total, available)
-    note = f"vLLM may take {share:g} of the GPU" if on_gpu else None
+    note = _note(f"vLLM may take {share:g} of the GPU" if on_gpu else None, shape.no_formula)
     if short:
         room = own.parts[-1].bytes // own.cache_per_token
         verdict = "too_large"

@@ -63,6 +63,20 @@ class Shape:
     normed_heads: bool
     # Every layer attends to all tokens, with keys and values of its own.
     full_attention: bool
+    # Weights are stored in fewer bits than they stand for.
+    quantized: bool = False
+    # Tokens go to some of many feed-forward layers each.
+    experts: bool = False
+
+    @property
+    def no_formula(self) -> str | None:
+        """Why this model's memory is not computed; None where it is."""
+        reasons = {
+            "its weights are quantized": self.quantized,
+            "its layers have experts": self.experts,
+            "its layers do not all attend to all tokens": not self.full_attention,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), None)
 
     @property
     def queries(self) -> int:
@@ -106,7 +120,8 @@ def shape_of(model: LocatedModel, hub_cache: Path) -> Shape:
         raise UnknownShape(
             f"no config.json of {model.path} on this machine ({type(error).__name__})"
         ) from None
-    text = config.get("text_config") or config
+    # The model's own config may hold how its text part is stored.
+    text = {"quantization_config": config.get("quantization_config")} | (config.get("text_config") or config)
     try:
         tensors = _stored(folder) or _on_meta(folder)
         return from_config(text, tensors)
@@ -171,9 +186,27 @@ def from_config(config: Mapping[str, Any], tensors: Tensors) -> Shape:
         context=config.get("max_position_embeddings") or 0,
         tied=not any("lm_head" in name for name in names),
         normed_heads=any("q_norm" in name for name in names),
-        full_attention=kinds == {"full_attention"}
-        and not any(config.get(key) for key in ("kv_lora_rank", "sliding_window_pattern")),
+        full_attention=kinds == {"full_attention"} and not _attends_otherwise(config),
+        quantized=bool(config.get("quantization_config")),
+        experts=any(config.get(key) for key in _EXPERTS),
     )
+
+
+_EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "num_experts_per_tok")
+_OTHER_ATTENTION = (
+    "kv_lora_rank",
+    "sliding_window_pattern",
+    "full_attention_interval",
+    "linear_num_key_heads",
+)
+
+
+def _attends_otherwise(config: Mapping[str, Any]) -> bool:
+    if any(config.get(key) for key in _OTHER_ATTENTION):
+        return True
+    # A window counts for every layer where no list says for which.
+    windowed = config.get("sliding_window") and config.get("use_sliding_window", True)
+    return bool(windowed) and not config.get("layer_types")
 
 
 def _stored(folder: Path) -> Tensors | None:
@@ -205,9 +238,9 @@ def _on_meta(folder: Path) -> Tensors:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = AutoConfig.from_pretrained(folder)
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     each = 2 if getattr(config, "dtype", None) in (torch.bfloat16, torch.float16) else 4
     # Tied weights are one parameter, which named_parameters gives once.
     return {name: (tuple(parameter.shape), each) for name, parameter in model.named_parameters()}

@@ -56,6 +56,9 @@ def served_rollout(
     grpo, per_step = request.spec.grpo, request.spec.grpo.prompts_per_step
     stage_dir = run_dir_of(request) / request.stage
 
+    each = per_step * grpo.num_generations // grpo.processes
+    mine = range(lifetime.rank() * each, (lifetime.rank() + 1) * each)
+
     def prompts_of(step: int) -> list[Prompt]:
         return [as_prompt(tokenizer, row) for row in order[(step - 1) * per_step : step * per_step]]
 
@@ -82,7 +85,13 @@ def served_rollout(
             prune=prune,
         ),
         journal=Journal(epoch_dir, lifetime.rank(), done),
-        journaled=read_journal(stage_dir, before_epoch=request.epoch, after_step=done),
+        journaled=read_journal(
+            stage_dir,
+            before_epoch=request.epoch,
+            after_step=done,
+            save_every=grpo.save_every,
+            is_mine=lambda group, rollout: group * grpo.num_generations + rollout in mine,
+        ),
         adapters=epoch_dir / "adapters",
         mask_truncated=grpo.mask_truncated_completions,
     )

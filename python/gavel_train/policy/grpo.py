@@ -5,7 +5,7 @@ the one reward, and the commits; leave-one-out advantages are a subclass. After 
 and last checkpoint are sampled and the judge grades the audit rows.
 
 Left out: several updates on one batch (num_iterations is 1, so that a checkpoint never falls into the
-middle of one; every ratio is then 1, and TRL's epsilon clips nothing), evaluation during training (the
+middle of one; the ratio that TRL's epsilon clips is then 1), evaluation during training (the
 sampled checkpoints answer that), tools, images.
 """
 

@@ -67,7 +67,7 @@ def trl_config(spec: Spec, *, output_dir: Path, run_name: str, fitting: int | No
         seed=grpo.seed,
         data_seed=grpo.seed,
         # One rank may wait for judge and gateway as long as they may be away; the others have to bear it.
-        ddp_timeout=int(spec.judge.outage_limit_s + GATEWAY_AWAY_LIMIT_S) + _COLLECTIVE_MARGIN_S,
+        ddp_timeout=_longest_wait(spec) + _COLLECTIVE_MARGIN_S,
         # The commit callback alone says when to save.
         save_strategy="no",
         logging_strategy="steps",
@@ -82,6 +82,11 @@ def trl_config(spec: Spec, *, output_dir: Path, run_name: str, fitting: int | No
         **_vllm_arguments(grpo),
         **_importance_sampling(grpo),
     )
+
+
+def _longest_wait(spec: Spec) -> int:
+    judge = spec.judge.outage_limit_s + GATEWAY_AWAY_LIMIT_S
+    return int(judge + (spec.policy.outage_limit_s if spec.grpo.rollout == "served" else 0))
 
 
 def _importance_sampling(grpo: GrpoSpec) -> dict[str, Any]:

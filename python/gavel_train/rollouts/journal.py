@@ -111,34 +111,47 @@ def line_of(entry: JournalEntry) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
-def read_journal(stage_dir: Path, *, before_epoch: int, after_step: int) -> dict[Place, JournalEntry]:
+def read_journal(
+    stage_dir: Path,
+    *,
+    before_epoch: int,
+    after_step: int,
+    save_every: int,
+    is_mine: Callable[[int, int], bool] = lambda group, rollout: True,
+) -> dict[Place, JournalEntry]:
     """Return what epochs before `before_epoch` have journaled of the steps after `after_step`.
 
-    Where two epochs have sampled the same place, the newer one counts.
+    Where two epochs have sampled the same place, the newer one counts. `is_mine` tells which groups and
+    rollouts are this rank's.
     """
     found: dict[Place, JournalEntry] = {}
     for epoch_dir in sorted((stage_dir / "epochs").glob("[0-9]*")):
         if int(epoch_dir.name) >= before_epoch:
             continue
         for path in sorted(epoch_dir.glob("journal-*.jsonl")):
+            if _ends_by(path, after_step, save_every):
+                continue
             for entry in _entries(path):
-                if entry.step > after_step:
+                if entry.step > after_step and is_mine(entry.group, entry.rollout):
                     found[entry.step, entry.group, entry.rollout] = entry
     return found
 
 
 def prune_journal(stage_dir: Path, *, up_to_epoch: int, oldest_resume: int, save_every: int) -> None:
-    """Remove segments whose steps all lie at or before `oldest_resume`, of epochs up to `up_to_epoch`.
+    """Remove segments whose steps all lie at or before `oldest_resume`, of epochs up to `up_to_epoch`."""
+    for path in (stage_dir / "epochs").glob("[0-9]*/journal-*.jsonl"):
+        if int(path.parent.name) <= up_to_epoch and _ends_by(path, oldest_resume, save_every):
+            path.unlink(missing_ok=True)
 
-    A segment that begins at a commit holds the `save_every` steps up to the next one at most, and one more
+
+def _ends_by(path: Path, step: int, save_every: int) -> bool:
+    """Whether a segment holds no step after `step`, by its name.
+
+    One that begins at a commit holds the `save_every` steps up to the next commit at most, and one more
     that was sampled ahead.
     """
-    for path in (stage_dir / "epochs").glob("[0-9]*/journal-*.jsonl"):
-        match = _NAME.fullmatch(path.name)
-        if match is None or int(path.parent.name) > up_to_epoch:
-            continue
-        if int(match[1]) + save_every + 1 <= oldest_resume:
-            path.unlink(missing_ok=True)
+    match = _NAME.fullmatch(path.name)
+    return match is not None and int(match[1]) + save_every + 1 <= step
 
 
 def _entries(path: Path) -> Iterator[JournalEntry]:

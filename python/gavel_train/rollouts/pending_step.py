@@ -49,12 +49,20 @@ class JournaledStep:
         self._adapter = adapter
         self._adapter_steps: dict[int, int] = {}
 
-    def known(self, journaled: dict[Place, JournalEntry]) -> list[Completion]:
-        """Return the step's completions that are in the journal."""
+    def known(
+        self, journaled: dict[Place, JournalEntry], *, before_step: int | None = None
+    ) -> list[Completion]:
+        """Take the step's completions out of the journal.
+
+        From `before_step` on this attempt has weights of its own: what later adapters sampled in another
+        attempt came from other ones, and does not count.
+        """
         found: list[Completion] = []
         for index, row in enumerate(self._rows):
-            entry = journaled.get(self._place(index))
+            entry = journaled.pop(self._place(index), None)
             if entry is None or entry.prompt_id != row.id:
+                continue
+            if before_step is not None and entry.adapter_step >= before_step:
                 continue
             self._adapter_steps[index] = entry.adapter_step
             found.append(Completion(index, entry.token_ids, entry.ended, entry.logprobs))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
+import httpx2
 import openai
 
 from gavel_train.contracts import Endpoint
@@ -20,6 +20,8 @@ from gavel_train.rollouts.engine import Sampling
 _CONNECT_TIMEOUT_S = 10.0
 # vLLM reads an adapter of gigabytes from a network filesystem within this time.
 _LOAD_TIMEOUT_S = 300.0
+# A busy server on two cores may take seconds to answer.
+_HEALTH_TIMEOUT_S = 5.0
 _SERVER_ERRORS = range(500, 600)
 _KEY = re.compile(r"gavel-[A-Za-z0-9_-]{32}")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -50,7 +52,7 @@ class Sampled:
 @dataclass(frozen=True)
 class _Connection:
     base_url: str
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     openai: openai.AsyncOpenAI
 
 
@@ -63,32 +65,43 @@ class Replica:
 
     async def load(self, adapter: Adapter) -> None:
         """Load an adapter; one that is there already stays. Raises ReplicaAway or ReplicaRefused."""
+        to = self._connected()
         status, text = await self._post(
-            "load_lora_adapter", {"lora_name": adapter.name, "lora_path": str(adapter.folder)}
+            to, "load_lora_adapter", {"lora_name": adapter.name, "lora_path": str(adapter.folder)}
         )
         if status == HTTPStatus.OK or "already been loaded" in text:
             return
+        # vLLM says 500 of an adapter that its engine cannot load, and of an engine that is gone.
+        if status in _SERVER_ERRORS and not await self._is_healthy(to):
+            raise self._away(to, f"HTTP {status}: {text[:300]}")
         raise ReplicaRefused(f"adapter {adapter.name}: HTTP {status}: {text[:300]}")
 
     async def unload(self, name: str) -> None:
         """Unload an adapter; a server that does not have it, or is away, has nothing to unload."""
         try:
-            await self._post("unload_lora_adapter", {"lora_name": name})
+            await self._post(self._connected(), "unload_lora_adapter", {"lora_name": name})
         except ReplicaAway:
             return
 
     async def sample(
-        self, adapter: Adapter, prompt: Sequence[int], n: int, sampling: Sampling, seed: int
+        self,
+        adapter: Adapter,
+        prompt: Sequence[int],
+        n: int,
+        sampling: Sampling,
+        seed: int,
+        answers: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Sampled]:
-        """Yield `n` completions of one prompt, each when it ends.
+        """Yield `n` completions of one prompt, each when it ends; `answers` is called as tokens arrive.
 
         Raises AdapterMissing, ReplicaAway or ReplicaRefused, maybe after some of them.
         """
         token_ids: list[list[int]] = [[] for _ in range(n)]
         logprobs: list[list[float]] = [[] for _ in range(n)]
         left = n
+        to = self._connected()
         try:
-            stream: Any = await self._connected().openai.completions.create(
+            stream: Any = await to.openai.completions.create(
                 model=adapter.name,
                 prompt=list(prompt),
                 n=n,
@@ -111,6 +124,7 @@ class Replica:
                 },
             )
             async for chunk in stream:
+                answers()
                 for choice in chunk.choices:
                     token_ids[choice.index] += choice.token_ids
                     logprobs[choice.index] += choice.logprobs.token_logprobs
@@ -122,10 +136,10 @@ class Replica:
             raise AdapterMissing(adapter.name) from None
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             raise ReplicaRefused(f"HTTP {error.status_code}: {error.message[:300]}") from None
-        except (openai.OpenAIError, httpx.HTTPError) as error:
-            raise self._away(f"{type(error).__name__}: {error}") from None
+        except (openai.OpenAIError, httpx2.HTTPError) as error:
+            raise self._away(to, f"{type(error).__name__}: {error}") from None
         if left > 0:
-            raise self._away(f"{left} of {n} completions had not ended when the answer did")
+            raise self._away(to, f"{left} of {n} completions had not ended when the answer did")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -143,19 +157,27 @@ class Replica:
             self._connection = _connect(base_url, key)
         return self._connection
 
-    def _away(self, reason: str) -> ReplicaAway:
-        # Where it is, and its key, may be others the next time.
-        self._connection = None
+    def _away(self, failed: _Connection, reason: str) -> ReplicaAway:
+        # Where it is, and its key, may be others the next time; another request may know already.
+        if self._connection is failed:
+            self._connection = None
         return ReplicaAway(f"{self._endpoint_file.stem}: {reason}")
 
-    async def _post(self, path: str, body: dict[str, str]) -> tuple[int, str]:
-        to = self._connected()
+    async def _is_healthy(self, to: _Connection) -> bool:
+        try:
+            answer = await to.http.get(f"{to.base_url.removesuffix('/v1')}/health", timeout=_HEALTH_TIMEOUT_S)
+        except httpx2.HTTPError:
+            return False
+        return answer.status_code == HTTPStatus.OK
+
+    async def _post(self, to: _Connection, path: str, body: dict[str, str]) -> tuple[int, str]:
         try:
             answer = await to.http.post(f"{to.base_url}/{path}", json=body, timeout=_LOAD_TIMEOUT_S)
-        except httpx.HTTPError as error:
-            raise self._away(f"{type(error).__name__}: {error}") from None
-        if answer.status_code in (HTTPStatus.UNAUTHORIZED, *_SERVER_ERRORS):
-            raise self._away(f"HTTP {answer.status_code}: {answer.text[:300]}")
+        except httpx2.HTTPError as error:
+            raise self._away(to, f"{type(error).__name__}: {error}") from None
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            # Another server has its old port.
+            raise self._away(to, f"HTTP {answer.status_code}: {answer.text[:300]}")
         return answer.status_code, answer.text
 
 
@@ -166,7 +188,7 @@ def _key_of(endpoint: Endpoint, base_url: str) -> str:
     """
     if endpoint.api_key_file is None:
         return "none"
-    host = httpx.URL(base_url).host
+    host = httpx2.URL(base_url).host
     if host not in _LOOPBACK:
         raise ValueError(f"Expected api_key_file only beside a base_url on this machine, found {host}.")
     key = Path(endpoint.api_key_file).read_text()
@@ -178,12 +200,14 @@ def _key_of(endpoint: Endpoint, base_url: str) -> str:
 
 
 def _connect(base_url: str, key: str) -> _Connection:
-    http = httpx.AsyncClient(
+    http = httpx2.AsyncClient(
         # The server is on this machine, whatever proxy the environment names.
         trust_env=False,
+        # Plain HTTP on the loopback: no certificates to read, which takes 30 ms a client.
+        verify=False,
         # No deadline for a completion: the worker watches the server's health and ends one that hangs.
-        timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S),
-        limits=httpx.Limits(max_connections=None),
+        timeout=httpx2.Timeout(None, connect=_CONNECT_TIMEOUT_S),
+        limits=httpx2.Limits(max_connections=None),
         headers={"authorization": f"Bearer {key}"},
     )
     # A retry of the whole request would pay again for the completions that have ended.

@@ -163,20 +163,26 @@ class ServedEngine:
     ) -> None:
         """Sample one group, from one server after the other until all of its completions have ended."""
         left, tries, pause_s = list(rows), 0, _FIRST_PAUSE_S
+        loaded_again = False
         while left:
             replica = self._replicas[(number + tries) % len(self._replicas)]
             # Another seed at each try: a request for the completions that are left draws others.
             seed = zlib.crc32(f"{sampling.seed}:{number}:{tries}".encode())
             asked = list(left)
             try:
-                async for one in replica.sample(adapter, prompt, len(asked), sampling, seed):
-                    self._away_since = None
+                async for one in replica.sample(adapter, prompt, len(asked), sampling, seed, self._answers):
+                    loaded_again = False
                     row = asked[one.choice]
                     left.remove(row)
                     done.put(Completion(row, one.token_ids, one.ended, one.logprobs))
-            except AdapterMissing:
-                await self._load_again(replica, adapter)
-            except ReplicaAway as error:
+            except (AdapterMissing, ReplicaAway) as error:
+                # A server that was started again gets the adapter. One that still does not know it then is
+                # no use, whatever it answers.
+                if isinstance(error, AdapterMissing) and not loaded_again:
+                    loaded_again = True
+                    if await self._load_again(replica, adapter):
+                        continue
+                loaded_again = False
                 tries += 1
                 self._away_since = self._away_since or time.monotonic()
                 if self.away_s > self._away_limit_s:
@@ -186,9 +192,12 @@ class ServedEngine:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    async def _load_again(self, replica: Replica, adapter: Adapter) -> None:
+    async def _load_again(self, replica: Replica, adapter: Adapter) -> bool:
         try:
             await replica.load(adapter)
         except ReplicaAway:
-            # The next request meets the same, and counts the time.
-            return
+            return False
+        return True
+
+    def _answers(self) -> None:
+        self._away_since = None

@@ -20,6 +20,8 @@ from gavel_train.rollouts.prompts import Prompt, tokenize
 from gavel_train.rollouts.served import ServedEngine
 from gavel_train.rollouts.trl_adapter import EngineRollout, decoder
 from gavel_train.run.lifetime import rank
+from gavel_train.run.outcome import PolicyAway
+from gavel_train.run.ranks import any_rank
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class ServedRollout(EngineRollout):
         self._adapters = adapters
         self._begun: dict[int, PendingStep] = {}
         self._decode: Callable[[list[int]], str] | None = None
+        # The first step of this attempt that the journal did not hold whole.
+        self._sampled_anew: int | None = None
 
     def pending(
         self,
@@ -82,20 +86,31 @@ class ServedRollout(EngineRollout):
             self._decode = decoder(copy.deepcopy(trainer.processing_class))
         self._publish(trainer, step - 1)
         if step not in self._begun:
-            self._begin(step, first_position, prompts, prompt_ids)
+            self._begin(trainer, step, first_position, prompts, prompt_ids)
         if self._steps.max_staleness > 0 and step < self._steps.last:
             following = self._prompts_of_rank(step + 1, first_position, len(prompts))
             ids = tokenize(trainer.processing_class, following, trainer.chat_template_kwargs)
-            self._begin(step + 1, first_position, following, ids)
+            self._begin(trainer, step + 1, first_position, following, ids)
         pending = self._begun.pop(step)
         assert pending.journal is not None
         # Else completions would be trained on as answers to other prompts.
         pending.journal.check_rows(self.rows_of(prompts))
         return pending
 
-    def wait_for(self, pending: PendingStep) -> list[Completion]:
-        """Wait for the step's completions, and note how old the adapter was that sampled them."""
-        completions = pending.completions(lambda: self._served.away_s)
+    def wait_for(self, trainer: Any, pending: PendingStep) -> list[Completion]:
+        """Wait for the step's completions, and note how old the adapter was that sampled them.
+
+        Where a rank's servers stay away, all ranks raise that together: one that raised alone would leave
+        the others in a collective, and its own word would be lost.
+        """
+        completions: list[Completion] = []
+        failed: Exception | None = None
+        try:
+            completions = pending.completions(lambda: self._served.away_s)
+        except Exception as error:
+            failed = error
+        if any_rank(trainer, failed is not None):
+            raise failed or PolicyAway("the policy's servers stayed away from another rank")
         assert pending.journal is not None
         ages = [pending.journal.age_of(one.index) for one in completions]
         self.figures["staleness"] = sum(ages) / max(1, len(ages))
@@ -131,15 +146,24 @@ class ServedRollout(EngineRollout):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _begin(
-        self, step: int, first_position: int, prompts: Sequence[Prompt], prompt_ids: list[list[int]]
+        self,
+        trainer: Any,
+        step: int,
+        first_position: int,
+        prompts: Sequence[Prompt],
+        prompt_ids: list[list[int]],
     ) -> None:
         rows = self.rows_of(prompts)
         journal = JournaledStep(
             self._journal, step, first_position, self._steps.num_generations, rows, self._served.adapter
         )
-        known = journal.known(self._journaled)
+        known = journal.known(self._journaled, before_step=self._sampled_anew)
         left = sorted(set(range(len(rows))) - {one.index for one in known})
-        seed = zlib.crc32(f"{self._steps.seed}:{step}:{rank()}".encode())
+        # From here on the weights are others than those that the journal's later adapters had.
+        if self._sampled_anew is None and any_rank(trainer, bool(left)):
+            self._sampled_anew = step
+        # With the epoch: an attempt that repeats a step must not draw again what the one before it has drawn.
+        seed = zlib.crc32(f"{self._steps.seed}:{self._steps.epoch}:{step}:{rank()}".encode())
         stream = self._served.generate(
             [prompt_ids[index] for index in left], replace(self._sampling, seed=seed)
         )

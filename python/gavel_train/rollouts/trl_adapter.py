@@ -55,7 +55,7 @@ class EngineRollout:
         step, first_position = place_of(trainer, len(prompts))
         pending = self.pending(trainer, step, first_position, prompts, prompt_ids)
         with pending.batch:
-            completions = self.wait_for(pending)
+            completions = self.wait_for(trainer, pending)
             generated = time.monotonic()
             judged = pending.batch.collect(partial(any_rank, trainer))
         self.figures |= {
@@ -95,7 +95,7 @@ class EngineRollout:
         stream = self.engine.generate(prompt_ids, self._sampling)
         return PendingStep(stream, range(len(prompts)), batch, decoder(trainer.processing_class))
 
-    def wait_for(self, pending: PendingStep) -> list[Completion]:
+    def wait_for(self, trainer: Any, pending: PendingStep) -> list[Completion]:
         """Have the step's completions sampled and handed in."""
         pending.run()
         return pending.completions()

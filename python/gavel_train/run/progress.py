@@ -48,8 +48,11 @@ def commit(checkpoint: str, step: int, metrics: Metrics | None = None) -> None:
 
 
 def waiting(what: Literal["judge", "gateway", "policy", "gpu"], seconds: float) -> None:
-    """Report a wait, which suspends the progress deadline."""
-    _emit(WaitingLine.model_validate({"event": "waiting", "for": what, "seconds": round(seconds, 1)}))
+    """Report a wait, which suspends the progress deadline.
+
+    Any rank may: the others wait for it in a collective, without a word.
+    """
+    _write(WaitingLine.model_validate({"event": "waiting", "for": what, "seconds": round(seconds, 1)}))
 
 
 def resumed(checkpoint: str, step: int) -> None:
@@ -63,8 +66,11 @@ def finite(metrics: Metrics) -> dict[str, float | None]:
 
 
 def _emit(line: BaseModel) -> None:
-    if rank() != 0:
-        return
+    if rank() == 0:
+        _write(line)
+
+
+def _write(line: BaseModel) -> None:
     data = line.model_dump_json(by_alias=True).encode() + b"\n"
     with _lock:
         fd = 1 if _stdout_fd is None else _stdout_fd

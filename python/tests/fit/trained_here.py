@@ -29,7 +29,7 @@ def main(shape: dict) -> dict[str, int]:
     from transformers import AutoConfig, AutoModelForCausalLM, PrinterCallback, ProgressCallback, set_seed
 
     from gavel_train.contracts import Spec
-    from gavel_train.policy.grpo import cached_engine
+    from gavel_train.policy.choose_rollout import cached_engine
     from gavel_train.policy.model import lora_config
     from gavel_train.policy.trl_config import trl_config
     from gavel_train.policy.trl_imports import hide_vllm
@@ -69,7 +69,7 @@ def main(shape: dict) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as folder:
         trainer = GRPOTrainer(
             model=model,
-            args=trl_config(spec, output_dir=Path(folder)),
+            args=trl_config(spec, output_dir=Path(folder), run_name="fit"),
             processing_class=words,
             train_dataset=Dataset.from_list([{"prompt": text} for text in prompts]),
             reward_funcs=lambda completions, **_: [generator.random() for _ in completions],

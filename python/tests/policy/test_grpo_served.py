@@ -115,6 +115,11 @@ def test_a_killed_and_resumed_run_ends_in_the_bytes_that_ledger_and_journal_give
     assert any(place[0] == 3 for place in sampled_before)
     again = start(root, 2, gateway, resume_from=head(root), servers=servers, **how)
     assert again.wait() == 0, (again.epoch_dir / "stderr").read_text()[-3000:]
+    # No attempt draws what another one has drawn: each child of a request has a seed of its own.
+    seeds = [
+        body["seed"] + choice for one in servers for body in one.server.asked for choice in range(body["n"])
+    ]
+    assert len(seeds) == len(set(seeds))
     # What was journaled was not sampled again, and no occasion was paid twice.
     for place, entries in journal(root).items():
         assert len(entries) == 1, place

@@ -38,16 +38,20 @@ def write(folder, entries, step=0) -> None:
 
 def test_what_was_written_is_read_again_by_the_next_epoch_and_not_by_its_own(tmp_path):
     write(epoch(tmp_path, 1), [entry(1), entry(2, 1, 3)])
-    found = read_journal(tmp_path, before_epoch=2, after_step=0)
+    found = read_journal(tmp_path, before_epoch=2, after_step=0, save_every=10)
     assert found == {(1, 0, 0): entry(1), (2, 1, 3): entry(2, 1, 3)}
-    assert read_journal(tmp_path, before_epoch=1, after_step=0) == {}
-    assert list(read_journal(tmp_path, before_epoch=2, after_step=1)) == [(2, 1, 3)]
+    assert read_journal(tmp_path, before_epoch=1, after_step=0, save_every=10) == {}
+    assert list(read_journal(tmp_path, before_epoch=2, after_step=1, save_every=10)) == [(2, 1, 3)]
+    of_group_0 = read_journal(
+        tmp_path, before_epoch=2, after_step=0, save_every=10, is_mine=lambda group, rollout: group == 0
+    )
+    assert list(of_group_0) == [(1, 0, 0)]
 
 
 def test_of_two_epochs_the_newer_one_counts(tmp_path):
     write(epoch(tmp_path, 1), [entry(1, tokens=(7, 1)), entry(2)])
     write(epoch(tmp_path, 2), [entry(1, tokens=(8, 1))])
-    found = read_journal(tmp_path, before_epoch=3, after_step=0)
+    found = read_journal(tmp_path, before_epoch=3, after_step=0, save_every=10)
     assert found[1, 0, 0].token_ids == [8, 1]
     assert (2, 0, 0) in found
 
@@ -66,7 +70,10 @@ def test_a_damaged_line_does_not_count_and_its_neighbours_do(tmp_path, damage):
         body = b'{"step":3}'
         lines[2] = b"%08x %s\n" % (module.zlib.crc32(body), body)
     path.write_bytes(b"".join(lines))
-    assert [step for step, _, _ in read_journal(tmp_path, before_epoch=2, after_step=0)] == [1, 2]
+    assert [step for step, _, _ in read_journal(tmp_path, before_epoch=2, after_step=0, save_every=10)] == [
+        1,
+        2,
+    ]
 
 
 def test_an_entry_is_on_the_disk_before_what_follows_is_called(tmp_path, monkeypatch):

@@ -155,11 +155,23 @@ def test_gives_up_with_policy_away_once_no_server_has_answered_for_the_limit(
 def test_raises_at_once_what_a_server_refuses(model, tmp_path, engine_of, publish, monkeypatch):
     with serving(model, tmp_path / "endpoints") as (one,):
         engine = engine_of([one])
-        monkeypatch.setattr(
-            one.server, "load", lambda body: (400, "LoRA rank 64 is greater than max_lora_rank")
-        )
-        with pytest.raises(ReplicaRefused, match=r"policy-v000000.e1: HTTP 400: LoRA rank 64"):
+        # As vLLM says it: 500, by a server that is well.
+        refused = 500, "LoRA rank 64 is greater than max_lora_rank"
+        monkeypatch.setattr(one.server, "load", lambda body: refused)
+        with pytest.raises(ReplicaRefused, match=r"policy-v000000.e1: HTTP 500: LoRA rank 64"):
             publish(engine, 0)
+
+
+def test_a_server_that_never_knows_the_adapter_counts_as_away(
+    model, tmp_path, engine_of, publish, monkeypatch
+):
+    with serving(model, tmp_path / "endpoints") as (one,):
+        engine = engine_of([one], away_limit_s=1.0)
+        publish(engine, 0)
+        one.server.loaded.clear()
+        monkeypatch.setattr(one.server, "load", lambda body: (400, "has already been loaded"))
+        with pytest.raises(PolicyAway, match=r"policy-v000000\.e1"):
+            list(engine.generate(PROMPTS, SAMPLING))
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,16 @@ export const servedPolicy: Rule[] = [
       (grpo.lora?.dropout ?? 0) > 0 &&
       `expected 0: servers sample without dropout, and grpo.importance_sampling ${grpo.importance_sampling} would take its noise for a difference between sampler and trainer; found ${grpo.lora?.dropout}`,
   ),
+  rule('grpo.importance_sampling', ({ grpo }) => {
+    const { top_p, top_k, min_p, repetition_penalty } = grpo;
+    const filtered = top_p < 1 || top_k > 0 || min_p > 0 || repetition_penalty !== 1;
+    return (
+      grpo.rollout === 'served' &&
+      filtered &&
+      !['none', 'token_truncate'].includes(grpo.importance_sampling) &&
+      `expected none or token_truncate: the sampler leaves tokens out by top_p, top_k, min_p or repetition_penalty, and over a completion the ratio would fall towards 0; found ${grpo.importance_sampling}`
+    );
+  }),
   rule(
     'grpo.max_staleness',
     ({ grpo }) =>

@@ -50,6 +50,8 @@ export function vllmCommand(options: VllmOptions): VllmCommand {
   // Compiling graphs costs minutes on a CPU and gains nothing at the sizes that one serves there.
   if (onCpu) args.push('--enforce-eager');
   if (options.adapters) args.push(...adapterArgs(options.adapters));
+  // vLLM asks for its key on some paths only.
+  args.push('--middleware', 'gavel_train.serving.every_path.KeyOnEveryPath');
   // A line for each request would outgrow every other log of the run.
   args.push('--disable-uvicorn-access-log', ...serve.extra_args);
   const place = onCpu ? cpuEnv : { CUDA_VISIBLE_DEVICES: gpus.join(',') };

@@ -74,6 +74,7 @@ describe('checkSpec', () => {
     ['policy.extra_body', { policy: { ...good.policy, extra_body: { top_k: 1 } } }],
     ['grpo.rollout', { grpo: { rollout: 'served' } }],
     ['grpo.lora.r', { grpo: { rollout: 'served', lora: { r: 513 } } }],
+    ['grpo.importance_sampling', { grpo: { rollout: 'served', lora: {}, top_p: 0.9 } }],
     ['grpo.lora.dropout', { grpo: { rollout: 'served', lora: { dropout: 0.1 } } }],
     ['grpo.max_staleness', { grpo: { max_staleness: 1 } }],
     ['grpo.processes', { grpo: { rollout: 'served', lora: {}, processes: 16 } }],

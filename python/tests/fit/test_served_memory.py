@@ -51,7 +51,7 @@ def test_a_judge_that_is_larger_than_a_gpu_is_refused_with_more_gpus_as_the_chan
     assert need.available_bytes == 40 * GIB
     assert need.verdict == "too_large"
     assert need.changes[0].field == "judge.serve.tensor_parallel_size"
-    assert (need.changes[0].value, need.changes[0].fits) == ("2", True)
+    assert (need.changes[0].value, need.changes[0].fits) == ("2 and placement.judge_gpus 2", True)
 
 
 def test_flags_that_change_the_room_make_it_unknown():
@@ -71,7 +71,24 @@ def test_a_context_that_the_cache_of_a_cpu_server_cannot_hold_is_refused():
     assert (need.changes[0].field, need.changes[0].value) == ("base.serve.max_model_len", "4096")
     # Layers over a window keep less than is computed here.
     windowed = replace(deep, full_attention=False)
-    assert served_need("base", "audit", serve(max_model_len=4097), windowed, machine(), 0).verdict == "fits"
+    assert (
+        served_need("base", "audit", serve(max_model_len=4097), windowed, machine(), 0).verdict == "unknown"
+    )
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"quantized": True}, "its weights are quantized"),
+        ({"experts": True}, "its layers have experts"),
+        ({"full_attention": False}, "its layers do not all attend to all tokens"),
+    ],
+)
+def test_a_model_that_has_no_formula_is_refused_nowhere(change, said):
+    large = replace(SHAPE, parameters=600 * 10**9, **change)
+    need = served_need("judge", "grpo", serve(), large, machine(80 * GIB), 1)
+    assert need.verdict == "unknown"
+    assert said in (need.note or "")
 
 
 @pytest.mark.parametrize("gpus", [0, 1])
