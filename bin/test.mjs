@@ -47,14 +47,16 @@ const vitest = (name, ...more) => {
   ];
   return { command: [...module('vitest/vitest.mjs'), ...run], count: () => fromVitest(report) };
 };
-const junit = join(reports, 'pytest.xml');
-// pyproject.toml, and with it the settings of pytest, is in python/.
-const pytest = {
-  command: [venv('pytest'), `--junitxml=${junit}`],
-  cwd: join(root, 'python'),
-  // Threads of one small matrix product wait for each other on cores that other lanes use too.
-  env: { OMP_NUM_THREADS: '1' },
-  count: (printed) => fromPytest(junit, printed),
+const pytest = (name, ...more) => {
+  const junit = join(reports, `${name}.xml`);
+  return {
+    command: [venv('pytest'), `--junitxml=${junit}`, ...more],
+    // pyproject.toml, and with it the settings of pytest, is in python/.
+    cwd: join(root, 'python'),
+    // Threads of one small matrix product wait for each other on cores that other lanes use too.
+    env: { OMP_NUM_THREADS: '1' },
+    count: (printed) => fromPytest(junit, printed),
+  };
 };
 
 const fast = options.has('--fast');
@@ -73,7 +75,10 @@ const checks = [
   },
   { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
 ];
-const python = { name: 'Python tests', ...pytest };
+// Tests that train and sample; with the others in one lane they would be its last ten minutes on a busy machine, on one core.
+const training = ['fit', 'grader', 'policy', 'rollouts'].map((folder) => `tests/${folder}`);
+const python = { name: 'Python tests', ...pytest('python', ...training.map((path) => `--ignore=${path}`)) };
+const trainers = { name: 'Python trainers', ...pytest('trainers', ...training) };
 // Left alone, vitest takes one worker on two cores, and half of the time a test waits for a process to start.
 const unit = { name: 'TypeScript tests', ...vitest('unit', '--maxWorkers=2') };
 const checker = { name: 'fault checker', ...vitest('checker') };
@@ -84,7 +89,13 @@ const campaign = { name: 'fault campaign', ...vitest('campaign') };
 // idle for half of a lane's time. What is printed by all lanes but the first is held back until a step is over.
 const phases = options.has('--long')
   ? [[[longer]], [[campaign]]]
-  : [[[unit, checker], [...checks, python], ...(fast ? [] : [[e2e]])]];
+  : [
+      [
+        [unit, checker],
+        [...checks, python],
+        [...(fast ? [] : [e2e]), trainers],
+      ],
+    ];
 
 const running = new Set();
 let stopped = false;
