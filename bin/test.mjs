@@ -75,8 +75,8 @@ const checks = [
   },
   { name: 'pyright', command: [...module('pyright/index.js'), '-p', 'python'] },
 ];
-// Tests that train and sample; with the others in one lane they would be its last ten minutes on a busy machine, on one core.
-const training = ['fit', 'grader', 'policy', 'rollouts'].map((folder) => `tests/${folder}`);
+// Half of the time of all Python tests; with the others in one lane they would be its last minutes, on one core.
+const training = ['policy', 'rollouts'].map((folder) => `tests/${folder}`);
 const python = { name: 'Python tests', ...pytest('python', ...training.map((path) => `--ignore=${path}`)) };
 const trainers = { name: 'Python trainers', ...pytest('trainers', ...training) };
 // Left alone, vitest takes one worker on two cores, and half of the time a test waits for a process to start.
