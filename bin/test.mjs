@@ -77,8 +77,12 @@ const checks = [
 ];
 // Half of the time of all Python tests; with the others in one lane they would be its last minutes, on one core.
 const training = ['policy', 'rollouts'].map((folder) => `tests/${folder}`);
-const python = { name: 'Python tests', ...pytest('python', ...training.map((path) => `--ignore=${path}`)) };
-const trainers = { name: 'Python trainers', ...pytest('trainers', ...training) };
+const python = {
+  name: 'Python tests',
+  ...pytest('python', '-m', 'not slow', ...training.map((path) => `--ignore=${path}`)),
+};
+const trainers = { name: 'Python trainers', ...pytest('trainers', '-m', 'not slow', ...training) };
+const slow = { name: 'slow Python tests', ...pytest('slow', '-m', 'slow') };
 // Left alone, vitest takes one worker on two cores, and half of the time a test waits for a process to start.
 const unit = { name: 'TypeScript tests', ...vitest('unit', '--maxWorkers=2') };
 const checker = { name: 'fault checker', ...vitest('checker') };
@@ -88,7 +92,7 @@ const campaign = { name: 'fault campaign', ...vitest('campaign') };
 // One phase after the other, the lanes of a phase side by side: processes that start, models that load and deadlines leave a core
 // idle for half of a lane's time. What is printed by all lanes but the first is held back until a step is over.
 const phases = options.has('--long')
-  ? [[[longer]], [[campaign]]]
+  ? [[[longer]], [[slow]], [[campaign]]]
   : [
       [
         [unit, checker],
