@@ -12,6 +12,20 @@ import { temporaryFolder } from '../temporary-folder.ts';
 const children = fileURLToPath(new URL('../fixtures/children', import.meta.url));
 const python = fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
 
+describe('a key whose name begins as a tuning variable does', () => {
+  it('reaches no child where GAVEL_KEYS binds it to a host', () => {
+    const parent = { GAVEL_KEYS: 'VLLM_FOR_JUDGE=judge.example', VLLM_FOR_JUDGE: 'secret', VLLM_LOGGING_LEVEL: 'INFO' };
+    expect(passedOn(parent)).toEqual({ VLLM_LOGGING_LEVEL: 'INFO' });
+  });
+
+  it.each(['VLLM_API_KEYS', 'VLLM_KEY_JUDGE', 'HF_PAT', 'VLLM_JUDGE_PASS', 'TORCHINDUCTOR_REDIS_URL'])(
+    'reaches no child by the name %s',
+    (name) => {
+      expect(passedOn({ [name]: 'secret' })).toEqual({});
+    },
+  );
+});
+
 describe('what a person sets for the libraries', () => {
   it.each([
     'PYTORCH_CUDA_ALLOC_CONF',

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import { FitReport, FitRequest } from '../../src/contracts/fit.ts';
 import { failureType, mayRetry } from '../../src/failures.ts';
@@ -88,6 +88,15 @@ describe('a run', () => {
     expect(failureType(error)).toBe('DoesNotFit');
     expect(mayRetry(error)).toBe(false);
     expect((error as Error).message).toBe('grpo.micro_batch_size: trainer needs 9 GiB (weights 4 GiB + logits 5 GiB)');
+  });
+
+  test('is reported and not refused on a worker whose machine says nothing of the others', async () => {
+    const paths = pathsIn(temporaryFolder('fit'));
+    await writeAtomic(paths.fit, report([{ field: 'grpo.lora', message: 'too large' }]));
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    await refuseWhatCannotFit({ fit: 'warn' }, paths);
+    expect(said).toHaveBeenCalledWith('May not fit (GAVEL_FIT=warn): grpo.lora: too large');
+    said.mockRestore();
   });
 
   test('that fits, or that has no estimate, is not refused', async () => {
