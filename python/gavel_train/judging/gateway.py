@@ -11,9 +11,8 @@ import asyncio
 import errno
 import json
 import os
-import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +30,10 @@ from gavel_train.contracts import (
     StageRequest,
 )
 from gavel_train.run import progress
+from gavel_train.run.background_loop import BackgroundLoop
 from gavel_train.run.directory import run_dir_of
 from gavel_train.run.outcome import BadRequest, JudgeAway
 
-T = TypeVar("T")
 Reply = TypeVar("Reply", bound=BaseModel)
 
 # A loopback connect answers at once; another node's may queue behind thousands of open calls.
@@ -82,14 +81,12 @@ class GatewayClient:
         self._endpoint_file = endpoint_file
         self._away_limit_s = away_limit_s
         self._last_line_at = 0.0
-        self._loop = asyncio.new_event_loop()
+        self._loop = BackgroundLoop("gavel-gateway")
         self._slots = asyncio.Semaphore(concurrency)
         # Made in the loop's own thread at the first call: aiohttp binds a session to the running loop.
         self._http: aiohttp.ClientSession | None = None
         self._headers = {"authorization": f"Bearer {api_key}", "content-type": "application/json"}
         self._concurrency = concurrency
-        self._thread = threading.Thread(target=self._run, name="gavel-gateway", daemon=True)
-        self._thread.start()
 
     @classmethod
     def for_request(cls, request: StageRequest, *, concurrency: int | None = None) -> GatewayClient:
@@ -108,7 +105,7 @@ class GatewayClient:
 
     def submit(self, request: GradeRequest) -> Future[Grade]:
         """Start one grading call; returns at once."""
-        return self._start(self._call("grade", request, Grade))
+        return self._loop.start(self._call("grade", request, Grade))
 
     def grade(self, request: GradeRequest) -> Grade:
         """Grade one completion and wait for its verdict."""
@@ -116,7 +113,7 @@ class GatewayClient:
 
     def render_many(self, requests: Sequence[MessagesRequest]) -> list[RenderedMessages]:
         """Have the messages of all requests rendered, in order; the first failure is raised."""
-        calls = [self._start(self._call("messages", request, RenderedMessages)) for request in requests]
+        calls = [self._loop.start(self._call("messages", request, RenderedMessages)) for request in requests]
         return [call.result() for call in calls]
 
     def grade_many(self, requests: Sequence[GradeRequest]) -> list[Grade]:
@@ -125,20 +122,7 @@ class GatewayClient:
 
     def close(self) -> None:
         """End the client's calls, its connections and its thread; a second time does nothing."""
-        if self._loop.is_closed():
-            return
-        self._start(self._close()).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            self._loop.run_forever()
-        finally:
-            self._loop.close()
-
-    def _start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._loop.close(self._disconnect)
 
     async def _call(self, path: str, request: BaseModel, expected: type[Reply]) -> Reply:
         body = request.model_dump_json()
@@ -177,11 +161,7 @@ class GatewayClient:
             )
         return self._http
 
-    async def _close(self) -> None:
-        calls = asyncio.all_tasks() - {asyncio.current_task()}
-        for call in calls:
-            call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+    async def _disconnect(self) -> None:
         if self._http is not None:
             await self._http.close()
 

@@ -7,19 +7,17 @@ same one once it is back, which first gets the adapter again.
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 import zlib
-from collections.abc import Coroutine, Generator, Sequence
-from concurrent.futures import Future
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from gavel_train.rollouts.adapters import Adapter
 from gavel_train.rollouts.engine import Completion, Sampling
 from gavel_train.rollouts.replica import AdapterMissing, Replica, ReplicaAway
 from gavel_train.run import lifetime
+from gavel_train.run.background_loop import BackgroundLoop
 from gavel_train.run.outcome import PolicyAway
 
 _FIRST_PAUSE_S = 0.2
@@ -40,9 +38,7 @@ class ServedEngine:
         self._away_limit_s = away_limit_s
         self._away_since: float | None = None
         self._published: list[Adapter] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="gavel-served", daemon=True)
-        self._thread.start()
+        self._loop = BackgroundLoop("gavel-served")
 
     @property
     def adapter(self) -> Adapter:
@@ -63,7 +59,7 @@ class ServedEngine:
         self._published.append(adapter)
         old = self._published[: -1 - keep]
         self._published = self._published[-1 - keep :]
-        self._start(self._load_everywhere(adapter, [one.name for one in old])).result()
+        self._loop.start(self._load_everywhere(adapter, [one.name for one in old])).result()
 
     def generate(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling
@@ -79,7 +75,7 @@ class ServedEngine:
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, adapter: Adapter
     ) -> Generator[Completion, None, None]:
         done: SimpleQueue[Completion | BaseException] = SimpleQueue()
-        call = self._start(self._all(prompts, sampling, adapter, done))
+        call = self._loop.start(self._all(prompts, sampling, adapter, done))
         try:
             left = len(prompts)
             while left > 0:
@@ -98,27 +94,10 @@ class ServedEngine:
 
     def close(self) -> None:
         """End the requests, the connections and the thread; a second time does nothing."""
-        if self._loop.is_closed():
-            return
-        self._start(self._close()).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._loop.close(self._disconnect)
 
-    def _run(self) -> None:
-        try:
-            self._loop.run_forever()
-        finally:
-            self._loop.close()
-
-    async def _close(self) -> None:
-        calls = asyncio.all_tasks() - {asyncio.current_task()}
-        for call in calls:
-            call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+    async def _disconnect(self) -> None:
         await asyncio.gather(*(replica.close() for replica in self._replicas))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> Future[None]:
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def _load_everywhere(self, adapter: Adapter, old: Sequence[str]) -> None:
         async def load(replica: Replica) -> None:
