@@ -1554,7 +1554,7 @@ class GrpoSpec(BaseModel):
     max_staleness: Annotated[
         int,
         Field(
-            description="rollout served: how many updates the adapter that samples may lack. With 1, a step is sampled and judged while the one before it is trained.",
+            description="rollout served: how many updates the sampling adapter may be behind the policy. With 1, a step is sampled and judged while the step before it is trained.",
             ge=0,
             le=1,
         ),

@@ -130,6 +130,24 @@ class PolicyServer:
         return choices
 
 
+def publish_endpoint(file: Path, port: int) -> None:
+    """Say that a server of the policy, without a key, listens on a port of this machine."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(
+        Endpoint(
+            role="policy",
+            base_url=f"http://127.0.0.1:{port}/v1",
+            model="policy",
+            model_digest=None,
+            pid=None,
+            host="here",
+            api_key_env=None,
+            api_key_file=None,
+            started_at="2026-01-01T00:00:00Z",
+        ).model_dump_json()
+    )
+
+
 class _Http(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
@@ -149,20 +167,7 @@ class Serving:
     def start(self) -> None:
         http = self.server.http = _Http(("127.0.0.1", 0), self.server.handler())
         threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
-        self.endpoint_file.parent.mkdir(parents=True, exist_ok=True)
-        self.endpoint_file.write_text(
-            Endpoint(
-                role="policy",
-                base_url=f"http://127.0.0.1:{http.server_port}/v1",
-                model="policy",
-                model_digest=None,
-                pid=None,
-                host="here",
-                api_key_env=None,
-                api_key_file=None,
-                started_at="2026-01-01T00:00:00Z",
-            ).model_dump_json()
-        )
+        publish_endpoint(self.endpoint_file, http.server_port)
 
     def stop(self) -> None:
         """End it: what was loaded is gone, and its endpoint stays where nobody listens."""

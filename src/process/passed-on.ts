@@ -24,7 +24,7 @@ const PREFIXES = [
   ...['PYTORCH_', 'TORCH_', 'TORCHINDUCTOR_', 'TRITON_', 'VLLM_', 'HF_'],
 ];
 
-/** Names under those prefixes that no child gets, whoever set them. */
+/** Names with those prefixes that no child inherits. */
 const NEVER = [
   // Keys, by how they are named. Python children get HF_TOKEN from the code that starts them, and no other child does.
   /^HF_.*TOKEN|_TOKEN(S)?(_[A-Z])?$|(^|_)(API)?KEYS?(_|$)|PASS(WORD|WD|PHRASE)?(_|$)|SECRET|CREDENTIAL|_PAT$|_REDIS_URL$/,

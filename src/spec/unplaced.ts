@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts';
 import type { PlacementSpec } from '../contracts/spec/placement.ts';
-import type { ServeSpec } from '../contracts/spec/serve.ts';
+import { gpusOf } from '../contracts/spec/rule.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { countGpus } from '../gpus/list.ts';
 
@@ -13,12 +13,11 @@ function unplaced({
   grpo,
   sft,
 }: Spec): { part: string; field: keyof PlacementSpec; gpus: number }[] {
-  const of = (serve: ServeSpec) => serve.tensor_parallel_size * serve.data_parallel_size;
   const parts = [
-    { part: 'the judge', field: 'judge_gpus', gpus: judge.engine === 'vllm' ? of(judge.serve) : 0 },
-    { part: 'rollouts', field: 'rollout_gpus', gpus: grpo.rollout === 'served' ? of(policy.serve) : 0 },
+    { part: 'the judge', field: 'judge_gpus', gpus: judge.engine === 'vllm' ? gpusOf(judge.serve) : 0 },
+    { part: 'rollouts', field: 'rollout_gpus', gpus: grpo.rollout === 'served' ? gpusOf(policy.serve) : 0 },
     { part: 'training', field: 'trainer_gpus', gpus: Math.max(grpo.processes, sft.processes) },
-    { part: "the audit's models", field: 'grader_gpus', gpus: of(grader.serve) },
+    { part: "the audit's models", field: 'grader_gpus', gpus: gpusOf(grader.serve) },
   ] as const;
   return parts.filter(({ field, gpus }) => gpus > 0 && placement[field] === 0);
 }

@@ -8,7 +8,7 @@ from dataclasses import replace
 from gavel_train.contracts import FitChange, FitMachine, FitNeed, FitPart, LoraSpec, ServeSpec, Spec
 from gavel_train.fit.served import DEFAULT_UTILIZATION, served
 from gavel_train.fit.shape import Shape
-from gavel_train.fit.sharing import sharing_of
+from gavel_train.fit.sharing import is_shared_out, sharing_of
 from gavel_train.fit.trainer import peak
 from gavel_train.fit.training import Training
 from gavel_train.fit.weigh import changes, gib, largest_micro_batch, verdict_of
@@ -65,7 +65,9 @@ def trainer_need(
 
     chosen: int | None = None
     smallest = smallest_gpu(machine)
-    unsure = shape.no_formula or _sharded(grpo.accelerate_args, on_gpu=on_gpu)
+    unsure = shape.no_formula
+    if unsure is None and on_gpu and is_shared_out(grpo.accelerate_args):
+        unsure = "FSDP or DeepSpeed shares it out"
     if on_gpu and smallest is not None and unsure is None and grpo.micro_batch_size is None:
         chosen = largest_micro_batch(rows, lambda size: needed(replace(training, micro_batch=size)), smallest)
         training = replace(training, micro_batch=chosen)
@@ -115,11 +117,6 @@ def _trainer_changes(training: Training, needed: Callable[[Training], int]) -> I
         yield "grpo.max_completion_tokens", str(half), needed(replace(least, completion_tokens=half))
     if training.lora is None:
         yield "grpo.lora", "{r: 16}", needed(replace(least, lora=LoraSpec()))
-
-
-def _sharded(accelerate_args: list[str], *, on_gpu: bool) -> str | None:
-    flags = {arg.split("=")[0].replace("_", "-") for arg in accelerate_args}
-    return "FSDP or DeepSpeed shares it out" if on_gpu and flags & {"--use-fsdp", "--use-deepspeed"} else None
 
 
 def _note(said: str | None, unsure: str | None) -> str | None:

@@ -27,6 +27,11 @@ def sharing_of(accelerate_args: Sequence[str]) -> Sharing:
     return Sharing()
 
 
+def is_shared_out(accelerate_args: Sequence[str]) -> bool:
+    """Return whether FSDP or DeepSpeed is asked for."""
+    return not _flags(accelerate_args).keys().isdisjoint(("use-fsdp", "use-deepspeed"))
+
+
 def _flags(args: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     name = ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gavel_train.contracts import PromptRow, StageRequest
+from gavel_train.contracts import PromptRow, Spec, StageRequest
 from gavel_train.judging.reward import RewardDesk
-from gavel_train.rollouts.engine import Engine, sampling_for
+from gavel_train.rollouts.engine import Engine, Sampling, sampling_for
 from gavel_train.rollouts.prompts import Prompt, as_prompt, tokenize
 from gavel_train.rollouts.trl_adapter import EngineRollout
 from gavel_train.run import lifetime
@@ -44,7 +44,7 @@ def served_rollout(
     order: Sequence[PromptRow],
     desk: RewardDesk,
     rows: dict[str, PromptRow],
-    sampling: Any,
+    sampling: Sampling,
     *,
     done: int,
 ) -> ServedRollout:
@@ -99,9 +99,11 @@ def served_rollout(
 
 def check_rollout(request: StageRequest, trainer: Any, order: Sequence[PromptRow]) -> None:
     """Raise BadRequest where the chosen engine cannot sample from what a trainer trains."""
-    check = {"cached": check_cached, "served": _served_check(request, order)}.get(request.spec.grpo.rollout)
-    if check is not None:
-        check(trainer)
+    match request.spec.grpo.rollout:
+        case "cached":
+            check_cached(trainer)
+        case "served":
+            check_served(request.spec, trainer, order)
 
 
 def check_cached(trainer: Any) -> None:
@@ -120,30 +122,26 @@ def check_cached(trainer: Any) -> None:
         raise BadRequest("grpo.rollout", f"grpo.rollout cached: {error}") from None
 
 
-def _served_check(request: StageRequest, order: Sequence[PromptRow]) -> Callable[[Any], None]:
-    spec = request.spec
-
-    def check(trainer: Any) -> None:
-        if is_sharded(trainer):
-            raise BadRequest(
-                "grpo.accelerate_args",
-                "Expected the whole adapter in each process for grpo.rollout served, found that "
-                "grpo.accelerate_args shard it; leave --use_fsdp and zero stage 3 out",
-            )
-        prompts = {row.prompt: as_prompt(trainer.processing_class, row) for row in order}
-        ids = tokenize(trainer.processing_class, list(prompts.values()), spec.policy.chat_template_kwargs)
-        longest = max(map(len, ids))
-        context = spec.policy.serve.max_model_len or trainer.model.config.max_position_embeddings
-        wanted = longest + spec.grpo.max_completion_tokens
-        if wanted > context:
-            raise BadRequest(
-                "policy.serve.max_model_len",
-                f"Expected a context of at least {wanted} tokens for grpo.rollout served: the longest prompt "
-                f"({longest}) and grpo.max_completion_tokens ({spec.grpo.max_completion_tokens}); "
-                f"found {context}",
-            )
-
-    return check
+def check_served(spec: Spec, trainer: Any, order: Sequence[PromptRow]) -> None:
+    """Raise BadRequest where servers cannot sample from what a trainer trains, or a prompt is too long."""
+    if is_sharded(trainer):
+        raise BadRequest(
+            "grpo.accelerate_args",
+            "Expected the whole adapter in each process for grpo.rollout served, found that "
+            "grpo.accelerate_args shard it; leave --use_fsdp and zero stage 3 out",
+        )
+    tokenizer = trainer.processing_class
+    prompts = [as_prompt(tokenizer, row) for row in order]
+    longest = max(map(len, tokenize(tokenizer, prompts, spec.policy.chat_template_kwargs)))
+    context = spec.policy.serve.max_model_len or trainer.model.config.max_position_embeddings
+    wanted = longest + spec.grpo.max_completion_tokens
+    if wanted > context:
+        raise BadRequest(
+            "policy.serve.max_model_len",
+            f"Expected a context of at least {wanted} tokens for grpo.rollout served: the longest prompt "
+            f"({longest}) and grpo.max_completion_tokens ({spec.grpo.max_completion_tokens}); "
+            f"found {context}",
+        )
 
 
 def is_sharded(trainer: Any) -> bool:

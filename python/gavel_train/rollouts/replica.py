@@ -90,7 +90,7 @@ class Replica:
         n: int,
         sampling: Sampling,
         seed: int,
-        answers: Callable[[], None] = lambda: None,
+        answers: Callable[[], None],
     ) -> AsyncIterator[Sampled]:
         """Yield `n` completions of one prompt, each when it ends; `answers` is called as tokens arrive.
 

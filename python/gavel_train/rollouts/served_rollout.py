@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from gavel_train.rollouts.journal import Journal, Place
 from gavel_train.rollouts.pending_step import JournaledStep, PendingStep
 from gavel_train.rollouts.prompts import Prompt, tokenize
 from gavel_train.rollouts.served import ServedEngine
-from gavel_train.rollouts.trl_adapter import EngineRollout, decoder
+from gavel_train.rollouts.trl_adapter import EngineRollout, StepPrompts, decoder
 from gavel_train.run.lifetime import rank
 from gavel_train.run.outcome import PolicyAway
 from gavel_train.run.ranks import any_rank
@@ -72,29 +72,20 @@ class ServedRollout(EngineRollout):
         # The first step of this attempt that the journal did not hold whole.
         self._sampled_anew: int | None = None
 
-    def pending(
-        self,
-        trainer: Any,
-        step: int,
-        first_position: int,
-        prompts: Sequence[Prompt],
-        prompt_ids: list[list[int]],
-    ) -> PendingStep:
+    def pending(self, trainer: Any, asked: StepPrompts) -> PendingStep:
         """Publish the adapter, begin what is not begun, and return the step that TRL asks for."""
         if self._decode is None:
             # A copy: TRL sets the padding of its own tokenizer while the sampling thread decodes.
             self._decode = decoder(copy.deepcopy(trainer.processing_class))
-        self._publish(trainer, step - 1)
-        if step not in self._begun:
-            self._begin(trainer, step, first_position, prompts, prompt_ids)
-        if self._steps.max_staleness > 0 and step < self._steps.last:
-            following = self._prompts_of_rank(step + 1, first_position, len(prompts))
-            ids = tokenize(trainer.processing_class, following, trainer.chat_template_kwargs)
-            self._begin(trainer, step + 1, first_position, following, ids)
-        pending = self._begun.pop(step)
+        self._publish(trainer, asked.step - 1)
+        if asked.step not in self._begun:
+            self._begin(trainer, asked)
+        if self._steps.max_staleness > 0 and asked.step < self._steps.last:
+            self._begin(trainer, self._following(trainer, asked))
+        pending = self._begun.pop(asked.step)
         assert pending.journal is not None
         # Else completions would be trained on as answers to other prompts.
-        pending.journal.check_rows(self.rows_of(prompts))
+        pending.journal.check_rows(self.rows_of(asked.prompts))
         return pending
 
     def wait_for(self, trainer: Any, pending: PendingStep) -> list[Completion]:
@@ -145,15 +136,8 @@ class ServedRollout(EngineRollout):
             for folder in sorted(self._adapters.glob("policy-v*"))[: -1 - self._steps.max_staleness]:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _begin(
-        self,
-        trainer: Any,
-        step: int,
-        first_position: int,
-        prompts: Sequence[Prompt],
-        prompt_ids: list[list[int]],
-    ) -> None:
-        rows = self.rows_of(prompts)
+    def _begin(self, trainer: Any, asked: StepPrompts) -> None:
+        step, first_position, rows = asked.step, asked.first_position, self.rows_of(asked.prompts)
         journal = JournaledStep(
             self._journal, step, first_position, self._steps.num_generations, rows, self._served.adapter
         )
@@ -165,13 +149,16 @@ class ServedRollout(EngineRollout):
         # With the epoch: an attempt that repeats a step must not draw again what the one before it has drawn.
         seed = zlib.crc32(f"{self._steps.seed}:{self._steps.epoch}:{step}:{rank()}".encode())
         stream = self._served.generate(
-            [prompt_ids[index] for index in left], replace(self._sampling, seed=seed)
+            [asked.prompt_ids[index] for index in left], replace(self._sampling, seed=seed)
         )
         assert self._decode is not None
         batch = self.desk.open(step, first_position, rows)
         self._begun[step] = PendingStep(stream, left, batch, self._decode, known=known, journal=journal)
         self._begun[step].start()
 
-    def _prompts_of_rank(self, step: int, first_position: int, count: int) -> list[Prompt]:
+    def _following(self, trainer: Any, asked: StepPrompts) -> StepPrompts:
+        step, first = asked.step + 1, asked.first_position
         each = [prompt for prompt in self._steps.prompts_of(step) for _ in range(self._steps.num_generations)]
-        return each[first_position : first_position + count]
+        prompts = each[first : first + len(asked.prompts)]
+        ids = tokenize(trainer.processing_class, prompts, trainer.chat_template_kwargs)
+        return StepPrompts(step, first, prompts, ids)

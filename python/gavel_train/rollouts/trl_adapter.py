@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,19 @@ from gavel_train.rollouts.prompts import Prompt, text_of, tokenize
 from gavel_train.run.ranks import any_rank
 
 MakeEngine = Callable[[Any], Engine]
+
+
+@dataclass(frozen=True)
+class StepPrompts:
+    """This rank's prompts of one step, each repeated for its group.
+
+    `step` counts from 1; `first_position` is that of the first prompt in the batch of all ranks.
+    """
+
+    step: int
+    first_position: int
+    prompts: Sequence[Prompt]
+    prompt_ids: list[list[int]]
 
 
 class EngineRollout:
@@ -52,8 +66,8 @@ class EngineRollout:
         if self.engine is None:
             self.engine = self._make_engine(trainer)
         prompt_ids = tokenize(trainer.processing_class, prompts, trainer.chat_template_kwargs)
-        step, first_position = place_of(trainer, len(prompts))
-        pending = self.pending(trainer, step, first_position, prompts, prompt_ids)
+        asked = StepPrompts(*place_of(trainer, len(prompts)), prompts, prompt_ids)
+        pending = self.pending(trainer, asked)
         with pending.batch:
             completions = self.wait_for(trainer, pending)
             generated = time.monotonic()
@@ -81,19 +95,12 @@ class EngineRollout:
             ]
         return output
 
-    def pending(
-        self,
-        trainer: Any,
-        step: int,
-        first_position: int,
-        prompts: Sequence[Prompt],
-        prompt_ids: list[list[int]],
-    ) -> PendingStep:
+    def pending(self, trainer: Any, asked: StepPrompts) -> PendingStep:
         """Return the step that TRL asks for, begun or not."""
         assert self.engine is not None
-        batch = self.desk.open(step, first_position, self.rows_of(prompts))
-        stream = self.engine.generate(prompt_ids, self._sampling)
-        return PendingStep(stream, range(len(prompts)), batch, decoder(trainer.processing_class))
+        batch = self.desk.open(asked.step, asked.first_position, self.rows_of(asked.prompts))
+        stream = self.engine.generate(asked.prompt_ids, self._sampling)
+        return PendingStep(stream, range(len(asked.prompts)), batch, decoder(trainer.processing_class))
 
     def wait_for(self, trainer: Any, pending: PendingStep) -> list[Completion]:
         """Have the step's completions sampled and handed in."""

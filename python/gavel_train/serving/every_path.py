@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-# Asked by whoever has to know whether the server lives, and says nothing else.
+# Health checks ask this path; its answer holds no data.
 _OPEN = "/health"
 
 

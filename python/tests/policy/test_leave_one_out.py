@@ -14,7 +14,7 @@ NAN = float("nan")
 REWARDS = [1.0, 0.0, 0.0, 1.0, 0.6, NAN, 0.2, NAN, NAN, 0.9, NAN, NAN, NAN, NAN, NAN, NAN]
 # Reward minus mean of the scored rewards of the group, 0 without a reward: what TRL computes.
 CENTRED = [0.5, -0.5, -0.5, 0.5, 0.2, 0, -0.2, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-# Reward minus mean of the others: 1 - 1/3, 0 - 2/3, 0 - 2/3, 1 - 1/3; 0.6 - 0.2, 0.2 - 0.6; nobody else.
+# Reward minus mean of the others: 1 - 1/3, 0 - 2/3, 0 - 2/3, 1 - 1/3; 0.6 - 0.2, 0.2 - 0.6; 0 without others.
 EXPECTED = [2 / 3, -2 / 3, -2 / 3, 2 / 3, 0.4, 0, -0.4, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from policy_server import publish_endpoint
 from tiny_run import make_model
 from transformers import AutoModelForCausalLM
 
-from gavel_train.contracts import Endpoint
 from gavel_train.rollouts.adapters import save_adapter
 from gavel_train.rollouts.engine import Completion, Sampling
 from gavel_train.rollouts.served import ServedEngine
@@ -53,19 +53,7 @@ def engine(policy, tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     endpoint_file, log = work / "policy-0.json", work / "vllm.log"
-    endpoint_file.write_text(
-        Endpoint(
-            role="policy",
-            base_url=f"http://127.0.0.1:{port}/v1",
-            model="policy",
-            model_digest=None,
-            pid=None,
-            host="here",
-            api_key_env=None,
-            api_key_file=None,
-            started_at="2026-01-01T00:00:00Z",
-        ).model_dump_json()
-    )
+    publish_endpoint(endpoint_file, port)
     flags = {"--model": folder, "--served-model-name": "policy", "--host": "127.0.0.1", "--port": port}
     flags |= {"--dtype": "float32", "--generation-config": "vllm", "--logprobs-mode": "processed_logprobs"}
     flags |= {"--max-lora-rank": 8, "--max-loras": 2, "--max-cpu-loras": 2, "--stream-interval": 1000000}

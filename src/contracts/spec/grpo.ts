@@ -53,7 +53,7 @@ export const GrpoSpec = z.strictObject({
     .max(1)
     .default(0)
     .describe(
-      'rollout served: how many updates the adapter that samples may lack. With 1, a step is sampled and judged while the one before it is trained.',
+      'rollout served: how many updates the sampling adapter may be behind the policy. With 1, a step is sampled and judged while the step before it is trained.',
     ),
   importance_sampling: z
     .enum(['none', 'token_truncate', 'token_mask', 'sequence_truncate', 'sequence_mask'])
