@@ -98,6 +98,7 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
         await until('the workflow task that accepts the pause to end', async () => (await events()) >= 8);
         await handle.signal('letStart');
         expect(((await paused) as RunStatus).stages.grpo?.state).toBe('paused');
+        // Also where the stage had reserved a node before the pause reached it.
         expect(run.attempts()).toBe(0);
         await handle.executeUpdate('resume');
         await until('the first attempt', () => run.attempts() === 1);

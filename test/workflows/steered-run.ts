@@ -29,7 +29,9 @@ export function aRun() {
     serveModel: async () => {
       await beatingUntil(new Promise(() => undefined));
     },
-    trainGrpo: async () => {
+    trainGrpo: async ({ reservation }: { reservation: string }) => {
+      // As on the disk, a request that came before the attempt has begun is there when it begins.
+      if (asked.includes(reservation)) throw failure('StopRequested', 'asked before it began');
       attempts += 1;
       const asked = new Promise<never>((_, reject) => {
         stop = (reason) => reject(failure('StopRequested', reason));
