@@ -57,6 +57,30 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
     });
   });
 
+  it('pauses before an attempt that had not begun when the pause came', async () => {
+    const run = aRun();
+    let scheduled = 0;
+    const activities = {
+      ...run.activities,
+      trainGrpo: async (input: { reservation: string }) => {
+        scheduled += 1;
+        if (scheduled === 1) await until('the request', () => run.asked.includes(input.reservation));
+        return run.activities.trainGrpo(input);
+      },
+    };
+    await withWorker(environment, activities, async () => {
+      const handle = await start('paused-before');
+      await until('the first attempt to be scheduled', () => scheduled === 1);
+      const status = (await handle.executeUpdate('pause')) as RunStatus;
+      expect(status.stages.grpo?.state).toBe('paused');
+      expect(run.attempts()).toBe(0);
+      await handle.executeUpdate('resume');
+      await until('the first attempt', () => run.attempts() === 1);
+      run.finish();
+      await handle.result();
+    });
+  });
+
   it('goes on elsewhere where the vLLM of its judge leaves processes that SIGKILL does not end', async () => {
     const run = aRun();
     let servers = 0;

@@ -33,13 +33,13 @@ export function aRun() {
       // As on the disk, a request that came before the attempt has begun is there when it begins.
       if (asked.includes(reservation)) throw failure('StopRequested', 'asked before it began');
       attempts += 1;
-      const asked = new Promise<never>((_, reject) => {
+      const stopped = new Promise<never>((_, reject) => {
         stop = (reason) => reject(failure('StopRequested', reason));
       });
       const done = new Promise<void>((resolve) => {
         finish = resolve;
       });
-      await beatingUntil(Promise.race([asked, done]));
+      await beatingUntil(Promise.race([stopped, done]));
       return summary({ reward: 0.5 });
     },
     trainSft: async () => summary(),
