@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { Config } from '../src/config.ts';
+import type { Alarm } from '../src/contracts/alarm.ts';
 import type { InterruptionTotals } from '../src/contracts/interruption.ts';
 import type { Heartbeat, ProgressSignal } from '../src/contracts/status.ts';
 import { failure } from '../src/failures.ts';
@@ -33,7 +34,7 @@ const COMMIT_GRACE_MS = 20_000;
 // up to two go by until a heartbeat brings the word, and a quarter of this is the gateway's after the trainer's end.
 const CANCEL_GRACE_MS = 1500;
 
-/** The channels of one attempt at a stage: heartbeats, and signals at commits and interruptions. */
+/** The channels of one attempt at a stage: heartbeats, and signals at commits, interruptions and alarms. */
 export function channels(dependencies: Dependencies, run: string) {
   const context = Context.current();
   return {
@@ -48,5 +49,6 @@ export function channels(dependencies: Dependencies, run: string) {
     beat: (beat: Heartbeat) => context.heartbeat(beat),
     onCommit: (progress: ProgressSignal) => tell(dependencies, run, 'progress', progress),
     onInterruption: (totals: InterruptionTotals) => tell(dependencies, run, 'interruptions', totals),
+    onAlarm: (alarm: Alarm) => tell(dependencies, run, 'alarm', alarm),
   };
 }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import * as alarm from '../src/contracts/alarm.ts';
 import * as audit from '../src/contracts/audit.ts';
 import * as auditPlan from '../src/contracts/audit-plan.ts';
 import * as exporting from '../src/contracts/export.ts';
@@ -71,6 +72,7 @@ const modules = [
   taskSection,
   verdict,
   trace,
+  alarm,
   interruption,
   journal,
   stage,

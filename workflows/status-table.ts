@@ -1,3 +1,4 @@
+import type { Alarm } from '../src/contracts/alarm.ts';
 import type { InterruptionTotals } from '../src/contracts/interruption.ts';
 import type { RunStatus, StageStatus } from '../src/contracts/status.ts';
 
@@ -7,6 +8,7 @@ export function statusTable(status: RunStatus, about: string | null): string {
   return [
     headline(status),
     ...(about === null ? [] : ['', about]),
+    ...status.alarms.flatMap(alarm),
     '',
     '| Stage | State | Step | Figures | Last checkpoint |',
     '| --- | --- | --- | --- | --- |',
@@ -59,6 +61,10 @@ function figures(metrics: Record<string, number | null>): string {
 
 function percent(value: number): string {
   return `${(100 * value).toFixed(0)}%`;
+}
+
+function alarm({ stage, step, message }: Alarm): string[] {
+  return ['', `**Alarm** in ${names[stage] ?? stage} at step ${step}: ${message}`];
 }
 
 function losses({ count, steps_lost, by_cause, latest }: InterruptionTotals): string[] {

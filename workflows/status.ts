@@ -1,7 +1,8 @@
 import { setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
+import type { Alarm } from '../src/contracts/alarm.ts';
 import type { InterruptionTotals } from '../src/contracts/interruption.ts';
 import type { ProgressSignal, RunStatus, StageState, StageStatus } from '../src/contracts/status.ts';
-import { interruptionsSignal, lossesQuery, progressSignal, statusQuery } from './messages.ts';
+import { alarmSignal, interruptionsSignal, lossesQuery, progressSignal, statusQuery } from './messages.ts';
 import { statusTable } from './status-table.ts';
 
 /** What a workflow knows about its run, shown to people: query answers, current details, search attributes. */
@@ -24,6 +25,7 @@ export class StatusBoard {
       stage: 'prepare',
       stages: Object.fromEntries(stages.map((stage) => [stage, pending()])),
       interruptions: { count: 0, steps_lost: 0, by_cause: {}, latest: [] },
+      alarms: [],
       verdict: null,
       report: null,
     };
@@ -38,6 +40,9 @@ export class StatusBoard {
     });
     setHandler(interruptionsSignal, (totals) => this.interrupted(totals), {
       description: 'Sent by the activity that has written an interruption into the run directory.',
+    });
+    setHandler(alarmSignal, (alarm) => this.alarmed(alarm), {
+      description: 'Sent by the activity whose trainer says that the training is going wrong.',
     });
     this.show();
   }
@@ -114,6 +119,12 @@ export class StatusBoard {
     if (!entry || entry.state === 'done') return;
     Object.assign(entry, { step, checkpoint, metrics: { ...entry.metrics, ...metrics } });
     entry.total = total || entry.total;
+    this.show();
+  }
+
+  private alarmed(alarm: Alarm): void {
+    const others = this.status.alarms.filter((one) => one.alarm !== alarm.alarm || one.stage !== alarm.stage);
+    this.status.alarms = [...others, alarm];
     this.show();
   }
 

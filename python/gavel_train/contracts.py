@@ -446,6 +446,21 @@ class JournalEntry(BaseModel):
     ended: Literal["stop", "length"]
 
 
+class AlarmLine(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    event: Literal["alarm"]
+    alarm: Annotated[
+        Literal["sampler_drift"],
+        Field(
+            description="sampler_drift: the log-probabilities of the servers that sample are far from the trainer's."
+        ),
+    ]
+    step: Annotated[int, Field(ge=0)]
+    message: str
+
+
 class CommitLine(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1569,6 +1584,13 @@ class GrpoSpec(BaseModel):
         float,
         Field(description="Largest ratio that importance_sampling lets through.", gt=1.0),
     ] = 3
+    drift_alarm: Annotated[
+        float | None,
+        Field(
+            description="rollout served: an alarm is raised when the log-probabilities of trainer and sampler differ by more than this (mean of absolute differences over a step's tokens, nats) in three steps in a row. null: never; nothing is compared with importance_sampling none.",
+            gt=0.0,
+        ),
+    ] = 0.1
     dtype: Annotated[
         Literal["float32", "bfloat16"],
         Field(description="bfloat16 trains in mixed precision."),
@@ -1918,6 +1940,26 @@ class Trace(BaseModel):
     created_at: Annotated[str, Field(description="ISO 8601, UTC.")]
 
 
+class Alarm(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    at: str
+    stage: str
+    epoch: Annotated[int, Field(ge=1)]
+    step: Annotated[int, Field(ge=0)]
+    alarm: Annotated[
+        Literal["sampler_drift"],
+        Field(
+            description="sampler_drift: the log-probabilities of the servers that sample are far from the trainer's."
+        ),
+    ]
+    message: Annotated[
+        str,
+        Field(description="What was seen, by which rule it is an alarm, and what to do."),
+    ]
+
+
 class Interruption(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1992,8 +2034,8 @@ class Manifest(BaseModel):
     created_at: str
 
 
-class ProgressLine(RootModel[PhaseLine | CommitLine | WaitingLine | ResumedLine]):
-    root: PhaseLine | CommitLine | WaitingLine | ResumedLine
+class ProgressLine(RootModel[PhaseLine | CommitLine | WaitingLine | ResumedLine | AlarmLine]):
+    root: PhaseLine | CommitLine | WaitingLine | ResumedLine | AlarmLine
 
 
 class StageRequest(BaseModel):
@@ -2058,6 +2100,10 @@ class RunStatus(BaseModel):
     stage: Literal["prepare", "grpo", "sft", "audit", "report", "done", "failed"]
     stages: dict[str, StageStatus]
     interruptions: InterruptionTotals
+    alarms: Annotated[
+        list[Alarm],
+        Field(description="The latest of each name.", validate_default=True),
+    ] = []
     verdict: Literal["PASS", "FAIL", "INCONCLUSIVE"] | None
     report: Annotated[str | None, Field(description="Path of the report under GAVEL_ROOT.")]
 

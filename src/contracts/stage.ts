@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AlarmName } from './alarm.ts';
 import { baseUrl } from './base-url.ts';
 import { InterruptionCause } from './interruption.ts';
 import { WorkflowOwner } from './reservation.ts';
@@ -149,8 +150,16 @@ export const ResumedLine = z.strictObject({
   step: z.int().min(0),
 });
 
+/** A training that runs but is going wrong; see alarm.ts. */
+export const AlarmLine = z.strictObject({
+  event: z.literal('alarm'),
+  alarm: AlarmName,
+  step: z.int().min(0),
+  message: z.string(),
+});
+
 /** One JSON line on a child's standard output. Everything else it prints is log. */
-export const ProgressLine = z.discriminatedUnion('event', [PhaseLine, CommitLine, WaitingLine, ResumedLine]);
+export const ProgressLine = z.discriminatedUnion('event', [PhaseLine, CommitLine, WaitingLine, ResumedLine, AlarmLine]);
 
 /** `epochs/<n>/outcome.json`, by rank 0: launchers blur exit codes. */
 export const Outcome = z.strictObject({

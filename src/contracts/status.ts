@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Alarm } from './alarm.ts';
 import { InterruptionTotals } from './interruption.ts';
 
 /** What a running stage tells the world: heartbeats of its activities, and the answer of the query `status`. */
@@ -39,6 +40,7 @@ export const RunStatus = z.strictObject({
   stage: z.enum(['prepare', 'grpo', 'sft', 'audit', 'report', 'done', 'failed']),
   stages: z.record(z.string(), StageStatus),
   interruptions: InterruptionTotals,
+  alarms: z.array(Alarm).default([]).describe('The latest of each name.'),
   verdict: z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']).nullable(),
   report: z.string().nullable().describe('Path of the report under GAVEL_ROOT.'),
 });

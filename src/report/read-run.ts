@@ -5,6 +5,7 @@ import { Audit, AuditOverride } from '../contracts/audit.ts';
 import { Rubric } from '../contracts/rubric.ts';
 import { Spec } from '../contracts/spec/spec.ts';
 import { MetricLine, StageResult } from '../contracts/stage.ts';
+import { readAlarms } from '../run-directory/alarms.ts';
 import { specDigest } from '../run-directory/create-run.ts';
 import { readableLines } from '../run-directory/files.ts';
 import { readInterruptions } from '../run-directory/interruptions.ts';
@@ -23,6 +24,7 @@ export async function readRun(paths: RunPaths, extras: ReportExtras): Promise<Re
   return {
     ...extras,
     interruptions: await readInterruptions(paths.report.interruptions, problems),
+    alarms: await readAlarms(paths.report.alarms, problems),
     run: paths.run,
     spec,
     spec_digest: spec === null ? null : specDigest(spec),

@@ -1,3 +1,4 @@
+import type { Alarm } from '../contracts/alarm.ts';
 import type { Audit, AuditOverride } from '../contracts/audit.ts';
 import type { Interruption } from '../contracts/interruption.ts';
 import type { Rubric } from '../contracts/rubric.ts';
@@ -29,6 +30,7 @@ export interface ReportData extends ReportExtras {
   metrics: MetricLine[];
   stages: StageResult[];
   interruptions: Interruption[];
+  alarms: Alarm[];
   quarantine: SetAside[];
   overrides: AuditOverride[];
   /** Files that are there but could not be read, one sentence each. */

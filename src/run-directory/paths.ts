@@ -116,6 +116,7 @@ export function pathsIn(dir: string) {
       metrics: join(report, 'metrics.jsonl'),
       overrides: join(report, 'overrides.jsonl'),
       interruptions: join(report, 'interruptions.jsonl'),
+      alarms: join(report, 'alarms.jsonl'),
     },
     logs: join(dir, 'logs'),
     log: (name: string) => join(dir, 'logs', `${name}.log`),

@@ -118,7 +118,7 @@ async function trainAndRead(attempt: Attempt): Promise<StageResult> {
   const logPath = paths.log(`${stage}-e${epoch}`);
   const thin = commitThinning(stage, spec);
   const onCommit = (progress: ProgressSignal) => thin(progress) && run.onCommit(progress);
-  const events = trainerEvents({ paths, stage, epoch, live, interruptions, onCommit });
+  const events = trainerEvents({ paths, stage, epoch, live, interruptions, onCommit, onAlarm: run.onAlarm });
   const child = startTrainer(attempt, logPath, tag, events.take);
   const oom = watchOomKills(child.pid, config.oom_counter);
   live.running('trainer', child.pid);

@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts';
+import type { Alarm } from '../contracts/alarm.ts';
 import type { GatewayConfig } from '../contracts/gateway.ts';
 import type { InterruptionTotals } from '../contracts/interruption.ts';
 import type { WorkflowOwner } from '../contracts/reservation.ts';
@@ -32,6 +33,7 @@ export interface StageRun {
   beat: (beat: Heartbeat) => void;
   onCommit: (progress: ProgressSignal) => void;
   onInterruption: (totals: InterruptionTotals) => void;
+  onAlarm: (alarm: Alarm) => void;
   /** The gateway that the stage grades through, or has messages rendered by. */
   gateway: (paths: RunPaths, epoch: number) => GatewayConfig;
   /** Environment variables that hold the judge's key. */

@@ -1,3 +1,4 @@
+import type { Alarm } from '../contracts/alarm.ts';
 import { ProgressLine } from '../contracts/stage.ts';
 import type { ProgressSignal } from '../contracts/status.ts';
 import { appendLine } from '../run-directory/files.ts';
@@ -12,19 +13,20 @@ export interface TrainerEventsOptions {
   live: LiveView;
   interruptions: InterruptionLog;
   onCommit: (progress: ProgressSignal) => void;
+  onAlarm: (alarm: Alarm) => void;
 }
 
 export type TrainerEvents = ReturnType<typeof trainerEvents>;
 
-/** Turns a trainer's progress lines into heartbeats, metrics.jsonl and signals. */
-export function trainerEvents({ paths, stage, epoch, live, interruptions, onCommit }: TrainerEventsOptions) {
+/** Turns a trainer's progress lines into heartbeats, lines of the report's files and signals. */
+export function trainerEvents({ paths, stage, epoch, live, interruptions, onCommit, onAlarm }: TrainerEventsOptions) {
   // One after the other: lines of metrics.jsonl keep the order of the steps.
   let writes: Promise<unknown> = Promise.resolve();
   // A stage must not fail because figures of the report cannot be written (a full disk).
   const write = (job: () => Promise<unknown>) => {
     writes = writes
       .then(job)
-      .catch((error) => console.error(`metrics of ${stage} not written: ${(error as Error).message}`));
+      .catch((error) => console.error(`figures of ${stage} not written: ${(error as Error).message}`));
   };
 
   let heard: (phase: string, step: number) => void = () => undefined;
@@ -41,6 +43,13 @@ export function trainerEvents({ paths, stage, epoch, live, interruptions, onComm
     }
     if (line.event === 'resumed') {
       live.update({ checkpoint: line.checkpoint, step: line.step });
+      return;
+    }
+    if (line.event === 'alarm') {
+      const { alarm, step, message } = line;
+      const raised: Alarm = { at: new Date().toISOString(), stage, epoch, step, alarm, message };
+      write(() => appendLine(paths.report.alarms, raised));
+      onAlarm(raised);
       return;
     }
     const metrics = { ...live.beat.metrics, ...line.metrics };

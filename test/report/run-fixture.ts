@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Alarm } from '../../src/contracts/alarm.ts';
 import type { Interruption } from '../../src/contracts/interruption.ts';
 import { Spec } from '../../src/contracts/spec/spec.ts';
 import type { MetricLine, StageResult } from '../../src/contracts/stage.ts';
@@ -114,6 +115,7 @@ export interface Files {
   rubric?: unknown;
   quarantine?: string[];
   interruptions?: Interruption[];
+  alarms?: Alarm[];
 }
 
 /** Writes what is given to a new run directory and returns its paths. */
@@ -128,6 +130,7 @@ export async function runDirectory(files: Files): Promise<RunPaths> {
   if (files.audit) await write('report/audit.json', JSON.stringify(files.audit));
   const lines = (all: readonly unknown[]) => all.map((line) => `${JSON.stringify(line)}\n`).join('');
   if (files.interruptions) await write('report/interruptions.jsonl', lines(files.interruptions));
+  if (files.alarms) await write('report/alarms.jsonl', lines(files.alarms));
   if (files.metrics) await write('report/metrics.jsonl', lines(files.metrics));
   if (files.rubric) await write('rubric.json', JSON.stringify(files.rubric));
   if (files.spec) await write('spec.json', JSON.stringify(files.spec));

@@ -142,6 +142,13 @@ it('says how old the weights were that servers sampled from, and how far apart t
   expect((await report(full)).plain).not.toContain('Servers sampled the rollouts');
 });
 
+it('lists the alarms of the training', async () => {
+  const raised = { at: '2026-05-04T10:05:00.000Z', stage: 'grpo', epoch: 1, step: 12, alarm: 'sampler_drift' as const };
+  const { plain } = await report({ ...full, alarms: [{ ...raised, message: 'the probabilities were far apart' }] });
+  expect(plain).toContain('Step 12: the probabilities were far apart.');
+  expect((await report(full)).plain).not.toContain('Alarms');
+});
+
 it('warns of reward hacking where the judge is pleased while the truth falls', async () => {
   const hacked = metrics.map((line) => ({
     ...line,

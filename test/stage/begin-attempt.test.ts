@@ -42,6 +42,7 @@ const grpo = (root: string): StageRun => ({
   beat: () => undefined,
   onCommit: () => undefined,
   onInterruption: () => undefined,
+  onAlarm: () => undefined,
   gateway: () => {
     throw new Error('no gateway here');
   },

@@ -195,6 +195,7 @@ export async function runUndisturbed(
       beat: () => undefined,
       onCommit: () => undefined,
       onInterruption: () => undefined,
+      onAlarm: () => undefined,
       gateway: gatewayOf(stage, config, spec),
       secrets: {},
     });

@@ -10,6 +10,7 @@ from typing import Any
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from gavel_train.contracts import RolloutRecord, StageRequest
+from gavel_train.policy.alarms import SamplerDrift
 from gavel_train.policy.step_log import figures, rollouts_of_step, trl_figures
 from gavel_train.rollouts.trl_adapter import EngineRollout
 from gavel_train.run import progress
@@ -44,6 +45,7 @@ class GrpoCommits(Commits):
         self._step_records: list[RolloutRecord] = []
         self._step_started = time.monotonic()
         self._boundary: RandomState | None = None
+        self._drift = SamplerDrift(grpo.drift_alarm)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -82,13 +84,14 @@ class GrpoCommits(Commits):
         logs = kwargs["logs"]
         seconds = time.monotonic() - self._step_started
         tokens = float(logs.get("completions/mean_length", 0.0)) * len(self._step_records)
+        of_trl = trl_figures(logs)
         progress.progress(
             "train",
             state.global_step,
             self._plan.steps,
             {
                 **figures(self._step_records),
-                **trl_figures(logs),
+                **of_trl,
                 **self._rollout.figures,
                 "completion_tokens": tokens,
                 "step_seconds": seconds,
@@ -96,6 +99,9 @@ class GrpoCommits(Commits):
             },
         )
         self._step_records = []
+        drift = self._drift.message_of(of_trl)
+        if drift is not None:
+            progress.alarm("sampler_drift", state.global_step, drift)
 
     def commit_boundary(self) -> None:
         """Commit the last step boundary after a step was given up in its rollout: nothing changed since."""

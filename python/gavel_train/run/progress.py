@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from gavel_train.contracts import CommitLine, PhaseLine, ResumedLine, WaitingLine
+from gavel_train.contracts import AlarmLine, CommitLine, PhaseLine, ResumedLine, WaitingLine
 from gavel_train.run.lifetime import rank
 
 Metrics = Mapping[str, float | None]
@@ -58,6 +58,11 @@ def waiting(what: Literal["judge", "gateway", "policy", "gpu"], seconds: float) 
 def resumed(checkpoint: str, step: int) -> None:
     """Report which checkpoint this process goes on from."""
     _emit(ResumedLine(event="resumed", checkpoint=checkpoint, step=step))
+
+
+def alarm(name: Literal["sampler_drift"], step: int, message: str) -> None:
+    """Report that the training runs but is going wrong."""
+    _emit(AlarmLine(event="alarm", alarm=name, step=step, message=message))
 
 
 def finite(metrics: Metrics) -> dict[str, float | None]:

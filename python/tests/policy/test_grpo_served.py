@@ -36,6 +36,10 @@ def figures(stage) -> dict[int, dict]:
     }
 
 
+def alarms(stage) -> list[dict]:
+    return [line for line in stage.lines() if line["event"] == "alarm"]
+
+
 def journal(root) -> dict[tuple, list[dict]]:
     """The journal's entries by step, group and rollout, of all epochs."""
     found = defaultdict(list)
@@ -58,6 +62,7 @@ def test_trains_on_what_the_servers_sample_from_the_newest_adapter(root, gateway
     assert {(entry["step"], entry["adapter"]) for (entry,) in entries.values()} == {
         (step, f"policy-v{step - 1:06d}.e1") for step in (1, 2, 3, 4)
     }
+    assert alarms(stage) == []
     # The trainer samples nothing itself, and its probabilities are the sampler's, but for dropout.
     assert sum(body["n"] for one in servers for body in one.server.asked) == 4 * STEP
     assert not (stage.epoch_dir / "adapters").exists()
@@ -67,11 +72,16 @@ def test_without_dropout_the_trainer_finds_the_log_probabilities_that_the_sample
     root, gateways, servers
 ):
     lora = {"r": 4, "alpha": 8, "dropout": 0.0, "target_modules": "all-linear"}
-    stage = start(root, 1, gateways(root / "runs/tiny"), servers=servers, lora=lora, **SERVED)
+    stage = start(
+        root, 1, gateways(root / "runs/tiny"), servers=servers, lora=lora, drift_alarm=1e-9, **SERVED
+    )
     assert stage.wait() == 0
     for step in figures(stage).values():
         assert step["sampling_logp_difference_max"] < 1e-4
         assert step["sampling_ratio_mean"] == pytest.approx(1, abs=1e-3)
+    (alarm,) = alarms(stage)
+    assert (alarm["alarm"], alarm["step"]) == ("sampler_drift", 3)
+    assert "1e-09 (grpo.drift_alarm) in 3 steps in a row" in alarm["message"]
 
 
 def test_samples_a_step_ahead_from_the_adapter_before(root, gateways, servers):

@@ -98,6 +98,8 @@ export function statusText(view: RunView, paint = standard): string {
   const { count, steps_lost, latest } = view.interruptions;
   if (count > 0) lines.push('', `Interruptions: ${count}, steps lost: ${steps_lost}`);
   for (const { at, stage, what, message } of latest) lines.push(`  ${at}  ${stage}  ${what}: ${message}`);
+  for (const { at, stage, step, message } of view.alarms)
+    lines.push('', paint.yellow(`${at}  alarm in ${stage} at step ${step}: ${message}`));
   if (view.verdict) lines.push('', `Audit: ${paintVerdict(view.verdict)}`);
   if (view.report) lines.push(`Report: ${view.report}`);
   for (const note of view.notes) lines.push('', `Note: ${note}`);

@@ -1,3 +1,4 @@
+import type { Alarm } from '../../contracts/alarm.ts';
 import type { InterruptionTotals } from '../../contracts/interruption.ts';
 import type { LiveProcess } from '../../contracts/status.ts';
 
@@ -31,6 +32,8 @@ export interface RunView {
   stages: Record<Stage, StageView>;
   processes: LiveProcess[];
   interruptions: InterruptionTotals;
+  /** The latest of each name. */
+  alarms: Alarm[];
   verdict: 'PASS' | 'FAIL' | 'INCONCLUSIVE' | null;
   report: string | null;
   /** Why the run failed, one line. */
@@ -58,6 +61,7 @@ export function emptyView(run: string): RunView {
     stages: { grpo: stage(), sft: stage(), audit: stage() },
     processes: [],
     interruptions: { count: 0, steps_lost: 0, by_cause: {}, latest: [] },
+    alarms: [],
     verdict: null,
     report: null,
     failure: null,

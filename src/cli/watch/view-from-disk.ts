@@ -6,6 +6,7 @@ import { Audit } from '../../contracts/audit.ts';
 import type { LiveProcess } from '../../contracts/status.ts';
 import { isAlive } from '../../process/stat.ts';
 import { newestLines } from '../../report/read-run.ts';
+import { latestAlarms, readAlarms } from '../../run-directory/alarms.ts';
 import { readSpec } from '../../run-directory/create-run.ts';
 import { newestEpoch, readEpoch, readHead } from '../../run-directory/epoch-records.ts';
 import { readContractIfAny } from '../../run-directory/files.ts';
@@ -22,6 +23,7 @@ export async function viewFromDisk(paths: RunPaths): Promise<RunView | null> {
   for (const stage of STAGES) await readStage(paths, stage, view);
   await readMetrics(paths, view);
   view.interruptions = totalsOf(await readInterruptions(paths.report.interruptions).catch(() => []));
+  view.alarms = latestAlarms(await readAlarms(paths.report.alarms).catch(() => []));
   view.processes = await processesOnDisk(paths);
   const audit = await readContractIfAny(paths.report.audit, Audit).catch(() => null);
   view.verdict = audit?.verdict ?? null;

@@ -66,6 +66,14 @@ export const GrpoSpec = z.strictObject({
     .gt(1)
     .default(3)
     .describe('Largest ratio that importance_sampling lets through.'),
+  drift_alarm: z
+    .number()
+    .gt(0)
+    .nullable()
+    .default(0.1)
+    .describe(
+      "rollout served: an alarm is raised when the log-probabilities of trainer and sampler differ by more than this (mean of absolute differences over a step's tokens, nats) in three steps in a row. null: never; nothing is compared with importance_sampling none.",
+    ),
   dtype: z.enum(['float32', 'bfloat16']).default('float32').describe('bfloat16 trains in mixed precision.'),
   save_every: posInt('Steps between checkpoints.').default(10),
   keep_checkpoints: posInt('Newest checkpoints kept, besides first, middle, last and best.').default(3),

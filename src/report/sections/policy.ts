@@ -1,6 +1,6 @@
 import { AuditRecords, POLICY } from '../audit-records.ts';
 import { figureOf } from '../chart.ts';
-import { percent, points } from '../figures.ts';
+import { count, percent, points } from '../figures.ts';
 import { type Html, html, table } from '../html.ts';
 import { curves, ends, learningChart, legend, resumedAt } from '../learning-chart.ts';
 import type { ReportData } from '../report-data.ts';
@@ -15,7 +15,7 @@ const question = 'Did the policy learn?';
 
 export async function policy(data: ReportData): Promise<Html> {
   const lines = data.metrics.filter(({ stage }) => stage === 'grpo');
-  return section(POLICY, question, await beforeAfter(data), await learning(lines), sampler(lines));
+  return section(POLICY, question, await beforeAfter(data), await learning(lines), sampler(lines), alarms(data));
 }
 
 async function beforeAfter({ audit }: ReportData): Promise<Html> {
@@ -62,6 +62,12 @@ function sampler(lines: ReportData['metrics']): Html | null {
       ? html`No correction for the difference between sampler and trainer was made.`
       : html`The ratio of the trainer’s probability to the sampler’s, as it weighed the completions, was ${mean(ratios).toFixed(3)} on average, with step means from ${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)}.`;
   return html`<p>Servers sampled the rollouts. The adapter that sampled a step lacked ${mean(ages).toFixed(2)} updates on average, and ${Math.max(...ages).toFixed(0)} at most. ${corrected}</p>`;
+}
+
+function alarms({ alarms: raised }: ReportData): Html | null {
+  const mine = raised.filter(({ stage }) => stage === 'grpo');
+  if (mine.length === 0) return null;
+  return html`<h3>Alarms</h3><ul>${mine.map(({ step, message }) => html`<li>Step ${count(step)}: ${message}.</li>`)}</ul>`;
 }
 
 /** A judge's score that rises while truth falls is reward hacking: the policy learns to please, not to be right. */

@@ -97,6 +97,7 @@ export class MiniRun {
       beat: () => undefined,
       onCommit: () => undefined,
       onInterruption: () => undefined,
+      onAlarm: () => undefined,
       gateway: judgeGateway.bind(null, this.config(node), this.spec),
       secrets: {},
       ...change,
