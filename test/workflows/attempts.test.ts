@@ -11,7 +11,7 @@ import { claimEpoch } from '../../src/run-directory/claim-epoch.ts';
 import { specDigest } from '../../src/run-directory/create-run.ts';
 import type { RunPaths } from '../../src/run-directory/paths.ts';
 import { aRun, aSpec } from '../run-directory/a-run.ts';
-import { knownRun, startEnvironment, summary, withWorker } from './environment.ts';
+import { knownRun, queues, startEnvironment, summary, withWorker } from './environment.ts';
 
 /** Attempts at GRPO that fail on a run directory as it may be found; the activity is the real one. */
 
@@ -42,16 +42,17 @@ async function failing(
   let attempts = 0;
   const activities = {
     readRun: async () => known,
-    reserveNode: async () => ({ node: 'a', task_queue: 'gavel-node-a', gpus: [] }),
+    reserveNode: async () => ({ node: 'a', task_queue: queues.node, gpus: [] }),
     releaseNode,
     trainGrpo: async (input: never) => {
       attempts += 1;
       return attempt(input);
     },
   };
-  const options = { taskQueue: 'gavel', workflowId: `gavel/${id}/grpo`, args: [{ run: 'first' }] };
   const error = await withWorker(environment, activities, () =>
-    environment.client.workflow.execute('grpo', options).catch((thrown: unknown) => thrown),
+    environment.client.workflow
+      .execute('grpo', { taskQueue: queues.main, workflowId: `gavel/${id}/grpo`, args: [{ run: 'first' }] })
+      .catch((thrown: unknown) => thrown),
   );
   const cause = error instanceof WorkflowFailedError ? error.cause : null;
   return { attempts, cause: cause instanceof ApplicationFailure ? cause : null, result: error };

@@ -5,7 +5,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunStatus } from '../../src/contracts/status.ts';
 import { failure } from '../../src/failures.ts';
-import { spec, startEnvironment, summary, withWorker } from './environment.ts';
+import { queues, spec, startEnvironment, summary, withWorker } from './environment.ts';
 import { aRun, outside } from './steered-run.ts';
 
 /**
@@ -21,7 +21,7 @@ afterAll(() => environment?.teardown());
 
 const start = (run: string, input: unknown = outside): Promise<WorkflowHandle> =>
   environment.client.workflow.start('gavelPipeline', {
-    taskQueue: 'gavel',
+    taskQueue: queues.main,
     workflowId: `gavel/${run}`,
     args: [{ ...(input as object), run }, { until: 'grpo' }],
   });
@@ -108,7 +108,7 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
 
   describe('while its stage is being started', () => {
     const slowly = (run: string) =>
-      environment.client.workflow.start('slowStart', { taskQueue: 'gavel', workflowId: `gavel/${run}` });
+      environment.client.workflow.start('slowStart', { taskQueue: queues.main, workflowId: `gavel/${run}` });
     const path = fileURLToPath(new URL('slow-start.ts', import.meta.url));
 
     it('pauses that stage as soon as it exists', async () => {
@@ -258,7 +258,7 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
     expect(run.released.length).toBe(2);
   });
 
-  it('shows the interruptions that the run directory adds up to, and takes no older sum for a newer one', async () => {
+  it('shows alarms and the interruptions that the run directory adds up to, and takes no older sum for a newer one', async () => {
     const run = aRun();
     await withWorker(environment, run.activities, async () => {
       const handle = await start('counted');
@@ -269,8 +269,12 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
       expect(await handle.query('losses')).toEqual(totals);
       const progress = { stage: 'grpo', epoch: 1, step: 2, total: 4, checkpoint: 'step-000002.e1', metrics: {} };
       await handle.signal('progress', progress);
-      const { stages } = (await handle.query('status')) as RunStatus;
+      const raised = { at: '2026-01-01T00:00:00Z', stage: 'grpo', epoch: 1, step: 3, alarm: 'sampler_drift' };
+      await handle.signal('alarm', { ...raised, message: 'far' });
+      await handle.signal('alarm', { ...raised, step: 9, message: 'farther' });
+      const { stages, alarms } = (await handle.query('status')) as RunStatus;
       expect(stages.grpo).toMatchObject({ step: 2, total: 4 });
+      expect(alarms).toEqual([{ ...raised, step: 9, message: 'farther' }]);
       run.finish();
       await handle.result();
     });

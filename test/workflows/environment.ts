@@ -35,6 +35,13 @@ export async function startEnvironment(): Promise<TestWorkflowEnvironment> {
   return TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } });
 }
 
+/**
+ * Task queues of the worker that runs now. Each worker has its own: on a busy machine the server may still hold a poll of the one
+ * before, and what it answers to that poll is lost, an activity for as long as it may take.
+ */
+export const queues = { main: '', node: '' };
+let workers = 0;
+
 /** Runs `work` beside a worker whose activities are `activities`, each under its own name. */
 export async function withWorker<T>(
   environment: TestWorkflowEnvironment,
@@ -44,14 +51,17 @@ export async function withWorker<T>(
 ): Promise<T> {
   const workflowBundle = bundles.get(workflowsPath) ?? (await bundleWorkflowCode({ workflowsPath, logger: quiet }));
   bundles.set(workflowsPath, workflowBundle);
+  workers += 1;
+  queues.main = `gavel-${workers}`;
+  queues.node = `gavel-${workers}-node-a`;
   const common = {
     connection: environment.nativeConnection,
     activities,
     maxHeartbeatThrottleInterval: '100ms',
     defaultHeartbeatThrottleInterval: '100ms',
   } as const;
-  const main = await Worker.create({ ...common, taskQueue: 'gavel', workflowBundle });
-  const node = await Worker.create({ ...common, taskQueue: 'gavel-node-a' });
+  const main = await Worker.create({ ...common, taskQueue: queues.main, workflowBundle });
+  const node = await Worker.create({ ...common, taskQueue: queues.node });
   return main.runUntil(() => node.runUntil(work));
 }
 

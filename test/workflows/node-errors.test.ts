@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { failure } from '../../src/failures.ts';
-import { knownRun, startEnvironment, summary, withWorker } from './environment.ts';
+import { knownRun, queues, startEnvironment, summary, withWorker } from './environment.ts';
 
 /** Errors that may be a node's own: the stage tries another node before it fails. Both nodes are polled by one worker here. */
 
@@ -33,7 +33,7 @@ async function onNodes(id: string, nodes: string[], train: (node: string) => Pro
       const found = nodes.find((each) => !avoid.includes(each)) ?? nodes.find((each) => !failed_on.includes(each));
       if (found === undefined) throw failure('NoOtherNode', 'none came', {}, { retry: false });
       node = found;
-      return { node, task_queue: 'gavel-node-a', gpus: [] };
+      return { node, task_queue: queues.node, gpus: [] };
     },
     releaseNode: async () => undefined,
     askToStop: async () => undefined,
@@ -42,9 +42,10 @@ async function onNodes(id: string, nodes: string[], train: (node: string) => Pro
       return (await train(node)) ?? summary();
     },
   };
-  const options = { taskQueue: 'gavel', workflowId: `gavel/${id}/grpo`, args: [{ run: 'first' }] };
   const result = await withWorker(environment, activities, () =>
-    environment.client.workflow.execute('grpo', options).catch((thrown: unknown) => thrown),
+    environment.client.workflow
+      .execute('grpo', { taskQueue: queues.main, workflowId: `gavel/${id}/grpo`, args: [{ run: 'first' }] })
+      .catch((thrown: unknown) => thrown),
   );
   const cause =
     result instanceof WorkflowFailedError && result.cause instanceof ApplicationFailure ? result.cause : null;

@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { failure } from '../../src/failures.ts';
-import { digests, knownRun, spec, startEnvironment, summary, withWorker } from './environment.ts';
+import { digests, knownRun, queues, spec, startEnvironment, summary, withWorker } from './environment.ts';
 
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
@@ -12,7 +12,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => environment?.teardown());
 
-const place = { node: 'a', task_queue: 'gavel-node-a', gpus: [] };
+const place = () => ({ node: 'a', task_queue: queues.node, gpus: [] });
 
 /** Beats like a long activity: a cancellation comes with the answer to a heartbeat. */
 async function untilCancelled(): Promise<never> {
@@ -34,7 +34,10 @@ function activities(calls: string[]) {
       calls.push('prepareRun');
       return knownRun(given);
     },
-    reserveNode: noted('reserveNode', place),
+    reserveNode: async () => {
+      calls.push('reserveNode');
+      return place();
+    },
     releaseNode: noted('releaseNode', undefined),
     verifyResults: noted('verifyResults', undefined),
     serveModel: async ({ role }: { role: string }) => {
@@ -56,7 +59,7 @@ function activities(calls: string[]) {
 
 const start = (run: string, input: unknown) =>
   environment.client.workflow.execute('gavelPipeline', {
-    taskQueue: 'gavel',
+    taskQueue: queues.main,
     workflowId: `gavel/${run}`,
     args: [input],
   });
@@ -156,7 +159,7 @@ describe('gavelPipeline', { timeout: 180_000 }, () => {
     const served: Record<string, string[]> = {};
     const withPolicy = {
       ...activities([]),
-      reserveNode: async () => ({ ...place, gpus: ['g0', 'g1', 'g2', 'g3'] }),
+      reserveNode: async () => ({ ...place(), gpus: ['g0', 'g1', 'g2', 'g3'] }),
       serveModel: async ({ role, endpoint, gpus }: { role: string; endpoint?: string; gpus: string[] }) => {
         served[endpoint ?? role] = gpus;
         await untilCancelled();
@@ -176,7 +179,7 @@ describe('gavelPipeline', { timeout: 180_000 }, () => {
     };
     await withWorker(environment, withPolicy, () =>
       environment.client.workflow.execute('grpo', {
-        taskQueue: 'gavel',
+        taskQueue: queues.main,
         workflowId: 'gavel/p-run/grpo',
         args: [{ run: 'p-run', known: knownRun(given) }],
       }),
@@ -228,7 +231,7 @@ describe('gavelPipeline', { timeout: 180_000 }, () => {
         calls.push('reserveNode');
         const gone = first && calls.includes('trainGrpo');
         if (gone) first = false;
-        return gone ? { ...place, node: 'gone', task_queue: 'gavel-node-gone' } : place;
+        return gone ? { ...place(), node: 'gone', task_queue: 'gavel-node-gone' } : place();
       },
     };
     // The time that a schedule-to-start timeout takes is real time on the test server.

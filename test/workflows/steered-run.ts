@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { failure } from '../../src/failures.ts';
-import { knownRun, spec, summary } from './environment.ts';
+import { knownRun, queues, spec, summary } from './environment.ts';
 
 /** A run whose GRPO goes on until somebody ends it, and what its activities were asked. */
 
@@ -17,7 +17,7 @@ export function aRun() {
     prepareRun: async ({ spec: given }: { spec: object }) => knownRun(given),
     reserveNode: async ({ avoid, reservation }: { avoid: string[]; reservation: string }) => {
       reservations.push({ avoid, reservation });
-      return { node: 'a', task_queue: 'gavel-node-a', gpus: [] };
+      return { node: 'a', task_queue: queues.node, gpus: [] };
     },
     releaseNode: async ({ reservation }: { reservation: string }) => {
       released.push(reservation);
