@@ -3,7 +3,7 @@ import type { FaultKind } from '../faults/fault-kind.ts';
 import type { Phase } from '../observe/event-log.ts';
 import { type Card, DECKS } from './decks.ts';
 import { randomOf } from './seeded-random.ts';
-import type { Scenario } from './small-spec.ts';
+import { lastStage, type Scenario } from './small-spec.ts';
 
 /** What one seed does: its scenario and its faults, in order. The same seed always makes the same plan. */
 export interface Plan {
@@ -72,7 +72,8 @@ function deckOf(scenario: Scenario, kinds: readonly string[] | undefined): reado
 
 /** Stages in turn, so that not all strike in the first. */
 function cardOf({ kind, stages }: FaultKind, scenario: Scenario, at: number): Card[] {
-  const over: Phase[] = scenario === 'managed' ? ['sft', 'audit'] : scenario === 'outside' ? ['audit'] : [];
+  const after: Record<ReturnType<typeof lastStage>, Phase[]> = { grpo: ['sft', 'audit'], sft: ['audit'], audit: [] };
+  const over = after[lastStage(scenario)];
   const possible = stages.filter((stage) => !over.includes(stage));
   const stage = possible[at % possible.length];
   return stage === undefined ? [] : [[kind, stage]];
