@@ -1,7 +1,7 @@
-import { existsSync, openSync, readdirSync, readFileSync, truncateSync, watch, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, truncateSync, watch, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Journaled, journalPlace, journalsOf, readJournal, readJournals } from '../check/read-journal.ts';
+import { type Journaled, journalPlace, readJournals } from '../check/read-journal.ts';
 import { loadedAdapters, runningRequests } from '../observe/policy-server.ts';
 import { isAlive } from '../observe/processes.ts';
 import type { FaultContext } from '../run/fault-context.ts';
@@ -119,14 +119,8 @@ async function killWithPending(context: FaultContext) {
 /** The trainer is killed, and a line of its journal that the next attempt would need is cut short or altered. */
 async function damageJournal(context: FaultContext, how: 'torn' | 'flipped') {
   const { pid, epoch, entries } = await stoppedWithPending(context, 2);
-  const path = journalsOf(context.directory.epoch('grpo', epoch)).at(-1) as string;
-  const lines = readJournal(path);
-  const needed = lines.filter((line) => entries.some((entry) => journalPlace(entry) === journalPlace(line)));
-  const victim = how === 'torn' ? lines.at(-1) : context.random.pick(needed.slice(0, -1));
-  if (!victim || needed.length < 2) {
-    process.kill(pid, 'SIGCONT');
-    throw new Error('there is no such line to damage');
-  }
+  const victim = (how === 'torn' ? entries.at(-1) : context.random.pick(entries.slice(0, -1))) as Journaled;
+  const path = join(context.directory.epoch('grpo', epoch), victim.file);
   const place = journalPlace(victim);
   context.strikes(`SIGKILL to trainer ${pid}, and the line of ${place} in ${victim.file} of epoch ${epoch} ${how}`);
   process.kill(pid, 'SIGKILL');
@@ -153,7 +147,9 @@ async function damageJournal(context: FaultContext, how: 'torn' | 'flipped') {
 
 function flip(path: string, at: number, where: number): void {
   const byte = readFileSync(path)[at] ?? 0;
-  writeSync(openSync(path, 'r+'), Buffer.from([byte ^ (1 << Math.floor(where * 7))]), 0, 1, at);
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.from([byte ^ (1 << Math.floor(where * 7))]), 0, 1, at);
+  closeSync(file);
 }
 
 const served = { scenarios: ['served'], stages: ['grpo'] } as const;

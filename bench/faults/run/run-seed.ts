@@ -78,7 +78,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
   } finally {
     await unmountKeeping(folder, keep || done === null);
     if (!keep && done !== null)
-      for (const name of ['root', 'witness-grpo', 'witness-sft', 'witness-audit', 'saved'])
+      for (const name of ['root', 'witness-grpo', 'witness-sft', 'witness-audit', 'saved', 'journals'])
         rmSync(join(folder, name), { recursive: true, force: true });
   }
 }
