@@ -1,6 +1,6 @@
 /**
- * `node bench/faults/keep-histories.ts SEED_FOLDER... TARGET`: puts recorded histories where the replay test reads them, in place of those that are
- * there, without the paths of the machine that they were recorded on.
+ * `node bench/faults/keep-histories.ts SEED_FOLDER... TARGET`: puts recorded histories where the replay test reads them, in place of those of the
+ * same runs, without the paths of the machine that they were recorded on.
  */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -27,11 +27,16 @@ function clean(value: unknown, replace: (text: string) => string): unknown {
   );
 }
 
-for (const name of readdirSync(target)) if (name.endsWith('.json')) rmSync(join(target, name));
+/** `gavel/RUN/...` and the execution are in the name of its file. */
+const runOf = (name: string) => /^gavel%2F([\w-]+)/.exec(name)?.[1];
+
 for (const folder of given) {
   const replace = (text: string) =>
     text.replaceAll(join(folder, 'root'), '/gavel-root').replace(/\/[^\s"',:;)]*\/tree-[\w-]+/g, '/gavel');
   const histories = join(folder, 'histories');
+  const runs = new Set(readdirSync(histories).map(runOf));
+  for (const name of readdirSync(target))
+    if (name.endsWith('.json') && runs.has(runOf(name))) rmSync(join(target, name));
   for (const name of readdirSync(histories).filter((each) => each.endsWith('.json'))) {
     const history = clean(JSON.parse(readFileSync(join(histories, name), 'utf8')), replace);
     writeFileSync(join(target, name), `${JSON.stringify(history)}\n`);

@@ -12,7 +12,7 @@ import { pageOf, type Stock } from './report/page.ts';
 import { startJudge } from './run/judge-vllm.ts';
 import { planOf } from './run/plan.ts';
 import { runSeed, type SeedResult } from './run/run-seed.ts';
-import type { Scenario } from './run/small-spec.ts';
+import { SCENARIO_NAMES, type Scenario } from './run/small-spec.ts';
 
 interface Options {
   seed: number;
@@ -45,7 +45,7 @@ const command = new Command('faults')
   .option('--seeds <n>', 'how many seeds, from the first on', whole, 1)
   .option('--count <n>', 'faults a seed', whole, 5)
   .option('--jobs <n>', 'seeds that run at once', whole, 1)
-  .addOption(new Option('--scenario <name>', 'the same for all seeds').choices(['outside', 'managed', 'whole']))
+  .addOption(new Option('--scenario <name>', 'the same for all seeds').choices(SCENARIO_NAMES))
   .option(
     '--kinds <list>',
     `only these kinds, separated by commas: ${KINDS.map(({ kind }) => kind).join(', ')}`,
@@ -54,7 +54,10 @@ const command = new Command('faults')
   .option('--judge <url>', 'a judge that runs already, instead of starting one')
   .option('--out <folder>', 'where logs and results go (default: a new folder for temporary files)')
   .option('--keep', 'keep the run directories')
-  .option('--page <file>', 'write the results as a page (bench/faults.md)')
+  .option(
+    '--page <file>',
+    'write the results as a page (bench/faults.md, or bench/faults-served.md for --scenario served)',
+  )
   .option('--stock <file>', "stock.json of bench/faults/stock/stock.py, to stand beside gavel's figures on the page")
   .option('--from <file>', 'results.json of an earlier campaign: only print it, or write its page')
   .option('--plan', 'print what each seed would do, and do nothing')
@@ -125,7 +128,8 @@ function finish(results: SeedResult[], options: Options): void {
   if (options.page !== undefined) {
     const stock = options.stock === undefined ? null : (JSON.parse(readFileSync(options.stock, 'utf8')) as Stock);
     const first = results[0]?.seed ?? options.seed;
-    const command = `npm run faults -- --seed ${first} --seeds ${results.length} --count ${options.count} --jobs ${options.jobs}`;
+    const scenario = options.scenario ? `--scenario ${options.scenario} ` : '';
+    const command = `npm run faults -- ${scenario}--seed ${first} --seeds ${results.length} --count ${options.count} --jobs ${options.jobs}`;
     writeFileSync(options.page, pageOf(results, stock, command, options.jobs));
   }
   process.exitCode = ok ? 0 : 1;

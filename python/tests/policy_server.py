@@ -28,6 +28,9 @@ class PolicyServer:
         self.asked: list[dict] = []
         # Called before each completion is sent, with the request and the completion's number.
         self.before: Callable[[dict, int], None] = lambda request, number: None
+        # Cleared, it answers nothing: its process is stopped, and its connections stay open.
+        self.goes_on = threading.Event()
+        self.goes_on.set()
         # Whose connections are answered; None while it is ended.
         self.http: _Http | None = None
         self._draws = torch.Generator().manual_seed(time.time_ns() % 2**31)
@@ -40,9 +43,11 @@ class PolicyServer:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
+                server.goes_on.wait()
                 self.answer(200, "")
 
             def do_POST(self):
+                server.goes_on.wait()
                 if self.server is not server.http:
                     # A dead process answers no connection, also none that was kept alive.
                     self.close_connection = True
@@ -69,6 +74,7 @@ class PolicyServer:
                 self.close_connection = True
                 try:
                     for number, choice in enumerate(completions):
+                        server.goes_on.wait()
                         server.before(body, number)
                         self.say({"id": "x", "object": "text_completion", "created": 0, "model": "m"}, choice)
                     self.wfile.write(b"data: [DONE]\n\n")
@@ -173,6 +179,7 @@ class Serving:
         """End it: what was loaded is gone, and its endpoint stays where nobody listens."""
         http, self.server.http = self.server.http, None
         if http is not None:
+            self.server.goes_on.set()
             http.shutdown()
             http.server_close()
         self.server.loaded.clear()

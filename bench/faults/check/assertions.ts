@@ -19,6 +19,17 @@ export const ALWAYS = [
 ] as const;
 export type Assertion = (typeof ALWAYS)[number];
 
+/** Besides, of a run whose rollouts servers sample. */
+export const WHERE_SERVED = [
+  'every committed completion is in the journal',
+  'no completion is judged before it is in the journal',
+  'no completion in the journal is sampled again',
+  'no completion is more than one update old',
+  'every completion comes from an adapter of the chain',
+  'adapters of older steps are unloaded and removed',
+] as const;
+export type ServedAssertion = (typeof WHERE_SERVED)[number];
+
 export interface Violation {
   assertion: string;
   detail: string;

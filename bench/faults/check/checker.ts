@@ -2,6 +2,7 @@ import type { Logged } from '../observe/event-log.ts';
 import type { Violation } from './assertions.ts';
 import { brokenChain } from './committed-chain.ts';
 import { costsOf, tooMuchLost } from './fault-costs.ts';
+import { journalViolations } from './journaled-rollouts.ts';
 import { notices } from './lost-after-notice.ts';
 import { publishedTooSoon } from './published-too-soon.ts';
 import { RunDirectory } from './read-run-directory.ts';
@@ -21,9 +22,11 @@ export interface Evidence {
   testimonies: readonly Testimony[];
   /** Keys of traces that a fault damaged in the ledger: they were there. */
   damaged: ReadonlySet<string>;
+  /** Copies of the journals of a run whose rollouts servers sample; absent: it has none. */
+  journals?: string;
 }
 
-export function check({ root, run: name, stages, events, testimonies, damaged }: Evidence): Violation[] {
+export function check({ root, run: name, stages, events, testimonies, damaged, journals }: Evidence): Violation[] {
   const run = new RunDirectory(root, name);
   const found: Violation[] = events
     .filter((event) => event.event === 'violation')
@@ -33,6 +36,7 @@ export function check({ root, run: name, stages, events, testimonies, damaged }:
     found.push(...brokenResult(run, stage, events));
   }
   found.push(...traceViolations({ run, stages, events, damaged }));
+  if (journals !== undefined) found.push(...journalViolations({ run, events, journals }));
   found.push(...notices(events), ...publishedTooSoon(run, stages, events));
   found.push(...tooMuchLost(costsOf(0, events, new Set())));
   for (const { what, disturbed, undisturbed } of testimonies) {

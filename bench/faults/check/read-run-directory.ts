@@ -119,7 +119,11 @@ export type Operation =
   /** It gave a file its public name; `unsynced` is what of it was not yet durable then. */
   | { op: 'publish'; path: string; from: string; at: number; unsynced: string[] }
   /** The gateway answered it with a verdict that these traces make. */
-  | { op: 'acknowledge'; at: number; keys: string[] };
+  | { op: 'acknowledge'; at: number; keys: string[] }
+  /** It asked the gateway about a completion. */
+  | { op: 'ask'; at: number; occasion: string }
+  /** The first `bytes` of a file of the journal are durable. */
+  | { op: 'journal'; at: number; path: string; bytes: number };
 
 /** Step and epoch in a checkpoint's name. */
 export function placeOf(checkpoint: string): { step: number; epoch: number } | null {

@@ -1,26 +1,29 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
 import { type Config, loadConfig } from '../../../src/config.ts';
 import { Audit, AuditRow } from '../../../src/contracts/audit.ts';
 import { Spec } from '../../../src/contracts/spec/spec.ts';
 import type { StageResult } from '../../../src/contracts/stage.ts';
-import type { Trace } from '../../../src/contracts/trace.ts';
+import type { ServedRole, Trace } from '../../../src/contracts/trace.ts';
 import { Ledger } from '../../../src/ledger/ledger.ts';
 import { readJsonLines } from '../../../src/run-directory/files.ts';
 import { type RunPaths, runPaths } from '../../../src/run-directory/paths.ts';
 import { readResult } from '../../../src/run-directory/result.ts';
 import { publishEndpoint } from '../../../src/serving/endpoints.ts';
+import { policyEndpoints } from '../../../src/serving/served-model.ts';
 import { auditGateway, judgeGateway, renderingGateway } from '../../../src/stage/gateway-settings.ts';
 import { runStage } from '../../../src/stage/run-stage.ts';
 import { takeEpoch } from '../../../src/stage/take-epoch.ts';
 import type { DisturbedRun } from '../run/disturbed-run.ts';
-import { untilOf } from '../run/disturbed-run.ts';
+import { journalsOfSeed, untilOf } from '../run/disturbed-run.ts';
 import { damagedKeys } from './damaged-trace-keys.ts';
+import { readJournals } from './read-journal.ts';
 import { readLedger, tracesIn } from './read-ledger.ts';
 import { RunDirectory } from './read-run-directory.ts';
+import { usedCompletions } from './used-completions.ts';
 
 /**
  * The witness: the same stages, run once and undisturbed, fed with the verdicts of the disturbed run's ledger. It has no judge: a
@@ -44,6 +47,7 @@ export async function testimonies(run: DisturbedRun, package_root: string): Prom
   for (const trace of savedBy(run)) if (damaged.has(trace.key) && !used.has(trace.key)) used.set(trace.key, trace);
   const found: Testimony[] = [];
   const undisturbed = await undisturbedRun(run, package_root, 'witness-grpo', [...used.values()]);
+  if (run.plan.scenario === 'served') await feedJournal(run, undisturbed);
   const grpo = await runUndisturbed(config, undisturbed, 'grpo');
   const told = await readResult(disturbed, 'grpo');
   found.push({
@@ -115,6 +119,19 @@ function* savedBy({ folder }: DisturbedRun): Generator<Trace> {
   }
 }
 
+/** The journal of the completions that the disturbed run was trained on, as if one earlier attempt had sampled them all. */
+async function feedJournal(run: DisturbedRun, to: RunPaths): Promise<void> {
+  const disturbed = runPaths(run.root, run.run);
+  const directory = directoryOf(disturbed);
+  const chain = [...directory.chain('grpo', (await readResult(disturbed, 'grpo'))?.checkpoint ?? null)];
+  const manifests = chain.flatMap(({ manifest }) => (manifest ? [manifest] : [])).reverse();
+  const journals = journalsOfSeed(run.folder);
+  const lines = [...usedCompletions(readJournals(journals), manifests).values()].map(({ epoch, file, from, end }) =>
+    readFileSync(join(journals, String(epoch).padStart(6, '0'), file)).subarray(from, end),
+  );
+  writeFileSync(join(to.stage('grpo').epoch(1).dir, 'journal-0-000000.jsonl'), Buffer.concat(lines));
+}
+
 /** A run directory of its own with the same spec and prompts, whose ledger holds `traces` and nothing else. */
 export async function undisturbedRun(
   run: Pick<DisturbedRun, 'folder' | 'root' | 'run'>,
@@ -157,29 +174,24 @@ export async function runUndisturbed(
   const spec = Spec.parse(JSON.parse(readFileSync(paths.spec, 'utf8')));
   const over = new AbortController();
   const nobody = createServer((incoming, outgoing) => {
-    over.abort(new Error(`the witness asked the judge: ${incoming.method} ${incoming.url}`));
+    // An adapter is published at each step, whether or not a completion is left to sample.
+    if (/_lora_adapter$/.test(incoming.url ?? '')) {
+      outgoing.writeHead(200).end();
+      return;
+    }
+    over.abort(new Error(`the witness asked a model: ${incoming.method} ${incoming.url}`));
     outgoing.writeHead(500).end();
   });
   await new Promise<void>((resolve) => nobody.listen(0, '127.0.0.1', resolve));
   try {
     const ledger = readLedger(directoryOf(paths));
+    for (const name of policyEndpoints(spec)) await publishEndpoint(paths, name, nowhere('policy', nobody));
     // Keys name the model that answered: its weights, under whatever address.
     for (const role of stage === 'audit' ? (['grader', 'base'] as const) : (['judge'] as const)) {
       const graded = ledger.traces.find((trace) => trace.role === role);
       if (graded) {
         const { model, model_digest } = graded;
-        const { port } = nobody.address() as AddressInfo;
-        await publishEndpoint(paths, role, {
-          role,
-          base_url: `http://127.0.0.1:${port}/v1`,
-          model,
-          model_digest,
-          pid: null,
-          host: '127.0.0.1',
-          api_key_env: null,
-          api_key_file: null,
-          started_at: new Date().toISOString(),
-        });
+        await publishEndpoint(paths, role, { ...nowhere(role, nobody), model, model_digest });
       }
     }
     return await runStage({
@@ -204,6 +216,19 @@ export async function runUndisturbed(
     nobody.close();
   }
 }
+
+/** An endpoint whose server answers no question. */
+const nowhere = (role: ServedRole, server: Server) => ({
+  role,
+  base_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+  model: role,
+  model_digest: null,
+  pid: null,
+  host: '127.0.0.1',
+  api_key_env: null,
+  api_key_file: null,
+  started_at: new Date().toISOString(),
+});
 
 const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
 

@@ -6,6 +6,7 @@ import type { FaultKind } from './fault-kind.ts';
 import { personFaults } from './intervene.ts';
 import { judgeReplyFaults } from './judge-replies.ts';
 import { killFaults } from './kill-processes.ts';
+import { servedFaults } from './served-rollouts.ts';
 import { repeatedFaults } from './strike-twice.ts';
 
 /** Every kind of fault that a campaign injects. */
@@ -18,4 +19,5 @@ export const KINDS: readonly FaultKind[] = [
   ...recordFaults,
   ...judgeReplyFaults,
   ...repeatedFaults,
+  ...servedFaults,
 ];

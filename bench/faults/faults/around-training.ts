@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Role } from '../run/cluster.ts';
 import type { FaultContext } from '../run/fault-context.ts';
-import { ALL, type FaultKind } from './fault-kind.ts';
+import { ALL, type FaultKind, LEASING } from './fault-kind.ts';
 
 /** Faults where nothing is trained: while the run is prepared, while a stage reserves GPUs, while the report is written. */
 
@@ -75,6 +75,6 @@ export const aroundTrainingFaults: readonly FaultKind[] = [
     stages: ['prepare'],
     strike: (context) => killPrepare(context, 'its worker'),
   },
-  { kind: 'worker killed in a reservation', scenarios: ALL, stages: ['grpo', 'sft'], strike: killInReservation },
+  { kind: 'worker killed in a reservation', scenarios: LEASING, stages: ['grpo', 'sft'], strike: killInReservation },
   { kind: 'worker killed in the report', scenarios: ALL, stages: ['report'], strike: killInReport },
 ];

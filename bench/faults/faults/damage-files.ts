@@ -17,6 +17,7 @@ import { readRootId } from '../../../src/run-directory/root.ts';
 import { taskQueue } from '../../../src/temporal/task-queues.ts';
 import { tracesIn } from '../check/read-ledger.ts';
 import type { FaultContext } from '../run/fault-context.ts';
+import { lastStage } from '../run/small-spec.ts';
 import { damage } from './damage-file.ts';
 import { ALL, type FaultKind, TRAINED } from './fault-kind.ts';
 
@@ -110,11 +111,10 @@ async function halfResult(context: FaultContext) {
 export async function resume(context: FaultContext): Promise<void> {
   const client = await context.cluster.client();
   const spec = JSON.parse(readFileSync(context.paths.spec, 'utf8'));
-  const until = context.scenario === 'outside' ? 'sft' : context.scenario === 'managed' ? 'grpo' : 'audit';
   await client.workflow.start('gavelPipeline', {
     workflowId: `gavel/${context.run}`,
     taskQueue: taskQueue(readRootId(context.paths.root)),
-    args: [spec, { resume: true, until }],
+    args: [spec, { resume: true, until: lastStage(context.scenario) }],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
   });
 }
@@ -122,6 +122,6 @@ export async function resume(context: FaultContext): Promise<void> {
 export const damageFaults: readonly FaultKind[] = [
   { kind: 'newest checkpoint damaged', scenarios: ALL, stages: TRAINED, strike: damagedCheckpoint },
   { kind: 'ledger segment damaged', scenarios: ['outside'], stages: ['grpo'], strike: damagedLedger },
-  { kind: 'disk full', scenarios: ['outside'], stages: TRAINED, strike: fullDisk },
+  { kind: 'disk full', scenarios: ['outside', 'served'], stages: TRAINED, strike: fullDisk },
   { kind: 'result half written', scenarios: ['outside'], stages: ['sft'], strike: halfResult },
 ];

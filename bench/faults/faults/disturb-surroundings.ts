@@ -113,7 +113,7 @@ export const outsideFaults: readonly FaultKind[] = [
   { kind: 'Temporal server killed', scenarios: ALL, stages: TRAINED, steps: 30, strike: serverRestart },
   {
     kind: 'worker cut off from the server',
-    scenarios: ['outside', 'managed'],
+    scenarios: ['outside', 'managed', 'served'],
     stages: ['grpo'],
     // Until it is taken over, the trainer goes on for more than a heartbeat timeout.
     steps: 30,

@@ -15,6 +15,8 @@ export interface FaultKind {
   strike: (context: FaultContext) => Promise<Record<string, number>>;
 }
 
-export const ALL: readonly Scenario[] = ['outside', 'managed', 'whole'];
+export const ALL: readonly Scenario[] = ['outside', 'managed', 'whole', 'served'];
+/** Those whose stages lease GPUs. */
+export const LEASING: readonly Scenario[] = ['outside', 'managed', 'whole'];
 export const TRAINED: readonly Stage[] = ['grpo', 'sft'];
 export const EVERY: readonly Stage[] = ['grpo', 'sft', 'audit'];

@@ -177,9 +177,9 @@ async function hang(context: FaultContext) {
  * vLLM's parts end together by themselves; that gavel has noticed shows where clients read it: it takes back the address of the
  * dead server.
  */
-async function killVllm(context: FaultContext, which: 'server' | 'engine') {
-  const served = await context.until('the judge to be served', 120, () => context.directory.servedBy('judge'));
-  const parts = () => context.children().filter(({ tag }) => tag?.endsWith('/vllm-judge'));
+export async function killVllm(context: FaultContext, which: 'server' | 'engine', name = 'judge') {
+  const served = await context.until(`${name} to be served`, 120, () => context.directory.servedBy(name));
+  const parts = () => context.children().filter(({ tag }) => tag?.endsWith(`/vllm-${name}`));
   const server = parts().find(({ command }) => command.includes('gavel_train.serving.vllm'));
   const engine = parts().find(({ command }) => /EngineCore|spawn_main/.test(command));
   const victim = which === 'server' ? server : (engine ?? server);
@@ -188,7 +188,7 @@ async function killVllm(context: FaultContext, which: 'server' | 'engine') {
   context.strikes(`SIGKILL to vLLM's ${which} ${victim.pid}`);
   process.kill(victim.pid, 'SIGKILL');
   const [found, no_orphans] = await Promise.all([
-    context.secondsUntil(30, () => context.directory.servedBy('judge') !== served),
+    context.secondsUntil(30, () => context.directory.servedBy(name) !== served),
     context.secondsUntil(30, () => !old.some(isAlive)),
   ]);
   if (found === null)

@@ -35,6 +35,10 @@ export type Event =
     }
   | { event: 'healed'; id: number; seconds: Record<string, number> }
   | { event: 'given_up'; id: number; why: string }
+  /** A fault has damaged the line of the journal that holds this completion. */
+  | { event: 'journal_damaged'; epoch: number; place: string }
+  /** Adapters that a server of the policy has loaded. */
+  | { event: 'adapters'; server: string; names: string[] }
   | { event: 'reached'; what: Sometimes; detail: string }
   | { event: 'violation'; assertion: string; detail: string }
   | { event: 'workflow'; status: string }
@@ -49,7 +53,16 @@ export const SOMETIMES = [
   'server restart',
   'move to the other node',
 ] as const;
-export type Sometimes = (typeof SOMETIMES)[number];
+/** What a campaign of served rollouts must have seen besides. */
+export const SOMETIMES_SERVED = [
+  'policy server killed while it sampled',
+  'policy server hung while it sampled',
+  'adapter half published',
+  'trainer killed with rollouts pending',
+  'torn line of the journal',
+  'altered line of the journal',
+] as const;
+export type Sometimes = (typeof SOMETIMES)[number] | (typeof SOMETIMES_SERVED)[number];
 
 /** An event, and when it was seen (ms since 1970). */
 export type Logged = Event & { at: number };

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { runPaths } from '../../../src/run-directory/paths.ts';
 import type { EventLog, Stage } from './event-log.ts';
+import type { JournalCopies } from './journal-copies.ts';
 import { listeners } from './listening-sockets.ts';
 import { processesOf, trainersOf } from './processes.ts';
 
@@ -22,13 +23,15 @@ export class Observer {
   private readonly trainers = new Set<string>();
   private readonly results = new Map<string, string>();
   private readonly addresses = new Set<string>();
+  private readonly journals: JournalCopies | null;
   private metrics_at = 0;
   private rest = '';
 
-  constructor(log: EventLog, root: string, run: string) {
+  constructor(log: EventLog, root: string, run: string, journals: JournalCopies | null = null) {
     this.log = log;
     this.root = root;
     this.run = run;
+    this.journals = journals;
   }
 
   start(): void {
@@ -62,6 +65,7 @@ export class Observer {
       this.results.set(stage, sha256);
       this.log.add({ event: 'result', stage, sha256, epoch: parse(text)?.epoch ?? -1 });
     }
+    this.journals?.copy();
     this.lookAtEndpoints(paths.endpoints);
     this.lookAtMetrics(paths.report.metrics);
   }

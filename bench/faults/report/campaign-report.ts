@@ -1,4 +1,4 @@
-import { SOMETIMES } from '../observe/event-log.ts';
+import { SOMETIMES, SOMETIMES_SERVED, type Sometimes } from '../observe/event-log.ts';
 import type { SeedResult } from '../run/run-seed.ts';
 import { HEARTBEAT_S, SAVE_EVERY } from '../run/small-spec.ts';
 import { type Row, rowsOf } from './cost-rows.ts';
@@ -9,12 +9,9 @@ export function reportOf(results: readonly SeedResult[]): { text: string; ok: bo
   const faults = results.reduce((sum, { costs }) => sum + costs.length, 0);
   const violations = results.flatMap(({ seed, violations }) => violations.map((violation) => ({ seed, ...violation })));
   const rows = rowsOf(results.flatMap(({ costs }) => costs));
-  const reached = SOMETIMES.map((what) => ({
-    what,
-    times: results.reduce((sum, each) => sum + each.reached.filter((one) => one.what === what).length, 0),
-  }));
+  const reached = wantedOf(results).map((what) => ({ what, times: timesReached(results, what) }));
   // A handful of faults cannot reach everything; a campaign must.
-  const campaign = faults >= 100;
+  const campaign = faults >= (isServed(results) ? 25 : 100);
   const missing = campaign ? reached.filter(({ times }) => times === 0) : [];
   const text = [
     `${struckOf(results)} in ${results.length} seeds: ${violations.length === 0 ? 'every assertion holds' : `${violations.length} violations`}.`,
@@ -23,9 +20,9 @@ export function reportOf(results: readonly SeedResult[]): { text: string; ok: bo
     '',
     measuredOf(rows),
     '',
-    targetsOf(rows),
+    targetsOf(rows, isServed(results)),
     '',
-    missedOf(rows),
+    missedOf(rows, isServed(results)),
     '',
     'Reached:',
     reachedOf(results),
@@ -88,11 +85,20 @@ export function measuredOf(rows: readonly Row[]): string {
 
 /** How often each of the "sometimes" came about. */
 export function reachedOf(results: readonly SeedResult[]): string {
-  return SOMETIMES.map((what) => {
-    const times = results.reduce((sum, each) => sum + each.reached.filter((one) => one.what === what).length, 0);
-    return `- ${what}: ${times} times`;
-  }).join('\n');
+  return wantedOf(results)
+    .map((what) => `- ${what}: ${timesReached(results, what)} times`)
+    .join('\n');
 }
+
+const timesReached = (results: readonly SeedResult[], wanted: Sometimes) =>
+  results.reduce((sum, { reached }) => sum + reached.filter(({ what }) => what === wanted).length, 0);
+
+/** Whether servers sampled the rollouts of all of its seeds. */
+export const isServed = (results: readonly SeedResult[]) =>
+  results.length > 0 && results.every(({ scenario }) => scenario === 'served');
+
+const wantedOf = (results: readonly SeedResult[]): readonly Sometimes[] =>
+  isServed(results) ? SOMETIMES_SERVED : SOMETIMES;
 
 interface Target {
   kind: string;
@@ -102,7 +108,7 @@ interface Target {
   unit: string;
 }
 
-function targets(rows: readonly Row[]): Target[] {
+function targets(rows: readonly Row[], served: boolean): Target[] {
   const row = (kind: string) => rows.find((each) => each.kind === kind);
   const measured = (kind: string, name: string) => row(kind)?.measured[name]?.max ?? null;
   const lines: [string, string, number | null, number, string][] = [
@@ -114,6 +120,8 @@ function targets(rows: readonly Row[]): Target[] {
     ['vLLM killed', 'no orphans', measured('vLLM killed', 'no_orphans'), 5, 's'],
     ['vLLM engine killed', 'found', measured('vLLM engine killed', 'found'), 5, 's'],
     ['vLLM engine killed', 'no orphans', measured('vLLM engine killed', 'no_orphans'), 5, 's'],
+    ['policy server killed', 'found', measured('policy server killed', 'found'), 5, 's'],
+    ['policy engine killed', 'found', measured('policy engine killed', 'found'), 5, 's'],
     ['worker told to end (SIGTERM)', 'steps lost', row('worker told to end (SIGTERM)')?.steps_lost_max ?? null, 0, ''],
     ['worker told to end (SIGTERM)', 'worker gone', measured('worker told to end (SIGTERM)', 'worker_gone'), 28, 's'],
     [
@@ -139,7 +147,9 @@ function targets(rows: readonly Row[]): Target[] {
     ],
     ['run cancelled and resumed', 'children gone', measured('run cancelled and resumed', 'children_gone'), 5, 's'],
   ];
-  return lines.map(([kind, what, seen, limit, unit]) => ({ kind, what, seen, limit, unit }));
+  // A campaign of served rollouts has targets for the kinds that it has.
+  const own = lines.filter(([kind]) => !served || row(kind) !== undefined);
+  return own.map(([kind, what, seen, limit, unit]) => ({ kind, what, seen, limit, unit }));
 }
 
 const isMissed = ({ seen, limit }: Target) => seen !== null && seen > limit;
@@ -148,10 +158,10 @@ const worstOf = ({ seen, unit }: Target) =>
 const limitOf = ({ limit, unit }: Target) => (unit === '' ? String(limit) : `${limit} ${unit}`);
 
 /** The targets that were set for this machine, and what was seen. */
-export function targetsOf(rows: readonly Row[]): string {
+export function targetsOf(rows: readonly Row[], served = false): string {
   return markdown(
     ['fault', 'target', 'worst seen', 'limit', 'met'],
-    targets(rows).map((target) => [
+    targets(rows, served).map((target) => [
       target.kind,
       target.what,
       worstOf(target),
@@ -162,8 +172,8 @@ export function targetsOf(rows: readonly Row[]): string {
 }
 
 /** One sentence: which targets were missed. */
-export function missedOf(rows: readonly Row[]): string {
-  const missed = targets(rows).filter(isMissed);
+export function missedOf(rows: readonly Row[], served = false): string {
+  const missed = targets(rows, served).filter(isMissed);
   if (missed.length === 0) return 'None that was seen is missed.';
   const each = missed.map((target) => `${target.kind}, ${target.what} (${worstOf(target)}, limit ${limitOf(target)})`);
   return `Missed: ${each.join('; ')}.`;

@@ -1,8 +1,17 @@
 import { cpus, totalmem } from 'node:os';
-import { ALWAYS } from '../check/assertions.ts';
+import { ALWAYS, WHERE_SERVED } from '../check/assertions.ts';
 import type { SeedResult } from '../run/run-seed.ts';
 import { HEARTBEAT_S, SAVE_EVERY } from '../run/small-spec.ts';
-import { markdown, measuredOf, missedOf, reachedOf, struckOf, tableOf, targetsOf } from './campaign-report.ts';
+import {
+  isServed,
+  markdown,
+  measuredOf,
+  missedOf,
+  reachedOf,
+  struckOf,
+  tableOf,
+  targetsOf,
+} from './campaign-report.ts';
 import { rowsOf } from './cost-rows.ts';
 
 /** `bench/faults.md`: a campaign's results, and stock TRL's under the same kills, as one page. */
@@ -32,7 +41,8 @@ export function pageOf(results: readonly SeedResult[], stock: Stock | null, comm
   const violations = results.reduce((sum, each) => sum + each.violations.length, 0);
   const completed = results.filter(({ status }) => status === 'COMPLETED').length;
   const [first] = cpus();
-  return `# Faults: what is lost when things are killed
+  const served = isServed(results);
+  return `# ${served ? 'Faults where servers sample the rollouts' : 'Faults: what is lost when things are killed'}
 
 Made by
 
@@ -40,8 +50,7 @@ Made by
 ${command}
 \`\`\`
 
-The real pipeline (Temporal server on its database file, vLLM as judge, TRL and PEFT trainers, two workers that stand for two nodes) is disturbed at seeded
-moments and checked by [one checker](faults/check/checker.ts). Each run is then compared with a witness: the same stages, undisturbed, given the disturbed run's ledger.
+${served ? aboutServed : aboutAll}
 Small models, ${SAVE_EVERY} steps between checkpoints, heartbeat timeout ${HEARTBEAT_S} s, on ${cpus().length} cores (${first?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB); seeds that ran at once: ${jobs}.
 
 **${struckOf(results)} in ${results.length} seeds; ${completed} runs completed; ${violations === 0 ? 'every assertion holds' : `${violations} assertions do not hold`}; every final adapter ${violations === 0 ? 'equals its witness, byte for byte' : 'is compared with its witness'}.**
@@ -50,7 +59,7 @@ Small models, ${SAVE_EVERY} steps between checkpoints, heartbeat timeout ${HEART
 
 It reads the run directory with a reader of its own, not with gavel's. For each assertion a test shows a broken build that it finds.
 
-${ALWAYS.map((assertion) => `- ${assertion}`).join('\n')}
+${[...ALWAYS, ...(served ? WHERE_SERVED : [])].map((assertion) => `- ${assertion}`).join('\n')}
 - every history replays, and every run ends with a result and a report
 
 ## What each kind of fault cost
@@ -59,8 +68,8 @@ ${tableOf(rows)}
 
 "Steps lost" are finished steps that had to be repeated. "Judge calls asked again" counts requests that reached the judge a second time, from the fault to the
 first new commit. Of the seconds to the first new commit, about 12 to 20 are a Python process that imports torch, transformers and TRL on this machine. The
-effective share is the time of steps that ended up in the final history, over all time from the fault to the next one: it is low because a fault comes every
-20 seconds or so.
+effective share is the time of steps that ended up in the final history, over all time from the fault to the next one: it is low because a fault comes as soon
+as training goes on.${served ? ' A server of the policy takes half a minute to start, and each new node starts one.' : ''}
 
 ## Seconds that the faults measured themselves
 
@@ -68,9 +77,9 @@ ${measuredOf(rows)}
 
 ## Targets
 
-${targetsOf(rows)}
+${targetsOf(rows, served)}
 
-The targets are set for this machine. An assertion that does not hold fails a campaign; a target that is missed does not: it says NO here. ${missedOf(rows)}
+The targets are set for this machine. An assertion that does not hold fails a campaign; a target that is missed does not: it says NO here. ${missedOf(rows, served)}
 
 ## What a campaign must have seen
 
@@ -80,6 +89,16 @@ ${stock ? stockSection(stock) : ''}`
     .trimEnd()
     .concat('\n');
 }
+
+const aboutAll = `The real pipeline (Temporal server on its database file, vLLM as judge, TRL and PEFT trainers, two workers that stand for two nodes) is disturbed at seeded
+moments and checked by [one checker](faults/check/checker.ts). Each run is then compared with a witness: the same stages, undisturbed, given the disturbed run's ledger.
+[faults-served.md](faults-served.md) is the page of runs whose rollouts come from servers.`;
+
+const aboutServed = `Stage GRPO of the real pipeline with \`grpo.rollout: served\` and \`max_staleness: 1\`: a vLLM samples the policy's completions through the adapter of each step,
+a step ahead of the trainer (TRL and PEFT), and another vLLM is the judge. There are a Temporal server on its database file and two workers that stand for two
+nodes. The run is disturbed at seeded moments and checked by [one checker](faults/check/checker.ts). It is then compared with a witness: the same stage,
+undisturbed, given the disturbed run's ledger and journal. The witness ends with an error where it asks a model for a completion or a verdict.
+[faults.md](faults.md) is the page of the campaign over all stages.`;
 
 function stockSection({ settings, rows }: Stock): string {
   const seconds = (value: number | null, unrecovered: number) =>

@@ -64,6 +64,25 @@ const whole: typeof outside = [
   [1, 'worker told to end (SIGTERM)', 'sft'],
 ];
 
+/** Thirty cards: six seeds of five faults. */
+const served: typeof outside = [
+  [4, 'policy server killed', 'grpo'],
+  [2, 'policy engine killed', 'grpo'],
+  [2, 'policy server hangs', 'grpo'],
+  [5, 'trainer killed in a publication', 'grpo'],
+  [5, 'trainer killed with rollouts pending', 'grpo'],
+  [2, 'journal torn', 'grpo'],
+  [2, 'journal altered', 'grpo'],
+  [1, 'two faults before a commit', 'grpo'],
+  [1, 'newest checkpoint damaged', 'grpo'],
+  [1, 'gateway killed', 'grpo'],
+  [1, 'worker killed', 'grpo'],
+  [1, 'worker told to end (SIGTERM)', 'grpo'],
+  [1, 'worker stopped, then woken', 'grpo'],
+  [1, 'worker cut off from the server', 'grpo'],
+  [1, 'disk full', 'grpo'],
+];
+
 // Shuffled once, so that a hand holds kinds of several families.
 const cards = (rows: typeof outside): readonly Card[] =>
   randomOf(9).shuffled(
@@ -74,4 +93,5 @@ export const DECKS: Record<Scenario, readonly Card[]> = {
   outside: cards(outside),
   managed: cards(managed),
   whole: cards(whole),
+  served: cards(served),
 };

@@ -3,17 +3,20 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { messageOf } from '../../../src/failures.ts';
+import { runPaths } from '../../../src/run-directory/paths.ts';
 import { readRootId } from '../../../src/run-directory/root.ts';
 import { taskQueue } from '../../../src/temporal/task-queues.ts';
 import { leftovers } from '../check/leftover-resources.ts';
 import { EventLog, type Stage } from '../observe/event-log.ts';
+import { JournalCopies } from '../observe/journal-copies.ts';
 import { Observer } from '../observe/observer.ts';
+import { loadedAdapters, policyServers } from '../observe/policy-server.ts';
 import { Cluster } from './cluster.ts';
 import { FaultContext } from './fault-context.ts';
 import { JudgeProxy } from './judge-proxy.ts';
 import type { Plan } from './plan.ts';
 import { randomOf } from './seeded-random.ts';
-import { smallSpec } from './small-spec.ts';
+import { lastStage, smallSpec } from './small-spec.ts';
 
 /** One seed: a pipeline is started, disturbed as planned, and waited for; what is left is what checker and witness look at. */
 
@@ -39,6 +42,8 @@ export interface DisturbedRunOptions {
 }
 
 const RECOVERY_MS = 240_000;
+// A step takes some tenths of a second, and an adapter stays loaded for two.
+const ADAPTERS_MS = 300;
 
 export async function runDisturbed({
   plan,
@@ -55,7 +60,8 @@ export async function runDisturbed({
   const log = new EventLog(join(folder, 'events.jsonl'));
   const cluster = new Cluster(root, package_root);
   const judge_proxy = new JudgeProxy(judge_url, (body, again) => log.add({ event: 'judge_call', body, again }));
-  const observer = new Observer(log, root, run);
+  const journals = new JournalCopies(runPaths(root, run).stage('grpo').epochs, journalsOfSeed(folder));
+  const observer = new Observer(log, root, run, journals);
   const began = Date.now();
   let status = 'NEVER STARTED';
   let injected = 0;
@@ -89,10 +95,12 @@ export async function runDisturbed({
       scenario,
       random,
       saved: join(folder, 'saved'),
+      journals,
     });
+    const stopWatchingServers = plan.scenario === 'served' ? watchAdapters(context) : () => undefined;
     const stopWatching = context.watchWorkflow();
     injected = await inject(context, plan, mounted, say).finally(stopWatching);
-    status = await untilOver(context);
+    status = await untilOver(context).finally(stopWatchingServers);
     log.add({ event: 'workflow', status });
     await keepHistories(context, join(folder, 'histories'));
     for (const { assertion, detail } of await leftovers(root, log.events)) context.violated(assertion, detail);
@@ -105,8 +113,10 @@ export async function runDisturbed({
   return { plan, folder, root, run, log, injected, status, seconds: (Date.now() - began) / 1000 };
 }
 
-export const untilOf = ({ scenario }: Plan): Stage =>
-  scenario === 'outside' ? 'sft' : scenario === 'managed' ? 'grpo' : 'audit';
+/** Copies of the journals of a seed's run. */
+export const journalsOfSeed = (folder: string): string => join(folder, 'journals');
+
+export const untilOf = ({ scenario }: Plan): Stage => lastStage(scenario);
 
 async function inject(
   context: FaultContext,
@@ -180,6 +190,21 @@ async function isGoing(context: FaultContext, stage: Stage, options: Waiting): P
   const again = stage === 'audit' && log.of('fault').some((fault) => fault.stage === 'audit');
   await sleep(random.between(0, again ? LONGEST_WAIT_IN_AUDIT_AGAIN_MS : LONGEST_WAIT_MS[stage]));
   return !options.unless() && context.stage === stage;
+}
+
+/** Logs which adapters the policy's servers have loaded, where these change, until stopped. */
+function watchAdapters({ log, paths }: FaultContext): () => void {
+  const known = new Map<string, string>();
+  const look = async () => {
+    for (const server of policyServers(paths.endpoints)) {
+      const names = await loadedAdapters(join(paths.endpoints, `${server}.json`));
+      if (names === null || known.get(server) === names.join()) continue;
+      known.set(server, names.join());
+      log.add({ event: 'adapters', server, names });
+    }
+  };
+  const timer = setInterval(() => void look(), ADAPTERS_MS);
+  return () => clearInterval(timer);
 }
 
 /** The status that the pipeline ends in; what was resumed counts, not what was cancelled before. */

@@ -3,6 +3,7 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { type RunPaths, runPaths } from '../../../src/run-directory/paths.ts';
 import { RunDirectory } from '../check/read-run-directory.ts';
 import type { EventLog, Logged, Phase, Sometimes, Stage } from '../observe/event-log.ts';
+import type { JournalCopies } from '../observe/journal-copies.ts';
 import { type Found, processesOf, trainersOf } from '../observe/processes.ts';
 import type { Cluster, Role } from './cluster.ts';
 import type { JudgeProxy } from './judge-proxy.ts';
@@ -24,11 +25,15 @@ export class FaultContext {
   readonly directory: RunDirectory;
   /** Where originals go before a fault damages them: what the witness is fed with. */
   readonly saved: string;
+  /** Copies of the journals, as they were written. */
+  readonly journals: JournalCopies;
   /** true once the pipeline has ended and has not been resumed. */
   dead = false;
   private current: { id: number; kind: string; phase: Phase } = { id: 0, kind: '', phase: 'grpo' };
 
-  constructor(given: Pick<FaultContext, 'cluster' | 'log' | 'judge_proxy' | 'run' | 'scenario' | 'random' | 'saved'>) {
+  constructor(
+    given: Pick<FaultContext, 'cluster' | 'log' | 'judge_proxy' | 'run' | 'scenario' | 'random' | 'saved' | 'journals'>,
+  ) {
     this.cluster = given.cluster;
     this.log = given.log;
     this.judge_proxy = given.judge_proxy;
@@ -36,6 +41,7 @@ export class FaultContext {
     this.scenario = given.scenario;
     this.random = given.random;
     this.saved = given.saved;
+    this.journals = given.journals;
     this.paths = runPaths(given.cluster.root, given.run);
     this.directory = new RunDirectory(given.cluster.root, given.run);
   }

@@ -3,7 +3,7 @@ import type { FaultKind } from '../faults/fault-kind.ts';
 import type { Phase } from '../observe/event-log.ts';
 import { type Card, DECKS } from './decks.ts';
 import { randomOf } from './seeded-random.ts';
-import type { Scenario } from './small-spec.ts';
+import { lastStage, type Scenario } from './small-spec.ts';
 
 /** What one seed does: its scenario and its faults, in order. The same seed always makes the same plan. */
 export interface Plan {
@@ -26,6 +26,8 @@ export interface PlanOptions {
 
 // Steps that a fault may take up: until it strikes, what is lost, and the commit that shows that work goes on.
 const STEPS_PER_FAULT = 6;
+// A new node starts a server of the policy, which takes half a minute, before it takes the stage on.
+const LONGER_WHERE_SERVED = 3;
 // A step of SFT takes some hundredths of a second.
 const SFT_STEPS_PER_FAULT = 100;
 // SFT learns from four fifths of the eight traces of a GRPO step, in two modes, four at a time.
@@ -43,7 +45,8 @@ export function planOf({ seed, count, scenario, kinds }: PlanOptions): Plan {
     .map(([kind, stage]) => ({ fault: named(kind), stage }))
     .sort((a, b) => placeOf(a) - placeOf(b));
   const inGrpo = faults.filter(({ stage }) => stage === 'grpo');
-  const steps = inGrpo.reduce((sum, { fault }) => sum + (fault.steps ?? STEPS_PER_FAULT), 6);
+  const longer = chosen === 'served' ? LONGER_WHERE_SERVED : 1;
+  const steps = inGrpo.reduce((sum, { fault }) => sum + (longer * (fault.steps ?? 0) || STEPS_PER_FAULT), 6);
   const inSft = faults.filter(({ stage }) => stage === 'sft').length;
   const passes = Math.max(0.5, (SFT_STEPS_PER_FAULT * inSft) / (SFT_STEPS_PER_GRPO_STEP * steps));
   return { seed, scenario: chosen, faults, steps, passes };
@@ -72,7 +75,8 @@ function deckOf(scenario: Scenario, kinds: readonly string[] | undefined): reado
 
 /** Stages in turn, so that not all strike in the first. */
 function cardOf({ kind, stages }: FaultKind, scenario: Scenario, at: number): Card[] {
-  const over: Phase[] = scenario === 'managed' ? ['sft', 'audit'] : scenario === 'outside' ? ['audit'] : [];
+  const after: Record<ReturnType<typeof lastStage>, Phase[]> = { grpo: ['sft', 'audit'], sft: ['audit'], audit: [] };
+  const over = after[lastStage(scenario)];
   const possible = stages.filter((stage) => !over.includes(stage));
   const stage = possible[at % possible.length];
   return stage === undefined ? [] : [[kind, stage]];

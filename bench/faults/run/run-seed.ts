@@ -9,7 +9,7 @@ import { reachedOnDisk } from '../check/rare-states.ts';
 import { RunDirectory } from '../check/read-run-directory.ts';
 import { replayAll } from '../check/replay-histories.ts';
 import { testimonies } from '../check/undisturbed-run.ts';
-import { type DisturbedRun, runDisturbed, unmountSmall, untilOf } from './disturbed-run.ts';
+import { type DisturbedRun, journalsOfSeed, runDisturbed, unmountSmall, untilOf } from './disturbed-run.ts';
 import type { Plan } from './plan.ts';
 
 /** One seed from its plan to its verdict. */
@@ -51,9 +51,9 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
       violations.push({ assertion: 'the run completes', detail: `it ended ${done.status}` });
     const heard = done.status === 'COMPLETED' ? await witnesses(done, package_root, violations) : [];
     const events = done.log.events;
-    violations.push(
-      ...check({ root: done.root, run, stages, events, testimonies: heard, damaged: damagedKeys(folder) }),
-    );
+    const evidence = { root: done.root, run, stages, events, testimonies: heard, damaged: damagedKeys(folder) };
+    const journals = plan.scenario === 'served' ? { journals: journalsOfSeed(folder) } : {};
+    violations.push(...check({ ...evidence, ...journals }));
     const wanted = ['', ...stages.map((stage) => `/${stage}`)].map((part) => `gavel/${run}${part}`);
     violations.push(...(await replayAll(join(folder, 'histories'), package_root, wanted)));
     const chain = new Set<string>();
@@ -78,7 +78,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
   } finally {
     await unmountKeeping(folder, keep || done === null);
     if (!keep && done !== null)
-      for (const name of ['root', 'witness-grpo', 'witness-sft', 'witness-audit', 'saved'])
+      for (const name of ['root', 'witness-grpo', 'witness-sft', 'witness-audit', 'saved', 'journals'])
         rmSync(join(folder, name), { recursive: true, force: true });
   }
 }

@@ -2,7 +2,12 @@ import { Spec } from '../../../src/contracts/spec/spec.ts';
 
 /** The pipeline cut down to what a fault campaign can afford: real models and real parts, few prompts, short limits. */
 
-export type Scenario = 'outside' | 'managed' | 'whole';
+export const SCENARIO_NAMES = ['outside', 'managed', 'whole', 'served'] as const;
+export type Scenario = (typeof SCENARIO_NAMES)[number];
+
+/** The stage that a pipeline ends with. */
+export const lastStage = (scenario: Scenario): 'grpo' | 'sft' | 'audit' =>
+  (({ outside: 'sft', managed: 'grpo', whole: 'audit', served: 'grpo' }) as const)[scenario];
 
 /** Heartbeat timeout (s) and save interval (steps) that the targets are stated for. */
 export const HEARTBEAT_S = 10;
@@ -26,12 +31,23 @@ const small = {
   outage_limit_s: 600,
 } as const;
 
-/** `outside`: the judge is a real vLLM that the campaign serves; `managed`: gavel serves it; `whole`: with the audit. */
+/** Completions of a step of `served` come from this many vLLM servers. */
+const POLICY_SERVERS = 1;
+
+const served = {
+  policy: { serve: { dtype: 'float32', max_model_len: 256, data_parallel_size: POLICY_SERVERS }, outage_limit_s: 600 },
+  grpo: { rollout: 'served', max_staleness: 1 },
+} as const;
+
+/**
+ * `outside`: the judge is a real vLLM that the campaign serves; `managed`: gavel serves it; `whole`: with the audit; `served`: gavel
+ * serves the policy, whose rollouts are sampled a step ahead, and the judge comes from outside.
+ */
 export function smallSpec({ run, scenario, seed, steps, judge_url, passes = 0.5 }: SmallSpec): Spec {
   return Spec.parse({
     run,
     task: { name: 'poly_easy', train_prompts: 24, eval_prompts: 8, audit_prompts: scenario === 'whole' ? 24 : 8, seed },
-    policy: { model: 'models/poly-easy-policy' },
+    policy: { model: 'models/poly-easy-policy', ...(scenario === 'served' && served.policy) },
     judge: {
       ...(scenario === 'managed'
         ? { engine: 'vllm', model: 'models/poly-easy-judge', serve: small.serve }
@@ -56,6 +72,7 @@ export function smallSpec({ run, scenario, seed, steps, judge_url, passes = 0.5 
       keep_checkpoints: 3,
       verifier_weight: 0.5,
       seed,
+      ...(scenario === 'served' && served.grpo),
     },
     sft: {
       lora: { r: 4, alpha: 8 },
@@ -75,7 +92,8 @@ export function smallSpec({ run, scenario, seed, steps, judge_url, passes = 0.5 
       base: false,
       gates: [],
     },
-    placement: { trainer_gpus: 1 },
+    // Servers of the policy run on the CPU where there are no GPUs, and the trainer then may have none either.
+    placement: { trainer_gpus: scenario === 'served' ? 0 : 1 },
     limits: {
       heartbeat_timeout_s: HEARTBEAT_S,
       node_timeout_s: 20,

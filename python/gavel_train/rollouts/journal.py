@@ -15,6 +15,7 @@ import re
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO
@@ -28,8 +29,20 @@ Place = tuple[int, int, int]
 # An entry and what follows once it is durable; the step at which another segment begins; None at the end.
 _Task = tuple[JournalEntry, Callable[[], None]] | int | None
 
+# An epoch that has sampled a step anew samples the next step but one itself. Of two steps in a row one
+# therefore shows whose policy counts; they lie one further back where a step was sampled ahead.
+_STEPS_THAT_TELL = 3
+
 _NAME = re.compile(r"journal-\d+-(\d{6,})\.jsonl")
 _CRC_BYTES = 9
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """An entry, and the epoch whose journal it is in."""
+
+    epoch: int
+    entry: JournalEntry
 
 
 class Journal:
@@ -121,20 +134,39 @@ def read_journal(
 ) -> dict[Place, JournalEntry]:
     """Return what epochs before `before_epoch` have journaled of the steps after `after_step`.
 
-    Where two epochs have sampled the same place, the newer one counts. `is_mine` tells which groups and
-    rollouts are this rank's.
+    Where two epochs have sampled the same place, the newer one counts. What an epoch sampled after a step
+    that a newer one has sampled anew does not count: its policy is not the one that training continues.
+    `is_mine` tells which groups and rollouts are this rank's.
     """
-    found: dict[Place, JournalEntry] = {}
+    first = after_step - _STEPS_THAT_TELL
+    found: dict[Place, _Sampled] = {}
     for epoch_dir in sorted((stage_dir / "epochs").glob("[0-9]*")):
         if int(epoch_dir.name) >= before_epoch:
             continue
         for path in sorted(epoch_dir.glob("journal-*.jsonl")):
-            if _ends_by(path, after_step, save_every):
+            if _ends_by(path, first, save_every):
                 continue
             for entry in _entries(path):
-                if entry.step > after_step and is_mine(entry.group, entry.rollout):
-                    found[entry.step, entry.group, entry.rollout] = entry
-    return found
+                if entry.step > first:
+                    found[entry.step, entry.group, entry.rollout] = _Sampled(int(epoch_dir.name), entry)
+    return {
+        place: one.entry
+        for place, one in _of_one_policy(found).items()
+        if place[0] > after_step and is_mine(*place[1:])
+    }
+
+
+def _of_one_policy(found: dict[Place, _Sampled]) -> dict[Place, _Sampled]:
+    """Leave out what was sampled after a step whose completions come from a newer epoch, at least in part."""
+    counting: dict[Place, _Sampled] = {}
+    newest_of_step: dict[int, int] = {}
+    for place, one in sorted(found.items(), key=lambda item: item[0]):
+        learned_from = (epoch for step, epoch in newest_of_step.items() if step <= one.entry.adapter_step)
+        if one.epoch < max(learned_from, default=0):
+            continue
+        counting[place] = one
+        newest_of_step[place[0]] = max(newest_of_step.get(place[0], 0), one.epoch)
+    return counting
 
 
 def prune_journal(stage_dir: Path, *, up_to_epoch: int, oldest_resume: int, save_every: int) -> None:

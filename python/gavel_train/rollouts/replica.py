@@ -141,6 +141,13 @@ class Replica:
         if left > 0:
             raise self._away(to, f"{left} of {n} completions had not ended when the answer did")
 
+    async def is_healthy(self) -> bool:
+        """Return whether the server answers, and says that it is well."""
+        try:
+            return await self._is_healthy(self._connected())
+        except ReplicaAway:
+            return False
+
     async def close(self) -> None:
         """Close the connections."""
         if self._connection is not None:

@@ -10,13 +10,14 @@ import asyncio
 import time
 import zlib
 from collections.abc import Generator, Sequence
+from concurrent.futures import wait
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from gavel_train.rollouts.adapters import Adapter
 from gavel_train.rollouts.engine import Completion, Sampling
 from gavel_train.rollouts.replica import AdapterMissing, Replica, ReplicaAway
-from gavel_train.run import lifetime
+from gavel_train.run import lifetime, progress
 from gavel_train.run.background_loop import BackgroundLoop
 from gavel_train.run.outcome import PolicyAway
 
@@ -24,6 +25,12 @@ _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 2.0
 # How soon SIGTERM ends the wait for completions.
 _STOP_POLL_S = 0.25
+# Its worker finds a server that hangs within half a minute; this only has to come before a trainer's own
+# deadline, which takes silence for a hang.
+_HEALTH_INTERVAL_S = 2.0
+# Below this a server is not away; from then on the wait is said about once a second.
+_AWAY_S = 5.0
+_SAY_EVERY_S = 1.0
 
 
 class ServedEngine:
@@ -47,19 +54,29 @@ class ServedEngine:
 
     @property
     def away_s(self) -> float:
-        """Seconds since a server answered last, while none does; 0 while one answers."""
+        """Seconds since a server answered last, while one is away or hangs; 0 while all answer."""
         since = self._away_since
         return 0.0 if since is None else time.monotonic() - since
 
     def publish(self, adapter: Adapter, *, keep: int) -> None:
         """Load an adapter onto every server; unload all but the newest `keep` others.
 
-        A server that is away gets it when it is asked for completions.
+        A server that is away gets it when it is asked for completions. Ends early where SIGTERM arrives.
         """
         self._published.append(adapter)
         old = self._published[: -1 - keep]
         self._published = self._published[-1 - keep :]
-        self._loop.start(self._load_everywhere(adapter, [one.name for one in old])).result()
+        loading = self._loop.start(self._load_everywhere(adapter, [one.name for one in old]))
+        began = said_at = time.monotonic()
+        while not wait([loading], timeout=_STOP_POLL_S).done:
+            if lifetime.stop_requested():
+                loading.cancel()
+                return
+            now = time.monotonic()
+            if now - began > _AWAY_S and now - said_at > _SAY_EVERY_S:
+                said_at = now
+                progress.waiting("policy", now - began)
+        loading.result()
 
     def generate(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling
@@ -125,11 +142,23 @@ class ServedEngine:
             self._group(number, list(prompt), rows, sampling, adapter, done)
             for number, (prompt, rows) in enumerate(groups.items())
         ]
+        watch = asyncio.create_task(self._watch_health())
         try:
             await asyncio.gather(*calls)
+            # Whatever the last check of their health said: all completions are there.
+            self._answers()
         except BaseException as error:
             done.put(error)
             raise
+        finally:
+            watch.cancel()
+
+    async def _watch_health(self) -> None:
+        """Count a server as away that is asked for completions, and neither answers nor ends."""
+        while True:
+            await asyncio.sleep(_HEALTH_INTERVAL_S)
+            if not all(await asyncio.gather(*(replica.is_healthy() for replica in self._replicas))):
+                self._away_since = self._away_since or time.monotonic()
 
     async def _group(
         self,

@@ -7,14 +7,14 @@ from gavel_train.rollouts import journal as module
 from gavel_train.rollouts.journal import Journal, prune_journal, read_journal
 
 
-def entry(step: int, group: int = 0, rollout: int = 0, tokens=(5, 1)) -> JournalEntry:
+def entry(step: int, group: int = 0, rollout: int = 0, tokens=(5, 1), age: int = 0) -> JournalEntry:
     return JournalEntry(
         step=step,
         group=group,
         rollout=rollout,
         prompt_id="p",
-        adapter=f"policy-v{step - 1:06d}.e1",
-        adapter_step=step - 1,
+        adapter=f"policy-v{step - 1 - age:06d}.e1",
+        adapter_step=step - 1 - age,
         adapter_sha256="ab" * 32,
         token_ids=list(tokens),
         logprobs=[-0.1] * len(tokens),
@@ -49,11 +49,31 @@ def test_what_was_written_is_read_again_by_the_next_epoch_and_not_by_its_own(tmp
 
 
 def test_of_two_epochs_the_newer_one_counts(tmp_path):
-    write(epoch(tmp_path, 1), [entry(1, tokens=(7, 1)), entry(2)])
+    write(epoch(tmp_path, 1), [entry(1, tokens=(7, 1)), entry(2, age=1)])
     write(epoch(tmp_path, 2), [entry(1, tokens=(8, 1))])
     found = read_journal(tmp_path, before_epoch=3, after_step=0, save_every=10)
     assert found[1, 0, 0].token_ids == [8, 1]
     assert (2, 0, 0) in found
+
+
+def test_what_an_attempt_sampled_of_a_policy_that_a_newer_one_left_does_not_count(tmp_path):
+    # Epoch 2 sampled step 5 anew, so its weights after step 5 are others than those of epoch 1.
+    old, newer = epoch(tmp_path, 1), epoch(tmp_path, 2)
+    write(old, [entry(4), entry(5), entry(6, age=1), entry(7, age=1), entry(7, 1, age=1), entry(8, age=1)])
+    write(newer, [entry(5, tokens=(8, 1)), entry(7, age=1)])
+    found = read_journal(tmp_path, before_epoch=3, after_step=3, save_every=10)
+    # Step 6 was sampled ahead, after step 4, where both still had the same weights.
+    assert sorted(found) == [(4, 0, 0), (5, 0, 0), (6, 0, 0), (7, 0, 0)]
+    assert found[5, 0, 0].token_ids == [8, 1]
+
+
+@pytest.mark.parametrize("committed", [5, 6, 7])
+def test_nor_does_it_where_the_newer_attempt_has_committed_the_step_since(tmp_path, committed):
+    old, newer = epoch(tmp_path, 1), epoch(tmp_path, 2)
+    write(old, [entry(step, age=1) for step in (4, 5, 6, 7, 8, 9)])
+    write(newer, [entry(step, age=1) for step in (5, *range(7, committed + 1))])
+    found = read_journal(tmp_path, before_epoch=3, after_step=committed, save_every=10)
+    assert sorted(step for step, _, _ in found) == ([6] if committed == 5 else [])
 
 
 @pytest.mark.parametrize("damage", ["cut", "altered", "no contract"])

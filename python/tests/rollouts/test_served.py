@@ -1,5 +1,6 @@
 import json
 import threading
+import time
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ from policy_server import serving
 from tiny_run import make_model
 from transformers import AutoModelForCausalLM
 
+from gavel_train.rollouts import replica, served
 from gavel_train.rollouts.adapters import adapter_name, save_adapter
 from gavel_train.rollouts.engine import Sampling
 from gavel_train.rollouts.replica import ReplicaRefused
@@ -150,6 +152,60 @@ def test_gives_up_with_policy_away_once_no_server_has_answered_for_the_limit(
             one.stop()
         with pytest.raises(PolicyAway, match="no server of the policy has answered for"):
             list(engine.generate(PROMPTS, SAMPLING))
+
+
+@pytest.fixture
+def quick_health_checks(monkeypatch):
+    monkeypatch.setattr(replica, "_HEALTH_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(served, "_HEALTH_INTERVAL_S", 0.1)
+    monkeypatch.setattr(served, "_AWAY_S", 0.1)
+
+
+def test_a_server_that_neither_ends_nor_answers_counts_as_away_until_it_goes_on(
+    model, tmp_path, engine_of, publish, quick_health_checks
+):
+    with serving(model, tmp_path / "endpoints") as (one,):
+        engine = engine_of([one])
+        publish(engine, 0)
+        stream = engine.generate(PROMPTS, SAMPLING)
+        first = next(stream)
+        assert engine.away_s == 0
+        one.server.goes_on.clear()
+        rest = []
+        reader = threading.Thread(target=lambda: rest.extend(engine.generate(PROMPTS, SAMPLING)))
+        reader.start()
+        until(lambda: engine.away_s > 0.3)
+        assert not rest
+        one.server.goes_on.set()
+        reader.join(20)
+        assert len(rest) == 8
+        assert engine.away_s == 0
+        assert len([first, *stream]) == 8
+
+
+def test_a_publication_reports_that_it_waits_for_a_server_and_ends_with_a_notice(
+    model, tmp_path, engine_of, publish, quick_health_checks, monkeypatch
+):
+    said, notice = [], threading.Event()
+    monkeypatch.setattr(served.progress, "waiting", lambda what, seconds: said.append(what))
+    monkeypatch.setattr(served.lifetime, "stop_requested", notice.is_set)
+    with serving(model, tmp_path / "endpoints") as (one,):
+        engine = engine_of([one])
+        one.server.goes_on.clear()
+        publication = threading.Thread(target=publish, args=(engine, 0))
+        publication.start()
+        until(lambda: said == ["policy"])
+        assert publication.is_alive()
+        notice.set()
+        publication.join(10)
+        assert not publication.is_alive()
+
+
+def until(look) -> None:
+    deadline = time.monotonic() + 20
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_raises_at_once_what_a_server_refuses(model, tmp_path, engine_of, publish, monkeypatch):

@@ -4,6 +4,9 @@ import { DECKS } from '../../../bench/faults/run/decks.ts';
 import { planOf } from '../../../bench/faults/run/plan.ts';
 import type { Scenario } from '../../../bench/faults/run/small-spec.ts';
 
+/** Kinds that strike whole pipelines; the others have a campaign of their own. */
+const ANYWHERE = KINDS.filter(({ scenarios }) => scenarios.some((scenario) => scenario !== 'served'));
+
 const faultsOf = (first: number, seeds: number, count: number) =>
   Array.from({ length: seeds }, (_, index) => planOf({ seed: first + index, count }).faults).flat();
 
@@ -33,8 +36,20 @@ describe('a campaign of sixty faults over ten seeds', () => {
     expect(dealt.length).toBe(60);
     const times = (name: string) =>
       dealt.filter(({ fault, stage }) => `${fault.kind} (${stage})` === name || fault.kind === name).length;
-    expect(KINDS.filter(({ kind }) => times(kind) === 0).map(({ kind }) => kind)).toEqual([]);
+    expect(ANYWHERE.filter(({ kind }) => times(kind) === 0).map(({ kind }) => kind)).toEqual([]);
     expect([...TWICE, ...TWICE_ANYWHERE].filter((name) => times(name) < 2)).toEqual([]);
+  });
+});
+
+describe('a campaign of thirty faults over six seeds whose rollouts are served', () => {
+  it.each([9200, 1])('from seed %d on strikes with every card, and with each kind that only it has twice', (first) => {
+    const plans = Array.from({ length: 6 }, (_, index) =>
+      planOf({ seed: first + index, count: 5, scenario: 'served' }),
+    );
+    const dealt = plans.flatMap(({ faults }) => faults.map(({ fault }) => fault.kind));
+    expect(dealt.toSorted()).toEqual(DECKS.served.map(([kind]) => kind).toSorted());
+    const own = KINDS.filter((kind) => !ANYWHERE.includes(kind));
+    expect(own.filter(({ kind }) => dealt.filter((each) => each === kind).length < 2)).toEqual([]);
   });
 });
 
@@ -55,7 +70,7 @@ describe('a plan', () => {
     [40, 9],
   ])('reaches every kind of fault in a campaign of 20 seeds from %d on, %d faults each', (first, count) => {
     const struck = new Set(faultsOf(first, 20, count).map(({ fault }) => fault.kind));
-    expect(KINDS.map(({ kind }) => kind).filter((kind) => !struck.has(kind))).toEqual([]);
+    expect(ANYWHERE.map(({ kind }) => kind).filter((kind) => !struck.has(kind))).toEqual([]);
   });
 
   it('strikes with no kind where it cannot strike', () => {

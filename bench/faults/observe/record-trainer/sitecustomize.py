@@ -1,18 +1,23 @@
-"""Records which files a trainer made durable before it published them, and which verdicts it was given.
+"""Records what a trainer made durable before it published or judged it, and which verdicts it was given.
 
 On the module path of a campaign's trainers (PYTHONPATH), never of a user's. A killed process leaves its
 writes in the kernel's cache, so a wrong order of fsync and rename shows in no kill; a power cut would show
 it. Each publication is therefore checked against the fsyncs before it: a file or folder is durable if its
-inode was fsynced after its last change.
+inode was fsynced after its last change. Likewise each question to the gateway is checked against the bytes of
+the journal that had been fsynced by then.
 """
 
 import contextlib
 import json
 import os
 import sys
+import threading
 import time
 
 _synced: dict[tuple[int, int], int] = {}
+# What could not be written yet: a full disk must not change the order.
+_unwritten: list[str] = []
+_writing = threading.Lock()
 _fsync, _rename, _replace, _link = os.fsync, os.rename, os.replace, os.link
 
 
@@ -20,6 +25,9 @@ def fsync(fd):
     _fsync(fd)
     stat = os.fstat(fd)
     _synced[stat.st_dev, stat.st_ino] = stat.st_mtime_ns
+    path = os.readlink(f"/proc/self/fd/{fd}")
+    if os.path.basename(path).startswith("journal-"):
+        _write({"op": "journal", "path": path, "bytes": stat.st_size})
 
 
 def _is_durable(path: str) -> bool:
@@ -41,6 +49,8 @@ def _publishing(real):
     def publish(source, target, *args, **kwargs):
         source_path, target_path = os.fspath(source), os.fspath(target)
         published = "/epochs/" in target_path or "/checkpoints/" in target_path or "result.json" in target_path
+        # A server that lost an adapter gets it again: its files need not be durable.
+        published = published and "/adapters/" not in target_path
         if published:
             with contextlib.suppress(OSError):
                 _record(source_path, target_path)
@@ -53,12 +63,20 @@ def _record(source: str, target: str) -> None:
     _write({"op": "publish", "path": target, "from": source, "unsynced": _unsynced(source, target)})
 
 
+def _asking(request):
+    async def requesting(session, method, url, *args, **kwargs):
+        if str(url).endswith("/grade"):
+            _write({"op": "ask", "occasion": json.loads(kwargs["data"])["occasion"]})
+        return await request(session, method, url, *args, **kwargs)
+
+    return requesting
+
+
 def _acknowledging(read):
     async def reading(response):
         body = await read(response)
         if response.status == 200 and response.url.path.endswith("/grade"):
-            with contextlib.suppress(OSError):
-                _write({"op": "acknowledge", "keys": _keys_of(json.loads(body))})
+            _write({"op": "acknowledge", "keys": _keys_of(json.loads(body))})
         return body
 
     return reading
@@ -69,8 +87,23 @@ def _keys_of(grade: dict) -> list[str]:
 
 
 def _write(operation: dict) -> None:
-    with open(os.path.join(sys.argv[-1], "operations.jsonl"), "a") as file:
-        file.write(json.dumps(operation | {"at": time.time()}) + "\n")
+    with _writing:
+        _unwritten.append(json.dumps(operation | {"at": time.time()}) + "\n")
+        with contextlib.suppress(OSError):
+            _write_all()
+
+
+def _write_all() -> None:
+    lines = "".join(_unwritten).encode()
+    file = os.open(os.path.join(sys.argv[-1], "operations.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        before = os.fstat(file).st_size
+        if os.write(file, lines) == len(lines):
+            _unwritten.clear()
+        else:
+            os.ftruncate(file, before)
+    finally:
+        os.close(file)
 
 
 if any(argument.startswith("gavel_train.") for argument in sys.orig_argv):
@@ -82,4 +115,5 @@ if any(argument.startswith("gavel_train.") for argument in sys.orig_argv):
     )
     import aiohttp
 
+    aiohttp.ClientSession._request = _asking(aiohttp.ClientSession._request)
     aiohttp.ClientResponse.read = _acknowledging(aiohttp.ClientResponse.read)
