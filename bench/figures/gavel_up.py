@@ -14,7 +14,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 # A worker on a busy machine; its first start compiles its workflows.
-_READY_WITHIN_S = 180
+_READY_WITHIN_S = 600
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Up:
         deadline = time.monotonic() + _READY_WITHIN_S
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
+                self.__exit__()
                 raise RuntimeError(f"gavel up is not ready:\n{(self.root / 'up.log').read_text()[-3000:]}")
             time.sleep(0.2)
         return self

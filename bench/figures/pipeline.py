@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
-
 from figures.figure import Figure, Ratio
 from figures.gavel_up import Event, Up, seconds_of
 
@@ -121,8 +119,9 @@ def _gavel(up: Up, spec: str, run: str) -> Row:
 
 def _stage_times(events: list[Event], steps: list[float]) -> Row:
     """Seconds of a stage's workflow and of its parts; `steps`: when each step was reported, if any was."""
-    began = next(one for one in events if one.activity in _TRAINING)
-    ended = next(one for one in events if one.completes == began.id)
+    attempts = [one for one in events if one.activity in _TRAINING]
+    began, ids = attempts[0], {one.id for one in attempts}
+    ended = next(one for one in reversed(events) if one.completes in ids)
     marks = {"to the trainer": began.at}
     if steps:
         marks |= {"to step 1": steps[0], "to the last step": steps[-1]}
@@ -193,6 +192,8 @@ def _rows(path: Path) -> Iterator[Row]:
 
 def _tokens(run: Path, root: Path, texts: list[str]) -> int:
     """Count the tokens of completions, their ends left out."""
+    from transformers import AutoTokenizer
+
     policy = json.loads((run / "spec.json").read_text())["policy"]["model"]
     words = AutoTokenizer.from_pretrained(root / policy)
     return sum(len(words(text, add_special_tokens=False)["input_ids"]) for text in texts)

@@ -114,7 +114,7 @@ def _sides(name: str, dtype: str, steps: int) -> tuple[dict[str, Callable[[int],
         # Names are bound here, since each side has its own.
         def once(seed: int, trainer: Any = trainer, made: _Counted = made, clock: _Clock = clock) -> float:
             made.tokens = made.slots = 0
-            trainer.args.seed = trainer.args.data_seed = seed
+            torch.manual_seed(seed)
             trainer.train()
             return made.tokens / clock.seconds
 
