@@ -11,7 +11,7 @@ import sys
 
 from figures.page import BENCH, page
 
-FIGURES = ("rollouts", "generations")
+FIGURES = ("rollouts", "generations", "sft", "pipeline")
 
 
 def main() -> int:
@@ -19,9 +19,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="npm run bench --", description=__doc__)
     parser.add_argument("--only", choices=FIGURES, action="append", help="a figure; may be repeated")
     parser.add_argument("--quick", action="store_true", help="fewer shapes and generations")
-    parser.add_argument("--models", default="0.8M,25M,135M", help="for rollouts (default: %(default)s)")
+    parser.add_argument(
+        "--models", default="0.8M,25M,135M", help="of rollouts and sft (default: %(default)s)"
+    )
     parser.add_argument("--shapes", help="for rollouts: prompt/completion/group, separated by commas")
-    parser.add_argument("--repeats", type=int, default=3, help="for rollouts (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="of each cell (default: %(default)s)")
     parser.add_argument(
         "--no-continuous", action="store_true", help="leave TRL's continuous batching out, slow on a CPU"
     )
@@ -54,6 +56,14 @@ def _measure(name: str, options: argparse.Namespace) -> list:
         from figures import generations
 
         return generations.measure(quick=options.quick, say=say)
+    if name == "sft":
+        from figures import sft
+
+        return sft.measure(options.models.split(","), quick=options.quick, repeats=options.repeats, say=say)
+    if name == "pipeline":
+        from figures import pipeline
+
+        return pipeline.measure(quick=options.quick, repeats=options.repeats, say=say)
     from figures import rollouts
 
     return rollouts.measure(

@@ -10,7 +10,7 @@ BENCH = Path(__file__).parents[1]
 
 _HEAD = """# Figures
 
-Each is a ratio of sides that did the same work in turn, in one process. `npm run bench` measures them
+Each is a ratio of sides that did the same work in turn. `npm run bench` measures them
 and writes this page; [faults.md](faults.md) and [audit-power.md](audit-power.md) have commands of
 their own.
 """
@@ -25,6 +25,24 @@ bfloat16.
 """,
     "generations": """The ratio is the speed of the last 100 generations over that of the first 100. The
 target is gavel's: at most 5% slower at the end, and no hook more.
+""",
+    "sft": """LoRA of rank 16 on all linear layers, 16 rows a batch, prompts of 48 to 400 tokens, every
+other reply a digit and the others 16 to 96 tokens; padding is the share of a batch's tokens. Sides in
+non-padding tokens per second; the ratio is gavel over the better of the others, repeat by repeat.
+`stock` is SFTTrainer with TRL's own defaults: random batches, gradient checkpointing, `chunked_nll`.
+The second side has the settings that make stock fastest here: `group_by_length`, no gradient
+checkpointing.
+""",
+    "pipeline": """Seconds, and gavel's over stock's: at most 1.03 is the target. Both sides take models,
+prompts and settings of one spec of `examples/`, start their own vLLM with the same flags, and give a
+trainer one thread. Stock is `bench/figures/stock_pipeline/`: TRL's trainers with `save_steps`, a bare
+vLLM and the `openai` client, no module of gavel; as in gavel, a trainer loads while its vLLM starts. A
+stage lasts from its start to its result, the start and the end of its vLLM included. gavel's Temporal
+server and worker are up before; Temporal's history gives the times of its stages. What gavel does and
+stock leaves out: a durable trace of each call, checkpoints with digests, intervals and gates in the
+audit. Counts are stock's, then gavel's: different engines sample the completions, and gavel reuses the
+reply to a text that it has asked about at temperature 0. The last row adds what gavel does before and
+after the stages.
 """,
 }
 

@@ -272,6 +272,12 @@ class SftSpec(BaseModel):
     batch_size: Annotated[int, Field(description="Examples per optimizer step.", ge=1)] = 32
     max_examples: Annotated[int | None, Field(description="Traces used at most; null uses all.", ge=1)] = None
     max_length: Annotated[int, Field(description="Longest example, tokens.", ge=1)] = 2048
+    train_sampling_strategy: Annotated[
+        Literal["group_by_length", "random"],
+        Field(
+            description="How examples share a batch. group_by_length: those of like length, for little padding."
+        ),
+    ] = "group_by_length"
     balance: Annotated[
         Literal["none", "oversample", "weight"],
         Field(description="oversample: rare scores are repeated; weight: their loss counts more."),
@@ -281,9 +287,11 @@ class SftSpec(BaseModel):
         Field(description="Share of prompts kept out to measure loss.", gt=0.0, lt=0.5),
     ] = 0.1
     dtype: Annotated[
-        Literal["float32", "bfloat16"],
-        Field(description="bfloat16 trains in mixed precision."),
-    ] = "float32"
+        Literal["auto", "float32", "bfloat16"],
+        Field(
+            description="bfloat16 trains in mixed precision. auto: bfloat16 on GPUs that compute in it, else float32."
+        ),
+    ] = "auto"
     save_every: Annotated[int, Field(description="Steps between checkpoints.", ge=1)] = 50
     keep_checkpoints: Annotated[int, Field(description="Newest checkpoints kept.", ge=1)] = 3
     processes: Annotated[

@@ -132,7 +132,8 @@ def sft_need(spec: Spec, machine: FitMachine, shape: Shape) -> FitNeed:
     sft = spec.sft
     on_gpu = spec.placement.trainer_gpus > 0
     available = gpu_bytes(machine) if on_gpu else machine.memory_bytes // sft.processes
-    each = 0.5 if sft.qlora else 2 if sft.dtype == "bfloat16" else 4
+    mixed = sft.dtype == "bfloat16" or (sft.dtype == "auto" and on_gpu)
+    each = 0.5 if sft.qlora else 2 if mixed else 4
     trained = shape.adapter_parameters(sft.lora.r, sft.lora.target_modules)
     parts = [
         FitPart(

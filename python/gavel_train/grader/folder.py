@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 
 from gavel_train.contracts import LocatedModel, StageRequest
 from gavel_train.grader.examples import Examples
+from gavel_train.grader.trl_config import compute_dtype
 from gavel_train.run.directory import fsync_path, run_dir_of
 from gavel_train.run.public_name import give_public_name
 
@@ -44,7 +45,7 @@ def _save_merged(
     # Merged in fp32 from the plain base: a sum in bf16 or onto 4-bit weights would round the adapter away.
     whole = AutoModelForCausalLM.from_pretrained(base.path, revision=base.revision, dtype=torch.float32)
     merged = PeftModel.from_pretrained(whole, str(folder)).merge_and_unload()
-    merged.to(getattr(torch, request.spec.sft.dtype))
+    merged.to(compute_dtype(request.spec.sft))
     # The grader was taught to end with the tokenizer's end of text, whatever the base ends with.
     ends = merged.generation_config.eos_token_id
     ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
@@ -57,7 +58,8 @@ def _save_merged(
 def card(request: StageRequest, examples: Examples, metrics: Mapping[str, float | None]) -> str:
     """The model card, Markdown."""
     spec = request.spec
-    settings = json.dumps(spec.sft.model_dump(mode="json"), indent=2)
+    dtype = str(compute_dtype(spec.sft)).removeprefix("torch.")
+    settings = json.dumps(spec.sft.model_dump(mode="json") | {"dtype": dtype}, indent=2)
     figures = "\n".join(
         f"| {name} | {value:.4f} |"
         for name, value in metrics.items()

@@ -3,7 +3,8 @@
     ledger -> traces, kept -> examples (both modes) -> LoRA, loss on the reply alone -> grader/ (adapter,
     merged weights, card)
 
-Left out: packing and full fine-tuning; a grader is small and its replies are short.
+Left out: full fine-tuning, since a grader is small; and packing, since it needs flash attention to keep
+examples apart, where batches of like length are nearly free of padding on any machine.
 """
 
 import importlib.util
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -22,7 +22,6 @@ from transformers import (
     PreTrainedTokenizerBase,
     set_seed,
 )
-from trl.trainer.sft_config import SFTConfig
 
 from gavel_train.contracts import LocatedModel, SftSpec, StageRequest
 from gavel_train.grader.commit_callback import SftCommits
@@ -37,15 +36,12 @@ from gavel_train.grader.trainer import (
     encode,
     training_order,
 )
+from gavel_train.grader.trl_config import compute_dtype, lora_config, micro_batch_size, sft_config
 from gavel_train.run import progress
 from gavel_train.run.directory import publish_result
 from gavel_train.run.gpus import local_rank, refuse_unseen_gpus
 from gavel_train.run.lifetime import deferring_sigterm, rank
 from gavel_train.run.outcome import BadRequest, run_stage
-
-# Logits are the largest tensor of a step (0.6 MB a token at 150,000 words); they and their gradient then fit
-# any GPU in use.
-_LOGITS_BYTES = 4 * 2**30
 
 
 def main(request: StageRequest, epoch_dir: Path) -> None:
@@ -123,7 +119,13 @@ def build_trainer(
         )
     # TRL makes the adapter before its Trainer sets the seed.
     set_seed(spec.seed)
-    order = training_order([len(row.input_ids) for row in train], spec.batch_size, spec.epochs, spec.seed)
+    order = training_order(
+        [len(row.input_ids) for row in train],
+        spec.batch_size,
+        spec.epochs,
+        spec.seed,
+        strategy=spec.train_sampling_strategy,
+    )
     model = _load_model(base, spec)
     longest = max(len(row.input_ids) for row in train)
     micro = micro_batch_size(spec.batch_size // world, longest, model.config.get_text_config().vocab_size)
@@ -132,31 +134,8 @@ def build_trainer(
     commits = SftCommits(
         request, steps=steps, resume_from=checkpoint_of_examples(request.resume_from, record), record=record
     )
-    cuda = torch.cuda.is_available()
-    arguments = SFTConfig(
-        output_dir=str(epoch_dir / "trainer"),
-        max_steps=steps,
-        per_device_train_batch_size=micro,
-        per_device_eval_batch_size=micro,
-        gradient_accumulation_steps=spec.batch_size // world // micro,
-        learning_rate=spec.learning_rate,
-        lr_scheduler_type="cosine",
-        # Adam's second moments are noise in the first steps.
-        warmup_steps=min(steps // 10, 50),
-        # The order is made above; sampling again would make it depend on where a run was resumed.
-        train_sampling_strategy="sequential",
-        bf16=spec.dtype == "bfloat16",
-        gradient_checkpointing=cuda,
-        loss_type="nll",
-        max_length=None,
-        remove_unused_columns=False,
-        # The commit callback alone says when to save.
-        save_strategy="no",
-        logging_steps=1,
-        disable_tqdm=True,
-        report_to="none",
-        dataloader_pin_memory=cuda,
-        seed=spec.seed,
+    arguments = sft_config(
+        spec, output_dir=epoch_dir / "trainer", steps=steps, micro_batch=micro, ranks=world
     )
     trainer = GraderTrainer(
         model=model,
@@ -164,25 +143,11 @@ def build_trainer(
         train_dataset=dataset_of(train, order),
         data_collator=WeightedCollator(pad_token_id=_pad_id(tokenizer)),
         processing_class=tokenizer,
-        peft_config=LoraConfig(
-            r=spec.lora.r,
-            lora_alpha=spec.lora.alpha,
-            lora_dropout=spec.lora.dropout,
-            target_modules=spec.lora.target_modules,
-            task_type="CAUSAL_LM",
-        ),
+        peft_config=lora_config(spec),
         callbacks=[commits],
     )
     commits.trainer = trainer
     return trainer, commits, held
-
-
-def micro_batch_size(batch: int, longest: int, vocabulary: int) -> int:
-    """The largest divisor of a rank's batch whose fp32 logits stay within _LOGITS_BYTES, at least 1."""
-    fits = [
-        n for n in range(1, batch + 1) if batch % n == 0 and n * longest * vocabulary * 4 <= _LOGITS_BYTES
-    ]
-    return max(fits, default=1)
 
 
 def load_tokenizer(base: LocatedModel) -> PreTrainedTokenizerBase:
@@ -219,7 +184,7 @@ def _load_model(base: LocatedModel, spec: SftSpec) -> Any:
         # transformers loads those of every rank onto the first one.
         quantized["device_map"] = {"": local_rank()}
     return AutoModelForCausalLM.from_pretrained(
-        base.path, revision=base.revision, dtype=getattr(torch, spec.dtype), **quantized
+        base.path, revision=base.revision, dtype=compute_dtype(spec), **quantized
     )
 
 

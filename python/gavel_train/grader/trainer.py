@@ -58,10 +58,13 @@ def _rendered(tokenizer: PreTrainedTokenizerBase, example: Example, template: Ma
     return str(tokenizer.apply_chat_template(messages, tokenize=False, **how, **template))
 
 
-def training_order(lengths: Sequence[int], batch_size: int, epochs: float, seed: int) -> list[int]:
-    """Indices for a whole training, a multiple of batch_size long: batches of like length in random order.
+def training_order(
+    lengths: Sequence[int], batch_size: int, epochs: float, seed: int, *, strategy: str = "group_by_length"
+) -> list[int]:
+    """Indices for a whole training, a multiple of batch_size long, each example once in a pass.
 
-    It is fixed before the first step, so a resumed run skips exactly what was done.
+    `group_by_length`: batches of like length in random order; `random`: examples in random order. The order
+    is fixed before the first step, so a resumed run skips exactly what was done.
     """
     rng = random.Random(seed)
     wanted = max(1, round(epochs * len(lengths) / batch_size)) * batch_size
@@ -69,6 +72,8 @@ def training_order(lengths: Sequence[int], batch_size: int, epochs: float, seed:
     while len(drawn) < wanted:
         drawn.extend(rng.sample(range(len(lengths)), len(lengths)))
     del drawn[wanted:]
+    if strategy == "random":
+        return drawn
     order: list[int] = []
     for start in range(0, wanted, _POOL_BATCHES * batch_size):
         pool = sorted(
@@ -109,8 +114,16 @@ class GraderTrainer(SFTTrainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Set the weights aside: neither the model nor TRL's metrics know the column."""
+        """Set the weights aside, which the model does not know, and ask for logits of the replies alone.
+
+        Logits begin one token before the first reply of the batch does: they and their gradient, over the
+        whole vocabulary, are the costliest part of a small model's step, and prompts have no loss.
+        """
         self._loss_weight_B = inputs.pop("loss_weight")
+        labels_BT = inputs["labels"]
+        first = max(1, int((labels_BT != IGNORED).int().argmax(dim=1).min()))
+        inputs["labels"] = labels_BT[:, first - 1 :]
+        inputs["logits_to_keep"] = inputs["labels"].shape[1]
         return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     def _weighted_loss(
@@ -119,8 +132,8 @@ class GraderTrainer(SFTTrainer):
         logits_BTV, labels_BT = outputs.logits[:, :-1].float(), labels[:, 1:]
         taught_BT = labels_BT != IGNORED
         loss_BT = torch.nn.functional.cross_entropy(
-            logits_BTV.transpose(1, 2), labels_BT, ignore_index=IGNORED, reduction="none"
-        )
+            logits_BTV.flatten(0, 1), labels_BT.flatten(), ignore_index=IGNORED, reduction="none"
+        ).view_as(labels_BT)
         loss_B = loss_BT.sum(1) / taught_BT.sum(1).clamp(min=1)
         loss = (loss_B * self._loss_weight_B).sum()
         # The Trainer multiplies this by the number of ranks; in training it then sums micro-batches and

@@ -182,3 +182,19 @@ def test_prepare_writes_the_estimate_where_it_is_asked_for(tmp_path, tiny_model)
     (folder / "fit-request.json").write_text("{}")
     prepare.main(folder, tmp_path)
     assert read_report(folder) is None
+
+
+def test_the_grader_trains_in_bfloat16_on_gpus_and_in_float32_elsewhere_unless_the_spec_says(large):
+    def weights(placement: dict, **sft) -> str:
+        serve = {"serve": {"max_model_len": 4096}}
+        sections = {"grader": serve, "base": {"model": "large", **serve}, "sft": sft}
+        spec = Spec.model_validate(resolved_spec(grpo=GRPO, placement=placement, **sections))
+        report = report_of(spec, request(large, 80 * GIB), None)
+        (need,) = [need for need in report.needs if need.stage == "sft"]
+        return next(part.how for part in need.parts if part.name == "weights")
+
+    on_cpu = {"judge_gpus": 0, "trainer_gpus": 0, "grader_gpus": 0}
+    assert weights(ON_GPU).endswith("x 2 bytes")
+    assert weights(ON_GPU, dtype="float32").endswith("x 4 bytes")
+    assert weights(on_cpu).endswith("x 4 bytes")
+    assert weights(on_cpu, dtype="bfloat16").endswith("x 2 bytes")

@@ -26,6 +26,18 @@ def test_a_run_killed_after_a_commit_and_resumed_ends_in_the_same_bytes(calm, tm
     assert weights(stormy / "runs/tiny/grader", merged) == weights(root / "runs/tiny/grader", merged)
 
 
+def test_a_run_in_bfloat16_with_examples_in_random_order_resumes_to_the_same_bytes(calm, tmp_path):
+    settings = SETTINGS | {"dtype": "bfloat16", "train_sampling_strategy": "random"}
+    whole, stormy = (make_root(tmp_path / name) for name in ("whole", "stormy"))
+    train(request(whole, 1, sft=settings))
+    train(request(stormy, 1, sft=settings), die_after="step-000008.e1")
+    committed = stormy / "runs/tiny/sft/checkpoints/step-000008.e1"
+    said = train(request(stormy, 2, resume_from=committed, sft=settings))
+    assert "resumed" in {event for event, _ in said}
+    assert weights(stormy / "runs/tiny/grader") == weights(whole / "runs/tiny/grader")
+    assert weights(whole / "runs/tiny/grader") != weights(calm[0] / "runs/tiny/grader")
+
+
 def test_a_run_that_ended_before_its_result_is_finished_from_its_last_checkpoint(calm, tmp_path):
     root, _ = calm
     stormy = make_root(tmp_path)

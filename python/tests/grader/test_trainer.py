@@ -2,11 +2,22 @@
 
 import pytest
 import torch
-from tiny_run import tokenizer
+from peft import PeftModel
+from tiny_run import make_model, tokenizer
+from transformers import AutoModelForCausalLM
 
+from gavel_train.contracts import SftSpec
 from gavel_train.grader.examples import Example
-from gavel_train.grader.train import micro_batch_size
-from gavel_train.grader.trainer import IGNORED, encode, training_order
+from gavel_train.grader.trainer import (
+    IGNORED,
+    Encoded,
+    GraderTrainer,
+    WeightedCollator,
+    dataset_of,
+    encode,
+    training_order,
+)
+from gavel_train.grader.trl_config import compute_dtype, lora_config, micro_batch_size, sft_config
 
 
 def test_the_loss_is_on_the_reply_and_its_end_alone():
@@ -71,10 +82,72 @@ def test_the_order_of_a_training_holds_every_example_once_an_epoch_in_batches_of
     assert order != training_order(lengths, batch_size=8, epochs=2, seed=4)
 
 
+def test_batches_of_like_length_hold_less_padding_than_random_ones_of_the_same_examples():
+    lengths = [10 + 7 * (n % 9) for n in range(90)]
+
+    def padding(strategy: str) -> int:
+        order = training_order(lengths, batch_size=6, epochs=1, seed=3, strategy=strategy)
+        assert sorted(order) == [*range(90)]
+        batches = zip(*[iter(lengths[index] for index in order)] * 6, strict=True)
+        return sum(6 * max(batch) - sum(batch) for batch in batches)
+
+    assert padding("group_by_length") < padding("random") / 5
+
+
+def test_only_replies_get_logits_and_loss_and_gradients_are_those_of_the_whole_batch(tmp_path):
+    rows = [Encoded([7] * given + [9, 8, 1], [IGNORED] * given + [9, 8, 1], 1.0) for given in (20, 22, 25)]
+    rows.append(Encoded([6] * 26 + [5, 1], [IGNORED] * 26 + [5, 1], 3.0))
+    spec = SftSpec.model_validate({"batch_size": 4, "lora": {"r": 2}, "dtype": "float32"})
+    trainer = GraderTrainer(
+        model=AutoModelForCausalLM.from_pretrained(make_model(tmp_path / "model")),
+        args=sft_config(spec, output_dir=tmp_path / "out", steps=1, micro_batch=4, ranks=1),
+        train_dataset=dataset_of(rows),
+        data_collator=WeightedCollator(pad_token_id=0),
+        processing_class=tokenizer(),
+        peft_config=lora_config(spec),
+    )
+    model = trainer.model
+    assert isinstance(model, PeftModel)
+    batch = next(iter(trainer.get_train_dataloader()))
+    labels = batch["labels"].clone()
+    asked = []
+    model.get_output_embeddings().register_forward_hook(lambda _, given, __: asked.append(given[0].shape[1]))
+
+    def gradients(loss: torch.Tensor) -> dict[str, torch.Tensor]:
+        model.zero_grad()
+        loss.backward()
+        return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+    model.train()
+    whole = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
+    each = torch.nn.functional.cross_entropy(whole.transpose(1, 2), labels[:, 1:], reduction="none")
+    per_reply = each.sum(1) / (labels != IGNORED).sum(1)
+    expected = (per_reply * torch.tensor([1.0, 1.0, 1.0, 3.0])).sum() / 4
+    wanted = gradients(expected)
+    found = trainer.compute_loss(model, dict(batch))
+    assert asked == [28, 9]
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+    moved = gradients(found)
+    assert any(value.abs().max() > 0 for value in moved.values())
+    for name, value in moved.items():
+        torch.testing.assert_close(value, wanted[name], rtol=1e-4, atol=1e-7)
+
+
+def test_auto_is_bfloat16_on_a_gpu_that_computes_in_it_and_float32_elsewhere(monkeypatch):
+    assert compute_dtype(SftSpec(dtype="bfloat16")) is torch.bfloat16
+    for gpu, computes, expected in [
+        (False, False, torch.float32),
+        (True, False, torch.float32),
+        (True, True, torch.bfloat16),
+    ]:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda found=gpu: found)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda found=computes, **_: found)
+        assert compute_dtype(SftSpec(dtype="auto")) is expected
+        assert compute_dtype(SftSpec(dtype="float32")) is torch.float32
+
+
 def test_the_loss_weighs_examples_and_not_tokens():
     from types import SimpleNamespace
-
-    from gavel_train.grader.trainer import GraderTrainer
 
     logits = torch.zeros(2, 5, 4)
     logits[1, :, 2] = 3.0

@@ -17,12 +17,19 @@ export const SftSpec = z.strictObject({
   batch_size: posInt('Examples per optimizer step.').default(32),
   max_examples: posInt('Traces used at most; null uses all.').nullable().default(null),
   max_length: posInt('Longest example, tokens.').default(2048),
+  train_sampling_strategy: z
+    .enum(['group_by_length', 'random'])
+    .default('group_by_length')
+    .describe('How examples share a batch. group_by_length: those of like length, for little padding.'),
   balance: z
     .enum(['none', 'oversample', 'weight'])
     .default('none')
     .describe('oversample: rare scores are repeated; weight: their loss counts more.'),
   holdout: z.number().gt(0).lt(0.5).default(0.1).describe('Share of prompts kept out to measure loss.'),
-  dtype: z.enum(['float32', 'bfloat16']).default('float32').describe('bfloat16 trains in mixed precision.'),
+  dtype: z
+    .enum(['auto', 'float32', 'bfloat16'])
+    .default('auto')
+    .describe('bfloat16 trains in mixed precision. auto: bfloat16 on GPUs that compute in it, else float32.'),
   save_every: posInt('Steps between checkpoints.').default(50),
   keep_checkpoints: posInt('Newest checkpoints kept.').default(3),
   processes: posInt(
