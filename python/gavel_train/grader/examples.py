@@ -129,7 +129,7 @@ def _examples(lesson: Lesson, modes: Sequence[Mode], weight: float, copy: int) -
     trace, score = lesson.trace, _score(lesson.trace)
     key = trace.key if copy == 0 else f"{trace.key}-{copy}"
     # Never the trace's prefix: the grader is given the rubric's, whatever the judge could be given.
-    asked = RenderedMessages(messages=trace.messages, answer_prefix=lesson.answer_prefix)
+    asked = RenderedMessages.model_construct(messages=trace.messages, answer_prefix=lesson.answer_prefix)
     examples = []
     if "reasoned" in modes and trace.mode == "reasoned" and _writes_its_score(trace):
         reply = taught_reply(trace)
@@ -174,5 +174,5 @@ def whole_answer(answer_prefix: str | None, reply: str) -> dict[str, str]:
 def _example(
     key: str, mode: Mode, question: RenderedMessages, reply: str, score: int, weight: float
 ) -> Example:
-    messages = [message.model_dump() for message in question.messages]
+    messages = [{"role": message.role, "content": message.content} for message in question.messages]
     return Example(key, mode, messages, reply, score, weight, question.answer_prefix)

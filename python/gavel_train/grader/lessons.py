@@ -8,6 +8,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +47,8 @@ class Distilled:
     excluded: int
 
 
+# A prompt comes back with each of its completions.
+@lru_cache(maxsize=1 << 14)
 def prompt_hash(prompt: str) -> str:
     """Identity of a prompt: sha256 of its text, case and white space evened out."""
     text = " ".join(unicodedata.normalize("NFC", prompt).casefold().split())
@@ -109,7 +112,8 @@ def _lessons(traces: Sequence[Trace], render: Render, modes: Sequence[Mode]) -> 
     questions = {trace.key: question for trace, question in zip(others, rendered, strict=False)}
     prefixes = {mode: one.answer_prefix for mode, one in zip(own, rendered[len(others) :], strict=True)}
     return [
-        Lesson(
+        # Each part was checked when it was read.
+        Lesson.model_construct(
             trace=trace,
             answer_prefix=prefixes.get(trace.mode),
             single_token=questions.get(trace.key),
