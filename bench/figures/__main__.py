@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 
 from figures.page import BENCH, page
 
-FIGURES = ("rollouts", "generations")
+FIGURES = ("rollouts", "generations", "gateway", "ledger", "grader")
 
 
 def main() -> int:
@@ -54,6 +55,8 @@ def _measure(name: str, options: argparse.Namespace) -> list:
         from figures import generations
 
         return generations.measure(quick=options.quick, say=say)
+    if name in ("gateway", "ledger", "grader"):
+        return import_module(f"figures.{name}").measure(quick=options.quick, say=say)
     from figures import rollouts
 
     return rollouts.measure(

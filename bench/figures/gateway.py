@@ -1,7 +1,7 @@
 """`gateway`: what gavel's gateway adds to a judge call, and how many calls a second it lets through.
 
-The direct side sends the chat completion that the gateway sends for the same grading request. Both have the same
-client. Each reply is read and parsed on every side; the gateway's ledger is on.
+The direct side sends the chat completion that the gateway sends for the same grading request. Both have the
+same client. Each reply is read and parsed on every side; the gateway's ledger is on.
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ _THROUGHPUT_AT_LEAST = 0.95
 _IN_FLIGHT = 128
 # Tokens of a reply of the demo's judge, and of one that a 7B model writes.
 _REPLIES = (42, 200)
+_WARM_UP_CALLS, _WARM_UP_IN_FLIGHT = 640, 32
 _MARK = "COMPLETION"
 _PROMPT = (
     "A baker sells 14 loaves in the morning and half as many in the afternoon, at 3 dollars each. "
     "How many dollars does the baker take? End with #### and the number."
 )
-_ANSWER = " In the afternoon 14 / 2 = 7 loaves. In all 14 + 7 = 21 loaves. They bring 21 * 3 = 63 dollars. #### 63"
+_ANSWER = (
+    " In the afternoon 14 / 2 = 7 loaves. In all 14 + 7 = 21 loaves. They bring 21 * 3 = 63 dollars. #### 63"
+)
 
 
 def measure(*, quick: bool, say: Callable[[str], None]) -> list[Figure]:
@@ -138,14 +141,15 @@ def _latency(sides: _Sides, in_flight: int, *, quick: bool) -> Figure:
     measures = {"direct": sides.direct, "grade": sides.graded, "chat": sides.proxied}
     loads: dict[str, list[Load]] = {name: [] for name in measures}
     for measured in measures.values():
-        measured(calls, in_flight)
+        # A judge's gateway answers many calls, so that what is measured is compiled code.
+        measured(_WARM_UP_CALLS, _WARM_UP_IN_FLIGHT)
     for _ in range(3 if quick else 5):
         for name, measured in measures.items():
             loads[name].append(measured(calls, in_flight))
     ms = {
-        f"{name} p{round(100 * share)} ms": round(1000 * statistics.median(l.percentile(share) for l in all), 2)
+        f"{name} p{round(100 * share)} ms": _median_ms(found, share)
         for share in (0.5, 0.99)
-        for name, all in loads.items()
+        for name, found in loads.items()
     }
     pairs = zip(loads["direct"], loads["grade"], strict=True)
     ratios = [direct.percentile(0.5) / grade.percentile(0.5) for direct, grade in pairs]
@@ -158,6 +162,10 @@ def _latency(sides: _Sides, in_flight: int, *, quick: bool) -> Figure:
         target=round(ms["direct p50 ms"] / (ms["direct p50 ms"] + _ADDED_AT_MOST_MS), 3),
         met=added_ms <= _ADDED_AT_MOST_MS,
     )
+
+
+def _median_ms(loads: list[Load], share: float) -> float:
+    return round(1000 * statistics.median(load.percentile(share) for load in loads), 2)
 
 
 def _throughput(*, quick: bool) -> Figure:

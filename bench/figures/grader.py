@@ -1,4 +1,4 @@
-"""`grader`: verdicts per second of a judge that reasons and of a grader that answers with one token, through the gateway.
+"""`grader`: verdicts per second of a judge that reasons and of a grader that answers with one token.
 
 Weights are random, so this says nothing of what the verdicts are worth.
 """
@@ -6,9 +6,8 @@ Weights are random, so this says nothing of what the verdicts are worth.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -37,7 +36,8 @@ def measure(*, quick: bool, say: Callable[[str], None]) -> list[Figure]:
         ):
             with _serving(model, mode, calls=_IN_FLIGHT * (2 if quick else 6)) as verdicts:
                 sides |= interleaved({side: verdicts}, 2 if quick else 5)
-        shape = f"judge {judge}, {_TOKENS} tokens a verdict; grader {grader}; {_IN_FLIGHT} in flight, verdicts per s"
+        sizes = f"judge {judge}, {_TOKENS} tokens a verdict; grader {grader}"
+        shape = f"{sizes}; {_IN_FLIGHT} in flight, verdicts per s"
         figures.append(compare("grader", shape, sides, ours="single-token grader", target=None))
         say(f"{figures[-1].shape}: {figures[-1].sides}, ratio {figures[-1].ratio}")
     return figures

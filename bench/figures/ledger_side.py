@@ -1,11 +1,12 @@
-"""One side of a Python cell of `ledger`, in a process of its own: `python -m figures.ledger_side TASK SIDE ROOT`.
+"""One side of `ledger` in Python, in a process of its own: `python -m figures.ledger_side TASK SIDE ROOT`.
 
-It prints seconds, the peak of resident memory and how many rows or checkpoints the work found. A plain side is a
-loop over JSON Lines: no checksums and no contracts.
+It prints seconds, the peak of resident memory and how many rows the work found. A plain side is a loop over
+JSON Lines: no checksums and no contracts.
 """
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import json
 import resource
@@ -87,7 +88,7 @@ def _salted(hashed: str, seed: int) -> bytes:
 
 
 def _render(requests: Sequence[MessagesRequest]) -> list[RenderedMessages]:
-    """Answer for the gateway, which is asked once in this export: how an answer in the traces' mode begins."""
+    """Answer for the gateway, which is asked once here: how an answer in the traces' mode begins."""
     asked = [{"role": "user", "content": request.prompt} for request in requests]
     return [RenderedMessages.model_validate({"messages": [each], "answer_prefix": None}) for each in asked]
 
@@ -107,7 +108,8 @@ def _export(run_dir: Path) -> int:
         gateway_url="http://127.0.0.1:1/v1",
     )
     rows = export(request, _render)
-    if (run_dir / "plain.jsonl").read_bytes() != (run_dir / "gavel.jsonl").read_bytes():
+    plain = run_dir / "plain.jsonl"
+    if plain.exists() and not filecmp.cmp(plain, run_dir / "gavel.jsonl", shallow=False):
         raise SystemExit("The sides of the export wrote different files.")
     return rows
 

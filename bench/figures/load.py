@@ -36,8 +36,8 @@ def call(
 ) -> Load:
     """Send `calls` bodies, numbered from `first`, `in_flight` at a time; each answer is read and parsed.
 
-    `spread_s` spreads the first calls over that time: completions end one by one, and callers that begin together
-    would stay in step. Raises Refused.
+    `spread_s` spreads the first calls over that time: completions end one by one, and callers that begin
+    together would stay in step. Raises Refused.
     """
     return asyncio.run(_call(url, key, [body(first + n) for n in range(calls)], in_flight, spread_s))
 

@@ -1,4 +1,4 @@
-"""Folders of models with random weights that vLLM serves: a shape of `models`, a tokenizer, a chat template."""
+"""Folders of models with random weights that vLLM serves: a shape of `models` and a tokenizer."""
 
 from __future__ import annotations
 

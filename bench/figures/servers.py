@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).parents[2]
-_NODE = ("node", str(ROOT / "bin/node24.mjs"), "--no-warnings")
+NODE = ("node", str(ROOT / "bin/node24.mjs"), "--no-warnings")
 _RUBRIC = ROOT / "examples/rubrics/gsm8k.yaml"
 # vLLM imports torch and compiles nothing: a busy machine takes a minute.
 _START_WITHIN_S = 300.0
@@ -54,7 +54,7 @@ def on(core: set[int]) -> Iterator[None]:
 @contextmanager
 def upstream(latency_ms: float, core: set[int]) -> Iterator[str]:
     """Yield the URL of a server that answers each chat completion after `latency_ms`."""
-    with _process([*_NODE, str(ROOT / "bench/gateway/upstream.ts"), str(latency_ms)], core) as process:
+    with _process([*NODE, str(ROOT / "bench/gateway/upstream.ts"), str(latency_ms)], core) as process:
         yield _line(process).strip()
 
 
@@ -62,7 +62,7 @@ def upstream(latency_ms: float, core: set[int]) -> Iterator[str]:
 def gateway(
     run_dir: Path, role: dict[str, Any], core: set[int], *, record_chat: bool = False
 ) -> Iterator[Gateway]:
-    """Start the product's gateway process over the role's model; its ledger is in `run_dir`, which has a rubric."""
+    """Start the product's gateway process over the role's model; `run_dir` holds rubric and ledger."""
     config = {
         "run": "bench",
         "run_dir": str(run_dir),
@@ -75,7 +75,7 @@ def gateway(
     path = run_dir / "gateway.json"
     path.write_text(json.dumps(config))
     key = secrets.token_urlsafe(16)
-    command = [*_NODE, str(ROOT / "src/gateway/main.ts"), str(path)]
+    command = [*NODE, str(ROOT / "src/gateway/main.ts"), str(path)]
     with _process(command, core, {"GAVEL_API_KEY": key}) as process:
         event = json.loads(_line(process))
         if event["event"] != "listening":
@@ -85,7 +85,7 @@ def gateway(
 
 @contextmanager
 def vllm(run_dir: Path, model: Path, core: set[int]) -> Iterator[str]:
-    """Serve the model in a folder as gavel would start it, and yield its URL; writes the rubric into `run_dir`."""
+    """Serve a model folder as gavel would start it, and yield its URL; writes the rubric into `run_dir`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -104,9 +104,9 @@ def vllm(run_dir: Path, model: Path, core: set[int]) -> Iterator[str]:
 
 
 def prepare(run_dir: Path, model: Path, port: int) -> dict[str, Any]:
-    """Write the rubric as `gavel run` leaves it in a run directory; return arguments and environment of vLLM."""
+    """Write the rubric as `gavel run` leaves it; return arguments and environment of vLLM."""
     script = str(ROOT / "bench/gateway/prepare.ts")
-    run = [*_NODE, script, str(_RUBRIC), str(run_dir), str(model), str(port)]
+    run = [*NODE, script, str(_RUBRIC), str(run_dir), str(model), str(port)]
     return json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
 
 

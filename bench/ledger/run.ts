@@ -69,7 +69,10 @@ async function writeCheckpoint(from: number, parent: string | null, newest: bool
   await writeFile(join(folder, 'rollouts.jsonl'), rows);
   await writeFile(join(folder, 'manifest.json'), manifest);
   if (!newest) return name;
-  await writeFile(stage.epoch(epoch).head, JSON.stringify({ checkpoint: name, step, manifest_sha256: digest(manifest) }));
+  await writeFile(
+    stage.epoch(epoch).head,
+    JSON.stringify({ checkpoint: name, step, manifest_sha256: digest(manifest) }),
+  );
   return name;
 }
 
@@ -82,5 +85,6 @@ await writeTraces(from, end);
 for (let n = from; n < end; n += IN_CHECKPOINT) {
   const last: string | null = parent;
   parent = await writeCheckpoint(n, last, n + IN_CHECKPOINT >= end);
-  if (last !== null) await writeFile(join(stage.checkpoint(last), PRUNED), '{"kept":["manifest.json","rollouts.jsonl"]}\n');
+  if (last !== null)
+    await writeFile(join(stage.checkpoint(last), PRUNED), '{"kept":["manifest.json","rollouts.jsonl"]}\n');
 }

@@ -71,7 +71,8 @@ const tasks: Record<string, { plain(): Promise<number>; gavel(): Promise<number>
         const folder = join(checkpoints, name);
         JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'));
         for await (const line of linesOf(join(folder, 'rollouts.jsonl'))) {
-          for (const key of JSON.parse(line).trace_keys) if (!places.has(key)) throw new Error(`${name}: ${key} is missing`);
+          for (const key of JSON.parse(line).trace_keys)
+            if (!places.has(key)) throw new Error(`${name}: ${key} is missing`);
         }
       }
       return places.size;
@@ -93,7 +94,8 @@ async function hideIndexes(from: string, to: string): Promise<void> {
 }
 
 const run = tasks[task]?.[side];
-if (!run) throw new Error(`Expected a task of ${Object.keys(tasks).join(', ')} and plain or gavel, got ${task} ${side}.`);
+if (!run)
+  throw new Error(`Expected a task of ${Object.keys(tasks).join(', ')} and plain or gavel, got ${task} ${side}.`);
 if (task === 'replay-lines') await hideIndexes('.index', '.index-hidden');
 const started = performance.now();
 const found = await run();

@@ -14,16 +14,11 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from gavel_train.contracts import Manifest, StageRequest
+from gavel_train.contracts import StageRequest
 from gavel_train.run import lifetime, progress
-from gavel_train.run.checkpoints import (
-    chain_names,
-    commit_checkpoint,
-    is_pruned,
-    prune,
-    readable_manifests,
-)
+from gavel_train.run.checkpoints import chain_names, commit_checkpoint
 from gavel_train.run.directory import check_newest, run_dir_of
+from gavel_train.run.pruning import Pruning
 from gavel_train.run.ranks import any_rank
 
 
@@ -56,8 +51,13 @@ class Commits(TrainerCallback):
         self._request = request
         self._plan = plan
         self._committed_step = -1
-        # Checkpoints of the chain that are not pruned: reading the whole chain at each commit takes minutes in long runs.
-        self._whole: list[Manifest] | None = None
+        self._pruning = Pruning(
+            self._stage_dir / "checkpoints",
+            # Never the newest alone: should it turn out damaged, the run falls back to its parent.
+            keep_newest=max(2, plan.keep_newest),
+            keep_steps=plan.keep_steps,
+            best_by=plan.best_by,
+        )
 
     def step_ended(self) -> None:
         """Keep what a step has left, before it is decided whether to save."""
@@ -105,23 +105,6 @@ class Commits(TrainerCallback):
         if self.preempted or any_rank(self.trainer, lifetime.stop_requested()):
             raise lifetime.Preempted
 
-    def _prune(self, committed: Manifest) -> None:
-        checkpoints = self._stage_dir / "checkpoints"
-        if self._whole is None:
-            names = [name for name in chain_names(self._request) if not is_pruned(checkpoints / name)]
-            self._whole = readable_manifests(checkpoints, names)
-        else:
-            self._whole.append(committed)
-        dropped = prune(
-            checkpoints,
-            self._whole,
-            # Never the newest alone: should it turn out damaged, the run falls back to its parent.
-            keep_newest=max(2, self._plan.keep_newest),
-            keep_steps=self._plan.keep_steps,
-            best_by=self._plan.best_by,
-        )
-        self._whole = [manifest for manifest in self._whole if manifest.name not in dropped]
-
     @property
     def _stage_dir(self) -> Path:
         return run_dir_of(self._request) / self._request.stage
@@ -146,4 +129,4 @@ class Commits(TrainerCallback):
         progress.commit(manifest.name, step, metrics)
         # A process that was stopped right here may wake up after a newer epoch has resumed from one of these.
         check_newest(self._stage_dir, self._request.epoch)
-        self._prune(manifest)
+        self._pruning.after(manifest, lambda: chain_names(self._request))
