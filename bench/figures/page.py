@@ -35,18 +35,18 @@ model server on the other. The ratio is the median latency of `direct` over that
 the HTTP library of gavel's trainers (aiohttp), on every side.
 """,
     "ledger": """Traces of about 3 KB. `plain` is a loop over JSON Lines in the same language that does the
-same work and checks nothing; gavel checks the checksum of every line that it reads. `replay` opens a ledger whose
-segments are sealed, which reads key indexes; `replay-lines` opens one without indexes. `filter` finds the
-traces with a score of 8 or more. `export` writes the grader's conversations, in order, without repeats, with
-a hold-out; both sides write the same bytes. `resume` is what an attempt does before its trainer starts, with
-a checkpoint every ten steps of 100 traces; `plain` looks up each rollout's trace and verifies no digest.
+same work and checks nothing; gavel checks the checksum of every line that it reads. `replay` opens a ledger
+whose segments are sealed, which reads key indexes; `replay-lines` opens one without indexes. `filter` finds
+the traces with a score of 8 or more. `export` writes the grader's conversations, in order, without repeats,
+with a hold-out; both sides write the same bytes. `resume` is what an attempt does before its trainer starts,
+with a checkpoint every ten steps of 100 traces; `plain` looks up each rollout's trace and verifies no digest.
 Rows of memory have the peak of `plain` over gavel's as ratio. They are met where a trace adds at most 256
 bytes to gavel's peak: its index is held, the trace is not. A resume verifies every line that counts at each
 attempt, and therefore takes as long for old traces as for new ones.
 """,
     "grader": """Verdicts per second through the gateway's grade route, vLLM on one core, gateway and client
-on the other, random weights: a ratio of modes and of sizes, and no claim about quality. A reasoned verdict has
-42 tokens, a single-token verdict one, with its ten digits' probabilities. Prompts have about 400 tokens.
+on the other, random weights: a ratio of modes and of sizes, and no claim about quality. A reasoned verdict
+has 42 tokens, a single-token verdict one, with its ten digits' probabilities.
 """,
 }
 

@@ -1,4 +1,4 @@
-"""Which traces are distilled, in which order: an index on disk, since memory must not grow with the ledger."""
+"""Which traces are distilled, in which order: an index on disk, as memory must not grow with the ledger."""
 
 from __future__ import annotations
 
