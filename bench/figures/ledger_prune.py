@@ -13,7 +13,7 @@ from gavel_train.run.checkpoints import MANIFEST
 from gavel_train.run.directory import checkpoint_name, now
 from gavel_train.run.pruning import Pruning
 
-_COMMITS = 20
+_COMMITS = 50
 _SPEED_KEPT = 0.67
 
 

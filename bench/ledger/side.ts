@@ -2,7 +2,7 @@
  * One side of a cell of the figure `ledger`, in a process of its own: `node side.ts TASK plain|gavel ROOT` prints seconds, the peak of
  * resident memory and how many traces the work found. A plain side is what a script over JSON Lines does: no checksums, no fences.
  */
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import { readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -101,4 +101,6 @@ const started = performance.now();
 const found = await run();
 const seconds = (performance.now() - started) / 1000;
 if (task === 'replay-lines') await hideIndexes('.index-hidden', '.index');
-console.log(JSON.stringify({ seconds, peak_mb: process.resourceUsage().maxRSS / 1024, found }));
+// resourceUsage() would hold the peak of the process that started this one.
+const peak_kb = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
+console.log(JSON.stringify({ seconds, peak_mb: peak_kb / 1024, found }));
