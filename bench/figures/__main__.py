@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 
 from figures.page import BENCH, page
 
-FIGURES = ("rollouts", "generations", "sft", "pipeline")
+FIGURES = ("rollouts", "generations", "sft", "pipeline", "gateway", "ledger", "grader")
 
 
 def main() -> int:
@@ -64,6 +65,8 @@ def _measure(name: str, options: argparse.Namespace) -> list:
         from figures import pipeline
 
         return pipeline.measure(quick=options.quick, repeats=options.repeats, say=say)
+    if name in ("gateway", "ledger", "grader"):
+        return import_module(f"figures.{name}").measure(quick=options.quick, say=say)
     from figures import rollouts
 
     return rollouts.measure(

@@ -43,6 +43,27 @@ stock leaves out: a durable trace of each call, checkpoints with digests, interv
 audit. Counts are stock's, then gavel's: different engines sample the completions, and gavel reuses the
 reply to a text that it has asked about at temperature 0. The last row adds what gavel does before and
 after the stages.
+    "gateway": """`latency`: a model server of the bench answers each chat completion after a fixed time, with
+log-probabilities of 20 tokens at each position, as the gateway asks for. `direct` sends it the very request
+that the gateway sends; `grade` is gavel's verdict, `chat` the drop-in route with recording on; both return
+when the trace is on disk, so a sync of the disk is part of what they add. Gateway on one core, client and
+model server on the other. The ratio is the median latency of `direct` over that of `grade`; its target is
+2 ms more. `throughput`: vLLM on one core, gateway and client on the other, random weights. The client is
+the HTTP library of gavel's trainers (aiohttp), on every side.
+""",
+    "ledger": """Traces of about 3 KB. `plain` is a loop over JSON Lines in the same language that does the
+same work and checks nothing; gavel checks the checksum of every line that it reads. `replay` opens a ledger
+whose segments are sealed, which reads key indexes; `replay-lines` opens one without indexes. `filter` finds
+the traces with a score of 8 or more. `export` writes the grader's conversations, in order, without repeats,
+with a hold-out; both sides write the same bytes. `resume` is what an attempt does before its trainer starts,
+with a checkpoint every ten steps of 100 traces; `plain` looks up each rollout's trace and verifies no digest.
+Rows of memory have the peak of `plain` over gavel's as ratio. They are met where a trace adds at most 256
+bytes to gavel's peak: its index is held, the trace is not. A resume verifies every line that counts at each
+attempt, and therefore takes as long for old traces as for new ones.
+""",
+    "grader": """Verdicts per second through the gateway's grade route, vLLM on one core, gateway and client
+on the other, random weights: a ratio of modes and of sizes, and no claim about quality. A reasoned verdict
+has 42 tokens, a single-token verdict one, with its ten digits' probabilities.
 """,
 }
 

@@ -17,12 +17,12 @@ export interface Answer {
 }
 
 /**
- * Asks a model for one grading reply. Waits through outages; throws what Upstream.call throws. `probe` are the messages about a harmless
+ * Asks a model for one grading reply. Waits through outages; throws what Upstream.call throws. `probe` gives the messages about a harmless
  * subject, asked under the same settings: a judge that rejects the rubric's roles, or a setting, rejects these too.
  */
 export async function ask(
   upstream: Upstream,
-  { messages, probe }: { messages: Message[]; probe: Message[] },
+  { messages, probe }: { messages: Message[]; probe: () => Message[] },
   settings: Settings,
 ): Promise<Answer> {
   const asking = (messages: Message[]) => async (live: Live, signal: AbortSignal) => {
@@ -31,7 +31,9 @@ export async function ask(
     const sent = { ...body, ...(allowed && { allowed_token_ids: allowed }) } as unknown as Body;
     return { completion: await send(live, sent, signal), forced: allowed !== null };
   };
-  const { value, latency_ms } = await upstream.call(settings.max_tokens, asking(messages), asking(probe));
+  const { value, latency_ms } = await upstream.call(settings.max_tokens, asking(messages), (...given) =>
+    asking(probe())(...given),
+  );
   const { completion, forced } = value;
   const { usage } = completion;
   upstream.stats.asked++;

@@ -41,12 +41,22 @@ const Logprob = z
   .nullable()
   .transform((logprob) => logprob ?? Number.NEGATIVE_INFINITY);
 const Likely = z.object({ token: z.string(), logprob: Logprob });
-const Position = Likely.extend({
-  top_logprobs: z
-    .array(Likely)
-    .nullish()
-    .transform((tops) => tops ?? []),
+
+const isLikely = (one: unknown): one is z.input<typeof Likely> => {
+  const { token, logprob } = (one ?? {}) as Record<string, unknown>;
+  return typeof token === 'string' && (typeof logprob === 'number' || logprob === null);
+};
+
+/** Twenty for each token of each reply: checked by a loop, since schemas of them take longer than all else that a verdict needs. */
+const Tops = z.unknown().transform((tops, context): z.output<typeof Likely>[] => {
+  const list = tops ?? [];
+  const odd = Array.isArray(list) ? list.findIndex((one) => !isLikely(one)) : 0;
+  if (odd >= 0) context.addIssue({ code: 'custom', message: 'Expected a list of tokens with logprobs', path: [odd] });
+  // A logprob of null is passed over where digits are read, as -Infinity is.
+  return list as z.output<typeof Likely>[];
 });
+
+const Position = Likely.extend({ top_logprobs: Tops });
 
 /** An empty list says "none" as null does. */
 const Logprobs = z

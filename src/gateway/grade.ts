@@ -74,7 +74,7 @@ export class Grader {
     const { altered, ...prompting } = promptingOf(rubric, this.#control, mode, request);
     const { model, model_digest, endpoint } = await upstream.identity();
     const asked = { model, model_digest, endpoint, rubric_digest: digest, mode, messages: prompting.messages };
-    const probe = promptingOf(rubric, this.#control, mode, HARMLESS).messages;
+    const probe = () => promptingOf(rubric, this.#control, mode, HARMLESS).messages;
     const question = { role: upstream.role, ...asked };
     return callOf({ request, occasion, upstream, question, altered, probe, scale: rubric }, prompting);
   }

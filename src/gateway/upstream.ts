@@ -218,10 +218,11 @@ export class Upstream {
   async #timed<T>(ask: Ask<T>, live: Live): Promise<T> {
     const { timeout_s } = this.config;
     const attempt = new AbortController();
-    const late = new NoAnswerInTime(`No answer within ${timeout_s} s.`);
     const onClose = () => attempt.abort(this.#closing.signal.reason);
     this.#closing.signal.addEventListener('abort', onClose);
-    const timer = setTimeout(() => attempt.abort(late), timeout_s * 1000);
+    const timer = setTimeout(() => {
+      attempt.abort(new NoAnswerInTime(`No answer within ${timeout_s} s.`));
+    }, timeout_s * 1000);
     try {
       return await ask(live, attempt.signal);
     } catch (error) {

@@ -21,7 +21,7 @@ export interface Call {
   question: Question;
   altered: Altered;
   /** What is asked to learn whether the model answers others. */
-  probe: Message[];
+  probe: () => Message[];
   settings: Settings;
   scale: Scale;
 }

@@ -17,7 +17,8 @@ type Indexed = Pick<Trace, 'key' | 'rubric_digest' | 'reused_from'> & Parameters
 
 /** The record of a trace whose line starts at `offset` and is `length` bytes long. */
 export function recordOf(trace: Indexed, offset: number, length: number): Buffer {
-  const record = Buffer.alloc(RECORD_BYTES);
+  // From the pool: a buffer of its own costs several times these bytes.
+  const record = Buffer.allocUnsafe(RECORD_BYTES).fill(0);
   record.write(trace.key, 'hex');
   // Chats have no rubric and no question that could be asked again; a reused reply leads back to the one that was paid.
   if (trace.rubric_digest !== null && trace.reused_from === null) textBytes(textDigest(trace)).copy(record, TEXT_AT);

@@ -38,6 +38,10 @@ const READABLE: [string, Parts][] = [
   ],
   ['no list of likely tokens', { logprobs: { content: [{ token: '8', logprob: -0.1, top_logprobs: null }] } }],
   ['an empty list for log-probabilities', { logprobs: [] }],
+  [
+    'a likely token whose log-probability is null',
+    { logprobs: { content: [{ token: '8', logprob: -0.1, top_logprobs: [{ token: '9', logprob: null }] }] } },
+  ],
   ['a log-probability of null', { logprobs: { content: [{ token: '8', logprob: null, top_logprobs: [] }] } }],
   ['a count of tokens that is null', { usage: { prompt_tokens: null, completion_tokens: 3 } }],
 ];
@@ -54,6 +58,16 @@ const UNREADABLE: [string, Parts, RegExp][] = [
   ['content that is a number', { message: { content: 7 } }, /choices\.0\.message\.content/],
   ['content with a picture', { message: { content: [{ type: 'image_url', image_url: {} }] } }, /message\.content/],
   ['tokens without text', { logprobs: { content: [{ logprob: -1 }] } }, /logprobs\.content\.0\.token/],
+  [
+    'a likely token without text',
+    { logprobs: { content: [{ token: '8', logprob: 0, top_logprobs: [{ logprob: -1 }] }] } },
+    /top_logprobs\.0/,
+  ],
+  [
+    'likely tokens that are no list',
+    { logprobs: { content: [{ token: '8', logprob: 0, top_logprobs: 'many' }] } },
+    /top_logprobs/,
+  ],
   ['a count of tokens that is a fraction', { usage: { prompt_tokens: 1.5, completion_tokens: 3 } }, /prompt_tokens/],
 ];
 

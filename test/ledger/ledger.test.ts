@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { textDigest } from '../../src/ledger/key.ts';
+import { canonicalJson, textDigest } from '../../src/ledger/key.ts';
 import { LedgerDamaged, lineOf } from '../../src/ledger/line.ts';
 import type { TraceFilter } from '../../src/ledger/reader.ts';
 import { runDirectory, tracesOf } from '../gateway/start.ts';
@@ -189,4 +189,11 @@ test('goes on after a write that failed, without a trace of it', async () => {
   await ledger.close();
   expect(await tracesOf(run_dir)).toHaveLength(2);
   truncateSync(path, size);
+});
+
+test('digests a question as the canonical JSON of its fields, so that an index that is there stays right', () => {
+  const asked = { ...trace(1), messages: [{ role: 'user' as const, content: 'a\u2028"ü' }] };
+  const { role, model, model_digest, endpoint, rubric_digest, mode, messages } = asked;
+  const canonical = canonicalJson({ role, model, model_digest, endpoint, rubric_digest, mode, messages });
+  expect(textDigest(asked)).toBe(createHash('sha256').update(canonical).digest('base64url').slice(0, 22));
 });

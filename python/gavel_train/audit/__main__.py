@@ -168,7 +168,7 @@ def without_training_prompts(
     run_dir: Path, ledger: Sequence[LedgerSegment], rows: list[AuditRow]
 ) -> list[AuditRow]:
     """Rows whose prompt no training trace is about, case and white space evened out."""
-    trained = {prompt_hash(trace.prompt) for trace in judge_traces(run_dir, ledger)}
+    trained = {prompt_hash(each.trace.prompt) for each in judge_traces(run_dir, ledger)}
     return [row for row in rows if prompt_hash(row.prompt) not in trained]
 
 

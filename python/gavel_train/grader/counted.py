@@ -7,19 +7,19 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from gavel_train.contracts import LedgerSegment, PanelSpec, RolloutRecord, Trace
+from gavel_train.contracts import LedgerSegment, PanelSpec, RolloutRecord
 from gavel_train.run.checkpoints import ROLLOUTS
 from gavel_train.run.directory import read_rows
-from gavel_train.run.ledger import read_traces
+from gavel_train.run.ledger import PlacedTrace, read_traces
 
 
-def judge_traces(run_dir: Path, ledger: Sequence[LedgerSegment]) -> Iterable[Trace]:
+def judge_traces(run_dir: Path, ledger: Sequence[LedgerSegment]) -> Iterable[PlacedTrace]:
     """The judge's scored votes on training rollouts; those on audit rows are in the same ledger."""
     traces = read_traces(run_dir, ledger, stage="grpo", role="judge", verdict="scored")
-    return (trace for trace in traces if trace.occasion.startswith("grpo:"))
+    return (placed for placed in traces if placed.trace.occasion.startswith("grpo:"))
 
 
-def counted_traces(run_dir: Path, ledger: Sequence[LedgerSegment], panel: PanelSpec) -> Iterable[Trace]:
+def counted_traces(run_dir: Path, ledger: Sequence[LedgerSegment], panel: PanelSpec) -> Iterable[PlacedTrace]:
     """Those votes on rollouts that the panel scored; of a majority, those that gave its score.
 
     Votes on rollouts that no checkpoint recorded do not count, since the panel's word on them is not known.
@@ -30,8 +30,8 @@ def counted_traces(run_dir: Path, ledger: Sequence[LedgerSegment], panel: PanelS
         return traces
     scores = _scores_of_rollouts(run_dir)
     if panel.combine == "majority":
-        return (trace for trace in traces if scores.get(trace.key) == trace.score)
-    return (trace for trace in traces if trace.key in scores)
+        return (each for each in traces if scores.get(each.trace.key) == each.trace.score)
+    return (each for each in traces if each.trace.key in scores)
 
 
 def _scores_of_rollouts(run_dir: Path) -> dict[str, int]:

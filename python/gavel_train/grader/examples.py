@@ -7,7 +7,7 @@ with the judge's digit as the reply.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,17 +62,17 @@ def examples_of(
 ) -> Examples:
     """Make the examples of lessons; the same lessons give the same examples. Raises BadRequest."""
     kept = [lesson.trace for lesson in distilled.lessons]
-    _check_modes(kept, modes)
-    held = _held_out(kept, holdout, seed)
+    check_modes({trace.mode for trace in kept}, modes)
+    held = held_out({prompt_hash(trace.prompt) for trace in kept}, holdout, seed)
 
     def is_held(lesson: Lesson) -> bool:
         return prompt_hash(lesson.trace.prompt) in held
 
     train = _balanced([lesson for lesson in distilled.lessons if not is_held(lesson)], balance)
     return Examples(
-        train=[e for lesson, weight, copy in train for e in _examples(lesson, modes, weight, copy)],
+        train=[e for lesson, weight, copy in train for e in examples_of_one(lesson, modes, weight, copy)],
         holdout=[
-            e for lesson in distilled.lessons if is_held(lesson) for e in _examples(lesson, modes, 1.0, 0)
+            e for lesson in distilled.lessons if is_held(lesson) for e in examples_of_one(lesson, modes)
         ],
         traces=len(kept),
         prompts=len({prompt_hash(trace.prompt) for trace in kept}),
@@ -90,8 +90,9 @@ def _score(trace: Trace) -> int:
     return trace.score
 
 
-def _check_modes(traces: Sequence[Trace], modes: Sequence[Mode]) -> None:
-    if "reasoned" in modes and not any(trace.mode == "reasoned" for trace in traces):
+def check_modes(found: Collection[str], modes: Sequence[Mode]) -> None:
+    """Raise BadRequest where reasoning is to be learned and no trace `found` has any."""
+    if "reasoned" in modes and "reasoned" not in found:
         raise BadRequest(
             "sft.modes",
             "Expected traces with reasoning, since sft.modes holds reasoned, found only single_token ones: "
@@ -99,9 +100,8 @@ def _check_modes(traces: Sequence[Trace], modes: Sequence[Mode]) -> None:
         )
 
 
-def _held_out(traces: Sequence[Trace], holdout: float, seed: int) -> set[str]:
-    """The share of prompts, at least one, whose salted hash sorts first."""
-    prompts = {prompt_hash(trace.prompt) for trace in traces}
+def held_out(prompts: Collection[str], holdout: float, seed: int) -> set[str]:
+    """Return the share of the hashes of prompts, at least one, whose salted hash sorts first."""
     if len(prompts) < 2:
         raise BadRequest(
             None, f"Expected traces on at least 2 different prompts to hold one out, found {len(prompts)}."
@@ -125,11 +125,14 @@ def _balanced(lessons: Sequence[Lesson], balance: str) -> list[tuple[Lesson, flo
     return [(lesson, 1.0, 0) for lesson in lessons]
 
 
-def _examples(lesson: Lesson, modes: Sequence[Mode], weight: float, copy: int) -> list[Example]:
+def examples_of_one(
+    lesson: Lesson, modes: Sequence[Mode], weight: float = 1.0, copy: int = 0
+) -> list[Example]:
+    """Make the examples of one lesson: at most one a mode. Raises BadRequest."""
     trace, score = lesson.trace, _score(lesson.trace)
     key = trace.key if copy == 0 else f"{trace.key}-{copy}"
     # Never the trace's prefix: the grader is given the rubric's, whatever the judge could be given.
-    asked = RenderedMessages(messages=trace.messages, answer_prefix=lesson.answer_prefix)
+    asked = RenderedMessages.model_construct(messages=trace.messages, answer_prefix=lesson.answer_prefix)
     examples = []
     if "reasoned" in modes and trace.mode == "reasoned" and _writes_its_score(trace):
         reply = taught_reply(trace)
@@ -174,5 +177,5 @@ def whole_answer(answer_prefix: str | None, reply: str) -> dict[str, str]:
 def _example(
     key: str, mode: Mode, question: RenderedMessages, reply: str, score: int, weight: float
 ) -> Example:
-    messages = [message.model_dump() for message in question.messages]
+    messages = [{"role": message.role, "content": message.content} for message in question.messages]
     return Example(key, mode, messages, reply, score, weight, question.answer_prefix)

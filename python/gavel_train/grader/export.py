@@ -8,16 +8,24 @@ openai   JSONL of the judge's traces as OpenAI's fine-tuning takes it: {"message
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
 from gavel_train.contracts import ExportRequest, LedgerSegment, MessagesRequest, RenderedMessages, Spec
 from gavel_train.grader.counted import counted_traces
-from gavel_train.grader.examples import examples_of, taught_reply, whole_answer
-from gavel_train.grader.lessons import Render, distil
+from gavel_train.grader.examples import (
+    check_modes,
+    examples_of_one,
+    held_out,
+    taught_reply,
+    whole_answer,
+)
+from gavel_train.grader.lessons import Render, choose_traces, lessons_of, prompt_hash
 from gavel_train.judging.gateway import GatewayAway, GatewayClient, GatewayFailed
-from gavel_train.run.directory import fsync_path, read_prompts, write_atomically
+from gavel_train.run.directory import fsync_path, read_prompts
 from gavel_train.run.ledger import LedgerError
 from gavel_train.run.outcome import BadRequest
 from gavel_train.tasks.conversation import messages_of
@@ -52,12 +60,13 @@ def sft_rows(
 ) -> Iterable[dict[str, Any]]:
     """The very conversations that stage sft trains on and holds out, without repeats or weights."""
     sft = spec.sft
-    distilled = distil(
-        run_dir, ledger, render, panel=spec.judge.panel, modes=sft.modes, max_examples=sft.max_examples
-    )
-    examples = examples_of(distilled, modes=sft.modes, holdout=sft.holdout, seed=sft.seed)
-    for split, found in (("train", examples.train), ("holdout", examples.holdout)):
-        for example in found:
+    chosen = choose_traces(run_dir, ledger, panel=spec.judge.panel, max_examples=sft.max_examples)
+    check_modes(chosen.modes, sft.modes)
+    held = held_out(chosen.prompts, sft.holdout, sft.seed)
+    ordered = chain(chosen.traces(chosen.prompts - held), chosen.traces(held))
+    for lesson in lessons_of(ordered, render, sft.modes):
+        split = "holdout" if prompt_hash(lesson.trace.prompt) in held else "train"
+        for example in examples_of_one(lesson, sft.modes):
             yield {
                 "messages": [*example.messages, whole_answer(example.answer_prefix, example.reply)],
                 "mode": example.mode,
@@ -68,7 +77,7 @@ def sft_rows(
 
 def openai_rows(run_dir: Path, spec: Spec, ledger: Sequence[LedgerSegment]) -> Iterable[dict[str, Any]]:
     """Each trace of the judge that counts as the conversation that it was, thinking and all."""
-    for trace in counted_traces(run_dir, ledger, spec.judge.panel):
+    for trace in (each.trace for each in counted_traces(run_dir, ledger, spec.judge.panel)):
         given = [{"role": message.role, "content": message.content} for message in trace.messages]
         yield {"messages": [*given, whole_answer(trace.answer_prefix, taught_reply(trace))]}
 
@@ -78,11 +87,28 @@ def write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    with _replacing(path) as partial:
+        pq.write_table(pa.Table.from_pylist(rows), partial)
+
+
+def write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows one by one, whole or not at all, and return how many; none leave no file."""
+    written = 0
+    with _replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
+        for written, row in enumerate(rows, start=1):  # noqa: B007
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return written
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Yield a file to write, which then replaces `path` where anything was written."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        pq.write_table(pa.Table.from_pylist(rows), partial)
-        fsync_path(partial)
-        partial.replace(path)
+        yield partial
+        if partial.stat().st_size > 0:
+            fsync_path(partial)
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     fsync_path(path.parent)
@@ -103,19 +129,18 @@ def export(request: ExportRequest, render: Render) -> int:
     spec = Spec.model_validate_json(spec_path.read_bytes())
     if request.format == "verl":
         rows = verl_rows(run_dir, spec, request.split)
+        if rows:
+            write_parquet(out, rows)
+        written = len(rows)
     elif request.format == "sft":
-        rows = list(sft_rows(run_dir, spec, request.ledger, render))
+        written = write_json_lines(out, sft_rows(run_dir, spec, request.ledger, render))
     else:
-        rows = list(openai_rows(run_dir, spec, request.ledger))
-    if not rows:
+        written = write_json_lines(out, openai_rows(run_dir, spec, request.ledger))
+    if written == 0:
         raise BadRequest(
             None, f"Expected something to export in {run_dir}, found nothing for format {request.format}."
         )
-    if request.format == "verl":
-        write_parquet(out, rows)
-    else:
-        write_atomically(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    return len(rows)
+    return written
 
 
 def render_through(gateway_url: str) -> Render:

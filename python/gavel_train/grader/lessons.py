@@ -6,14 +6,17 @@ Everything is ordered by trace key, so that the order in which a gateway happene
 import hashlib
 import json
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel
 
 from gavel_train.contracts import LedgerSegment, MessagesRequest, PanelSpec, RenderedMessages, Trace
+from gavel_train.grader.chosen import Chosen, choose
 from gavel_train.grader.counted import counted_traces
 from gavel_train.run.outcome import BadRequest
 
@@ -23,6 +26,8 @@ Render = Callable[[Sequence[MessagesRequest]], Sequence[RenderedMessages]]
 
 # Below this a grader learns the frequencies of the scores and nothing about answers.
 FEWEST_TRACES = 16
+# Many times the calls that a gateway answers at once, and a few megabytes.
+_RENDERED_AT_ONCE = 1000
 
 
 class Lesson(BaseModel):
@@ -46,6 +51,8 @@ class Distilled:
     excluded: int
 
 
+# A prompt comes back with each of its completions.
+@lru_cache(maxsize=1 << 14)
 def prompt_hash(prompt: str) -> str:
     """Identity of a prompt: sha256 of its text, case and white space evened out."""
     text = " ".join(unicodedata.normalize("NFC", prompt).casefold().split())
@@ -63,6 +70,27 @@ def held_out_prompts(run_dir: Path) -> set[str]:
     return hashes
 
 
+def choose_traces(
+    run_dir: Path, ledger: Sequence[LedgerSegment], *, panel: PanelSpec, max_examples: int | None = None
+) -> Chosen:
+    """Choose the traces to distil; raises BadRequest for too few."""
+    chosen = choose(
+        ((each, prompt_hash(each.trace.prompt)) for each in counted_traces(run_dir, ledger, panel)),
+        forbidden=held_out_prompts(run_dir),
+        limit=max_examples,
+    )
+    if chosen.found == 0:
+        raise BadRequest(None, f"Expected scored traces of the judge in {run_dir / 'traces'}, found none.")
+    if chosen.count < FEWEST_TRACES:
+        raise BadRequest(
+            "sft.max_examples" if max_examples is not None and max_examples < FEWEST_TRACES else None,
+            f"Expected at least {FEWEST_TRACES} different scored traces of the judge in {run_dir}/traces, "
+            f"found {chosen.count} ({chosen.found} in all, {chosen.duplicates} repeated, "
+            f"{chosen.excluded} on held-out prompts).",
+        )
+    return chosen
+
+
 def distil(
     run_dir: Path,
     ledger: Sequence[LedgerSegment],
@@ -73,49 +101,31 @@ def distil(
     max_examples: int | None = None,
 ) -> Distilled:
     """Choose the traces to distil and have what they do not hold rendered; raises BadRequest for too few."""
-    found = sorted(counted_traces(run_dir, ledger, panel), key=lambda trace: trace.key)
-    if not found:
-        raise BadRequest(None, f"Expected scored traces of the judge in {run_dir / 'traces'}, found none.")
-    forbidden = held_out_prompts(run_dir)
-    allowed = [trace for trace in found if prompt_hash(trace.prompt) not in forbidden]
-    kept = _distinct(allowed)
-    duplicates = len(allowed) - len(kept)
-    if max_examples is not None:
-        kept = kept[:max_examples]
-    if len(kept) < FEWEST_TRACES:
-        raise BadRequest(
-            "sft.max_examples" if max_examples is not None and max_examples < FEWEST_TRACES else None,
-            f"Expected at least {FEWEST_TRACES} different scored traces of the judge in {run_dir}/traces, "
-            f"found {len(kept)} ({len(found)} in all, {duplicates} repeated, "
-            f"{len(found) - len(allowed)} on held-out prompts).",
-        )
-    return Distilled(_lessons(kept, render, modes), duplicates, excluded=len(found) - len(allowed))
+    chosen = choose_traces(run_dir, ledger, panel=panel, max_examples=max_examples)
+    lessons = list(lessons_of(chosen.traces(), render, modes))
+    return Distilled(lessons, chosen.duplicates, chosen.excluded)
 
 
-def _distinct(traces: Sequence[Trace]) -> list[Trace]:
-    """One trace for each different prompt, completion and reply: votes that differ stay, repeats go."""
-    first: dict[tuple[str, str, str | None, str], Trace] = {}
-    for trace in traces:
-        first.setdefault((prompt_hash(trace.prompt), trace.completion, trace.thinking, trace.reply), trace)
-    return list(first.values())
-
-
-def _lessons(traces: Sequence[Trace], render: Render, modes: Sequence[Mode]) -> list[Lesson]:
-    others = [trace for trace in traces if "single_token" in modes and trace.mode != "single_token"]
-    # How an answer begins is the rubric's to say, alike for all traces of a mode: one of each is asked about.
-    own: dict[Mode, Trace] = {trace.mode: trace for trace in reversed(traces) if trace.mode in modes}
-    asked = [_question(trace, "single_token") for trace in others]
-    rendered = render([*asked, *(_question(trace, mode) for mode, trace in own.items())])
-    questions = {trace.key: question for trace, question in zip(others, rendered, strict=False)}
-    prefixes = {mode: one.answer_prefix for mode, one in zip(own, rendered[len(others) :], strict=True)}
-    return [
-        Lesson(
-            trace=trace,
-            answer_prefix=prefixes.get(trace.mode),
-            single_token=questions.get(trace.key),
-        )
-        for trace in traces
-    ]
+def lessons_of(traces: Iterator[Trace], render: Render, modes: Sequence[Mode]) -> Iterator[Lesson]:
+    """Make the lessons of traces, in order; what they do not hold is rendered for many at a time."""
+    prefixes: dict[Mode, str | None] = {}
+    while some := list(islice(traces, _RENDERED_AT_ONCE)):
+        others = [trace for trace in some if "single_token" in modes and trace.mode != "single_token"]
+        # How an answer begins is the rubric's to say, alike for all of a mode: one of each is asked about.
+        new = [trace for trace in reversed(some) if trace.mode in modes and trace.mode not in prefixes]
+        own: dict[Mode, Trace] = {trace.mode: trace for trace in new}
+        asked = [_question(trace, "single_token") for trace in others]
+        asked += [_question(trace, mode) for mode, trace in own.items()]
+        rendered = render(asked) if asked else []
+        questions = {trace.key: question for trace, question in zip(others, rendered, strict=False)}
+        prefixes |= {mode: one.answer_prefix for mode, one in zip(own, rendered[len(others) :], strict=True)}
+        for trace in some:
+            # Each part was checked when it was read.
+            yield Lesson.model_construct(
+                trace=trace,
+                answer_prefix=prefixes.get(trace.mode),
+                single_token=questions.get(trace.key),
+            )
 
 
 def _question(trace: Trace, mode: Mode) -> MessagesRequest:

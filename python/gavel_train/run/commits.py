@@ -16,8 +16,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from gavel_train.contracts import StageRequest
 from gavel_train.run import lifetime, progress
-from gavel_train.run.checkpoints import chain_names, commit_checkpoint, prune, readable_manifests
+from gavel_train.run.checkpoints import chain_names, commit_checkpoint
 from gavel_train.run.directory import check_newest, run_dir_of
+from gavel_train.run.pruning import Pruning
 from gavel_train.run.ranks import any_rank
 
 
@@ -50,6 +51,13 @@ class Commits(TrainerCallback):
         self._request = request
         self._plan = plan
         self._committed_step = -1
+        self._pruning = Pruning(
+            self._stage_dir / "checkpoints",
+            # Never the newest alone: should it turn out damaged, the run falls back to its parent.
+            keep_newest=max(2, plan.keep_newest),
+            keep_steps=plan.keep_steps,
+            best_by=plan.best_by,
+        )
 
     def step_ended(self) -> None:
         """Keep what a step has left, before it is decided whether to save."""
@@ -121,12 +129,4 @@ class Commits(TrainerCallback):
         progress.commit(manifest.name, step, metrics)
         # A process that was stopped right here may wake up after a newer epoch has resumed from one of these.
         check_newest(self._stage_dir, self._request.epoch)
-        checkpoints = self._stage_dir / "checkpoints"
-        prune(
-            checkpoints,
-            readable_manifests(checkpoints, chain_names(self._request)),
-            # Never the newest alone: should it turn out damaged, the run falls back to its parent.
-            keep_newest=max(2, self._plan.keep_newest),
-            keep_steps=self._plan.keep_steps,
-            best_by=self._plan.best_by,
-        )
+        self._pruning.after(manifest, lambda: chain_names(self._request))

@@ -17,9 +17,11 @@ from gavel_train.run.checkpoints import (
     middle_step,
     prune,
     readable_manifests,
+    step_of,
 )
 from gavel_train.run.directory import Superseded, publish_result, read_rows, write_atomically
 from gavel_train.run.outcome import read_request
+from gavel_train.run.pruning import Pruning
 
 
 @pytest.fixture
@@ -187,3 +189,24 @@ def test_a_bad_row_is_named_by_file_and_line(tmp_path):
     path.write_text('{"id": "a", "prompt": "p", "ground_truth": null, "meta": {}}\n\n{"id": 3}\n')
     with pytest.raises(ValueError, match=r"rows\.jsonl:3: expected a PromptRow"):
         read_rows(path, PromptRow)
+
+
+def test_pruning_reads_the_chain_once_and_drops_what_prune_would(request_of, tmp_path):
+    request, folder = request_of(1), stage_dir(tmp_path) / "checkpoints"
+    pruning = Pruning(folder, keep_newest=2, keep_steps=frozenset({1}), best_by="reward")
+    looked: list[int] = []
+
+    def chain() -> list[str]:
+        looked.append(1)
+        return chain_names(request)
+
+    dropped, parent = [], None
+    for step, reward in enumerate([0.1, 0.2, 0.9, 0.3, 0.4, 0.5]):
+        work = work_folder(tmp_path, 1)
+        manifest = commit_checkpoint(request, work, step=step, parent=parent, metrics={"reward": reward})
+        parent = manifest.name
+        dropped += pruning.after(manifest, chain)
+    assert [step_of(name) for name in dropped] == [0, 3]
+    assert looked == [1]
+    whole = [path.name for path in sorted(folder.iterdir()) if not is_pruned(path)]
+    assert [step_of(name) for name in whole] == [1, 2, 4, 5]

@@ -10,7 +10,7 @@ from gavel_train.run.ledger import LedgerError, read_traces
 
 def keys(run_dir, ledger=None, **filters):
     ledger = ledger_of(run_dir) if ledger is None else ledger
-    return [t.prompt for t in read_traces(run_dir, ledger, **filters)]
+    return [each.trace.prompt for each in read_traces(run_dir, ledger, **filters)]
 
 
 def named(path, stage="grpo", size=None):
