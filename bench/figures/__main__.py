@@ -11,7 +11,7 @@ import sys
 
 from figures.page import BENCH, page
 
-FIGURES = ("rollouts", "generations")
+FIGURES = ("rollouts", "generations", "overlap", "memory")
 
 
 def main() -> int:
@@ -54,6 +54,14 @@ def _measure(name: str, options: argparse.Namespace) -> list:
         from figures import generations
 
         return generations.measure(quick=options.quick, say=say)
+    if name == "overlap":
+        from figures import overlap
+
+        return overlap.measure(quick=options.quick, repeats=options.repeats, say=say)
+    if name == "memory":
+        from figures import memory
+
+        return memory.measure(quick=options.quick, repeats=options.repeats, say=say)
     from figures import rollouts
 
     return rollouts.measure(
