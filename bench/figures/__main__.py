@@ -67,6 +67,14 @@ def _measure(name: str, options: argparse.Namespace) -> list:
         return pipeline.measure(quick=options.quick, repeats=options.repeats, say=say)
     if name in ("gateway", "ledger", "grader"):
         return import_module(f"figures.{name}").measure(quick=options.quick, say=say)
+    if name == "overlap":
+        from figures import overlap
+
+        return overlap.measure(quick=options.quick, repeats=options.repeats, say=say)
+    if name == "memory":
+        from figures import memory
+
+        return memory.measure(quick=options.quick, repeats=options.repeats, say=say)
     from figures import rollouts
 
     return rollouts.measure(

@@ -7,7 +7,7 @@ import os
 import platform
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Figure:
-    """One cell of a figure; `sides` are medians in the figure's unit, larger is better.
+    """One cell of a figure; `sides` are medians in the figure's unit; a larger ratio is better.
 
     `met` is None where the cell has no target.
     """
@@ -64,6 +64,18 @@ def compare(
         target=target,
         met=None if target is None else ratio.median >= target,
     )
+
+
+def smaller(
+    id: str, shape: str, amounts: Mapping[str, list[float]], *, ours: str, than: str, target: float | None
+) -> Figure:
+    """Return what another side takes over what ours takes, repeat by repeat, where less is better.
+
+    A target of at most 1.1 times the other side is one of at least 1 / 1.1 here.
+    """
+    pair = {name: [1 / amount for amount in amounts[name]] for name in (than, ours)}
+    sides = {name: round(statistics.median(values), 2) for name, values in amounts.items()}
+    return replace(compare(id, shape, pair, ours=ours, target=target), sides=sides)
 
 
 def machine() -> str:

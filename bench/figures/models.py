@@ -75,9 +75,13 @@ def _smollm2() -> Any:
     return model.to(torch.bfloat16)
 
 
-# The first has the shape of the demo's policy.
+def demo_shape(vocabulary: int) -> Any:
+    """Return a model of the shape of the demo's policy, with random weights."""
+    return _qwen3(vocabulary, 128, 4, 4, 384)
+
+
 MODELS: dict[str, Callable[[], Any]] = {
-    "0.8M": lambda: _qwen3(512, 128, 4, 4, 384),
+    "0.8M": lambda: demo_shape(512),
     "25M": lambda: _qwen3(8192, 512, 8, 8, 1536),
     "135M": _smollm2,
 }

@@ -64,6 +64,33 @@ attempt, and therefore takes as long for old traces as for new ones.
     "grader": """Verdicts per second through the gateway's grade route, vLLM on one core, gateway and client
 on the other, random weights: a ratio of modes and of sizes, and no claim about quality. A reasoned verdict
 has 42 tokens, a single-token verdict one, with its ten digits' probabilities.
+    "overlap": """Sides in seconds a step, the mean of 8 steps after 2 of warm-up: stock TRL with
+an async reward function, which it calls once the whole batch is generated; gavel with `rollout:
+cached` and with `served`, both with `max_staleness: 0`; `gavel served ahead` has `max_staleness:
+1`. A step is 8 prompts of 64 tokens with 8 completions of at most 96 tokens each, which end at
+many lengths; the policy has the shape of the demo's (0.8M, random weights, float32) and a LoRA
+adapter of rank 8.
+
+The judge is a queue in the gateway's place. It serves one call at a time; its service times for a
+step sum to the given multiple of what `served` takes to generate a step without a judge, and one
+call takes at most 2% of that sum. vLLM and the queue share one core, all trainers have the other
+one, with one thread. Stock TRL and `cached` sample in the trainer's process: they generate and
+update in turn on the trainer's core, and the sampler's core is idle.
+
+`at least`, with `max_staleness: 0`, is the list schedule of the completions' recorded ends (each
+is judged from its end on, in turn) and the update after it. With `max_staleness: 1` it is the
+longer one of list schedule and update, as `served` has them in the same repeat. The ratio is `at
+least` over gavel's step; the target, at most 1.1 times `at least`, is a ratio of 0.91. All else
+that a step does counts as time over `at least`: publishing the adapter, the journal, requests. No
+checkpoint falls into the measured steps.
+""",
+    "memory": """Sides in MiB above what the process held before the step: resident memory on a
+CPU, torch's allocated memory on a GPU. Each side is a fresh process and trains all weights in
+float32, with gradient checkpointing on. Shape: model, then prompt tokens / completion tokens at
+most / completions a prompt, of 8 prompts. `rollout` is the sampling and judging of the whole
+step; `backward` is forward and backward of one micro batch, which is one group. The ratio is
+stock TRL's peak over gavel's. On the CPU glibc is told to give memory of 64 KiB and more back
+when it is freed, on both sides.
 """,
 }
 
