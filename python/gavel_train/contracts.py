@@ -2325,7 +2325,7 @@ class FitRequest(BaseModel):
     ]
     gpu_name: Annotated[
         str | None,
-        Field(description="What nvidia-smi calls the GPUs; null where there is none."),
+        Field(description="What nvidia-smi calls the GPUs of the placement; null where it has none."),
     ] = None
     completion_tokens: Annotated[
         int | None,

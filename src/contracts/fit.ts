@@ -19,7 +19,11 @@ export const FitRequest = z.strictObject({
   models: z
     .strictObject({ policy: LocatedModel, judge: LocatedModel.nullable(), base: LocatedModel })
     .describe('judge: null where gavel does not serve it.'),
-  gpu_name: z.string().nullable().default(null).describe('What nvidia-smi calls the GPUs; null where there is none.'),
+  gpu_name: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('What nvidia-smi calls the GPUs of the placement; null where it has none.'),
   completion_tokens: z
     .int()
     .min(1)

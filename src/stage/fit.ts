@@ -25,7 +25,8 @@ export async function askForFit(
       judge: spec.judge.engine === 'vllm' ? locatedModel(config.root, spec, 'judge') : null,
       base: locatedModel(config.root, spec, 'base'),
     },
-    gpu_name: asked.gpu_name ?? (await gpuNameOf(config)),
+    // A spec without GPUs runs on the CPU, whatever the machine has.
+    gpu_name: asked.gpu_name ?? (spec.placement.trainer_gpus > 0 ? await gpuNameOf(config) : null),
     completion_tokens: asked.completion_tokens ?? null,
     reply_tokens: asked.reply_tokens ?? null,
   };
