@@ -39,15 +39,9 @@ FITTED = (
     Case("b-lora", _B, prompt=48, completion=48, prompts=2, group=4, micro_batch=8, rank=16),
     Case("c-full", _C, prompt=128, completion=64, prompts=2, group=8, micro_batch=8),
     Case("c-lora", _C, prompt=32, completion=96, prompts=2, group=8, micro_batch=16, rank=8),
-    Case(
-        "a-served", _A, prompt=32, completion=64, prompts=4, group=8, micro_batch=32, rank=8, rollout="served"
-    ),
-    Case(
-        "c-served", _C, prompt=64, completion=48, prompts=2, group=8, micro_batch=16, rank=8, rollout="served"
-    ),
-    Case(
-        "c-single", _C, prompt=160, completion=24, prompts=4, group=2, micro_batch=8, rank=8, rollout="served"
-    ),
+    Case("a-served", _A, prompt=32, completion=64, prompts=4, group=8, micro_batch=32, **_SERVED),
+    Case("c-served", _C, prompt=64, completion=48, prompts=2, group=8, micro_batch=16, **_SERVED),
+    Case("c-single", _C, prompt=160, completion=24, prompts=4, group=2, micro_batch=8, **_SERVED),
 )
 # On two cores a judge answers while the sampler samples: its calls sleep.
 CHECKED = (
@@ -63,8 +57,7 @@ CHECKED = (
         prompts=3,
         group=4,
         micro_batch=6,
-        rank=8,
-        rollout="served",
+        **_SERVED,
         judge_slots=6,
         judge_s=0.4,
     ),
@@ -76,27 +69,30 @@ CHECKED = (
         prompts=2,
         group=10,
         micro_batch=10,
-        rank=8,
-        rollout="served",
+        **_SERVED,
         max_staleness=1,
         judge_slots=10,
         judge_s=0.5,
     ),
 )
+# For a look at whether the figure works: too few cases to hold the model to its target.
+_QUICK = ("a-full", "c-full", "c-lora", "e-lora")
 _WITHIN = 1.25
+# Steps that are measured in a run, of which the median counts.
+_STEPS = 3
 _TRAINER_CORE, _SERVER_CORE = 0, -1
 
 
 def measure(*, repeats: int, quick: bool, say: Callable[[str], None]) -> list[Figure]:
     """Return a figure a checked case, and without a target one a fitted case.
 
-    Cases take turns, `repeats` times. `quick` leaves out the served ones and takes one repeat.
+    Cases take turns, `repeats` times. `quick` takes four cached cases, one step of each, and keeps no rates.
     """
-    cases = [case for case in (*FITTED, *CHECKED) if not quick or case.rollout == "cached"]
+    cases = [case for case in (*FITTED, *CHECKED) if not quick or case.name in _QUICK]
     with tempfile.TemporaryDirectory(prefix="gavel-plan-") as folder:
         root = Path(folder)
         models = {case.model: make_model(root / "-".join(map(str, case.model)), case.model) for case in cases}
-        seen = _turns(cases, models, root, 1 if quick else repeats, say)
+        seen = _turns(cases, models, root, 1 if quick else repeats, 1 if quick else _STEPS, say)
         engines = fitted(
             [(case, models[case.model], _middle(seen[case.name])) for case in cases if case in FITTED],
             "fitted by npm run bench -- --only plan",
@@ -115,9 +111,10 @@ def _turns(
     models: dict[tuple[int, ...], Path],
     root: Path,
     repeats: int,
+    steps: int,
     say: Callable[[str], None],
 ) -> dict[str, list[Measured]]:
-    """Measure each case `repeats` times, in turn."""
+    """Measure `steps` steps of each case `repeats` times, in turn."""
     cores = sorted(os.sched_getaffinity(0))
     ranks: dict[Path, int] = {}
     for case in cases:
@@ -128,7 +125,7 @@ def _turns(
         for repeat in range(repeats):
             for case in cases:
                 at = [endpoints[models[case.model]]] if case.rollout == "served" else []
-                one = run(case, root, steps=3, epoch=repeat + 1, endpoints=at, core=cores[_TRAINER_CORE])
+                one = run(case, root, steps=steps, epoch=repeat + 1, endpoints=at, core=cores[_TRAINER_CORE])
                 say(f"{case.name}, repeat {repeat + 1}: {one}")
                 seen[case.name].append(one)
     return seen

@@ -82,20 +82,21 @@ def rollout_work(case: Case, training: Training, texts: Texts) -> list[Work]:
 def fitted(seen: Sequence[tuple[Case, Path, Measured]], source: str) -> Engines:
     """Return the rates with the least squared errors of the logarithms of the phases of `seen`.
 
-    The trainer's are those of `cached` rollouts and of all updates; vLLM's those of `served` rollouts.
+    The trainer's are those of `cached` rollouts and of all updates; vLLM's launches and steps are those of
+    `served` rollouts. Arithmetic and memory are the same, since both compute with one core of a kind.
     """
 
-    def phases(engines: Engines) -> list[float]:
-        errors: list[float] = []
+    def errors(logs: Sequence[float]) -> list[float]:
+        engines, found = engines_of(logs), []
         for case, model, measured in seen:
             one = predicted(case, model, measured.tokens, engines)
-            errors.append(math.log(one.rollout_s / measured.rollout_s))
-            errors.append(math.log(one.update_s / measured.update_s))
-        return errors
+            found.append(math.log(one.rollout_s / measured.rollout_s))
+            found.append(math.log(one.update_s / measured.update_s))
+        return found
 
     def engines_of(logs: Sequence[float]) -> Engines:
-        trainer, vllm = ([math.exp(value) for value in part] for part in (logs[:4], logs[4:]))
-        return Engines(Rates(*trainer), Rates(*vllm), source)
+        flops, memory, *rest = (math.exp(value) for value in logs)
+        return Engines(Rates(flops, memory, *rest[:2]), Rates(flops, memory, *rest[2:]), source)
 
-    start = [math.log(value) for value in (*_START, *_START)]
-    return engines_of(least_squares(lambda logs: phases(engines_of(logs)), start).x)
+    start = [math.log(value) for value in (*_START, *_START[2:])]
+    return engines_of(least_squares(errors, start).x)
