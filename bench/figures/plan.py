@@ -15,66 +15,16 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from figures.figure import Figure, Ratio
-from figures.plan_fit import fitted, predicted
-from figures.plan_runs import Case, Measured, make_model, run
+from figures.plan_cases import CHECKED, FITTED, Case, Measured, describe
+from figures.plan_fit import fitted, predicted, shape_of_folder
+from figures.plan_runs import make_model, run
 from figures.plan_servers import serving
 from gavel_train.fit.machines import MEASURED, Engines, processor
+from gavel_train.fit.shape import Shape
 from gavel_train.fit.step_time import StepTime
 
-# Sizes of models: hidden, layers, heads, key heads, intermediate, vocabulary.
-_A = (128, 4, 4, 2, 384, 512)
-_B = (512, 8, 8, 4, 1536, 8192)
-_C = (256, 6, 8, 4, 768, 2048)
-_D = (384, 10, 6, 3, 1024, 4096)
-_E = (192, 16, 6, 2, 512, 1024)
-
-_SERVED: dict[str, Any] = {"rank": 8, "rollout": "served"}
-
-FITTED = (
-    Case("a-full", _A, prompt=16, completion=64, prompts=8, group=8, micro_batch=32),
-    Case("b-full", _B, prompt=128, completion=24, prompts=2, group=4, micro_batch=4),
-    Case("b-lora", _B, prompt=48, completion=48, prompts=2, group=4, micro_batch=8, rank=16),
-    Case("c-full", _C, prompt=128, completion=64, prompts=2, group=8, micro_batch=8),
-    Case("c-lora", _C, prompt=32, completion=96, prompts=2, group=8, micro_batch=16, rank=8),
-    Case("a-served", _A, prompt=32, completion=64, prompts=4, group=8, micro_batch=32, **_SERVED),
-    Case("c-served", _C, prompt=64, completion=48, prompts=2, group=8, micro_batch=16, **_SERVED),
-    Case("c-single", _C, prompt=160, completion=24, prompts=4, group=2, micro_batch=8, **_SERVED),
-)
-# On two cores a judge answers while the sampler samples: its calls sleep.
-CHECKED = (
-    Case(
-        "d-full", _D, prompt=96, completion=48, prompts=2, group=6, micro_batch=6, judge_slots=4, judge_s=0.5
-    ),
-    Case("e-lora", _E, prompt=48, completion=112, prompts=2, group=8, micro_batch=8, rank=16),
-    Case(
-        "d-served",
-        _D,
-        prompt=64,
-        completion=40,
-        prompts=3,
-        group=4,
-        micro_batch=6,
-        **_SERVED,
-        judge_slots=6,
-        judge_s=0.4,
-    ),
-    Case(
-        "e-ahead",
-        _E,
-        prompt=24,
-        completion=64,
-        prompts=2,
-        group=10,
-        micro_batch=10,
-        **_SERVED,
-        max_staleness=1,
-        judge_slots=10,
-        judge_s=0.5,
-    ),
-)
 # For a look at whether the figure works: too few cases to hold the model to its target.
 _QUICK = ("a-full", "c-full", "c-lora", "e-lora")
 _WITHIN = 1.25
@@ -93,14 +43,15 @@ def measure(*, repeats: int, quick: bool, say: Callable[[str], None]) -> list[Fi
         root = Path(folder)
         models = {case.model: make_model(root / "-".join(map(str, case.model)), case.model) for case in cases}
         seen = _turns(cases, models, root, 1 if quick else repeats, 1 if quick else _STEPS, say)
+        shapes = {sizes: shape_of_folder(model) for sizes, model in models.items()}
         engines = fitted(
-            [(case, models[case.model], _middle(seen[case.name])) for case in cases if case in FITTED],
+            [(case, shapes[case.model], _middle(seen[case.name])) for case in cases if case in FITTED],
             "fitted by npm run bench -- --only plan",
         )
         if not quick:
             _keep(engines)
         say(f"rates: {engines.trainer}, {engines.vllm}")
-        figures = [_figure(case, models[case.model], seen[case.name], engines) for case in cases]
+        figures = [_figure(case, shapes[case.model], seen[case.name], engines) for case in cases]
     for figure in figures:
         say(f"{figure.shape}: {figure.sides}, ratio {figure.ratio}")
     return figures
@@ -137,16 +88,16 @@ def _middle(seen: Sequence[Measured]) -> Measured:
     return Measured(**{name: statistics.median(asdict(one)[name] for one in seen) for name in names})
 
 
-def _figure(case: Case, model: Path, seen: Sequence[Measured], engines: Engines) -> Figure:
+def _figure(case: Case, shape: Shape, seen: Sequence[Measured], engines: Engines) -> Figure:
     """Hold a case's prediction against its repeats; the completions' lengths are as measured."""
-    ratios = [predicted(case, model, one.tokens, engines).step_s / one.step_s for one in seen]
+    ratios = [predicted(case, shape, one.tokens, engines).step_s / one.step_s for one in seen]
     middle = _middle(seen)
     ratio = Ratio(*(round(value, 3) for value in (statistics.median(ratios), min(ratios), max(ratios))))
     checked = case in CHECKED
     return Figure(
         id="plan",
         shape=f"{'checked' if checked else 'fitted'}: {describe(case)}",
-        sides=_sides(predicted(case, model, middle.tokens, engines), middle, case),
+        sides=_sides(predicted(case, shape, middle.tokens, engines), middle, case),
         ratio=ratio,
         target=_WITHIN if checked else None,
         met=1 / _WITHIN <= ratio.median <= _WITHIN if checked else None,
@@ -161,18 +112,6 @@ def _sides(guess: StepTime, seen: Measured, case: Case) -> dict[str, float]:
         sides |= {"judge predicted s": guess.judge_s, "judge measured s": seen.judge_s}
     sides |= {"update predicted s": guess.update_s, "update measured s": seen.update_s}
     return {name: round(value, 3) for name, value in sides.items()}
-
-
-def describe(case: Case) -> str:
-    """Say what a case is in one line."""
-    hidden, layers, *_, vocabulary = case.model
-    adapter = f"LoRA {case.rank}" if case.rank else "all weights"
-    judge = f", judge {case.judge_slots} x {case.judge_s:g} s" if case.judge_s else ""
-    stale = f", max_staleness {case.max_staleness}" if case.max_staleness else ""
-    return (
-        f"{case.rollout}{stale}, {layers} x {hidden}, {vocabulary} words, {adapter}, "
-        f"{case.prompt}/{case.completion}/{case.group} of {case.prompts} prompts{judge}"
-    )
 
 
 def _keep(engines: Engines) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scipy.optimize import least_squares
 
-from figures.plan_runs import Case, Measured
+from figures.plan_cases import Case, Measured
 from gavel_train.contracts import LocatedModel, LoraSpec
 from gavel_train.fit.machines import Engines
 from gavel_train.fit.roofline import Rates, Work
@@ -24,9 +24,9 @@ _FLOAT32 = 4
 _START = (50e9, 10e9, 5e-6, 0.02)
 
 
-def predicted(case: Case, model: Path, tokens: float, engines: Engines) -> StepTime:
+def predicted(case: Case, shape: Shape, tokens: float, engines: Engines) -> StepTime:
     """Return the step of a case whose completions have `tokens` tokens in the mean."""
-    training, texts = training_of(case, shape_of_folder(model)), texts_of(case, tokens)
+    training, texts = training_of(case, shape), texts_of(case, tokens)
     rates = engines.trainer if case.rollout == "cached" else engines.vllm
     rollout = rollout_s(rollout_work(case, training, texts), rates)
     if case.rollout == "cached":
@@ -79,7 +79,7 @@ def rollout_work(case: Case, training: Training, texts: Texts) -> list[Work]:
     )
 
 
-def fitted(seen: Sequence[tuple[Case, Path, Measured]], source: str) -> Engines:
+def fitted(seen: Sequence[tuple[Case, Shape, Measured]], source: str) -> Engines:
     """Return the rates with the least squared errors of the logarithms of the phases of `seen`.
 
     The trainer's are those of `cached` rollouts and of all updates; vLLM's launches and steps are those of
@@ -88,8 +88,8 @@ def fitted(seen: Sequence[tuple[Case, Path, Measured]], source: str) -> Engines:
 
     def errors(logs: Sequence[float]) -> list[float]:
         engines, found = engines_of(logs), []
-        for case, model, measured in seen:
-            one = predicted(case, model, measured.tokens, engines)
+        for case, shape, measured in seen:
+            one = predicted(case, shape, measured.tokens, engines)
             found.append(math.log(one.rollout_s / measured.rollout_s))
             found.append(math.log(one.update_s / measured.update_s))
         return found

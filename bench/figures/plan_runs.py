@@ -14,7 +14,6 @@ import sys
 import time
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,51 +21,12 @@ import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from figures.models import END
+from figures.plan_cases import Case, Measured
 from figures.stock import tokenizer
 from gavel_train.contracts import Grade, StageRequest
 
 # The first step pays for what later ones find made: allocations, and the imports of TRL's first update.
 _WARM_UP = 2
-
-
-@dataclass(frozen=True)
-class Case:
-    """A configuration: a model's shape, the lengths of its texts in tokens, and how a step is made."""
-
-    name: str
-    # hidden, layers, heads, key heads, intermediate, vocabulary.
-    model: tuple[int, int, int, int, int, int]
-    prompt: int
-    completion: int
-    prompts: int
-    group: int
-    micro_batch: int
-    rank: int | None = None
-    rollout: str = "cached"
-    max_staleness: int = 0
-    # Calls that the judge answers at once, and the seconds of each.
-    judge_slots: int = 64
-    judge_s: float = 0.0
-
-    @property
-    def rows(self) -> int:
-        """Completions of a step."""
-        return self.prompts * self.group
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Medians over the steps of one run; `tokens` is the mean length of a completion."""
-
-    step_s: float
-    rollout_s: float
-    judge_s: float
-    tokens: float
-
-    @property
-    def update_s(self) -> float:
-        """What is neither sampling nor waiting for the judge."""
-        return self.step_s - self.rollout_s - self.judge_s
 
 
 class QueueJudge:
