@@ -29,7 +29,7 @@ target is gavel's: at most 5% slower at the end, and no hook more.
     "plan": """The ratio is the predicted over the measured time of a GRPO step of gavel's trainer; the
 target is that neither is more than 1.25 times the other. Rates of a core (arithmetic, memory, the launch
 of a kernel, the fixed part of a step) are fitted to the phases of the fitted cases, and predict the checked
-ones, whose models, lengths and groups no fitted case has; the mean length of completions is measured.
+ones, whose models and lengths no fitted case has; the mean length of completions is measured.
 Shape: engine, layers x hidden size, vocabulary, what is trained, prompt tokens / completion tokens at
 most / completions a prompt. Random Qwen3 weights in float32, gradient checkpointing on, the trainer on one
 core and vLLM on another. The judge is a queue: so many calls at once, each of so many seconds.
