@@ -9,10 +9,26 @@ from __future__ import annotations
 import argparse
 import sys
 from importlib import import_module
+from inspect import signature
+from typing import TYPE_CHECKING
 
 from figures.page import BENCH, page
 
-FIGURES = ("rollouts", "generations", "sft", "pipeline", "gateway", "ledger", "grader")
+if TYPE_CHECKING:
+    from figures.figure import Figure
+
+FIGURES = (
+    "rollouts",
+    "generations",
+    "memory",
+    "overlap",
+    "gateway",
+    "ledger",
+    "grader",
+    "sft",
+    "pipeline",
+    "plan",
+)
 
 
 def main() -> int:
@@ -49,41 +65,18 @@ def main() -> int:
     return 0
 
 
-def _measure(name: str, options: argparse.Namespace) -> list:
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
-    if name == "generations":
-        from figures import generations
-
-        return generations.measure(quick=options.quick, say=say)
-    if name == "sft":
-        from figures import sft
-
-        return sft.measure(options.models.split(","), quick=options.quick, repeats=options.repeats, say=say)
-    if name == "pipeline":
-        from figures import pipeline
-
-        return pipeline.measure(quick=options.quick, repeats=options.repeats, say=say)
-    if name in ("gateway", "ledger", "grader"):
-        return import_module(f"figures.{name}").measure(quick=options.quick, say=say)
-    if name == "overlap":
-        from figures import overlap
-
-        return overlap.measure(quick=options.quick, repeats=options.repeats, say=say)
-    if name == "memory":
-        from figures import memory
-
-        return memory.measure(quick=options.quick, repeats=options.repeats, say=say)
-    from figures import rollouts
-
-    return rollouts.measure(
-        options.models.split(","),
-        shapes=rollouts.shapes_of(options.shapes, quick=options.quick),
-        repeats=options.repeats,
-        continuous=not options.no_continuous,
-        say=say,
-    )
+def _measure(name: str, options: argparse.Namespace) -> list[Figure]:
+    """Measure a figure, which takes of the options what it has a use for."""
+    measure = import_module(f"figures.{name}").measure
+    given = {
+        "quick": options.quick,
+        "repeats": options.repeats,
+        "models": options.models.split(","),
+        "shapes": options.shapes,
+        "continuous": not options.no_continuous,
+        "say": lambda line: print(line, file=sys.stderr, flush=True),
+    }
+    return measure(**{key: given[key] for key in signature(measure).parameters})
 
 
 if __name__ == "__main__":

@@ -47,17 +47,18 @@ def _parts(text: str) -> list[list[str]]:
 
 
 def measure(
-    names: Iterable[str],
     *,
-    shapes: Iterable[Shape],
+    models: Iterable[str],
+    shapes: str | None,
+    quick: bool,
     repeats: int,
     continuous: bool,
     say: Callable[[str], None],
 ) -> list[Figure]:
     """Return a figure per model and shape; `say` gets each as a line when it is there."""
     figures: list[Figure] = []
-    for name in names:
-        for shape in shapes:
+    for name in models:
+        for shape in shapes_of(shapes, quick=quick):
             prompt, completion, group = shape
             sides = _sides(name, prompt, completion, group, continuous=continuous)
             figure = compare(

@@ -41,11 +41,11 @@ _PROMPTS, _REPLIES = (48, 400), (16, 96)
 _TARGET = 1.0
 
 
-def measure(names: Iterable[str], *, quick: bool, repeats: int, say: Callable[[str], None]) -> list[Figure]:
+def measure(*, models: Iterable[str], quick: bool, repeats: int, say: Callable[[str], None]) -> list[Figure]:
     """Return a figure per model and dtype; `say` gets each as a line when it is there."""
     figures: list[Figure] = []
     for name, dtype, steps in CELLS:
-        if name not in names:
+        if name not in models:
             continue
         sides, padding = _sides(name, dtype, _QUICK_STEPS if quick else steps)
         speeds = interleaved(sides, repeats)

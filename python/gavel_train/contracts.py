@@ -1127,12 +1127,33 @@ class FitPart(BaseModel):
     how: Annotated[str, Field(description="How the figure is made.")]
 
 
+class FitPhase(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    name: str
+    seconds: Annotated[float, Field(ge=0.0)]
+    how: str
+
+
 class FitProblem(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
     field: str
     message: str
+
+
+class FitStepTime(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    seconds: Annotated[float | None, Field(description="null where it is unknown.", ge=0.0)]
+    phases: list[FitPhase]
+    note: Annotated[
+        str,
+        Field(description="Where the machine's rates are from, or why the time is unknown."),
+    ]
 
 
 class RubricModes(BaseModel):
@@ -2340,6 +2361,10 @@ class FitReport(BaseModel):
     verdict: Literal["fits", "tight", "too_large", "unknown"]
     needs: list[FitNeed]
     problems: Annotated[list[FitProblem], Field(description="Not empty where the verdict is too_large.")]
+    step_time: Annotated[
+        FitStepTime | None,
+        Field(description="null in reports that were made without it."),
+    ] = None
 
 
 class FitRequest(BaseModel):
@@ -2352,6 +2377,24 @@ class FitRequest(BaseModel):
         FitRequestModels,
         Field(description="judge: null where gavel does not serve it."),
     ]
+    gpu_name: Annotated[
+        str | None,
+        Field(description="What nvidia-smi calls the GPUs of the placement; null where it has none."),
+    ] = None
+    completion_tokens: Annotated[
+        int | None,
+        Field(
+            description="Mean length of a completion; null: as long as the spec allows.",
+            ge=1,
+        ),
+    ] = None
+    reply_tokens: Annotated[
+        int | None,
+        Field(
+            description="Mean length of the judge's reply; null: as long as the spec allows.",
+            ge=1,
+        ),
+    ] = None
 
 
 class Audit(BaseModel):

@@ -3,16 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, loadConfig } from '../config.ts';
-import { type FitNeed, FitReport } from '../contracts/fit.ts';
+import { type FitNeed, FitReport, type FitStepTime } from '../contracts/fit.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { readContractIfAny } from '../run-directory/files.ts';
 import { pathsIn } from '../run-directory/paths.ts';
 import { loadSpec } from '../spec/load-spec.ts';
-import { askForFit } from '../stage/fit.ts';
+import { askForFit, type StepTimeAsked } from '../stage/fit.ts';
 import { paint } from './colors.ts';
 import { CliError, EXIT } from './exit.ts';
 import { runPython } from './python.ts';
 import { table } from './summary.ts';
+import { parseCount } from './traces.ts';
 
 export function define(program: Command): void {
   program
@@ -20,23 +21,38 @@ export function define(program: Command): void {
     .argument('<spec>', 'YAML or JSON file; see examples/')
     .description(
       'Estimates the memory of every process of a run at its peak, part by part, and holds it against this machine. ' +
-        'A run that cannot fit is refused in the same way before it starts.',
+        'A run that cannot fit is refused in the same way before it starts. Predicts the time of a GRPO step too, ' +
+        'where the rates of the machine are known.',
     )
     .option('--json', 'print the estimate as JSON')
-    .action(async (path: string, { json }: { json?: boolean }) => {
-      const report = await estimate(loadConfig(), loadSpec(path));
+    .option('--gpu <name>', 'predict the time of a step for this GPU, say H100, and not for this machine')
+    .option('--completion-tokens <number>', 'mean length of a completion; else as long as the spec allows', parseCount)
+    .option('--reply-tokens <number>', "mean length of the judge's reply; else as long as the spec allows", parseCount)
+    .action(async (path: string, { json, gpu, completionTokens, replyTokens }: Options) => {
+      const report = await estimate(loadConfig(), loadSpec(path), {
+        gpu_name: gpu ?? null,
+        completion_tokens: completionTokens ?? null,
+        reply_tokens: replyTokens ?? null,
+      });
       console.log(json ? JSON.stringify(report, null, 2) : fitText(report));
       if (report.verdict === 'too_large') process.exitCode = EXIT.failed;
     });
 }
 
+interface Options {
+  json?: boolean;
+  gpu?: string;
+  completionTokens?: number;
+  replyTokens?: number;
+}
+
 /** The estimate of a spec on this machine. */
-async function estimate(config: Config, spec: Spec): Promise<FitReport> {
+async function estimate(config: Config, spec: Spec, asked: StepTimeAsked): Promise<FitReport> {
   const folder = await mkdtemp(join(tmpdir(), 'gavel-fit-'));
   const paths = pathsIn(folder);
   try {
     await writeFile(paths.spec, JSON.stringify(spec));
-    await askForFit(config, spec, paths);
+    await askForFit(config, spec, paths, asked);
     // The hub gives the config of a model that is not on this machine.
     const env = config.offline ? {} : { HF_HUB_OFFLINE: '0' };
     const code = await runPython(config, ['-m', 'gavel_train.fit', folder], { env });
@@ -56,7 +72,8 @@ const VERDICTS = {
 };
 
 /** The estimate as tables: one a process. */
-export function fitText({ machine, needs, verdict, micro_batch_size, prompt_tokens, problems }: FitReport): string {
+export function fitText(report: FitReport): string {
+  const { machine, needs, verdict, micro_batch_size, prompt_tokens, problems, step_time } = report;
   const gpus = machine.gpu_bytes.map((bytes) => (bytes > 0 ? size(bytes) : 'memory unknown'));
   const has = [
     `Node ${machine.node}: ${size(machine.memory_bytes)} of main memory; GPUs: ${gpus.join(', ') || 'none'}.`,
@@ -64,8 +81,21 @@ export function fitText({ machine, needs, verdict, micro_batch_size, prompt_toke
     ...(micro_batch_size === null ? [] : [`grpo.micro_batch_size is null; ${micro_batch_size} is used.`]),
   ];
   const said = problems.map(({ field, message }) => `${paint.red(field)}: ${message}`);
-  return [has.join('\n'), ...needs.map(needText), `Run: ${VERDICTS[verdict]}`, ...said].join('\n\n');
+  const time = step_time === null ? [] : [stepText(step_time)];
+  return [has.join('\n'), ...needs.map(needText), ...time, `Run: ${VERDICTS[verdict]}`, ...said].join('\n\n');
 }
+
+function stepText({ seconds, phases, note }: FitStepTime): string {
+  const head = paint.bold('grpo: time of a step, predicted');
+  if (seconds === null) return `${head}\n  ${VERDICTS.unknown}: ${note}`;
+  const rows = table([
+    ...phases.map(({ name, seconds, how }): [string, string] => [name, `${inSeconds(seconds)}  ${paint.gray(how)}`]),
+    ['step', inSeconds(seconds)],
+  ]);
+  return [head, `  ${note}`, rows].join('\n');
+}
+
+const inSeconds = (seconds: number) => `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`.padStart(10);
 
 function needText({ stage, what, device, copies, moment, ...need }: FitNeed): string {
   if (need.parts.length === 0) return `${paint.bold(`${stage}: ${what}`)}\n  ${VERDICTS.unknown}: ${need.note}`;

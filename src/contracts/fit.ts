@@ -19,6 +19,23 @@ export const FitRequest = z.strictObject({
   models: z
     .strictObject({ policy: LocatedModel, judge: LocatedModel.nullable(), base: LocatedModel })
     .describe('judge: null where gavel does not serve it.'),
+  gpu_name: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('What nvidia-smi calls the GPUs of the placement; null where it has none.'),
+  completion_tokens: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Mean length of a completion; null: as long as the spec allows.'),
+  reply_tokens: z
+    .int()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("Mean length of the judge's reply; null: as long as the spec allows."),
 });
 
 /** One line of a sum. */
@@ -60,6 +77,16 @@ export const FitNeed = z.strictObject({
 /** A field of the spec that keeps a run from fitting, with the sum in words. */
 export const FitProblem = z.strictObject({ field: z.string(), message: z.string() });
 
+/** One phase of a step, by the model of its time. */
+export const FitPhase = z.strictObject({ name: z.string(), seconds: z.number().min(0), how: z.string() });
+
+/** The time of a GRPO step, by a roofline of each phase. */
+export const FitStepTime = z.strictObject({
+  seconds: z.number().min(0).nullable().describe('null where it is unknown.'),
+  phases: z.array(FitPhase),
+  note: z.string().describe("Where the machine's rates are from, or why the time is unknown."),
+});
+
 /** `fit.json` in a run directory. */
 export const FitReport = z.strictObject({
   machine: FitMachine,
@@ -72,9 +99,11 @@ export const FitReport = z.strictObject({
   verdict: FitVerdict,
   needs: z.array(FitNeed),
   problems: z.array(FitProblem).describe('Not empty where the verdict is too_large.'),
+  step_time: FitStepTime.nullable().default(null).describe('null in reports that were made without it.'),
 });
 
 export type FitMachine = z.output<typeof FitMachine>;
 export type FitRequest = z.output<typeof FitRequest>;
 export type FitNeed = z.output<typeof FitNeed>;
+export type FitStepTime = z.output<typeof FitStepTime>;
 export type FitReport = z.output<typeof FitReport>;

@@ -5,10 +5,18 @@ import { failure } from '../failures.ts';
 import { readContractIfAny, writeAtomic } from '../run-directory/files.ts';
 import type { RunFolder } from '../run-directory/paths.ts';
 import { locatedModel } from './located-model.ts';
-import { machineOf } from './machine.ts';
+import { gpuNameOf, machineOf } from './machine.ts';
 
-/** Leaves for Python what an estimate of memory needs besides the spec. Throws where a model of the spec is not to be found. */
-export async function askForFit(config: Config, spec: Spec, folder: Pick<RunFolder, 'fit_request'>): Promise<void> {
+/** What the time of a step depends on besides the spec. */
+export type StepTimeAsked = Pick<FitRequest, 'gpu_name' | 'completion_tokens' | 'reply_tokens'>;
+
+/** Leaves for Python what an estimate needs besides the spec. Throws where a model of the spec is not to be found. */
+export async function askForFit(
+  config: Config,
+  spec: Spec,
+  folder: Pick<RunFolder, 'fit_request'>,
+  asked: Partial<StepTimeAsked> = {},
+): Promise<void> {
   const request: FitRequest = {
     machine: await machineOf(config),
     hub_cache: config.hub_cache,
@@ -17,6 +25,10 @@ export async function askForFit(config: Config, spec: Spec, folder: Pick<RunFold
       judge: spec.judge.engine === 'vllm' ? locatedModel(config.root, spec, 'judge') : null,
       base: locatedModel(config.root, spec, 'base'),
     },
+    // A spec without GPUs runs on the CPU, whatever the machine has.
+    gpu_name: asked.gpu_name ?? (spec.placement.trainer_gpus > 0 ? await gpuNameOf(config) : null),
+    completion_tokens: asked.completion_tokens ?? null,
+    reply_tokens: asked.reply_tokens ?? null,
   };
   await writeAtomic(folder.fit_request, request);
 }

@@ -3,7 +3,7 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import type { FitMachine } from '../contracts/fit.ts';
-import { GpusUnknown, listGpus } from '../gpus/list.ts';
+import { type Gpu, GpusUnknown, listGpus } from '../gpus/list.ts';
 
 const MIB = 2 ** 20;
 
@@ -12,17 +12,24 @@ export async function machineOf(
   config: Pick<Config, 'node' | 'gpus' | 'cuda_visible_devices'>,
   system = '/',
 ): Promise<FitMachine> {
-  const gpus = await listGpus({ injected: config.gpus, visible: config.cuda_visible_devices }).catch(
-    (error: unknown) => {
-      if (error instanceof GpusUnknown) return [];
-      throw error;
-    },
-  );
+  const gpus = await gpusOf(config);
   return {
     node: config.node,
     memory_bytes: Math.min(totalmem(), ...groupLimits(system)),
     gpu_bytes: gpus.map(({ memory_mib }) => memory_mib * MIB),
   };
+}
+
+/** What nvidia-smi calls the first of this worker's GPUs; null where there is none. */
+export async function gpuNameOf(config: Pick<Config, 'gpus' | 'cuda_visible_devices'>): Promise<string | null> {
+  return (await gpusOf(config))[0]?.name ?? null;
+}
+
+function gpusOf(config: Pick<Config, 'gpus' | 'cuda_visible_devices'>): Promise<Gpu[]> {
+  return listGpus({ injected: config.gpus, visible: config.cuda_visible_devices }).catch((error: unknown) => {
+    if (error instanceof GpusUnknown) return [];
+    throw error;
+  });
 }
 
 /** The memory limits of the control groups that hold this process, innermost first; "max" (v2) and a huge number (v1) mean none. */

@@ -133,12 +133,23 @@ describe.concurrent('gavel fit', () => {
     const { code, stdout } = await gavel(fits, { GAVEL_ROOT: process.cwd() });
     expect(code).toBe(0);
     expect(stdout).toMatch(/grpo: trainer \(main memory\)\n.+\n {2}weights +3\.2 MiB {2}0\.8M x 4 bytes/);
+    expect(stdout).toMatch(/grpo: time of a step, predicted\n/);
     expect(stdout).toMatch(/Run: fits/);
   });
 
-  it('prints the same as JSON', async () => {
-    const { stdout } = await gavel([...fits, '--json'], { GAVEL_ROOT: process.cwd() });
-    const { verdict, needs } = JSON.parse(stdout);
+  it('prints the same as JSON, and the time of a step on a GPU that is named', async () => {
+    const { stdout } = await gavel([...fits, '--json', '--gpu', 'H100', '--completion-tokens', '20'], {
+      GAVEL_ROOT: process.cwd(),
+    });
+    const { verdict, needs, step_time } = JSON.parse(stdout);
+    expect(step_time.phases.map(({ name }: { name: string }) => name)).toEqual([
+      'rollout',
+      'judge, after the rollout',
+      'update',
+    ]);
+    // Without staleness the phases follow each other.
+    const sum = step_time.phases.reduce((all: number, phase: { seconds: number }) => all + phase.seconds, 0);
+    expect(step_time.seconds).toBeCloseTo(sum, 2);
     expect(verdict).toBe('fits');
     for (const need of needs) {
       expect(need.bytes).toBe(need.parts.reduce((sum: number, part: { bytes: number }) => sum + part.bytes, 0));
@@ -147,6 +158,10 @@ describe.concurrent('gavel fit', () => {
 
   it('refuses a file that is no spec', async () => {
     expect((await gavel(['fit', 'package.json'])).code).toBe(2);
+  });
+
+  it('refuses a length that is no number of tokens', async () => {
+    expect((await gavel([...fits, '--completion-tokens', 'many'])).code).toBe(2);
   });
 });
 

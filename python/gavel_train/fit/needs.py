@@ -33,20 +33,17 @@ def smallest_gpu(machine: FitMachine) -> int | None:
     return min(machine.gpu_bytes, default=0) or None
 
 
-def trainer_need(
-    spec: Spec, machine: FitMachine, shape: Shape, prompt_tokens: int
-) -> tuple[FitNeed, int | None]:
-    """Return what one rank of the GRPO trainer needs, and the micro batch chosen for `null` on GPUs."""
+def training_of(spec: Spec, shape: Shape, prompt_tokens: int, micro_batch: int | None = None) -> Training:
+    """Return one rank's share of a step; `micro_batch` is what was chosen where the spec has none."""
     grpo = spec.grpo
     on_gpu = spec.placement.trainer_gpus > 0
-    available = gpu_bytes(machine) if on_gpu else machine.memory_bytes // grpo.processes
     rows = grpo.prompts_per_step * grpo.num_generations // grpo.processes
-    training = Training(
+    return Training(
         shape=shape,
         prompt_tokens=prompt_tokens,
         completion_tokens=grpo.max_completion_tokens,
         rows=rows,
-        micro_batch=grpo.micro_batch_size or rows,
+        micro_batch=grpo.micro_batch_size or micro_batch or rows,
         num_generations=grpo.num_generations,
         mixed=grpo.dtype == "bfloat16",
         checkpointing=grpo.gradient_checkpointing,
@@ -57,6 +54,17 @@ def trainer_need(
         on_gpu=on_gpu,
         sharing=sharing_of(grpo.accelerate_args) if on_gpu else sharing_of([]),
     )
+
+
+def trainer_need(
+    spec: Spec, machine: FitMachine, shape: Shape, prompt_tokens: int
+) -> tuple[FitNeed, int | None]:
+    """Return what one rank of the GRPO trainer needs, and the micro batch chosen for `null` on GPUs."""
+    grpo = spec.grpo
+    on_gpu = spec.placement.trainer_gpus > 0
+    available = gpu_bytes(machine) if on_gpu else machine.memory_bytes // grpo.processes
+    training = training_of(spec, shape, prompt_tokens)
+    rows = training.rows
     extra = _beside(training, available)
     besides = sum(part.bytes for part in extra)
 

@@ -16,8 +16,9 @@ from gavel_train.contracts import (
     ServeSpec,
     Spec,
 )
-from gavel_train.fit.needs import served_need, sft_need, trainer_need
+from gavel_train.fit.needs import served_need, sft_need, trainer_need, training_of
 from gavel_train.fit.shape import Shape, UnknownShape, folder_of, shape_of
+from gavel_train.fit.step_estimate import step_estimate
 from gavel_train.fit.weigh import Verdict, gib, verdict_of, worst
 
 # A chat template adds a role, its marks and perhaps a default system message.
@@ -68,6 +69,10 @@ def report_of(spec: Spec, request: FitRequest, prompts: list[PromptRow] | None) 
     if spec.audit.base:
         add("audit", "base", "base", server("base", "audit", spec.base.serve, placement.grader_gpus))
     shared = in_main_memory(needs, machine)
+    policy = shapes["policy"]
+    training = None
+    if not isinstance(policy, UnknownShape):
+        training = training_of(spec, policy, prompt_tokens, chosen)
     return FitReport(
         machine=machine,
         prompt_tokens=prompt_tokens,
@@ -78,6 +83,7 @@ def report_of(spec: Spec, request: FitRequest, prompts: list[PromptRow] | None) 
             *(problem_of(need, machine) for need in needs if need.verdict == "too_large"),
             *(problem for _, problem in shared if problem is not None),
         ],
+        step_time=step_estimate(spec, request, training, shapes.get("judge")),
     )
 
 
