@@ -78,19 +78,16 @@ def estimated(shape: dict) -> Moment:
     )
 
 
-SLOW = [name for name in SHAPES if name != "activations"]
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(
-    "name", ["activations", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
-)
+@pytest.mark.parametrize("name", SHAPES)
 def test_the_estimate_is_within_a_fifth_of_the_memory_that_training_takes(name, tmp_path):
     measured = trained(SHAPES[name], tmp_path)
     # The libraries are there before the model is made, from where the growth counts.
     assert estimated(SHAPES[name]).bytes - LIBRARIES_BYTES == pytest.approx(measured, rel=0.2)
 
 
-@pytest.mark.slow
 def test_without_what_malloc_keeps_the_formulas_alone_are_within_a_tenth(tmp_path):
     # With a fixed threshold malloc gives every freed block of 128 KiB and more back at once.
     measured = trained(SHAPES["activations"], tmp_path, MALLOC_MMAP_THRESHOLD_="131072")

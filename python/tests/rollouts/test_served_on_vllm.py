@@ -20,6 +20,8 @@ from gavel_train.rollouts.adapters import save_adapter
 from gavel_train.rollouts.engine import Completion, Sampling
 from gavel_train.rollouts.served import ServedEngine
 
+pytestmark = pytest.mark.slow
+
 # Longer than a block of vLLM's prefix cache, so that a second version could find blocks of the first.
 PROMPT = [2, *[30 + number % 60 for number in range(200)], 3]
 SAMPLING = Sampling(16, stop_ids=frozenset({1}), seed=1)
