@@ -88,7 +88,13 @@ def _flags(model: Path, rank: int, port: int) -> list[str]:
     flags |= {"--max-lora-rank": rank, "--max-loras": 3, "--max-cpu-loras": 3}
     flags |= {"--stream-interval": 1000000, "--max-model-len": 1024}
     words = [str(word) for pair in flags.items() for word in pair]
-    return [*words, "--enable-lora", "--enforce-eager", "--disable-uvicorn-access-log"]
+    return [
+        *words,
+        "--enable-lora",
+        "--enforce-eager",
+        "--no-enable-chunked-prefill",
+        "--disable-uvicorn-access-log",
+    ]
 
 
 def _wait(server: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -26,7 +26,12 @@ _SETTINGS = {
     "CUDA_VISIBLE_DEVICES": "",
     "VLLM_NO_USAGE_STATS": "1",
 }
-_SWITCHES = ["--enable-lora", "--enforce-eager", "--disable-uvicorn-access-log"]
+_SWITCHES = [
+    "--enable-lora",
+    "--enforce-eager",
+    "--no-enable-chunked-prefill",
+    "--disable-uvicorn-access-log",
+]
 
 
 @contextmanager

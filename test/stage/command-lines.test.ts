@@ -33,6 +33,7 @@ describe('the command lines of examples/gsm8k-8xh100.yaml', () => {
     expect(spec.judge.serve.tensor_parallel_size * spec.judge.serve.data_parallel_size).toBe(2);
     expect(line).toMatch(/--(tensor|data)-parallel-size 2/);
     expect(line).not.toContain('--enforce-eager');
+    expect(line).not.toContain('chunked-prefill');
     // Nothing that a request leaves open comes from the model's own generation_config.json.
     expect(line).toContain('--generation-config vllm');
     expect(line).not.toContain('gavel-key');
@@ -107,6 +108,7 @@ describe('without GPUs', () => {
       gpus: [],
     });
     expect(args).toContain('--enforce-eager');
+    expect(args).toContain('--no-enable-chunked-prefill');
     expect(args).not.toContain('--gpu-memory-utilization');
     expect(env).toMatchObject({ VLLM_CPU_KVCACHE_SPACE: '1', VLLM_CPU_OMP_THREADS_BIND: 'nobind' });
   });

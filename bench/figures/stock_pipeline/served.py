@@ -37,7 +37,13 @@ class Server:
         command += ["--served-model-name", role, "--host", "127.0.0.1", "--port", self._url.rsplit(":", 1)[1]]
         command += ["--dtype", self.section["serve"]["dtype"]]
         command += ["--max-model-len", str(self.section["serve"]["max_model_len"])]
-        command += ["--generation-config", "vllm", "--enforce-eager", "--disable-uvicorn-access-log"]
+        command += [
+            "--generation-config",
+            "vllm",
+            "--enforce-eager",
+            "--no-enable-chunked-prefill",
+            "--disable-uvicorn-access-log",
+        ]
         # GiB of cache, and no threads bound to cores, so that the trainer has room beside it.
         environment = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
         environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "VLLM_NO_USAGE_STATS": "1"}

@@ -60,7 +60,7 @@ def engine(policy, tmp_path_factory):
     flags |= {"--dtype": "float32", "--generation-config": "vllm", "--logprobs-mode": "processed_logprobs"}
     flags |= {"--max-lora-rank": 8, "--max-loras": 2, "--max-cpu-loras": 2, "--stream-interval": 1000000}
     flags |= {"--block-size": 32, "--max-model-len": 256}
-    switches = ["--enable-lora", "--enforce-eager", "--disable-uvicorn-access-log"]
+    switches = ["--enable-lora", "--enforce-eager", "--no-enable-chunked-prefill"]
     words = [str(word) for pair in flags.items() for word in pair]
     settings = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True", "VLLM_CPU_KVCACHE_SPACE": "1"}
     settings |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
@@ -142,3 +142,11 @@ def test_a_temperature_is_in_the_log_probabilities_as_it_is_in_the_trainer_s(eng
     engine.publish(save_adapter(lora, tmp_path, step=5, epoch=1), keep=0)
     found = list(engine.generate([PROMPT] * 4, replace(SAMPLING, temperature=0.7)))
     assert worst_difference(lora, found, temperature=0.7) < BOUND
+
+
+def test_more_prompts_than_a_batch_has_room_for_are_sampled(engine, policy, tmp_path):
+    """The build for the CPU dies where it computes a prompt in parts and the request has a seed."""
+    _, version = policy
+    engine.publish(save_adapter(version(seed=6), tmp_path, step=6, epoch=1), keep=0)
+    prompts = [[2, *[30 + (number + shift) % 60 for number in range(200)], 3] for shift in range(24)]
+    assert len(list(engine.generate(prompts, SAMPLING))) == len(prompts)
