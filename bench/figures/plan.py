@@ -50,7 +50,7 @@ def measure(*, repeats: int, quick: bool, say: Callable[[str], None]) -> list[Fi
         )
         if not quick:
             _keep(engines)
-        say(f"rates: {engines.trainer}, {engines.vllm}")
+        say(f"rates: {engines}")
         figures = [_figure(case, shapes[case.model], seen[case.name], engines, quick=quick) for case in cases]
     for figure in figures:
         say(f"{figure.shape}: {figure.sides}, ratio {figure.ratio}")
@@ -121,6 +121,7 @@ def _keep(engines: Engines) -> None:
         "processor": processor(),
         "source": f"{engines.source}, torch {version('torch')}",
         "trainer": asdict(engines.trainer),
+        "cached": asdict(engines.cached),
         "vllm": asdict(engines.vllm),
     }
     MEASURED.write_text(json.dumps(rates, indent=2) + "\n")

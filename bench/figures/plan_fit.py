@@ -20,20 +20,19 @@ from gavel_train.fit.training import Training
 # vLLM's block of keys and values on the CPU.
 _BLOCK = 128
 _FLOAT32 = 4
-# What a core of a current server does, from where the search begins.
-_START = (50e9, 10e9, 5e-6, 0.02)
+# What a core of a current server does, from where the search begins: flops and bytes per second, seconds to
+# launch a kernel, and for a step.
+_START = (60e9, 8e9, 8e-6, 0.03)
+# A rate that the cases hardly show stays near its start: twice as much counts like an error of 7% in a phase.
+_PULL = 0.1
 
 
 def predicted(case: Case, shape: Shape, tokens: float, engines: Engines) -> StepTime:
     """Return the step of a case whose completions have `tokens` tokens in the mean."""
     training, texts = training_of(case, shape), texts_of(case, tokens)
-    rates = engines.trainer if case.rollout == "cached" else engines.vllm
-    rollout = rollout_s(rollout_work(case, training, texts), rates)
-    if case.rollout == "cached":
-        # What a step costs besides its phases is counted once, with the update.
-        rollout -= rates.step_s
+    rates = engines.cached if case.rollout == "cached" else engines.vllm
     return step_time(
-        rollout=rollout,
+        rollout=rollout_s(rollout_work(case, training, texts), rates),
         update=update_s(training, engines.trainer),
         queue=Queue(case.judge_slots, case.judge_s),
         rows=case.rows,
@@ -82,12 +81,14 @@ def rollout_work(case: Case, training: Training, texts: Texts) -> list[Work]:
 def fitted(seen: Sequence[tuple[Case, Shape, Measured]], source: str) -> Engines:
     """Return the rates with the least squared errors of the logarithms of the phases of `seen`.
 
-    The trainer's are those of `cached` rollouts and of all updates; vLLM's launches and steps are those of
-    `served` rollouts. Arithmetic and memory are the same, since both compute with one core of a kind.
+    The trainer's are those of all updates, those of `cached` of its rollouts, and vLLM's launches and steps
+    those of `served` ones. vLLM's arithmetic and memory are those of `cached`: both pass over single tokens.
     """
+    start = [math.log(value) for value in (*_START, *_START[:3], *_START[2:])]
 
     def errors(logs: Sequence[float]) -> list[float]:
-        engines, found = engines_of(logs), []
+        engines = engines_of(logs)
+        found = [_PULL * (log - at) for log, at in zip(logs, start, strict=True)]
         for case, shape, measured in seen:
             one = predicted(case, shape, measured.tokens, engines)
             found.append(math.log(one.rollout_s / measured.rollout_s))
@@ -95,8 +96,9 @@ def fitted(seen: Sequence[tuple[Case, Shape, Measured]], source: str) -> Engines
         return found
 
     def engines_of(logs: Sequence[float]) -> Engines:
-        flops, memory, *rest = (math.exp(value) for value in logs)
-        return Engines(Rates(flops, memory, *rest[:2]), Rates(flops, memory, *rest[2:]), source)
+        values = [math.exp(value) for value in logs]
+        flops, memory, launch = values[4:7]
+        cached, vllm = Rates(flops, memory, launch, 0.0), Rates(flops, memory, *values[7:])
+        return Engines(Rates(*values[:4]), cached, vllm, source)
 
-    start = [math.log(value) for value in (*_START, *_START[2:])]
     return engines_of(least_squares(errors, start).x)

@@ -15,9 +15,13 @@ MEASURED = Path(__file__).with_name("measured_rates.json")
 
 @dataclass(frozen=True)
 class Engines:
-    """Rates of one device in the trainer, `cached` included, and in vLLM; `source` is where they are from."""
+    """Rates of one device in an update, in the engine `cached` and in vLLM; `source` is where they are from.
+
+    A pass for one token of some rows reaches other rates than one over whole texts.
+    """
 
     trainer: Rates
+    cached: Rates
     vllm: Rates
     source: str
 
@@ -52,6 +56,7 @@ def of_gpu(name: str) -> Engines | None:
             bandwidth = _BANDWIDTH * gpu.bytes_per_s
             return Engines(
                 Rates(_TRAINER_FLOPS * gpu.flops_per_s, bandwidth, _LAUNCH_S, _TRAINER_STEP_S, True),
+                Rates(_TRAINER_FLOPS * gpu.flops_per_s, bandwidth, _LAUNCH_S, 0.0, True),
                 Rates(_VLLM_FLOPS * gpu.flops_per_s, bandwidth, _GRAPH_LAUNCH_S, _VLLM_STEP_S, True),
                 f"{name}: {_TRAINER_FLOPS:.0%} (trainer) and {_VLLM_FLOPS:.0%} (vLLM) of "
                 f"{gpu.flops_per_s / 1e12:.0f} TFLOP/s, {_BANDWIDTH:.0%} of "
@@ -67,9 +72,8 @@ def of_cpu(name: str | None = None, measured: Path = MEASURED) -> Engines | None
     found = json.loads(measured.read_text())
     if found["processor"] != (name or processor()):
         return None
-    return Engines(
-        Rates(**found["trainer"]), Rates(**found["vllm"]), f"{found['processor']}: {found['source']}"
-    )
+    rates = [Rates(**found[engine]) for engine in ("trainer", "cached", "vllm")]
+    return Engines(*rates, f"{found['processor']}: {found['source']}")
 
 
 def processor() -> str:

@@ -8,9 +8,9 @@ from math import ceil
 from gavel_train.contracts import FitPhase, FitRequest, FitStepTime, ServeSpec, Spec
 from gavel_train.fit import machines
 from gavel_train.fit.machines import Engines
-from gavel_train.fit.roofline import Work, seconds
+from gavel_train.fit.roofline import Work
 from gavel_train.fit.shape import Shape, UnknownShape
-from gavel_train.fit.step_time import Queue, served_queue, step_time, update_s
+from gavel_train.fit.step_time import Queue, rollout_s, served_queue, step_time, update_s
 from gavel_train.fit.step_work import Texts, cached_rollout, served_rollout
 from gavel_train.fit.training import Training
 
@@ -64,11 +64,11 @@ def _estimate(
             bytes_each=each,
             adapter=adapter,
         )
-        sampling = seconds(work, engines.vllm) + engines.vllm.step_s
+        sampling = rollout_s(work, engines.vllm)
         how = f"{rows} completions of {tokens} tokens, the longest {longest}, on {servers} servers"
     else:
         work = cached_rollout(training.shape, _shared(share, training.ranks), each, adapter=adapter)
-        sampling = seconds(work, engines.trainer)
+        sampling = rollout_s(work, engines.cached)
         how = f"{rows} completions of {tokens} tokens, the longest {longest}, in the trainer"
     queue, asked = _judge(spec, request, judge, share, engines, on_gpu=on_gpu)
     time = step_time(

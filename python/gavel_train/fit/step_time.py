@@ -31,7 +31,7 @@ class StepTime:
 
 
 def rollout_s(work: Sequence[Work], sampler: Rates) -> float:
-    """Return the seconds of sampling on servers, with what a step costs there."""
+    """Return the seconds of sampling, with what a step costs there."""
     return seconds(work, sampler) + sampler.step_s
 
 

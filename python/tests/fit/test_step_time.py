@@ -148,7 +148,9 @@ def test_a_processor_that_was_not_measured_has_no_rates(tmp_path):
     assert of_cpu("some processor", tmp_path / "none.json") is None
     measured = tmp_path / "measured.json"
     rates = '{"flops_per_s": 1.0, "bytes_per_s": 2.0, "kernel_s": 3.0, "step_s": 4.0}'
-    measured.write_text(f'{{"processor": "P", "source": "here", "trainer": {rates}, "vllm": {rates}}}')
+    measured.write_text(
+        f'{{"processor": "P", "source": "here", "trainer": {rates}, "cached": {rates}, "vllm": {rates}}}'
+    )
     assert of_cpu("another", measured) is None
     found = of_cpu("P", measured)
     assert found is not None
