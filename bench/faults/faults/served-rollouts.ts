@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, truncateSync, watch, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Journaled, journalPlace, readJournals } from '../check/read-journal.ts';
+import { type Journaled, journalPlace, journalsOf, readJournal, readJournals } from '../check/read-journal.ts';
 import { loadedAdapters, runningRequests } from '../observe/policy-server.ts';
 import { isAlive } from '../observe/processes.ts';
 import type { FaultContext } from '../run/fault-context.ts';
@@ -79,29 +79,35 @@ async function killInPublication(context: FaultContext) {
   return {};
 }
 
+/** What the newest epoch has journaled of steps after the last commit, in the order of its files; null where no step is half there. */
+function pendingOf(context: FaultContext): Journaled[] | null {
+  const { prompts_per_step, num_generations } = context.directory.groupsOfAStep();
+  const { committed } = context.heights('grpo');
+  context.journals.copy();
+  const own = journalsOf(join(context.journals.folder, String(context.epoch?.epoch ?? 0).padStart(6, '0')));
+  // Steps after a commit are in the file that began with it and, sampled ahead, in the one before.
+  const entries = own.slice(-2).flatMap((path) => readJournal(path).filter(({ step }) => step > committed));
+  const last = Math.max(...entries.map(({ step }) => step));
+  const some = entries.filter(({ step }) => step === last).length;
+  return entries.length > 0 && some < prompts_per_step * num_generations ? entries : null;
+}
+
 interface Pending {
   pid: number;
   epoch: number;
-  /** What is journaled of steps after the last commit, in the order of the file. */
   entries: Journaled[];
 }
 
 /** Stops the trainer at a moment at which some completions of a step after the last commit are journaled, and others are not. */
 async function stoppedWithPending(context: FaultContext, least: number): Promise<Pending> {
-  const { prompts_per_step, num_generations } = context.directory.groupsOfAStep();
-  for (const until = Date.now() + 120_000; Date.now() < until; await sleep(context.random.between(5, 50))) {
+  for (const until = Date.now() + 120_000; Date.now() < until; await sleep(5)) {
     const pid = await context.untilTrainer();
-    const epoch = context.epoch?.epoch ?? 0;
+    if ((pendingOf(context)?.length ?? 0) < least) continue;
     process.kill(pid, 'SIGSTOP');
     // The observer looks for commits every 25 ms.
     await sleep(100);
-    const { committed } = context.heights('grpo');
-    context.journals.copy();
-    const own = readJournals(context.journals.folder).filter((entry) => entry.epoch === epoch);
-    const entries = own.filter(({ step }) => step > committed);
-    const last = Math.max(...entries.map(({ step }) => step));
-    const some = entries.filter(({ step }) => step === last).length;
-    if (entries.length >= least && some < prompts_per_step * num_generations) return { pid, epoch, entries };
+    const entries = pendingOf(context);
+    if (entries && entries.length >= least) return { pid, epoch: context.epoch?.epoch ?? 0, entries };
     process.kill(pid, 'SIGCONT');
   }
   throw new Error('no step was seen half journaled');

@@ -27,7 +27,7 @@ export interface PlanOptions {
 // Steps that a fault may take up: until it strikes, what is lost, and the commit that shows that work goes on.
 const STEPS_PER_FAULT = 6;
 // A new node starts a server of the policy, which takes half a minute, before it takes the stage on.
-const LONGER_WHERE_SERVED = 3;
+const LONGER_WHERE_SERVED = 2;
 // A step of SFT takes some hundredths of a second.
 const SFT_STEPS_PER_FAULT = 100;
 // SFT learns from four fifths of the eight traces of a GRPO step, in two modes, four at a time.
