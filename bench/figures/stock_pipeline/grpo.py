@@ -7,6 +7,7 @@ prompts for the judge to grade, and of the eval prompts for the exact check. Of 
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,9 @@ _EVAL_COMPLETIONS = 2
 
 def train(inputs: Inputs, judge: Server) -> list[Row]:
     """Train to the last step; return what the judge said of every completion."""
-    import trl.import_utils
-
-    # In an environment without vLLM, as the trainer's would be, TRL starts in half the time.
-    trl.import_utils.is_vllm_available = lambda min_version=None: False
+    # In an environment without vLLM, as the trainer's would be, TRL starts in half the time. TRL's lazy
+    # package does not show its submodules as attributes.
+    setattr(import_module("trl.import_utils"), "is_vllm_available", lambda min_version=None: False)  # noqa: B010
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import set_seed
