@@ -17,8 +17,19 @@ const extraBodies: Rule[] = (['judge', 'base', 'grader'] as const).map((role) =>
   }),
 );
 
+/** TRL multiplies with the head's own weight, so an adapter on it would not be trained. */
+const heads: Rule[] = (['grpo', 'sft'] as const).map((stage) =>
+  rule(
+    `${stage}.lora.target_modules`,
+    (spec) =>
+      spec[stage].lora?.target_modules.includes('lm_head') === true &&
+      'expected layers without lm_head: TRL computes log-probabilities from its own weight, and an adapter on it would not be trained',
+  ),
+);
+
 const rules: Rule[] = [
   ...extraBodies,
+  ...heads,
   ...servedPolicy,
   rule(
     'sft.batch_size',

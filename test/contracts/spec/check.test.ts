@@ -77,6 +77,8 @@ describe('checkSpec', () => {
     ['grpo.importance_sampling', { grpo: { rollout: 'served', lora: {}, top_p: 0.9 } }],
     ['grpo.lora.dropout', { grpo: { rollout: 'served', lora: { dropout: 0.1 } } }],
     ['grpo.max_staleness', { grpo: { max_staleness: 1 } }],
+    ['grpo.lora.target_modules', { grpo: { lora: { target_modules: ['q_proj', 'lm_head'] } } }],
+    ['sft.lora.target_modules', { sft: { lora: { target_modules: ['lm_head'] } } }],
     ['grpo.processes', { grpo: { rollout: 'served', lora: {}, processes: 16 } }],
     ['placement.rollout_gpus', { placement: { rollout_gpus: 1 } }],
     ['placement.rollout_gpus', { grpo: { rollout: 'served', lora: {} }, placement: { rollout_gpus: 2 } }],
