@@ -118,6 +118,24 @@ def test_the_servers_that_sample_rollouts_are_weighed_and_the_trainer_keeps_no_c
     assert "KV cache" not in {part.name for part in trainer.parts}
 
 
+def test_a_vllm_of_trl_is_weighed_where_it_is(large):
+    serve = {"max_model_len": 4096, "gpu_memory_utilization": 0.4}
+
+    def needs(rollout: str, placement: dict) -> dict:
+        spec = spec_of(placement, rollout=rollout, dtype="bfloat16", micro_batch_size=1)
+        spec.policy.serve = spec.policy.serve.model_copy(update=serve)
+        report = report_of(spec, request(large, 80 * GIB), None)
+        return {need.what: need for need in report.needs if need.stage == "grpo"}
+
+    server = needs("vllm_server", ON_GPU | {"rollout_gpus": 1})
+    assert (server["policy"].device, server["policy"].copies) == ("gpu", 1)
+    assert "vLLM inside" not in {part.name for part in server["trainer"].parts}
+    inside = needs("vllm_colocate", ON_GPU)
+    assert "policy" not in inside
+    share = next(part for part in inside["trainer"].parts if part.name == "vLLM inside")
+    assert share.bytes == int(0.4 * 80 * GIB)
+
+
 def test_gpus_whose_memory_is_unknown_refuse_nothing_and_choose_nothing(large):
     report = report_of(spec_of(ON_GPU), request(large, 0), None)
     assert report.problems == [] and report.micro_batch_size is None

@@ -4,6 +4,7 @@ import { reservedIn } from './reserved.ts';
 import { gpusOf, type Rule, rule, type SpecProblem } from './rule.ts';
 import { servedPolicy } from './served-policy-rules.ts';
 import type { Spec } from './spec.ts';
+import { trlVllm } from './trl-vllm-rules.ts';
 
 /** Rules between fields, which JSON Schema cannot say. */
 
@@ -31,6 +32,7 @@ const rules: Rule[] = [
   ...extraBodies,
   ...heads,
   ...servedPolicy,
+  ...trlVllm,
   rule(
     'sft.batch_size',
     ({ sft }) =>
