@@ -86,10 +86,12 @@ def machine() -> str:
 
 
 def write(path: Path, figures: list[Figure], command: str) -> None:
-    """Write the figures with the machine, the versions and the command that made them."""
+    """Write the figures with the machine, its load of the last 15 minutes, the versions and the command."""
+    load = round(os.getloadavg()[2], 1)
     versions = {name: version(name) for name in _PACKAGES}
     records: list[dict[str, Any]] = [
-        {**asdict(each), "machine": machine(), "versions": versions, "command": command} for each in figures
+        {**asdict(each), "machine": machine(), "load": load, "versions": versions, "command": command}
+        for each in figures
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(records, indent=2) + "\n")

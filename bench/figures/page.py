@@ -31,8 +31,11 @@ def _section(path: Path) -> str:
     head = ("shape", "sides", "ratio, median (low to high)", "target", "met")
     table = [head, ("---", "---", "--:", "--:", "---"), *map(_row, records)]
     lines = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
+    machine = "; ".join(
+        [first["machine"], *([f"load {first['load']:g}"] if "load" in first else []), versions]
+    )
     return (
-        f"\n## {path.stem}\n\n```sh\n{first['command']}\n```\n\n{first['machine']}; {versions}.\n\n"
+        f"\n## {path.stem}\n\n```sh\n{first['command']}\n```\n\n{machine}.\n\n"
         f"{lines}\n\n{(_NOTES / f'{path.stem}.md').read_text()}"
     )
 

@@ -74,9 +74,17 @@ def _turns(
     seen: dict[str, list[Measured]] = {case.name: [] for case in cases}
     with serving(ranks, root, core=cores[_SERVER_CORE]) if ranks else nullcontext({}) as endpoints:
         for repeat in range(repeats):
-            for case in cases:
+            for number, case in enumerate(cases, start=1 + repeat * len(cases)):
                 at = [endpoints[models[case.model]]] if case.rollout == "served" else []
-                one = run(case, root, steps=steps, epoch=repeat + 1, endpoints=at, core=cores[_TRAINER_CORE])
+                one = run(
+                    # An adapter's name has its epoch, and two runs must not share one on their server.
+                    case,
+                    root,
+                    steps=steps,
+                    epoch=number,
+                    endpoints=at,
+                    core=cores[_TRAINER_CORE],
+                )
                 say(f"{case.name}, repeat {repeat + 1}: {one}")
                 seen[case.name].append(one)
     return seen

@@ -57,7 +57,7 @@ Small models, ${SAVE_EVERY} steps between checkpoints, heartbeat timeout ${HEART
 
 ## What the checker asserts
 
-It reads the run directory with a reader of its own, not with gavel's. For each assertion a test shows a broken build that it finds.
+It reads the run directory with a reader of its own, not with gavel's. For each assertion a test shows a broken ${served ? 'build or a broken run directory' : 'build'} that it finds.
 
 ${[...ALWAYS, ...(served ? WHERE_SERVED : [])].map((assertion) => `- ${assertion}`).join('\n')}
 - every history replays, and every run ends with a result and a report

@@ -72,8 +72,8 @@ def of_cpu(name: str | None = None, measured: Path = MEASURED) -> Engines | None
     found = json.loads(measured.read_text())
     if found["processor"] != (name or processor()):
         return None
-    rates = [Rates(**found[engine]) for engine in ("trainer", "cached", "vllm")]
-    return Engines(*rates, f"{found['processor']}: {found['source']}")
+    trainer, cached, vllm = (Rates(**found[engine]) for engine in ("trainer", "cached", "vllm"))
+    return Engines(trainer, cached, vllm, f"{found['processor']}: {found['source']}")
 
 
 def processor() -> str:

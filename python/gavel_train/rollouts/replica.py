@@ -141,10 +141,10 @@ class Replica:
         if left > 0:
             raise self._away(to, f"{left} of {n} completions had not ended when the answer did")
 
-    async def is_healthy(self) -> bool:
-        """Return whether the server answers, and says that it is well."""
+    async def is_healthy(self, *, within_s: float) -> bool:
+        """Return whether the server answers soon enough, and says that it is well."""
         try:
-            return await self._is_healthy(self._connected())
+            return await self._is_healthy(self._connected(), within_s)
         except ReplicaAway:
             return False
 
@@ -164,9 +164,9 @@ class Replica:
             self._connection = None
         return ReplicaAway(f"{self._endpoint_file.stem}: {reason}")
 
-    async def _is_healthy(self, to: _Connection) -> bool:
+    async def _is_healthy(self, to: _Connection, within_s: float = _HEALTH_TIMEOUT_S) -> bool:
         try:
-            answer = await to.http.get(f"{to.base_url.removesuffix('/v1')}/health", timeout=_HEALTH_TIMEOUT_S)
+            answer = await to.http.get(f"{to.base_url.removesuffix('/v1')}/health", timeout=within_s)
         except httpx2.HTTPError:
             return False
         return answer.status_code == HTTPStatus.OK

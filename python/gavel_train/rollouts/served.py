@@ -25,9 +25,10 @@ _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 2.0
 # How soon SIGTERM ends the wait for completions.
 _STOP_POLL_S = 0.25
-# Its worker finds a server that hangs within half a minute; this only has to come before a trainer's own
-# deadline, which takes silence for a hang.
-_HEALTH_INTERVAL_S = 2.0
+# Its worker finds a server that hangs within half a minute. The wait has to be reported before that, and
+# before the trainer's own deadline. A server that is only slow is reported too, which costs nothing.
+_HEALTH_INTERVAL_S = 1.0
+_HEALTH_TIMEOUT_S = 3.0
 # Below this a server is not away; from then on the wait is said about once a second.
 _AWAY_S = 5.0
 _SAY_EVERY_S = 1.0
@@ -155,10 +156,15 @@ class ServedEngine:
 
     async def _watch_health(self) -> None:
         """Count a server as away that is asked for completions, and neither answers nor ends."""
+        well_at = time.monotonic()
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
-            if not all(await asyncio.gather(*(replica.is_healthy() for replica in self._replicas))):
-                self._away_since = self._away_since or time.monotonic()
+            asked_at = time.monotonic()
+            checks = (replica.is_healthy(within_s=_HEALTH_TIMEOUT_S) for replica in self._replicas)
+            if all(await asyncio.gather(*checks)):
+                well_at = asked_at
+            else:
+                self._away_since = self._away_since or well_at
 
     async def _group(
         self,

@@ -10,7 +10,7 @@ from policy_server import serving
 from tiny_run import make_model
 from transformers import AutoModelForCausalLM
 
-from gavel_train.rollouts import replica, served
+from gavel_train.rollouts import served
 from gavel_train.rollouts.adapters import adapter_name, save_adapter
 from gavel_train.rollouts.engine import Sampling
 from gavel_train.rollouts.replica import ReplicaRefused
@@ -156,7 +156,7 @@ def test_gives_up_with_policy_away_once_no_server_has_answered_for_the_limit(
 
 @pytest.fixture
 def quick_health_checks(monkeypatch):
-    monkeypatch.setattr(replica, "_HEALTH_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(served, "_HEALTH_TIMEOUT_S", 0.2)
     monkeypatch.setattr(served, "_HEALTH_INTERVAL_S", 0.1)
     monkeypatch.setattr(served, "_AWAY_S", 0.1)
 
