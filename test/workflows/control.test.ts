@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import { temporal } from '@temporalio/proto';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunStatus } from '../../src/contracts/status.ts';
@@ -34,6 +35,15 @@ async function until(what: string, look: () => boolean | Promise<boolean>): Prom
 }
 
 const stateOf = async (handle: WorkflowHandle) => ((await handle.query('status')) as RunStatus).stages.grpo?.state;
+
+/** The events of workflows, a line each. */
+async function eventsOf(...ids: string[]): Promise<string> {
+  const lines = ids.map(async (id) => {
+    const { events } = await environment.client.workflow.getHandle(`gavel/${id}`).fetchHistory();
+    return `${id}: ${(events ?? []).map(({ eventType }) => temporal.api.enums.v1.EventType[eventType ?? 0]).join(' ')}`;
+  });
+  return (await Promise.all(lines)).join('\n');
+}
 
 describe('a run that is steered', { timeout: 180_000 }, () => {
   it('pauses, gives its node back, and goes on with a new attempt', async () => {
@@ -121,7 +131,9 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
         const paused = handle.executeUpdate('pause');
         await until('the workflow task that accepts the pause to end', async () => (await events()) >= 8);
         await handle.signal('letStart');
-        expect(((await paused) as RunStatus).stages.grpo?.state).toBe('paused');
+        const { stages } = (await paused) as RunStatus;
+        // On busy machines it was 'running' now and then; the histories say what was lost.
+        expect(stages.grpo?.state, await eventsOf('early-pause', 'early-pause/grpo')).toBe('paused');
         // Also where the stage had reserved a node before the pause reached it.
         expect(run.attempts()).toBe(0);
         await handle.executeUpdate('resume');

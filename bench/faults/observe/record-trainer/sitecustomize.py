@@ -48,7 +48,7 @@ def _unsynced(source: str, target: str) -> list[str]:
 def _publishing(real):
     def publish(source, target, *args, **kwargs):
         source_path, target_path = os.fspath(source), os.fspath(target)
-        published = "/epochs/" in target_path or "/checkpoints/" in target_path or "result.json" in target_path
+        published = any(part in target_path for part in ("/epochs/", "/checkpoints/", "result.json"))
         # A server that lost an adapter gets it again: its files need not be durable.
         published = published and "/adapters/" not in target_path
         if published:
@@ -95,7 +95,8 @@ def _write(operation: dict) -> None:
 
 def _write_all() -> None:
     lines = "".join(_unwritten).encode()
-    file = os.open(os.path.join(sys.argv[-1], "operations.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    path = os.path.join(sys.argv[-1], "operations.jsonl")
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         before = os.fstat(file).st_size
         if os.write(file, lines) == len(lines):
