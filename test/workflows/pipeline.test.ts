@@ -192,7 +192,7 @@ describe('gavelPipeline', { timeout: 180_000 }, () => {
     let attempts = 0;
     const pushing = {
       ...activities([]),
-      reserveNode: async () => ({ ...place, gpus: ['g0', 'g1', 'g2'] }),
+      reserveNode: async () => ({ ...place(), gpus: ['g0', 'g1', 'g2'] }),
       serveModel: async ({ role, gpus, served_before }: { role: string; gpus: string[]; served_before: boolean }) => {
         served.push(`${role} on ${gpus}${served_before ? ', again' : ''}`);
         await untilCancelled();
@@ -211,7 +211,7 @@ describe('gavelPipeline', { timeout: 180_000 }, () => {
     };
     await withWorker(environment, pushing, () =>
       environment.client.workflow.execute('grpo', {
-        taskQueue: 'gavel',
+        taskQueue: queues.main,
         workflowId: 'gavel/q-run/grpo',
         args: [{ run: 'q-run', known: knownRun(given) }],
       }),

@@ -148,7 +148,7 @@ class GraderTrainer(SFTTrainer):
         taught_BT = labels[:, 1:] != IGNORED
         right_BT = (logits[:, :-1].argmax(dim=-1) == labels[:, 1:]) & taught_BT
         counts = torch.stack([right_BT.sum(), taught_BT.sum()])
-        right, taught = self.accelerator.gather(counts).view(-1, 2).sum(dim=0).tolist()
+        right, taught = torch.as_tensor(self.accelerator.gather(counts)).view(-1, 2).sum(dim=0).tolist()
         mode = "train" if self.model is not None and self.model.training else "eval"
         self._metrics[mode]["mean_token_accuracy"].append(right / max(1, taught))
 
