@@ -11,13 +11,13 @@ import { claimEpoch } from '../../src/run-directory/claim-epoch.ts';
 import { specDigest } from '../../src/run-directory/create-run.ts';
 import type { RunPaths } from '../../src/run-directory/paths.ts';
 import { aRun, aSpec } from '../run-directory/a-run.ts';
-import { knownRun, queues, startEnvironment, summary, withWorker } from './environment.ts';
+import { knownRun, queues, startTimeSkipping, summary, withWorker } from './environment.ts';
 
 /** Attempts at GRPO that fail on a run directory as it may be found; the activity is the real one. */
 
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
-  environment = await startEnvironment();
+  environment = await startTimeSkipping();
 }, 60_000);
 afterAll(() => environment?.teardown());
 

@@ -2,23 +2,29 @@ import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunStatus } from '../../src/contracts/status.ts';
 import { failure } from '../../src/failures.ts';
-import { queues, spec, startEnvironment, summary, withWorker } from './environment.ts';
-import { aRun, outside } from './steered-run.ts';
+import { type DevServer, startDevServer } from '../temporal/dev-server.ts';
+import { queues, spec, summary, withWorker } from './environment.ts';
+import { aRun, beatingUntil, outside } from './steered-run.ts';
 
 /**
- * What people and nodes ask of a run: pause, resume, notice, cancel. What follows on a worker's silence is shown by the fault
- * campaign: the time-skipping server retries a heartbeat timeout that the real one does not.
+ * What people and nodes ask of a run: pause, resume, notice, cancel, on a real server. What follows on a worker's silence is shown
+ * by the fault campaign.
  */
 
+let server: DevServer;
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
-  environment = await startEnvironment();
+  server = await startDevServer();
+  environment = await TestWorkflowEnvironment.createFromExistingServer({ address: server.address });
 }, 60_000);
-afterAll(() => environment?.teardown());
+afterAll(async () => {
+  await environment?.teardown();
+  await server?.end();
+});
 
 const start = (run: string, input: unknown = outside): Promise<WorkflowHandle> =>
   environment.client.workflow.start('gavelPipeline', {
@@ -123,37 +129,44 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
 
     it('pauses that stage as soon as it exists', async () => {
       const run = aRun();
+      let resumed = false;
+      const activities = {
+        ...run.activities,
+        // The stage may come to reserve a node before the pause reaches it; it must not come any further.
+        reserveNode: async (input: { avoid: string[]; reservation: string }) => {
+          if (!resumed) await beatingUntil(new Promise(() => undefined));
+          return run.activities.reserveNode(input);
+        },
+      };
       const work = async () => {
         const handle = await slowly('early-pause');
-        const events = async () => (await handle.describe()).historyLength;
         // A pause that comes before the first workflow task has ended finds no stage yet, and is answered at once.
-        await until('the first workflow task to end', async () => (await events()) >= 4);
-        const paused = handle.executeUpdate('pause');
-        await until('the workflow task that accepts the pause to end', async () => (await events()) >= 8);
+        await until('the stage to begin', async () => (await stateOf(handle)) === 'running');
+        const asked = await handle.startUpdate('pause', { waitForStage: 'ACCEPTED' });
         await handle.signal('letStart');
-        const { stages } = (await paused) as RunStatus;
-        // On busy machines it was 'running' now and then; the histories say what was lost.
+        const { stages } = (await asked.result()) as RunStatus;
         expect(stages.grpo?.state, await eventsOf('early-pause', 'early-pause/grpo')).toBe('paused');
-        // Also where the stage had reserved a node before the pause reached it.
         expect(run.attempts()).toBe(0);
+        resumed = true;
         await handle.executeUpdate('resume');
         await until('the first attempt', () => run.attempts() === 1);
         run.finish();
         await handle.result();
       };
-      await withWorker(environment, run.activities, work, path);
+      await withWorker(environment, activities, work, path);
     });
 
     it('hands a notice on to it', async () => {
       const run = aRun();
       const work = async () => {
         const handle = await slowly('early-notice');
-        await handle.signal('preemptionNotice', { node: 'b' });
+        await until('the stage to begin', async () => (await stateOf(handle)) === 'running');
+        await handle.signal('preemptionNotice', { node: 'a' });
         await handle.signal('letStart');
-        await until('the first attempt', () => run.attempts() === 1);
-        run.finish();
-        await handle.result();
-        expect(run.reservations.at(-1)?.avoid).toEqual(['b']);
+        // The first reservation may be over before the notice reaches the stage, which then leaves that node.
+        await until('a reservation elsewhere', () => run.reservations.at(-1)?.avoid.includes('a') ?? false);
+        const finishing = setInterval(run.finish, 100);
+        await handle.result().finally(() => clearInterval(finishing));
       };
       await withWorker(environment, run.activities, work, path);
     });
@@ -166,8 +179,6 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
       await until('the first attempt', () => run.attempts() === 1);
       await handle.executeUpdate('pause');
       await handle.cancel();
-      // result() lets time skip, past the end of a workflow that has yet to hear of it.
-      await until('the end', async () => (await handle.describe()).status.name !== 'RUNNING');
       await expect(handle.result()).rejects.toThrow();
       expect((await handle.describe()).status.name).toBe('CANCELLED');
     });
@@ -244,8 +255,6 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
       const handle = await start('cancelled', spec);
       await until('the first attempt', () => run.attempts() === 1);
       await handle.cancel();
-      // result() lets time skip, past the end of a workflow that has yet to hear of it.
-      await until('the end', async () => (await handle.describe()).status.name !== 'RUNNING');
       await expect(handle.result()).rejects.toThrow();
       expect((await handle.describe()).status.name).toBe('CANCELLED');
       expect((await environment.client.workflow.getHandle('gavel/cancelled/grpo').describe()).status.name).toBe(

@@ -17,7 +17,7 @@ import { Spec } from '../../src/contracts/spec/spec.ts';
 import { totalsOf } from '../../src/run-directory/interruptions.ts';
 import { planOf } from '../../src/stage/plan.ts';
 
-/** The time-skipping server, a worker with activities of the test's own, and the workflows as they are. */
+/** A server, a worker with activities of the test's own, and the workflows as they are. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const WORKFLOWS = join(root, 'workflows/index.ts');
@@ -29,7 +29,8 @@ Runtime.install({
   telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) } },
 });
 
-export async function startEnvironment(): Promise<TestWorkflowEnvironment> {
+/** The time-skipping server, for tests whose workflows wait for minutes. */
+export async function startTimeSkipping(): Promise<TestWorkflowEnvironment> {
   const path = join(root, '.venv/bin/temporal-test-server');
   if (!existsSync(path)) throw new Error(`Expected the test server at ${path}; run npm run setup.`);
   return TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } });

@@ -3,13 +3,13 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { failure } from '../../src/failures.ts';
-import { knownRun, queues, startEnvironment, summary, withWorker } from './environment.ts';
+import { knownRun, queues, startTimeSkipping, summary, withWorker } from './environment.ts';
 
 /** Errors that may be a node's own: the stage tries another node before it fails. Both nodes are polled by one worker here. */
 
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
-  environment = await startEnvironment();
+  environment = await startTimeSkipping();
 }, 60_000);
 afterAll(() => environment?.teardown());
 

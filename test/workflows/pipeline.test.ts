@@ -4,11 +4,11 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { failure } from '../../src/failures.ts';
-import { digests, knownRun, queues, spec, startEnvironment, summary, withWorker } from './environment.ts';
+import { digests, knownRun, queues, spec, startTimeSkipping, summary, withWorker } from './environment.ts';
 
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
-  environment = await startEnvironment();
+  environment = await startTimeSkipping();
 }, 60_000);
 afterAll(() => environment?.teardown());
 

@@ -62,7 +62,8 @@ export function aRun() {
   };
 }
 
-async function beatingUntil<T>(work: Promise<T>): Promise<T> {
+/** Waits for `work`, sends heartbeats meanwhile, and ends where the activity is cancelled. */
+export async function beatingUntil<T>(work: Promise<T>): Promise<T> {
   const context = Context.current();
   const beating = setInterval(() => context.heartbeat(), 100);
   return Promise.race([work, context.cancelled]).finally(() => clearInterval(beating)) as Promise<T>;
