@@ -1,30 +1,21 @@
-import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { temporal } from '@temporalio/proto';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunStatus } from '../../src/contracts/status.ts';
 import { failure } from '../../src/failures.ts';
-import { type DevServer, startDevServer } from '../temporal/dev-server.ts';
-import { queues, spec, summary, withWorker } from './environment.ts';
-import { aRun, beatingUntil, outside } from './steered-run.ts';
+import { queues, type RealEnvironment, spec, startReal, summary, withWorker } from './environment.ts';
+import { aRun, outside, stateOf, until } from './steered-run.ts';
 
 /**
  * What people and nodes ask of a run: pause, resume, notice, cancel, on a real server. What follows on a worker's silence is shown
  * by the fault campaign.
  */
 
-let server: DevServer;
-let environment: TestWorkflowEnvironment;
+let environment: RealEnvironment;
 beforeAll(async () => {
-  server = await startDevServer();
-  environment = await TestWorkflowEnvironment.createFromExistingServer({ address: server.address });
+  environment = await startReal();
 }, 60_000);
-afterAll(async () => {
-  await environment?.teardown();
-  await server?.end();
-});
+afterAll(() => environment?.end());
 
 const start = (run: string, input: unknown = outside): Promise<WorkflowHandle> =>
   environment.client.workflow.start('gavelPipeline', {
@@ -32,24 +23,6 @@ const start = (run: string, input: unknown = outside): Promise<WorkflowHandle> =
     workflowId: `gavel/${run}`,
     args: [{ ...(input as object), run }, { until: 'grpo' }],
   });
-
-async function until(what: string, look: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await look()); tries += 1) {
-    if (tries > 1200) throw new Error(`waited 120 s for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
-const stateOf = async (handle: WorkflowHandle) => ((await handle.query('status')) as RunStatus).stages.grpo?.state;
-
-/** The events of workflows, a line each. */
-async function eventsOf(...ids: string[]): Promise<string> {
-  const lines = ids.map(async (id) => {
-    const { events } = await environment.client.workflow.getHandle(`gavel/${id}`).fetchHistory();
-    return `${id}: ${(events ?? []).map(({ eventType }) => temporal.api.enums.v1.EventType[eventType ?? 0]).join(' ')}`;
-  });
-  return (await Promise.all(lines)).join('\n');
-}
 
 describe('a run that is steered', { timeout: 180_000 }, () => {
   it('pauses, gives its node back, and goes on with a new attempt', async () => {
@@ -119,56 +92,6 @@ describe('a run that is steered', { timeout: 180_000 }, () => {
       expect(run.reservations[1]?.avoid).toEqual(['a']);
       const finishing = setInterval(run.finish, 100);
       await handle.result().finally(() => clearInterval(finishing));
-    });
-  });
-
-  describe('while its stage is being started', () => {
-    const slowly = (run: string) =>
-      environment.client.workflow.start('slowStart', { taskQueue: queues.main, workflowId: `gavel/${run}` });
-    const path = fileURLToPath(new URL('slow-start.ts', import.meta.url));
-
-    it('pauses that stage as soon as it exists', async () => {
-      const run = aRun();
-      let resumed = false;
-      const activities = {
-        ...run.activities,
-        // The stage may come to reserve a node before the pause reaches it; it must not come any further.
-        reserveNode: async (input: { avoid: string[]; reservation: string }) => {
-          if (!resumed) await beatingUntil(new Promise(() => undefined));
-          return run.activities.reserveNode(input);
-        },
-      };
-      const work = async () => {
-        const handle = await slowly('early-pause');
-        // A pause that comes before the first workflow task has ended finds no stage yet, and is answered at once.
-        await until('the stage to begin', async () => (await stateOf(handle)) === 'running');
-        const asked = await handle.startUpdate('pause', { waitForStage: 'ACCEPTED' });
-        await handle.signal('letStart');
-        const { stages } = (await asked.result()) as RunStatus;
-        expect(stages.grpo?.state, await eventsOf('early-pause', 'early-pause/grpo')).toBe('paused');
-        expect(run.attempts()).toBe(0);
-        resumed = true;
-        await handle.executeUpdate('resume');
-        await until('the first attempt', () => run.attempts() === 1);
-        run.finish();
-        await handle.result();
-      };
-      await withWorker(environment, activities, work, path);
-    });
-
-    it('hands a notice on to it', async () => {
-      const run = aRun();
-      const work = async () => {
-        const handle = await slowly('early-notice');
-        await until('the stage to begin', async () => (await stateOf(handle)) === 'running');
-        await handle.signal('preemptionNotice', { node: 'a' });
-        await handle.signal('letStart');
-        // The first reservation may be over before the notice reaches the stage, which then leaves that node.
-        await until('a reservation elsewhere', () => run.reservations.at(-1)?.avoid.includes('a') ?? false);
-        const finishing = setInterval(run.finish, 100);
-        await handle.result().finally(() => clearInterval(finishing));
-      };
-      await withWorker(environment, run.activities, work, path);
     });
   });
 

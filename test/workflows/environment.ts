@@ -16,6 +16,7 @@ import type { StageSummary } from '../../activities/train-grpo.ts';
 import { Spec } from '../../src/contracts/spec/spec.ts';
 import { totalsOf } from '../../src/run-directory/interruptions.ts';
 import { planOf } from '../../src/stage/plan.ts';
+import { startDevServer } from '../temporal/dev-server.ts';
 
 /** A server, a worker with activities of the test's own, and the workflows as they are. */
 
@@ -36,6 +37,18 @@ export async function startTimeSkipping(): Promise<TestWorkflowEnvironment> {
   return TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path } } });
 }
 
+export interface RealEnvironment extends Pick<TestWorkflowEnvironment, 'client' | 'nativeConnection'> {
+  end: () => Promise<void>;
+}
+
+/** Temporal's own dev server, for tests that ask in the middle of a run: the time-skipping one may lose what comes then. */
+export async function startReal(): Promise<RealEnvironment> {
+  const server = await startDevServer();
+  const environment = await TestWorkflowEnvironment.createFromExistingServer({ address: server.address });
+  const end = () => environment.teardown().finally(server.end);
+  return { client: environment.client, nativeConnection: environment.nativeConnection, end };
+}
+
 /**
  * Task queues of the worker that runs now. Each worker has its own: on a busy machine the server may still hold a poll of the one
  * before, and what it answers to that poll is lost, an activity for as long as it may take.
@@ -45,7 +58,7 @@ let workers = 0;
 
 /** Runs `work` beside a worker whose activities are `activities`, each under its own name. */
 export async function withWorker<T>(
-  environment: TestWorkflowEnvironment,
+  environment: Pick<TestWorkflowEnvironment, 'nativeConnection'>,
   activities: Partial<Record<keyof Activities, (...args: never[]) => Promise<unknown>>>,
   work: () => Promise<T>,
   workflowsPath = WORKFLOWS,

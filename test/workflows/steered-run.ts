@@ -1,4 +1,6 @@
 import { Context } from '@temporalio/activity';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { RunStatus } from '../../src/contracts/status.ts';
 import { failure } from '../../src/failures.ts';
 import { knownRun, queues, spec, summary } from './environment.ts';
 
@@ -70,3 +72,15 @@ export async function beatingUntil<T>(work: Promise<T>): Promise<T> {
 }
 
 export const outside = { ...spec, judge: { ...spec.judge, engine: 'openai', base_url: 'http://127.0.0.1:9/v1' } };
+
+/** Waits until `look` says yes; throws after two minutes. */
+export async function until(what: string, look: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await look()); tries += 1) {
+    if (tries > 1200) throw new Error(`waited 120 s for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** What the run's status says of GRPO. */
+export const stateOf = async (handle: WorkflowHandle) =>
+  ((await handle.query('status')) as RunStatus).stages.grpo?.state;
