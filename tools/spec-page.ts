@@ -27,7 +27,7 @@ interface Schema {
 const sections: Record<string, string> = {
   task: 'Where prompts come from.',
   policy:
-    'The model that GRPO trains. `serve` and `outage_limit_s` are for `grpo.rollout: served`; `sampling`\nand `extra_body` must be left out.',
+    'The model that GRPO trains. `serve` is for a `grpo.rollout` that samples in vLLM, `outage_limit_s`\nfor `served` and `vllm_server`; `sampling` and `extra_body` must be left out.',
   judge: 'The model that grades during training, and how it is reached.',
   base: 'The model that the grader is trained from; the audit may grade with it too.',
   grader: 'How the trained grader is served and asked. SFT makes its model.',

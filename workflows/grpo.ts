@@ -45,10 +45,18 @@ export async function grpo(input: StageInput): Promise<StageSummary> {
         }),
       );
       const { trainGrpo } = training({ task_queue, limits, summary: plan.summaries.grpo });
-      return withServers([...(plan.serves_judge ? [judge] : []), ...policy], () =>
-        attempts.untilDone(() =>
-          trainGrpo({ run, spec_digest, gpus: node.gpus.slice(judge_gpus + rollout_gpus), reservation }),
-        ),
+      const attempt = () =>
+        trainGrpo({ run, spec_digest, gpus: node.gpus.slice(judge_gpus + rollout_gpus), reservation });
+      const judges = plan.serves_judge ? [judge] : [];
+      if (!plan.pushes_weights) return withServers([...judges, ...policy], () => attempts.untilDone(attempt));
+      // A trainer that was killed while it pushed weights leaves servers that wait for the rest of them: each attempt has its own.
+      let served_before = node.worked_before;
+      return withServers(judges, () =>
+        attempts.untilDone(() => {
+          const fresh = policy.map((one) => ({ ...one, served_before }));
+          served_before = true;
+          return withServers(fresh, attempt);
+        }),
       );
     });
     board.end('grpo', summary.metrics);

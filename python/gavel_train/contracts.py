@@ -161,7 +161,7 @@ class PlacementSpec(BaseModel):
     rollout_gpus: Annotated[
         int,
         Field(
-            description="For grpo.rollout served: policy.serve.tensor_parallel_size x data_parallel_size; each copy has a server of its own.",
+            description="For grpo.rollout served and vllm_server: policy.serve.tensor_parallel_size x data_parallel_size; each copy has a server of its own.",
             ge=0,
         ),
     ] = 0
@@ -1592,7 +1592,7 @@ class GrpoSpec(BaseModel):
     rollout: Annotated[
         Literal["cached", "served", "transformers", "vllm_colocate", "vllm_server"],
         Field(
-            description="How completions are sampled. cached: in the trainer's process; served: by vLLM servers that gavel starts on placement.rollout_gpus, each step's adapter under a name of its own; transformers: the library's own generate. The vllm_ ones are TRL's; they need a GPU and a vLLM that TRL supports, which gavel's lock files do not install."
+            description="How completions are sampled. cached: in the trainer's process; served: by vLLM servers that gavel starts on placement.rollout_gpus, each step's adapter under a name of its own; transformers: the library's own generate. The other two train all weights on GPUs and push them into a vLLM, as TRL does. vllm_colocate: in the trainer's process; vllm_server: in a server that gavel starts on placement.rollout_gpus."
         ),
     ] = "cached"
     max_staleness: Annotated[
@@ -1606,7 +1606,7 @@ class GrpoSpec(BaseModel):
     importance_sampling: Annotated[
         Literal["none", "token_truncate", "token_mask", "sequence_truncate", "sequence_mask"],
         Field(
-            description="rollout served: how TRL weighs completions by the ratio of the trainer's probability to the sampler's, per token or per completion, and what a ratio above importance_sampling_clip becomes: the clip (truncate) or 0 (mask)."
+            description="Where vLLM samples: how TRL weighs completions by the ratio of the trainer's probability to the sampler's, per token or per completion, and what a ratio above importance_sampling_clip becomes: the clip (truncate) or 0 (mask)."
         ),
     ] = "sequence_mask"
     importance_sampling_clip: Annotated[
@@ -1752,7 +1752,7 @@ class PolicySpec(BaseModel):
     outage_limit_s: Annotated[
         float,
         Field(
-            description="grpo.rollout served: how long a step waits for servers that are away before the stage fails, resumable.",
+            description="grpo.rollout served and vllm_server: how long a step, or the start, waits for servers that are away before the stage fails, resumable.",
             gt=0.0,
         ),
     ] = 1800

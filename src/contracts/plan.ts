@@ -17,6 +17,7 @@ export const Plan = z.strictObject({
   policy_servers: z
     .array(z.string())
     .describe('Names of the servers that sample rollouts; none where the trainer samples itself.'),
+  pushes_weights: z.boolean().describe('The trainer pushes all weights into these servers at each step.'),
   audits_base: z.boolean().describe('Whether the audit grades with the untrained base too.'),
   models: z
     .strictObject({ policy: z.string(), judge: z.string(), grader: z.string(), base: z.string() })

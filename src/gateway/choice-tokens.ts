@@ -9,8 +9,8 @@ const known = new Map<string, Promise<number[] | null>>();
  * Finds the tokens that a reply is chosen from through vLLM's /tokenize, once per server.
  *
  * Constraining to `allowed_token_ids` keeps the mass outside the choices visible, which `structured_outputs` does not:
- * in vLLM 0.32 its grammar mask lands on the logits (gpu_model_runner.py, sample_tokens) before the sampler takes the
- * raw log-probabilities (v1/sample/sampler.py, step 1), the token whitelist after (step 3). `logprob_token_ids` would give
+ * its grammar mask lands on the logits (gpu_model_runner.py, sample_tokens) before the sampler takes the raw
+ * log-probabilities (v1/sample/sampler.py, step 1), the token whitelist after (step 3). `logprob_token_ids` would give
  * all ten exactly, but one such request takes the top 20 from every other request in its batch (sampler.py, forward).
  */
 export function choiceTokens(endpoint: Endpoint, choices: string[], signal: AbortSignal): Promise<number[] | null> {

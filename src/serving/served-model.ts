@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { GatewayRole } from '../contracts/gateway.ts';
+import { hasPolicyServers } from '../contracts/spec/rule.ts';
 import type { ServeSpec } from '../contracts/spec/serve.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import type { GradingRole, ServedRole } from '../contracts/trace.ts';
@@ -19,6 +20,8 @@ export interface ServedModel {
   serve: ServeSpec;
   /** Adapters that are loaded and unloaded while it serves; absent: none. */
   adapters?: ServedAdapters;
+  /** A trainer sends it all of its weights at each step; absent: none does. */
+  takes_weights?: boolean;
 }
 
 export interface ServedAdapters {
@@ -42,7 +45,7 @@ export function servedModel(spec: Spec, role: ServedRole): ServedModel {
   return { role, engine: role === 'judge' ? spec.judge.engine : 'vllm', model, revision, serve };
 }
 
-/** One copy of the policy: each copy is a server of its own, since an adapter reaches one data-parallel copy of a server only. */
+/** One copy of the policy: each copy is a server of its own, since an adapter or a trainer's weights reach one server only. */
 function servedPolicy({ policy, grpo }: Spec): ServedModel {
   const { model, revision, serve } = policy;
   const dtype = serve.dtype === 'auto' ? grpo.dtype : serve.dtype;
@@ -53,13 +56,13 @@ function servedPolicy({ policy, grpo }: Spec): ServedModel {
     model,
     revision,
     serve: { ...serve, dtype, data_parallel_size: 1 },
-    adapters,
+    ...(grpo.rollout === 'vllm_server' ? { takes_weights: true } : { adapters }),
   };
 }
 
 /** Names of the endpoints of the policy's servers; none where no server samples rollouts. */
 export const policyEndpoints = ({ grpo, policy }: Spec): string[] =>
-  grpo.rollout === 'served'
+  hasPolicyServers(grpo)
     ? Array.from({ length: policy.serve.data_parallel_size }, (_, replica) => `policy-${replica}`)
     : [];
 

@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts';
 import type { PlacementSpec } from '../contracts/spec/placement.ts';
-import { gpusOf } from '../contracts/spec/rule.ts';
+import { gpusOf, hasPolicyServers } from '../contracts/spec/rule.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { countGpus } from '../gpus/list.ts';
 
@@ -15,7 +15,7 @@ function unplaced({
 }: Spec): { part: string; field: keyof PlacementSpec; gpus: number }[] {
   const parts = [
     { part: 'the judge', field: 'judge_gpus', gpus: judge.engine === 'vllm' ? gpusOf(judge.serve) : 0 },
-    { part: 'rollouts', field: 'rollout_gpus', gpus: grpo.rollout === 'served' ? gpusOf(policy.serve) : 0 },
+    { part: 'rollouts', field: 'rollout_gpus', gpus: hasPolicyServers(grpo) ? gpusOf(policy.serve) : 0 },
     { part: 'training', field: 'trainer_gpus', gpus: Math.max(grpo.processes, sft.processes) },
     { part: "the audit's models", field: 'grader_gpus', gpus: gpusOf(grader.serve) },
   ] as const;

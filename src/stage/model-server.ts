@@ -164,8 +164,9 @@ function start(
   sockets: string,
 ): Child {
   const { config, served, gpus } = server;
-  const { serve, adapters } = served;
-  const { args, env } = vllmCommand({ ...as, host: HOST, serve, adapters, allow_args: config.allow_args, gpus });
+  const { serve, adapters, takes_weights } = served;
+  const what = { serve, adapters, takes_weights };
+  const { args, env } = vllmCommand({ ...as, ...what, host: HOST, allow_args: config.allow_args, gpus });
   const tag = tagOf(server);
   const command = {
     name: 'vllm',

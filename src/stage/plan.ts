@@ -22,6 +22,7 @@ export function planOf(spec: Spec, digests: Pick<Plan, 'spec_digest' | 'rubric_d
     placement,
     serves_judge: judge.engine === 'vllm',
     policy_servers: policyEndpoints(spec),
+    pushes_weights: grpo.rollout === 'vllm_server',
     audits_base: audit.base,
     models: {
       policy: policy.model,

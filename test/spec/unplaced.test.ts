@@ -28,6 +28,7 @@ describe('the notice of a spec that leaves parts of a run on the CPU', () => {
   it('places the servers that sample rollouts too', () => {
     const policy = { ...base.policy, serve: { data_parallel_size: 2 } };
     const notice = unplacedNotice(spec({ policy, grpo: { rollout: 'served', lora: {} } }), 8);
+    expect(unplacedNotice(spec({ policy, grpo: { rollout: 'vllm_server' } }), 8)).toBe(notice);
     expect(notice).toContain('{ judge_gpus: 1, rollout_gpus: 2, trainer_gpus: 1, grader_gpus: 1 }');
     expect(notice).toContain('in this run then 4.');
   });

@@ -77,6 +77,44 @@ describe('the command lines of examples/gsm8k-8xh100.yaml', () => {
   });
 });
 
+describe('full fine-tuning that pushes its weights to a server', () => {
+  const { grpo, policy } = spec;
+  const pushed = { ...spec, grpo: { ...grpo, rollout: 'vllm_server' as const, lora: null, max_staleness: 0 } };
+
+  it('has one server, which takes weights from a trainer and says the log-probabilities that it sampled with', () => {
+    expect(
+      policyEndpoints({ ...pushed, policy: { ...policy, serve: { ...policy.serve, data_parallel_size: 1 } } }),
+    ).toEqual(['policy-0']);
+    const { serve, adapters, takes_weights } = servedModel(pushed, 'policy');
+    const { args, env } = vllmCommand({
+      location: { kind: 'folder', path: '/m' },
+      ...{ api_key: 'gavel-key', served_name: 'policy', host: '127.0.0.1', port: 8002 },
+      ...{ serve, adapters, takes_weights, allow_args: [], gpus: gpus.slice(2, 3) },
+    });
+    expect(args.join(' ')).toContain('--weight-transfer-config {"backend": "nccl"} --logprobs-mode processed_logprobs');
+    expect(args).not.toContain('--enable-lora');
+    expect(args).toContain('gavel_train.serving.every_path.KeyOnEveryPath');
+    expect(env).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-2', VLLM_SERVER_DEV_MODE: '1', VLLM_API_KEY: 'gavel-key' });
+  });
+
+  it('opens no routes for development on a server that takes no weights', () => {
+    const { serve, adapters } = servedModel(spec, 'policy');
+    const { args, env } = vllmCommand({
+      location: { kind: 'folder', path: '/m' },
+      ...{ api_key: 'gavel-key', served_name: 'policy', host: '127.0.0.1', port: 8002 },
+      ...{ serve, adapters, allow_args: [], gpus: gpus.slice(2, 3) },
+    });
+    expect(args).not.toContain('--weight-transfer-config');
+    expect(env).not.toHaveProperty('VLLM_SERVER_DEV_MODE');
+  });
+
+  it('trains through accelerate with nothing that a spec would have to say of the server', () => {
+    const { args, env } = trainerCommand('grpo', pushed, '/run/grpo/epochs/000001', gpus.slice(4), []);
+    expect(args).toEqual(trainerCommand('grpo', spec, '/run/grpo/epochs/000001', gpus.slice(4), []).args);
+    expect(env).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-4,GPU-5,GPU-6,GPU-7' });
+  });
+});
+
 it('a trainer sees one GPU for each of its processes, whatever the stage has leased', () => {
   const one = { ...spec, sft: { ...spec.sft, processes: 1 } };
   expect(trainerCommand('sft', one, '/epoch', gpus, []).env).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-0' });

@@ -65,7 +65,7 @@ def trainer_need(
     available = gpu_bytes(machine) if on_gpu else machine.memory_bytes // grpo.processes
     training = training_of(spec, shape, prompt_tokens)
     rows = training.rows
-    extra = _beside(training, available)
+    extra = _beside(training, available, spec.policy.serve.gpu_memory_utilization or _COLOCATED_SHARE)
     besides = sum(part.bytes for part in extra)
 
     def needed(other: Training) -> int:
@@ -99,15 +99,13 @@ def trainer_need(
     )
 
 
-def _beside(training: Training, available: int | None) -> list[FitPart]:
+def _beside(training: Training, available: int | None, share: float) -> list[FitPart]:
     if not training.on_gpu:
         return []
     extra = [FitPart(name="CUDA context", bytes=_CUDA_BYTES, how="assumed, not measured")]
     if training.rollout == "vllm_colocate" and available is not None:
-        size = int(_COLOCATED_SHARE * available)
-        extra.append(
-            FitPart(name="vLLM inside", bytes=size, how=f"TRL gives it {_COLOCATED_SHARE:g} of the GPU")
-        )
+        size = int(share * available)
+        extra.append(FitPart(name="vLLM inside", bytes=size, how=f"it takes {share:g} of the GPU"))
     return extra
 
 

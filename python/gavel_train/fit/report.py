@@ -56,7 +56,7 @@ def report_of(spec: Spec, request: FitRequest, prompts: list[PromptRow] | None) 
     placement = spec.placement
     if models.judge is not None:
         add("grpo", "judge", "judge", server("judge", "grpo", spec.judge.serve, placement.judge_gpus))
-    if spec.grpo.rollout == "served":
+    if spec.grpo.rollout in ("served", "vllm_server"):
         serve = spec.policy.serve
         if serve.dtype == "auto":
             # As src/serving/served-model.ts serves it: in the precision that it is trained in.

@@ -12,8 +12,8 @@ from gavel_train.fit.roofline import Work
 from gavel_train.fit.shape import Shape
 from gavel_train.fit.training import Training
 
-# What PyTorch launches and moves, counted in transformers 5.19, PEFT 0.21 and TRL 1.13; tests/fit holds the
-# formulas to the counts. Kernels of a layer's forward pass; of an adapter on one linear layer; of
+# What PyTorch launches and moves; tests/fit holds the formulas to what it counts of transformers, PEFT and
+# TRL. Kernels of a layer's forward pass; of an adapter on one linear layer; of
 # rollouts.shared_prefix instead of one fused attention; and around the layers, of a token and of a pass.
 _LAYER_KERNELS = 48
 _ADAPTER_KERNELS = 4
@@ -21,9 +21,11 @@ _SHARED_PREFIX_KERNELS = 35
 _TOKEN_KERNELS, _PASS_KERNELS = 50, 30
 # The backward pass launches and moves as much as two forward passes.
 _BACKWARD = 2
-# Passes over [micro batch, completion tokens, vocabulary] in fp32: over the temperature, log-softmax, gather
-# and entropy; their gradients; and the same scored without gradients, where no entropy is asked for.
-_LOGITS_FORWARD, _LOGITS_BACKWARD, _LOGITS_SCORED = 17, 16, 8
+# Passes over the logits, which TRL computes in tiles, besides the products (trl/kernels/chunked_logprob.py).
+# On the CPU, in fp32: scaled, over the temperature, exponentials, their sums and entropies; and scaled again,
+# probabilities and gradients. A GPU's kernels read a tile, and read and write it.
+_LOGITS_FORWARD, _LOGITS_BACKWARD = 14, 26
+_LOGITS_FORWARD_ON_GPU, _LOGITS_BACKWARD_ON_GPU = 1, 2
 # Of a last token's logits: softmax, and the sums in float64 that the draw inverts.
 _DRAW_PASSES = 15
 # Scores of attention in parts: the product, the largest, the exponential, their sum, the other product;
@@ -93,8 +95,8 @@ def update(training: Training) -> list[Work]:
     layers = 1 + again + back + extra
     adapters = 1 + again + 2 + extra
     touched = 1 + again + _BACKWARD + extra
-    scored = training.rows * training.completion_tokens
-    logits = scored * shape.vocabulary * 4
+    # Without the kernels of a GPU, TRL scores prompts too.
+    scored = training.rows * (training.completion_tokens if training.on_gpu else width - 1)
     launched = touched * (shape.layers * _LAYER_KERNELS + _PASS_KERNELS)
     if adapter:
         # Weights beside an adapter launch no gradients of their own.
@@ -112,10 +114,19 @@ def update(training: Training) -> list[Work]:
             4 * shape.queries * shape.layers * tokens * width * (1 + again + 2.5 + extra),
         ),
         Work("layers' tensors", 0, moved * touched),
-        Work("head", 2 * scored * head * (1 + back + extra), touched * passes * head * each),
-        Work("logits", 0, logits * (_LOGITS_FORWARD + _LOGITS_BACKWARD + _LOGITS_SCORED * extra)),
+        # The backward pass computes each tile of the logits again.
+        Work("head", 2 * scored * head * (2 + back + extra), touched * passes * head * each),
+        Work("logits", 0, scored * shape.vocabulary * _moved_of_logits(training, extra)),
         optimizer(training),
     ]
+
+
+def _moved_of_logits(training: Training, extra: int) -> int:
+    """Return the bytes that are moved of each logit; `extra` passes have no backward pass."""
+    if training.on_gpu:
+        each = 2 if training.mixed else 4
+        return each * (_LOGITS_FORWARD_ON_GPU * (1 + extra) + _LOGITS_BACKWARD_ON_GPU)
+    return 4 * (_LOGITS_FORWARD * (1 + extra) + _LOGITS_BACKWARD)
 
 
 def _scoring_passes(training: Training) -> int:

@@ -1,9 +1,9 @@
 """Memory of a GRPO trainer, one process: at its peak, a line a part.
 
 A step has moments, and the largest counts: the rollout, the forward pass, the loss with its backward pass
-through the logits, the backward pass of one layer, and its end at the embedding. What is saved for the
-backward pass was counted from what the allocator did in TRL 1.13 and transformers 5.19 for Qwen3 and Llama;
-`tests/fit` holds the formulas against it.
+through the logits, the backward pass of one layer, and its end at the embedding. What a layer saves for the
+backward pass was counted from what the allocator did for Qwen3 and Llama, and what the head takes was read
+in TRL's `kernels/chunked_logprob.py`; `tests/fit` holds the formulas against training on the CPU.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ from gavel_train.contracts import FitPart
 from gavel_train.fit.activations import all_layers, checkpoints, saved_per_token
 from gavel_train.fit.training import Training, count, part
 
-# Copies of the logits [micro batch, completion tokens, vocabulary] in fp32 at the peak of the backward pass:
-# the logits over the temperature, which logsumexp keeps; the gradient of TRL's gather; the gradient of each
-# row's logsumexp, and these stacked; and the sum of both gradients.
-LOGITS_COPIES = 5
+# TRL computes the logits of so many tokens and so much of the vocabulary at a time.
+TILE_TOKENS = 4096
+TILE_VOCABULARY = 32768
+# Beside a tile of logits on the CPU, in fp32. Forward: the logits over the temperature, their exponentials,
+# and one temporary. Backward: scaled, over the temperature, log-probabilities, probabilities, the gradient,
+# whether it is the target's (a byte each), that in fp32, and one temporary. A GPU works within the tile.
+_BESIDE_FORWARD = 3
+_BESIDE_BACKWARD = 7.25
 # Of a rollout's last logits [rows, vocabulary]: themselves, their probabilities, and one temporary.
 _SAMPLED_COPIES = 3
 # Resident memory of a trainer that has imported all that it uses and has a model of no size, measured.
@@ -113,37 +117,42 @@ def _gradients(training: Training) -> list[FitPart]:
     return [own, part("gradient buckets", training.trained * 4, "DDP sends a copy of them")]
 
 
-def _logits(training: Training) -> int:
-    return training.micro_batch * training.completion_tokens * training.shape.vocabulary * 4
-
-
 def _head(training: Training) -> int:
     """Bytes of a gradient of the embedding, or of the head."""
     return 0 if training.lora is not None else training.shape.vocabulary * training.shape.hidden * 4
 
 
 def _casts(training: Training) -> int:
-    """Bytes of the bf16 copies that autocast makes of fp32 weights."""
-    return 2 * training.shape.in_linear_layers if training.mixed and training.lora is None else 0
+    """Bytes of the bf16 copies that autocast makes of fp32 weights; TRL casts the head's a tile at a time."""
+    in_layers = training.shape.in_linear_layers - training.shape.vocabulary * training.shape.hidden
+    return 2 * in_layers if training.mixed and training.lora is None else 0
+
+
+def _tile(training: Training, beside: float) -> FitPart:
+    """Return the logits that are there at once, with the temporaries beside them on the CPU."""
+    # A GPU scores completions alone, in a buffer of full width; the CPU touches what it writes.
+    scored = training.micro_batch * training.completion_tokens if training.on_gpu else training.tokens
+    tokens = min(scored, TILE_TOKENS)
+    width = TILE_VOCABULARY if training.on_gpu else min(training.shape.vocabulary, TILE_VOCABULARY)
+    each = (2 if training.mixed else 4) + (0 if training.on_gpu else 4 * beside)
+    return part("logits", int(tokens * width * each), f"{tokens} tokens x {width} x {each:g} bytes")
 
 
 def _forward(training: Training) -> list[FitPart]:
-    # The head's output in the dtype of the pass, and in fp32, over the temperature.
-    copies = 1.5 if training.mixed else 2
     return [
         all_layers(training),
         part("bf16 copies of weights", _casts(training), "autocast keeps them for one pass"),
-        part("logits", int(copies * _logits(training)), _how_logits(training, copies)),
+        _tile(training, _BESIDE_FORWARD),
     ]
 
 
 def _loss(training: Training) -> list[FitPart]:
-    head_only = training.shape.vocabulary * training.shape.hidden * 2 if _casts(training) else 0
-    casts = head_only if training.checkpointing else _casts(training)
+    casts = 0 if training.checkpointing else _casts(training)
     return [
         all_layers(training),
         part("bf16 copies of weights", casts, "autocast made them, the backward pass needs them"),
-        part("logits", LOGITS_COPIES * _logits(training), _how_logits(training, LOGITS_COPIES)),
+        _tile(training, _BESIDE_BACKWARD),
+        part("gradient of the head", _head(training), "in fp32, summed over the tiles"),
     ]
 
 
@@ -185,7 +194,8 @@ def _rollout(training: Training) -> list[FitPart]:
         cached = prompts * training.prompt_tokens + training.rows * room
         how = f"{prompts} prompts x {training.prompt_tokens} + {training.rows} completions x {room} tokens"
     sampled = _SAMPLED_COPIES * training.rows * shape.vocabulary * 4
-    copies = _casts(training) if training.rollout == "cached" else 0
+    casts = training.mixed and training.lora is None and training.rollout == "cached"
+    copies = 2 * shape.in_linear_layers if casts else 0
     return [
         part("KV cache", cached * shape.kv_per_token * each, f"{how} x {shape.kv_per_token * each} bytes"),
         part("bf16 copies of weights", copies, "the rollout computes with them"),
@@ -203,8 +213,3 @@ def _room(tokens: int) -> int:
     while room < tokens:
         room = min(2 * room, tokens)
     return room
-
-
-def _how_logits(training: Training, copies: float) -> str:
-    size = f"{training.micro_batch} x {training.completion_tokens} tokens x {training.shape.vocabulary}"
-    return f"{copies:g} copies of {size} x 4 bytes"

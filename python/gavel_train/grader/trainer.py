@@ -107,28 +107,28 @@ class GraderTrainer(SFTTrainer):
     The usual mean over tokens would drown a one-digit reply among the tokens of reasoned ones.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, compute_loss_func=self._weighted_loss, **kwargs)
-        self._loss_weight_B = torch.empty(0)
+    # The loss is divided by the examples of the whole step, and not again by its micro-batches.
+    loss_is_scaled_for_ga = True
+    _loss_weight_B: torch.Tensor
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Set the weights aside, which the model does not know, and ask for logits of the replies alone.
+        """Return the loss, from logits of the replies alone.
 
         Logits begin one token before the first reply of the batch does: they and their gradient, over the
         whole vocabulary, are the costliest part of a small model's step, and prompts have no loss.
         """
-        self._loss_weight_B = inputs.pop("loss_weight")
-        labels_BT = inputs["labels"]
+        self._loss_weight_B, labels_BT = inputs["loss_weight"], inputs["labels"]
+        given = {name: value for name, value in inputs.items() if name not in ("loss_weight", "labels")}
         first = max(1, int((labels_BT != IGNORED).int().argmax(dim=1).min()))
-        inputs["labels"] = labels_BT[:, first - 1 :]
-        inputs["logits_to_keep"] = inputs["labels"].shape[1]
-        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        labels_BT = labels_BT[:, first - 1 :]
+        outputs = model(**given, use_cache=False, logits_to_keep=labels_BT.shape[1])
+        self._note_accuracy(outputs.logits, labels_BT)
+        loss = self._weighted_loss(outputs, labels_BT)
+        return (loss, outputs) if return_outputs else loss
 
-    def _weighted_loss(
-        self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None
-    ) -> torch.Tensor:
+    def _weighted_loss(self, outputs: Any, labels: torch.Tensor) -> torch.Tensor:
         logits_BTV, labels_BT = outputs.logits[:, :-1].float(), labels[:, 1:]
         taught_BT = labels_BT != IGNORED
         loss_BT = torch.nn.functional.cross_entropy(
@@ -136,12 +136,21 @@ class GraderTrainer(SFTTrainer):
         ).view_as(labels_BT)
         loss_B = loss_BT.sum(1) / taught_BT.sum(1).clamp(min=1)
         loss = (loss_B * self._loss_weight_B).sum()
-        # The Trainer multiplies this by the number of ranks; in training it then sums micro-batches and
-        # averages over ranks, in evaluation it averages over examples.
+        # In training the Trainer sums micro-batches and averages over ranks, in evaluation over examples.
         counted = len(loss_B)
         if self.model is not None and self.model.training:
             counted = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        return loss / (counted * self.args.world_size)
+        return loss / counted
+
+    @torch.no_grad()
+    def _note_accuracy(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
+        """Have TRL log the share of taught tokens that are the likeliest, under its own name for it."""
+        taught_BT = labels[:, 1:] != IGNORED
+        right_BT = (logits[:, :-1].argmax(dim=-1) == labels[:, 1:]) & taught_BT
+        counts = torch.stack([right_BT.sum(), taught_BT.sum()])
+        right, taught = torch.as_tensor(self.accelerator.gather(counts)).view(-1, 2).sum(dim=0).tolist()
+        mode = "train" if self.model is not None and self.model.training else "eval"
+        self._metrics[mode]["mean_token_accuracy"].append(right / max(1, taught))
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write none: gavel writes the grader's card, once and with figures."""

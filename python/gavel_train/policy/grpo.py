@@ -71,6 +71,11 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
     )
     if not config.use_vllm:
         hide_vllm()
+    elif grpo.rollout == "vllm_server":
+        from gavel_train.policy.vllm_server import use_server
+
+        (server,) = request.policy_endpoints
+        use_server(config, Path(server), away_limit_s=spec.policy.outage_limit_s)
     from datasets import Dataset
     from transformers import PrinterCallback, ProgressCallback, set_seed
     from trl.trainer.grpo_trainer import GRPOTrainer

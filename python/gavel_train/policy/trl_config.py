@@ -18,7 +18,7 @@ _COLLECTIVE_MARGIN_S = 1800
 
 
 def trl_config(spec: Spec, *, output_dir: Path, run_name: str, fitting: int | None = None) -> GRPOConfig:
-    """Return TRL's arguments; raises BadRequest where batch sizes do not divide or vLLM cannot be used.
+    """Return TRL's arguments; raises BadRequest where batch sizes do not divide or a GPU is missing.
 
     Trackers show `run_name`. `fitting` is the micro batch that was chosen for the GPUs when the run was
     prepared; None on the CPU.
@@ -79,18 +79,19 @@ def trl_config(spec: Spec, *, output_dir: Path, run_name: str, fitting: int | No
         disable_tqdm=True,
         # Memory that is pinned for no accelerator only warns.
         dataloader_pin_memory=torch.cuda.is_available(),
-        **_vllm_arguments(grpo),
+        **_vllm_arguments(spec),
         **_importance_sampling(grpo),
     )
 
 
 def _longest_wait(spec: Spec) -> int:
     judge = spec.judge.outage_limit_s + GATEWAY_AWAY_LIMIT_S
-    return int(judge + (spec.policy.outage_limit_s if spec.grpo.rollout == "served" else 0))
+    policy = spec.policy.outage_limit_s if spec.grpo.rollout in ("served", "vllm_server") else 0
+    return int(judge + policy)
 
 
 def _importance_sampling(grpo: GrpoSpec) -> dict[str, Any]:
-    if grpo.rollout != "served":
+    if grpo.rollout in ("cached", "transformers"):
         return {}
     if grpo.importance_sampling == "none":
         return {"vllm_importance_sampling_correction": False}
@@ -126,29 +127,30 @@ def batch_sizes(grpo: GrpoSpec, *, world_size: int, fitting: int | None = None) 
     return micro_batch, local // micro_batch
 
 
-def _vllm_arguments(grpo: GrpoSpec) -> dict[str, Any]:
+def refuse_without_gpu(grpo: GrpoSpec) -> None:
+    """Raise BadRequest where torch finds no GPU: TRL cannot push weights into a vLLM on the CPU."""
+    if not torch.cuda.is_available():
+        raise BadRequest(
+            "grpo.rollout",
+            f"Expected a GPU, from which TRL pushes weights into vLLM, for grpo.rollout {grpo.rollout}; "
+            "torch finds none. Use cached",
+        )
+
+
+def _vllm_arguments(spec: Spec) -> dict[str, Any]:
+    grpo, serve = spec.grpo, spec.policy.serve
     if grpo.rollout not in ("vllm_colocate", "vllm_server"):
         return {}
-    if not torch.cuda.is_available():
-        raise _no_vllm(grpo, "no GPU was found")
-    try:
-        import vllm  # noqa: F401
-        from trl.generation.vllm_generation import VLLMGeneration  # noqa: F401
-        from trl.import_utils import is_vllm_available
-    except ImportError as error:
-        raise _no_vllm(grpo, str(error)) from None
-    if not is_vllm_available():
-        raise _no_vllm(grpo, "TRL finds none")
-    return {
+    refuse_without_gpu(grpo)
+    arguments: dict[str, Any] = {
         "use_vllm": True,
-        "vllm_mode": "colocate" if grpo.rollout == "vllm_colocate" else "server",
+        "vllm_mode": "server" if grpo.rollout == "vllm_server" else "colocate",
         # vLLM's name for them; the ids that it returns hold the text too.
         "generation_kwargs": {"stop": list(grpo.stop)} if grpo.stop else None,
     }
-
-
-def _no_vllm(grpo: GrpoSpec, reason: str) -> BadRequest:
-    return BadRequest(
-        "grpo.rollout",
-        f"grpo.rollout {grpo.rollout} needs a GPU and a vLLM that TRL supports ({reason}); use cached",
-    )
+    if grpo.rollout == "vllm_colocate":
+        # A server has these on its command line.
+        arguments["vllm_max_model_length"] = serve.max_model_len
+        if serve.gpu_memory_utilization is not None:
+            arguments["vllm_gpu_memory_utilization"] = serve.gpu_memory_utilization
+    return arguments

@@ -1,4 +1,4 @@
-"""Keeps TRL from importing the vLLM that serves the judge."""
+"""Keeps TRL from importing vLLM where it is not in use."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import sys
 def hide_vllm() -> None:
     """Make TRL's trainers, imported after this, believe that there is no vLLM.
 
-    Where a vLLM is installed TRL imports all of it, for modes that are not in use, which more than
-    doubles a trainer's start; and the judge's vLLM may be newer than those that TRL supports.
+    TRL imports all of an installed vLLM, for modes that are not in use, which more than doubles a
+    trainer's start.
     """
     if "trl.generation.vllm_client" not in sys.modules:
         # TRL's own lazy package does not show its submodules as attributes.

@@ -155,13 +155,7 @@ class Replica:
 
     def _connected(self) -> _Connection:
         if self._connection is None:
-            try:
-                endpoint = Endpoint.model_validate_json(self._endpoint_file.read_bytes())
-                base_url = str(endpoint.base_url).rstrip("/")
-                key = _key_of(endpoint, base_url)
-            except (OSError, ValueError) as error:
-                raise ReplicaAway(f"{self._endpoint_file.name}: {error}") from None
-            self._connection = _connect(base_url, key)
+            self._connection = _connect(*read_endpoint(self._endpoint_file))
         return self._connection
 
     def _away(self, failed: _Connection, reason: str) -> ReplicaAway:
@@ -186,6 +180,16 @@ class Replica:
             # Another server has its old port.
             raise self._away(to, f"HTTP {answer.status_code}: {answer.text[:300]}")
         return answer.status_code, answer.text
+
+
+def read_endpoint(file: Path) -> tuple[str, str]:
+    """Return a server's base URL, up to and including /v1, and its key; raises ReplicaAway without one."""
+    try:
+        endpoint = Endpoint.model_validate_json(file.read_bytes())
+        base_url = str(endpoint.base_url).rstrip("/")
+        return base_url, _key_of(endpoint, base_url)
+    except (OSError, ValueError) as error:
+        raise ReplicaAway(f"{file.name}: {error}") from None
 
 
 def _key_of(endpoint: Endpoint, base_url: str) -> str:

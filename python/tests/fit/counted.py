@@ -30,7 +30,8 @@ class Counter(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        name = func._schema.name.split("::")[1]
+        # A product that is added in place is one like others.
+        name = func._schema.name.split("::")[1].removesuffix("_")
         # A view shares its memory with what it is taken of, and writes nothing.
         is_view = any(
             one.alias_info is not None and not one.alias_info.is_write for one in func._schema.returns
@@ -43,7 +44,7 @@ class Counter(TorchDispatchMode):
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         if name in PRODUCTS or "scaled_dot_product" in name:
             counts.product_bytes += size
-            formula = flop_registry.get(func._overloadpacket)
+            formula = flop_registry.get(getattr(torch.ops.aten, name))
             counts.flops += formula(*args, **kwargs, out_val=out) if formula else 0
         else:
             counts.other_bytes += size

@@ -6,6 +6,7 @@ from counted import Counter, Counts
 from peft import LoraConfig, get_peft_model
 from shapes import config_of
 from transformers import AutoConfig, AutoModelForCausalLM
+from trl.trainer.utils import add_fused_lm_head
 
 from gavel_train.contracts import LoraSpec
 from gavel_train.fit.roofline import Work
@@ -28,6 +29,8 @@ def policy(request):
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config), dtype=torch.float32)
     shape = from_config(config, {name: (tuple(one.shape), 4) for name, one in model.named_parameters()})
     lora = None
+    # As GRPOTrainer does, before it puts an adapter on.
+    add_fused_lm_head(model, outputs=("log_probs", "entropy"))
     if request.param is not None:
         lora = LoraSpec(r=RANK, alpha=16, dropout=0.0, target_modules="all-linear")
         adapter = LoraConfig(r=RANK, target_modules="all-linear", task_type="CAUSAL_LM")
@@ -82,12 +85,9 @@ def test_an_update_computes_moves_and_launches_what_is_counted(policy):
 
 
 def train_once(model, ids: torch.Tensor) -> None:
-    """What TRL's loss does for one micro batch: log-probabilities over the temperature, and entropies."""
-    asked = model(input_ids=ids, attention_mask=torch.ones_like(ids), logits_to_keep=COMPLETION + 1)
-    logits = asked.logits[:, :-1] / 1.0
-    chosen = logits.gather(-1, ids[:, -COMPLETION:, None])[..., 0]
-    logps = chosen - torch.stack([row.logsumexp(dim=-1) for row in logits])
-    with torch.no_grad():
-        near = logits.log_softmax(dim=-1)
-        (near.exp() * near).sum(dim=-1).neg()
+    """One micro batch as GRPOTrainer scores it: log-probabilities of completions, and entropies for its log."""
+    labels = ids.clone()
+    labels[:, :PROMPT] = -100
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
+    logps = model(**given, fused_lm_head=True).log_probs[:, -COMPLETION:]
     (logps - logps.detach()).exp().mean().backward()

@@ -56,13 +56,13 @@ ON_GPU = {"judge_gpus": 0, "trainer_gpus": 1, "grader_gpus": 1}
 
 
 def test_what_cannot_fit_names_the_field_to_change_and_the_sum(large):
-    report = report_of(spec_of(ON_GPU, micro_batch_size=64), request(large, 80 * GIB), None)
+    report = report_of(spec_of(ON_GPU, micro_batch_size=64), request(large, 32 * GIB), None)
     assert report.verdict == "too_large"
     (problem,) = report.problems
     assert problem.field == "grpo.micro_batch_size"
-    # 5 copies of 64 x 512 x 151,936 in fp32.
-    assert "logits 92.7 GiB" in problem.message
-    assert "node n1 has 80.0 GiB of a GPU" in problem.message
+    # The inputs of 28 layers, 64 x (256 + 512) tokens of 2048 numbers in fp32.
+    assert "checkpointed activations 10.5 GiB" in problem.message
+    assert "node n1 has 32.0 GiB of a GPU" in problem.message
     need = next(need for need in report.needs if need.stage == "grpo")
     assert need.bytes == sum(part.bytes for part in need.parts)
 
@@ -70,15 +70,17 @@ def test_what_cannot_fit_names_the_field_to_change_and_the_sum(large):
 def test_null_takes_the_largest_micro_batch_that_fits_on_a_gpu(large):
     report = report_of(spec_of(ON_GPU), request(large, 80 * GIB), None)
     assert report.verdict == "fits"
-    # 1.72e9 x 16 bytes, and 1.56e9 bytes of logits a completion: 27.5 + 16 x 1.56 = 52.4 GB is below
-    # 85.9 / 1.2, and 27.5 + 32 x 1.56 is not.
-    assert report.micro_batch_size == 16
-    # 27.5 + 8 x 1.56 = 40.0 GB is below 51.5 / 1.2.
-    assert report_of(spec_of(ON_GPU), request(large, 48 * GIB), None).micro_batch_size == 8
+    # 1.72e9 x 16 bytes, 1.2e9 of the head's gradient and 1.1e9 of CUDA; of each of 768 tokens of a completion
+    # 28 x 8192 bytes of checkpoints and 290,000 of the layer that is recomputed: 29.8 + 64 x 0.40 = 55.4 GB
+    # is below 85.9 / 1.2.
+    assert report.micro_batch_size == 64
+    # 29.8 + 8 x 0.40 = 33.0 GB is below 42.9 / 1.2, and 29.8 + 16 x 0.40 is not.
+    assert report_of(spec_of(ON_GPU), request(large, 40 * GIB), None).micro_batch_size == 8
 
 
 def test_on_the_cpu_null_stays_a_whole_step(large):
-    report = report_of(spec_of({"judge_gpus": 0, "trainer_gpus": 0, "grader_gpus": 0}), request(large), None)
+    on_cpu = {"judge_gpus": 0, "trainer_gpus": 0, "grader_gpus": 0}
+    report = report_of(spec_of(on_cpu), request(large, memory=32 * GIB), None)
     assert report.micro_batch_size is None
     need = next(need for need in report.needs if need.stage == "grpo")
     assert need.note == "micro batch 64 of 64 completions"
@@ -114,6 +116,24 @@ def test_the_servers_that_sample_rollouts_are_weighed_and_the_trainer_keeps_no_c
     )
     trainer = next(need for need in report.needs if need.what == "trainer" and need.stage == "grpo")
     assert "KV cache" not in {part.name for part in trainer.parts}
+
+
+def test_a_vllm_of_trl_is_weighed_where_it_is(large):
+    serve = {"max_model_len": 4096, "gpu_memory_utilization": 0.4}
+
+    def needs(rollout: str, placement: dict) -> dict:
+        spec = spec_of(placement, rollout=rollout, dtype="bfloat16", micro_batch_size=1)
+        spec.policy.serve = spec.policy.serve.model_copy(update=serve)
+        report = report_of(spec, request(large, 80 * GIB), None)
+        return {need.what: need for need in report.needs if need.stage == "grpo"}
+
+    server = needs("vllm_server", ON_GPU | {"rollout_gpus": 1})
+    assert (server["policy"].device, server["policy"].copies) == ("gpu", 1)
+    assert "vLLM inside" not in {part.name for part in server["trainer"].parts}
+    inside = needs("vllm_colocate", ON_GPU)
+    assert "policy" not in inside
+    share = next(part for part in inside["trainer"].parts if part.name == "vLLM inside")
+    assert share.bytes == int(0.4 * 80 * GIB)
 
 
 def test_gpus_whose_memory_is_unknown_refuse_nothing_and_choose_nothing(large):

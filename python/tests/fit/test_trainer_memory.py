@@ -6,7 +6,7 @@ from shapes import config_of, shape_of_config
 from gavel_train.contracts import LoraSpec
 from gavel_train.fit.activations import saved_per_token
 from gavel_train.fit.sharing import sharing_of
-from gavel_train.fit.trainer import Moment, moments, peak
+from gavel_train.fit.trainer import TILE_TOKENS, TILE_VOCABULARY, Moment, moments, peak
 from gavel_train.fit.training import Training
 
 SHAPE = shape_of_config(config_of(hidden=64, layers=2, heads=4, key_heads=2, ffn=128, vocabulary=1000))
@@ -40,14 +40,32 @@ def test_parameters_are_those_of_the_model():
     assert SHAPE.parameters == PARAMETERS
 
 
-def test_full_training_keeps_sixteen_bytes_a_parameter_and_five_copies_of_the_logits():
+def test_full_training_keeps_sixteen_bytes_a_parameter_and_a_tile_of_the_logits():
     assert at(FULL, "backward pass through the logits") == {
         "weights": 4 * PARAMETERS,
         "optimizer": 8 * PARAMETERS,
         "gradients": 4 * PARAMETERS,
         "checkpointed activations": 2 * 4 * 16 * 64 * 4,
-        "logits": 5 * 4 * 6 * 1000 * 4,
+        # On a GPU the completions alone, in a buffer of full width; the gradient is the tied weight's.
+        "logits": 4 * 6 * 32768 * 4,
+        "gradient of the head": 1000 * 64 * 4,
     }
+
+
+def test_the_cpu_computes_the_logits_of_all_tokens_with_temporaries_beside_them():
+    on_cpu = replace(FULL, on_gpu=False)
+    tile = 4 * 16 * 1000 * 4
+    assert at(on_cpu, "forward pass")["logits"] == 4 * tile
+    assert at(on_cpu, "backward pass through the logits")["logits"] == 8.25 * tile
+
+
+def test_logits_take_no_more_than_the_tile_of_this_trl():
+    from trl.kernels.chunked_logprob import TOKEN_CHUNK_SIZE
+    from trl.trainer.utils import _CHUNKED_LOGPROB_CHUNK_SIZE
+
+    assert (TILE_TOKENS, TILE_VOCABULARY) == (TOKEN_CHUNK_SIZE, _CHUNKED_LOGPROB_CHUNK_SIZE)
+    long = replace(FULL, mixed=True, completion_tokens=10_000)
+    assert at(long, "forward pass")["logits"] == TILE_TOKENS * TILE_VOCABULARY * 2
 
 
 def test_a_single_pass_has_no_gradients_of_an_earlier_one_beside_its_logits():
@@ -95,9 +113,13 @@ def test_mixed_precision_copies_the_weights_that_it_multiplies():
     linear = 2 * (LAYER - 2 * 64 - 2 * 16) + 1000 * 64
     mixed = replace(FULL, mixed=True)
     assert at(mixed, "rollout")["bf16 copies of weights"] == 2 * linear
-    assert at(mixed, "forward pass")["bf16 copies of weights"] == 2 * linear
-    # With checkpoints a layer's copies go with the layer; those of the head stay.
-    assert at(mixed, "backward pass through the logits")["bf16 copies of weights"] == 2 * 1000 * 64
+    # In the update the head's copy is made a tile at a time.
+    in_layers = linear - 1000 * 64
+    assert at(mixed, "forward pass")["bf16 copies of weights"] == 2 * in_layers
+    # With checkpoints a layer's copies go with the layer.
+    assert "bf16 copies of weights" not in at(mixed, "backward pass through the logits")
+    kept = at(replace(mixed, checkpointing=False), "backward pass through the logits")
+    assert kept["bf16 copies of weights"] == 2 * in_layers
 
 
 @pytest.mark.parametrize(

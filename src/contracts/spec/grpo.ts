@@ -45,7 +45,7 @@ export const GrpoSpec = z.strictObject({
     .enum(['cached', 'served', 'transformers', 'vllm_colocate', 'vllm_server'])
     .default('cached')
     .describe(
-      "How completions are sampled. cached: in the trainer's process; served: by vLLM servers that gavel starts on placement.rollout_gpus, each step's adapter under a name of its own; transformers: the library's own generate. The vllm_ ones are TRL's; they need a GPU and a vLLM that TRL supports, which gavel's lock files do not install.",
+      "How completions are sampled. cached: in the trainer's process; served: by vLLM servers that gavel starts on placement.rollout_gpus, each step's adapter under a name of its own; transformers: the library's own generate. The other two train all weights on GPUs and push them into a vLLM, as TRL does. vllm_colocate: in the trainer's process; vllm_server: in a server that gavel starts on placement.rollout_gpus.",
     ),
   max_staleness: z
     .int()
@@ -59,7 +59,7 @@ export const GrpoSpec = z.strictObject({
     .enum(['none', 'token_truncate', 'token_mask', 'sequence_truncate', 'sequence_mask'])
     .default('sequence_mask')
     .describe(
-      "rollout served: how TRL weighs completions by the ratio of the trainer's probability to the sampler's, per token or per completion, and what a ratio above importance_sampling_clip becomes: the clip (truncate) or 0 (mask).",
+      "Where vLLM samples: how TRL weighs completions by the ratio of the trainer's probability to the sampler's, per token or per completion, and what a ratio above importance_sampling_clip becomes: the clip (truncate) or 0 (mask).",
     ),
   importance_sampling_clip: z
     .number()

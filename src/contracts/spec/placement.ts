@@ -11,7 +11,7 @@ export const PlacementSpec = z.strictObject({
     .min(0)
     .default(0)
     .describe(
-      'For grpo.rollout served: policy.serve.tensor_parallel_size x data_parallel_size; each copy has a server of its own.',
+      'For grpo.rollout served and vllm_server: policy.serve.tensor_parallel_size x data_parallel_size; each copy has a server of its own.',
     ),
   trainer_gpus: z.int().min(0).default(0).describe('For training, one for each process.'),
   grader_gpus: z

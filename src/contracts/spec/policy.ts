@@ -15,6 +15,6 @@ export const PolicySpec = z.strictObject({
     .gt(0)
     .default(1800)
     .describe(
-      'grpo.rollout served: how long a step waits for servers that are away before the stage fails, resumable.',
+      'grpo.rollout served and vllm_server: how long a step, or the start, waits for servers that are away before the stage fails, resumable.',
     ),
 });

@@ -24,5 +24,8 @@ export const rule = (field: string, broken: (spec: Spec) => string | null | fals
 /** GPUs that all copies of a served model take. */
 export const gpusOf = (serve: ServeSpec) => serve.tensor_parallel_size * serve.data_parallel_size;
 
+/** Whether servers that gavel starts sample the rollouts. */
+export const hasPolicyServers = ({ rollout }: Spec['grpo']) => rollout === 'served' || rollout === 'vllm_server';
+
 export const isDefault = (value: unknown, schema: z.ZodType) =>
   JSON.stringify(value) === JSON.stringify(schema.parse({}));

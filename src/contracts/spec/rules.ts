@@ -4,6 +4,7 @@ import { reservedIn } from './reserved.ts';
 import { gpusOf, type Rule, rule, type SpecProblem } from './rule.ts';
 import { servedPolicy } from './served-policy-rules.ts';
 import type { Spec } from './spec.ts';
+import { trlVllm } from './trl-vllm-rules.ts';
 
 /** Rules between fields, which JSON Schema cannot say. */
 
@@ -17,9 +18,21 @@ const extraBodies: Rule[] = (['judge', 'base', 'grader'] as const).map((role) =>
   }),
 );
 
+/** TRL multiplies with the head's own weight, so an adapter on it would not be trained. */
+const heads: Rule[] = (['grpo', 'sft'] as const).map((stage) =>
+  rule(
+    `${stage}.lora.target_modules`,
+    (spec) =>
+      spec[stage].lora?.target_modules.includes('lm_head') === true &&
+      'expected layers without lm_head: TRL computes log-probabilities from its own weight, and an adapter on it would not be trained',
+  ),
+);
+
 const rules: Rule[] = [
   ...extraBodies,
+  ...heads,
   ...servedPolicy,
+  ...trlVllm,
   rule(
     'sft.batch_size',
     ({ sft }) =>

@@ -1,4 +1,4 @@
-import { gpusOf, isDefault, type Rule, rule } from './rule.ts';
+import { gpusOf, hasPolicyServers, isDefault, type Rule, rule } from './rule.ts';
 import { SamplingSpec } from './sampling.ts';
 import { ServeSpec } from './serve.ts';
 
@@ -11,9 +11,10 @@ export const servedPolicy: Rule[] = [
   rule(
     'policy.serve',
     ({ policy, grpo }) =>
-      grpo.rollout !== 'served' &&
+      !hasPolicyServers(grpo) &&
+      grpo.rollout !== 'vllm_colocate' &&
       !isDefault(policy.serve, ServeSpec) &&
-      `expected nothing: only grpo.rollout served asks a server that gavel starts; found grpo.rollout ${grpo.rollout}`,
+      `expected nothing: no vLLM samples with grpo.rollout ${grpo.rollout}`,
   ),
   rule(
     'policy.sampling',
@@ -53,7 +54,7 @@ export const servedPolicy: Rule[] = [
     const { top_p, top_k, min_p, repetition_penalty } = grpo;
     const filtered = top_p < 1 || top_k > 0 || min_p > 0 || repetition_penalty !== 1;
     return (
-      grpo.rollout === 'served' &&
+      !['cached', 'transformers'].includes(grpo.rollout) &&
       filtered &&
       !['none', 'token_truncate'].includes(grpo.importance_sampling) &&
       `expected none or token_truncate: the sampler leaves tokens out by top_p, top_k, min_p or repetition_penalty, and over a completion the ratio would fall towards 0; found ${grpo.importance_sampling}`
@@ -77,13 +78,13 @@ export const servedPolicy: Rule[] = [
     'placement.rollout_gpus',
     ({ placement, grpo }) =>
       placement.rollout_gpus > 0 &&
-      grpo.rollout !== 'served' &&
-      `expected 0: only grpo.rollout served has servers for rollouts; found grpo.rollout ${grpo.rollout}`,
+      !hasPolicyServers(grpo) &&
+      `expected 0: only grpo.rollout served and vllm_server have servers for rollouts; found grpo.rollout ${grpo.rollout}`,
   ),
   rule('placement.rollout_gpus', ({ placement, policy, grpo }) => {
     const wanted = gpusOf(policy.serve);
     return (
-      grpo.rollout === 'served' &&
+      hasPolicyServers(grpo) &&
       placement.rollout_gpus > 0 &&
       placement.rollout_gpus !== wanted &&
       `expected policy.serve.tensor_parallel_size * data_parallel_size = ${wanted}; found ${placement.rollout_gpus}`
@@ -92,7 +93,7 @@ export const servedPolicy: Rule[] = [
   rule(
     'placement.rollout_gpus',
     ({ placement, grpo }) =>
-      grpo.rollout === 'served' &&
+      hasPolicyServers(grpo) &&
       placement.rollout_gpus === 0 &&
       placement.trainer_gpus > 0 &&
       'expected the GPUs of policy.serve: with 0 the servers for rollouts run on the CPU while the trainer has GPUs',

@@ -19,6 +19,8 @@ export interface VllmOptions {
   serve: ServeSpec;
   /** Adapters that are loaded and unloaded while it serves; absent: none. */
   adapters?: ServedAdapters | undefined;
+  /** A trainer sends it all of its weights at each step; absent: none does. */
+  takes_weights?: boolean | undefined;
   /** Flags that this worker allows a spec besides those that every worker allows. */
   allow_args: string[];
   /** Key that clients have to send. vLLM gets it in its environment, because every user of the machine can read command lines. */
@@ -52,19 +54,25 @@ export function vllmCommand(options: VllmOptions): VllmCommand {
   // vLLM 0.32's build for the CPU dies of a request with a seed whose prompt it computes in parts.
   if (onCpu) args.push('--no-enable-chunked-prefill');
   if (options.adapters) args.push(...adapterArgs(options.adapters));
+  if (options.takes_weights) args.push(...WEIGHT_ARGS);
   // vLLM asks for its key on some paths only.
   args.push('--middleware', 'gavel_train.serving.every_path.KeyOnEveryPath');
   // A line for each request would outgrow every other log of the run.
   args.push('--disable-uvicorn-access-log', ...serve.extra_args);
   const place = onCpu ? cpuEnv : { CUDA_VISIBLE_DEVICES: gpus.join(',') };
   const loading = options.adapters ? { VLLM_ALLOW_RUNTIME_LORA_UPDATING: 'True' } : {};
-  return { args, env: { ...place, ...loading, VLLM_API_KEY: options.api_key } };
+  // The routes that take weights are among those that vLLM has for development.
+  const taking = options.takes_weights ? { VLLM_SERVER_DEV_MODE: '1' } : {};
+  return { args, env: { ...place, ...loading, ...taking, VLLM_API_KEY: options.api_key } };
 }
 
 /** The ranks that vLLM's --max-lora-rank takes. */
 const MAX_LORA_RANKS = [8, 16, 32, 64, 128, 256, 320, 512];
 // A completion is of use once it has ended: one piece of it at its first token, and one with the rest.
 const STREAM_INTERVAL = '1000000';
+
+// As TRL's `trl vllm-serve` starts it (trl/scripts/vllm_serve.py). The log-probabilities are those of the distribution sampled from.
+const WEIGHT_ARGS = ['--weight-transfer-config', '{"backend": "nccl"}', '--logprobs-mode', 'processed_logprobs'];
 
 /** Flags of a server whose adapters come and go, and whose log-probabilities are those of the distribution that it samples from. */
 function adapterArgs({ rank, count }: ServedAdapters): string[] {

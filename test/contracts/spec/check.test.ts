@@ -10,6 +10,10 @@ const good = {
   base: { model: 'models/base' },
 };
 
+/** Full fine-tuning whose weights go to a server on a GPU of its own. */
+const pushed = { grpo: { rollout: 'vllm_server' }, placement: { trainer_gpus: 1, rollout_gpus: 1 } };
+const servedOnTwo = { policy: { ...good.policy, serve: { tensor_parallel_size: 2 } } };
+
 const problemsOf = (change: Record<string, unknown>) => checkSpec({ ...good, ...change }).problems;
 
 describe('checkSpec', () => {
@@ -77,10 +81,26 @@ describe('checkSpec', () => {
     ['grpo.importance_sampling', { grpo: { rollout: 'served', lora: {}, top_p: 0.9 } }],
     ['grpo.lora.dropout', { grpo: { rollout: 'served', lora: { dropout: 0.1 } } }],
     ['grpo.max_staleness', { grpo: { max_staleness: 1 } }],
+    ['grpo.lora.target_modules', { grpo: { lora: { target_modules: ['q_proj', 'lm_head'] } } }],
+    ['sft.lora.target_modules', { sft: { lora: { target_modules: ['lm_head'] } } }],
     ['grpo.processes', { grpo: { rollout: 'served', lora: {}, processes: 16 } }],
     ['placement.rollout_gpus', { placement: { rollout_gpus: 1 } }],
     ['placement.rollout_gpus', { grpo: { rollout: 'served', lora: {} }, placement: { rollout_gpus: 2 } }],
     ['placement.rollout_gpus', { grpo: { rollout: 'served', lora: {} }, placement: { trainer_gpus: 1 } }],
+    ['placement.trainer_gpus', { grpo: { rollout: 'vllm_colocate' } }],
+    ['placement.trainer_gpus', { grpo: { rollout: 'vllm_server' } }],
+    ['grpo.lora', { ...pushed, grpo: { rollout: 'vllm_server', lora: {} } }],
+    ['grpo.importance_sampling', { ...pushed, grpo: { rollout: 'vllm_server', top_p: 0.9 } }],
+    ['placement.rollout_gpus', { ...pushed, placement: { trainer_gpus: 1 } }],
+    ['placement.rollout_gpus', { ...pushed, grpo: { rollout: 'vllm_colocate' } }],
+    ['policy.serve.data_parallel_size', { ...pushed, policy: { ...good.policy, serve: { data_parallel_size: 2 } } }],
+    [
+      'policy.serve',
+      {
+        ...{ grpo: { rollout: 'vllm_colocate' }, placement: { trainer_gpus: 1 } },
+        policy: { ...good.policy, serve: { max_model_len: 512, dtype: 'float32' } },
+      },
+    ],
     ['judge.extra_body', { judge: { ...good.judge, extra_body: { messages: [] } } }],
     ['base.extra_body', { base: { ...good.base, extra_body: { structured_outputs: {} } } }],
     ['grader.extra_body', { grader: { extra_body: { temperature: 1 } } }],
@@ -120,6 +140,27 @@ describe('checkSpec', () => {
     { stop: ['END'], mask_truncated_completions: true },
   ])('takes fields of grpo that go together: %j', (grpo) => {
     expect(problemsOf({ grpo })).toEqual([]);
+  });
+
+  it.each([
+    pushed,
+    { ...pushed, placement: { trainer_gpus: 1, rollout_gpus: 2 }, ...servedOnTwo },
+    {
+      ...{ grpo: { rollout: 'vllm_colocate' }, placement: { trainer_gpus: 1 } },
+      policy: { ...good.policy, serve: { max_model_len: 512, gpu_memory_utilization: 0.4 } },
+    },
+  ])('takes full fine-tuning that samples in a vLLM of TRL: %j', (change) => {
+    expect(problemsOf(change)).toEqual([]);
+  });
+
+  it('says which placement, and which rollout of the CPU, would work for a vLLM of TRL', () => {
+    expect(problemsOf({ grpo: { rollout: 'vllm_colocate', processes: 2 } })).toEqual([
+      {
+        field: 'placement.trainer_gpus',
+        message:
+          'expected grpo.processes = 2: TRL pushes weights into vLLM from a GPU, with grpo.rollout vllm_colocate; found 0. On the CPU take grpo.rollout cached',
+      },
+    ]);
   });
 
   it('says what leave-one-out advantages expect of scale_rewards', () => {
