@@ -187,38 +187,6 @@ describe('gavelPipeline', { timeout: 180_000 }, () => {
     expect(served).toEqual({ judge: ['g0'], 'policy-0': ['g1'], 'policy-1': ['g2'], trainer: ['g3'] });
   });
 
-  it('gives each attempt of a trainer that pushes its weights a server of its own, and the judge stays', async () => {
-    const served: string[] = [];
-    let attempts = 0;
-    const pushing = {
-      ...activities([]),
-      reserveNode: async () => ({ ...place(), gpus: ['g0', 'g1', 'g2'] }),
-      serveModel: async ({ role, gpus, served_before }: { role: string; gpus: string[]; served_before: boolean }) => {
-        served.push(`${role} on ${gpus}${served_before ? ', again' : ''}`);
-        await untilCancelled();
-      },
-      trainGrpo: async ({ gpus }: { gpus: string[] }) => {
-        expect(gpus).toEqual(['g2']);
-        attempts += 1;
-        await vi.waitFor(() => expect(served).toHaveLength(1 + attempts), 60_000);
-        if (attempts === 1) throw failure('TrainerDied', 'the trainer ended with SIGKILL', { epoch: 1 });
-        return summary();
-      },
-    };
-    const given = {
-      ...{ ...spec, run: 'q-run', grpo: { rollout: 'vllm_server' } },
-      placement: { judge_gpus: 1, rollout_gpus: 1, trainer_gpus: 1 },
-    };
-    await withWorker(environment, pushing, () =>
-      environment.client.workflow.execute('grpo', {
-        taskQueue: queues.main,
-        workflowId: 'gavel/q-run/grpo',
-        args: [{ run: 'q-run', known: knownRun(given) }],
-      }),
-    );
-    expect(served.sort()).toEqual(['judge on g0', 'policy on g1', 'policy on g1, again']);
-  });
-
   it('takes the name of the run from the workflow id, so that one spec file starts many runs', async () => {
     const result = await withWorker(environment, activities([]), async () => {
       await start('g-run', { ...spec, run: 'what-the-file-says' });
