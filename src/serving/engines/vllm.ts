@@ -51,7 +51,7 @@ export function vllmCommand(options: VllmOptions): VllmCommand {
   }
   // Compiling graphs costs minutes on a CPU and gains nothing at the sizes that one serves there.
   if (onCpu) args.push('--enforce-eager');
-  // vLLM 0.32's build for the CPU dies of a request with a seed whose prompt it computes in parts.
+  // vLLM's build for the CPU (seen in 0.32) dies of a request with a seed whose prompt it computes in parts.
   if (onCpu) args.push('--no-enable-chunked-prefill');
   if (options.adapters) args.push(...adapterArgs(options.adapters));
   if (options.takes_weights) args.push(...WEIGHT_ARGS);
