@@ -1639,10 +1639,16 @@ class GrpoSpec(BaseModel):
             ge=1,
         ),
     ] = 1
+    sharding: Annotated[
+        Literal["ddp", "fsdp2", "zero2", "zero3"],
+        Field(
+            description="What several processes on GPUs hold. ddp: each all of the weights; fsdp2 and zero3: each a part of weights, gradients and optimizer, for weights that one GPU cannot hold; zero2: all of the weights, and a part of the rest. zero2 and zero3 need the package deepspeed, which the lock files do not hold. `gavel fit SPEC --launch` shows what accelerate gets."
+        ),
+    ] = "ddp"
     accelerate_args: Annotated[
         list[str],
         Field(
-            description="Further flags of accelerate launch: FSDP, DeepSpeed, precision; a worker allows more with GAVEL_ALLOW_ARGS. Unused on the CPU and with one process."
+            description="Further flags of accelerate launch, which outrank its configuration: offloading, wrapping, precision; a worker allows more with GAVEL_ALLOW_ARGS. Unused on the CPU and with one process."
         ),
     ] = []
     report_to: Annotated[

@@ -9,6 +9,7 @@ import { readContractIfAny } from '../run-directory/files.ts';
 import { pathsIn } from '../run-directory/paths.ts';
 import { loadSpec } from '../spec/load-spec.ts';
 import { askForFit, type StepTimeAsked } from '../stage/fit.ts';
+import { isLaunched, launchConfig } from '../stage/launch-config.ts';
 import { paint } from './colors.ts';
 import { CliError, EXIT } from './exit.ts';
 import { runPython } from './python.ts';
@@ -24,12 +25,18 @@ export function define(program: Command): void {
         'A run that cannot fit is refused in the same way before it starts. Predicts the time of a GRPO step too, ' +
         'where the rates of the machine are known.',
     )
+    .option(
+      '--launch',
+      'print the configuration of `accelerate launch` for each stage of several ranks on GPUs instead',
+    )
     .option('--json', 'print the estimate as JSON')
     .option('--gpu <name>', 'predict the time of a step for this GPU, say H100, and not for this machine')
     .option('--completion-tokens <number>', 'mean length of a completion; else as long as the spec allows', parseCount)
     .option('--reply-tokens <number>', "mean length of the judge's reply; else as long as the spec allows", parseCount)
-    .action(async (path: string, { json, gpu, completionTokens, replyTokens }: Options) => {
-      const report = await estimate(loadConfig(), loadSpec(path), {
+    .action(async (path: string, { launch, json, gpu, completionTokens, replyTokens }: Options) => {
+      const spec = loadSpec(path);
+      if (launch) return console.log(launchText(spec));
+      const report = await estimate(loadConfig(), spec, {
         gpu_name: gpu ?? null,
         completion_tokens: completionTokens ?? null,
         reply_tokens: replyTokens ?? null,
@@ -39,7 +46,23 @@ export function define(program: Command): void {
     });
 }
 
+/** What accelerate gets, a YAML document for each stage that it launches. */
+export function launchText(spec: Spec): string {
+  const launched = (['grpo', 'sft'] as const).filter((stage) => isLaunched(stage, spec));
+  if (launched.length === 0) {
+    const why = 'Expected grpo.processes or sft.processes above 1, and placement.trainer_gpus above 0.';
+    throw new CliError(
+      `accelerate launches no stage of this spec: the others are one process, or ranks on the CPU. ${why}`,
+    );
+  }
+  return launched
+    .map((stage) => `# ${stage}\n${launchConfig(stage, spec)}`)
+    .join('---\n')
+    .trimEnd();
+}
+
 interface Options {
+  launch?: boolean;
   json?: boolean;
   gpu?: string;
   completionTokens?: number;

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { pythonEnv } from '../config.ts';
 import type { StageRequest } from '../contracts/stage.ts';
 import { type Child, startChild } from '../process/start-child.ts';
@@ -33,7 +34,8 @@ export function startTrainer(
   onEvent: (event: unknown) => void,
 ): Child {
   const { config, spec, stage, gpus } = run;
-  const { args, env } = trainerCommand(stage, spec, taken.dir, gpus, config.allow_args);
+  const { args, env, config: file } = trainerCommand(stage, spec, taken.dir, gpus, config.allow_args);
+  if (file !== null) writeFileSync(file.path, file.text);
   return startChild({
     name: 'trainer',
     ask: 'ranks',

@@ -1,12 +1,15 @@
-import { fileURLToPath } from 'node:url';
-import { ACCELERATE_FLAGS, argsProblem, flagName, LAUNCH_KINDS, refusedArgs } from '../contracts/spec/flags.ts';
+import { join } from 'node:path';
+import { ACCELERATE_FLAGS, argsProblem, refusedArgs } from '../contracts/spec/flags.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { invalidSpec } from '../failures.ts';
+import { launchConfig } from './launch-config.ts';
 
 /** Arguments for `python` that run one stage, and the variables that place it. */
 export interface TrainerCommand {
   args: string[];
   env: Record<string, string>;
+  /** A file that has to be there before it starts. */
+  config: { path: string; text: string } | null;
 }
 
 /** Ranks that a stage runs as; the audit computes in one process. */
@@ -20,9 +23,6 @@ const MODULE = {
   sft: 'gavel_train.grader.train',
   audit: 'gavel_train.audit',
 } as const;
-
-/** Without a file of ours accelerate reads the user's, where `accelerate config` may have chosen other GPUs than the leased ones. */
-const LAUNCH_CONFIG = fileURLToPath(new URL('../../python/gavel_train/run/accelerate.yaml', import.meta.url));
 
 /**
  * `python -m MODULE EPOCH_DIR`; several ranks go through `accelerate launch` on GPUs and through torchrun on the CPU,
@@ -43,23 +43,19 @@ export function trainerCommand(
   const module = ['-m', MODULE[stage], epochDir];
   // One process that sees several GPUs makes transformers' Trainer split each batch over them (torch.nn.DataParallel).
   const env = trainerEnv(gpus.slice(0, ranks));
-  if (ranks === 1) return { args: module, env };
+  if (ranks === 1 || stage === 'audit') return { args: module, env, config: null };
   if (gpus.length === 0) {
     const launch = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', String(ranks)];
-    return { args: [...launch, ...module], env };
+    return { args: [...launch, ...module], env, config: null };
   }
-  const dtype = stage === 'audit' ? 'float32' : spec[stage].dtype;
+  const config = { path: join(epochDir, 'accelerate.yaml'), text: launchConfig(stage, spec) };
   const given = stage === 'grpo' ? spec.grpo.accelerate_args : [];
-  const launch = ['-m', 'accelerate.commands.launch', '--config_file', LAUNCH_CONFIG];
-  launch.push('--num_processes', String(ranks), '--num_machines', '1');
-  // accelerate takes one kind of launch, and refuses two.
-  if (!given.some(choosesLaunch)) launch.push('--multi_gpu');
-  launch.push('--mixed_precision', dtype === 'bfloat16' ? 'bf16' : 'no');
-  launch.push('--dynamo_backend', 'no', '--main_process_port', '0');
-  return { args: [...launch, ...given, ...module], env };
+  return {
+    args: ['-m', 'accelerate.commands.launch', '--config_file', config.path, ...given, ...module],
+    env,
+    config,
+  };
 }
-
-const choosesLaunch = (arg: string): boolean => LAUNCH_KINDS.includes(flagName(arg));
 
 function trainerEnv(gpus: string[]): Record<string, string> {
   if (gpus.length > 0) return { CUDA_VISIBLE_DEVICES: gpus.join(',') };

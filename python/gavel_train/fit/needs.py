@@ -8,7 +8,7 @@ from dataclasses import replace
 from gavel_train.contracts import FitChange, FitMachine, FitNeed, FitPart, LoraSpec, ServeSpec, Spec
 from gavel_train.fit.served import DEFAULT_UTILIZATION, served
 from gavel_train.fit.shape import Shape
-from gavel_train.fit.sharing import is_shared_out, sharing_of
+from gavel_train.fit.sharing import sharing_of
 from gavel_train.fit.trainer import peak
 from gavel_train.fit.training import Training
 from gavel_train.fit.weigh import changes, gib, largest_micro_batch, verdict_of
@@ -52,7 +52,7 @@ def training_of(spec: Spec, shape: Shape, prompt_tokens: int, micro_batch: int |
         rollout=grpo.rollout,
         ranks=grpo.processes,
         on_gpu=on_gpu,
-        sharing=sharing_of(grpo.accelerate_args) if on_gpu else sharing_of([]),
+        sharing=sharing_of(grpo.sharding, grpo.accelerate_args),
     )
 
 
@@ -74,8 +74,8 @@ def trainer_need(
     chosen: int | None = None
     smallest = smallest_gpu(machine)
     unsure = shape.no_formula
-    if unsure is None and on_gpu and is_shared_out(grpo.accelerate_args):
-        unsure = "FSDP or DeepSpeed shares it out"
+    if unsure is None and grpo.sharding != "ddp":
+        unsure = f"{grpo.sharding} shares it out"
     if on_gpu and smallest is not None and unsure is None and grpo.micro_batch_size is None:
         chosen = largest_micro_batch(rows, lambda size: needed(replace(training, micro_batch=size)), smallest)
         training = replace(training, micro_batch=chosen)

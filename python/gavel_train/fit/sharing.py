@@ -1,4 +1,4 @@
-"""What the ranks of a trainer share out, by the flags of accelerate launch."""
+"""What the ranks of a trainer share out, by `grpo.sharding` and the flags that outrank its configuration."""
 
 from __future__ import annotations
 
@@ -7,29 +7,18 @@ from collections.abc import Sequence
 from gavel_train.fit.training import Sharing
 
 
-def sharing_of(accelerate_args: Sequence[str]) -> Sharing:
-    """Return what `grpo.accelerate_args` share out; DistributedDataParallel, the default, copies all."""
+def sharing_of(sharding: str, accelerate_args: Sequence[str] = ()) -> Sharing:
+    """Return what ranks with this `grpo.sharding` and these flags of accelerate launch share out."""
     flags = _flags(accelerate_args)
-    offloaded = flags.get("offload-optimizer-device", "none") != "none"
-    if "use-fsdp" in flags:
-        # By number or by name: 1 FULL_SHARD, 2 SHARD_GRAD_OP, 3 NO_SHARD.
-        strategy = flags.get("fsdp-sharding-strategy", "FULL_SHARD").upper()
-        if strategy in ("3", "NO_SHARD"):
-            return Sharing()
+    if sharding == "fsdp2":
+        # Weights that are gathered once a step are whole in each rank.
+        gathered = flags.get("fsdp-reshard-after-forward", "true").lower() == "false"
         offloaded = flags.get("fsdp-offload-params", "false").lower() == "true"
-        whole_weights = (
-            strategy in ("2", "SHARD_GRAD_OP") or flags.get("fsdp-reshard-after-forward") == "false"
-        )
-        return Sharing(not whole_weights, gradients=True, optimizer=True, offloaded=offloaded)
-    if "use-deepspeed" in flags:
-        stage = int(flags.get("zero-stage", "2"))
-        return Sharing(weights=stage >= 3, gradients=stage >= 2, optimizer=stage >= 1, offloaded=offloaded)
+        return Sharing(not gathered, gradients=True, optimizer=True, offloaded=offloaded)
+    if sharding in ("zero2", "zero3"):
+        offloaded = flags.get("offload-optimizer-device", "none") != "none"
+        return Sharing(weights=sharding == "zero3", gradients=True, optimizer=True, offloaded=offloaded)
     return Sharing()
-
-
-def is_shared_out(accelerate_args: Sequence[str]) -> bool:
-    """Return whether FSDP or DeepSpeed is asked for."""
-    return not _flags(accelerate_args).keys().isdisjoint(("use-fsdp", "use-deepspeed"))
 
 
 def _flags(args: Sequence[str]) -> dict[str, str]:

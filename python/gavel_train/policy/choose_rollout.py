@@ -112,9 +112,9 @@ def check_cached(trainer: Any) -> None:
 
     if is_sharded(trainer):
         raise BadRequest(
-            "grpo.accelerate_args",
-            "Expected whole weights in each process for grpo.rollout cached, found that grpo.accelerate_args "
-            "shard them; train with an adapter and without sharding, or use grpo.rollout vllm_colocate",
+            "grpo.sharding",
+            "Expected whole weights in each process for grpo.rollout cached, found that they are sharded; "
+            "set grpo.sharding: ddp, or use grpo.rollout vllm_colocate",
         )
     try:
         refuse_unsupported(trainer.model)
@@ -126,9 +126,9 @@ def check_served(spec: Spec, trainer: Any, order: Sequence[PromptRow]) -> None:
     """Raise BadRequest where servers cannot sample from what a trainer trains, or a prompt is too long."""
     if is_sharded(trainer):
         raise BadRequest(
-            "grpo.accelerate_args",
-            "Expected the whole adapter in each process for grpo.rollout served, found that "
-            "grpo.accelerate_args shard it; leave --use_fsdp and zero stage 3 out",
+            "grpo.sharding",
+            "Expected the whole adapter in each process for grpo.rollout served, found that it is sharded; "
+            "set grpo.sharding: ddp",
         )
     tokenizer = trainer.processing_class
     prompts = [as_prompt(tokenizer, row) for row in order]

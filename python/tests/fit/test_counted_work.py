@@ -85,7 +85,7 @@ def test_an_update_computes_moves_and_launches_what_is_counted(policy):
 
 
 def train_once(model, ids: torch.Tensor) -> None:
-    """One micro batch as GRPOTrainer scores it: log-probabilities of completions, and entropies for its log."""
+    """One micro batch as GRPOTrainer scores it: log-probabilities of completions, and their entropies."""
     labels = ids.clone()
     labels[:, :PROMPT] = -100
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}

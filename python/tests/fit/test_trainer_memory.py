@@ -123,20 +123,19 @@ def test_mixed_precision_copies_the_weights_that_it_multiplies():
 
 
 @pytest.mark.parametrize(
-    ("args", "weights", "optimizer", "gradients", "buckets"),
+    ("sharding", "args", "weights", "optimizer", "gradients", "buckets"),
     [
-        ([], 1, 1, 1, True),
-        (["--use-fsdp"], 4, 4, 4, False),
-        (["--use_fsdp", "--fsdp_sharding_strategy=SHARD_GRAD_OP"], 1, 4, 4, False),
-        (["--use-fsdp", "--fsdp-sharding-strategy", "3"], 1, 1, 1, True),
-        (["--use-deepspeed", "--zero-stage", "3"], 4, 4, 4, False),
-        (["--use-deepspeed"], 1, 4, 4, False),
-        (["--use-deepspeed", "--zero-stage", "1"], 1, 4, 1, True),
-        (["--use-deepspeed", "--offload-optimizer-device", "cpu"], 1, None, 4, False),
+        ("ddp", [], 1, 1, 1, True),
+        ("fsdp2", [], 4, 4, 4, False),
+        ("fsdp2", ["--fsdp_reshard_after_forward=false"], 1, 4, 4, False),
+        ("fsdp2", ["--fsdp-offload-params", "true"], 4, None, 4, False),
+        ("zero3", [], 4, 4, 4, False),
+        ("zero2", [], 1, 4, 4, False),
+        ("zero2", ["--offload-optimizer-device", "cpu"], 1, None, 4, False),
     ],
 )
-def test_ranks_share_out_what_their_flags_say(args, weights, optimizer, gradients, buckets):
-    found = at(replace(FULL, ranks=4, sharing=sharing_of(args)), "end of the backward pass")
+def test_ranks_share_out_what_the_spec_says(sharding, args, weights, optimizer, gradients, buckets):
+    found = at(replace(FULL, ranks=4, sharing=sharing_of(sharding, args)), "end of the backward pass")
     assert found["weights"] == 4 * PARAMETERS // weights
     assert found.get("optimizer") == (None if optimizer is None else 8 * PARAMETERS // optimizer)
     assert found["gradients"] == 4 * PARAMETERS // gradients

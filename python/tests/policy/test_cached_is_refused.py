@@ -22,7 +22,7 @@ def trainer(*, fsdp=False, zero_stage=None, kinds=None):
 
 @pytest.mark.parametrize("sharded", [trainer(fsdp=True), trainer(zero_stage=3)], ids=["fsdp", "zero-3"])
 def test_sharded_weights_are_refused_with_what_to_do(sharded):
-    with pytest.raises(BadRequest, match=r"shard them.*use grpo\.rollout vllm_colocate"):
+    with pytest.raises(BadRequest, match=r"sharded; .*use grpo\.rollout vllm_colocate"):
         check_cached(sharded)
 
 

@@ -19,18 +19,13 @@ export const VLLM_FLAGS: Flags = {
 };
 
 export const ACCELERATE_FLAGS: Flags = {
-  ...flags('switch', 'use-fsdp use-deepspeed enable-cpu-affinity'),
+  ...flags('switch', 'enable-cpu-affinity'),
   ...flags('value', 'mixed-precision num-cpu-threads-per-process dynamo-backend dynamo-mode'),
-  ...flags('value', 'zero-stage offload-optimizer-device offload-param-device gradient-clipping zero3-init-flag'),
-  ...flags('value', 'zero3-save-16bit-model fsdp-version fsdp-offload-params fsdp-min-num-params'),
-  ...flags('value', 'fsdp-sharding-strategy fsdp-reshard-after-forward fsdp-auto-wrap-policy fsdp-use-orig-params'),
-  ...flags('value', 'fsdp-transformer-layer-cls-to-wrap fsdp-backward-prefetch fsdp-forward-prefetch'),
-  ...flags('value', 'fsdp-state-dict-type fsdp-cpu-ram-efficient-loading fsdp-sync-module-states'),
-  ...flags('value', 'fsdp-activation-checkpointing'),
+  ...flags('value', 'offload-optimizer-device offload-param-device gradient-clipping zero3-init-flag'),
+  ...flags('value', 'zero3-save-16bit-model fsdp-offload-params fsdp-min-num-params fsdp-reshard-after-forward'),
+  ...flags('value', 'fsdp-auto-wrap-policy fsdp-transformer-layer-cls-to-wrap fsdp-state-dict-type'),
+  ...flags('value', 'fsdp-cpu-ram-efficient-loading fsdp-activation-checkpointing'),
 };
-
-/** Flags of accelerate that choose how it launches; it takes one of them. */
-export const LAUNCH_KINDS: readonly string[] = ['use-fsdp', 'use-deepspeed'];
 
 /** `--max_num_seqs=8` is `max-num-seqs`; both programs take either spelling. */
 export const flagName = (arg: string): string => (arg.split('=', 1)[0] ?? '').replace(/^--/, '').replaceAll('_', '-');

@@ -80,11 +80,17 @@ export const GrpoSpec = z.strictObject({
   processes: posInt(
     'Ranks; more than one goes through accelerate launch on GPUs, through torchrun on the CPU.',
   ).default(1),
+  sharding: z
+    .enum(['ddp', 'fsdp2', 'zero2', 'zero3'])
+    .default('ddp')
+    .describe(
+      'What several processes on GPUs hold. ddp: each all of the weights; fsdp2 and zero3: each a part of weights, gradients and optimizer, for weights that one GPU cannot hold; zero2: all of the weights, and a part of the rest. zero2 and zero3 need the package deepspeed, which the lock files do not hold. `gavel fit SPEC --launch` shows what accelerate gets.',
+    ),
   accelerate_args: z
     .array(z.string())
     .default([])
     .describe(
-      'Further flags of accelerate launch: FSDP, DeepSpeed, precision; a worker allows more with GAVEL_ALLOW_ARGS. Unused on the CPU and with one process.',
+      'Further flags of accelerate launch, which outrank its configuration: offloading, wrapping, precision; a worker allows more with GAVEL_ALLOW_ARGS. Unused on the CPU and with one process.',
     ),
   report_to: z
     .array(z.enum(['tensorboard', 'trackio', 'wandb']))

@@ -1,5 +1,4 @@
 import { hasOneBound } from './audit.ts';
-import { flagName, LAUNCH_KINDS } from './flags.ts';
 import { reservedIn } from './reserved.ts';
 import { gpusOf, type Rule, rule, type SpecProblem } from './rule.ts';
 import { servedPolicy } from './served-policy-rules.ts';
@@ -152,13 +151,20 @@ const rules: Rule[] = [
       placement.trainer_gpus < grpo.processes &&
       `expected at least grpo.processes = ${grpo.processes}; found ${placement.trainer_gpus}`,
   ),
-  rule('grpo.accelerate_args', ({ grpo }) => {
-    const kinds = LAUNCH_KINDS.filter((kind) => grpo.accelerate_args.some((arg) => flagName(arg) === kind));
-    return (
-      kinds.length > 1 &&
-      `expected one of ${kinds.map((kind) => `--${kind}`).join(' and ')}, got both: accelerate takes one`
-    );
-  }),
+  rule(
+    'grpo.sharding',
+    ({ grpo, placement }) =>
+      grpo.sharding !== 'ddp' &&
+      (grpo.processes < 2 || placement.trainer_gpus === 0) &&
+      `expected ddp: ${grpo.sharding} shares out among several processes on GPUs; found grpo.processes ${grpo.processes}, placement.trainer_gpus ${placement.trainer_gpus}`,
+  ),
+  rule(
+    'grpo.sharding',
+    ({ grpo }) =>
+      ['fsdp2', 'zero3'].includes(grpo.sharding) &&
+      ['cached', 'served'].includes(grpo.rollout) &&
+      `expected ddp or zero2: grpo.rollout ${grpo.rollout} needs ${grpo.rollout === 'cached' ? 'the weights' : 'the adapter'} whole in each process; found ${grpo.sharding}. With it, use grpo.rollout vllm_server or vllm_colocate`,
+  ),
   rule('placement.judge_gpus', ({ placement, judge }) => {
     const wanted = gpusOf(judge.serve);
     return (
