@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { relative } from 'node:path';
 import { Audit } from '../../contracts/audit.ts';
@@ -72,6 +72,9 @@ async function readMetrics(paths: RunPaths, view: RunView): Promise<void> {
   }
 }
 
+/** The endpoint file of a model that a stage has served. */
+const MODEL_SERVER = /^(judge|grader|base|policy-\d+)\.json$/;
+
 /** Processes of this machine that the run directory names and that live: endpoints, and the worker of the newest epoch. */
 async function processesOnDisk(paths: RunPaths): Promise<LiveProcess[]> {
   const here = hostname();
@@ -86,8 +89,9 @@ async function processesOnDisk(paths: RunPaths): Promise<LiveProcess[]> {
       found.push({ role: 'gateway', pid: gateway.pid, host: here, epoch });
     }
   }
-  for (const role of ['judge', 'grader', 'base']) {
-    const endpoint = await readEndpoint(paths, role).catch(() => null);
+  for (const name of await readdir(paths.endpoints).catch(() => [])) {
+    const served = MODEL_SERVER.exec(name)?.[1];
+    const endpoint = served === undefined ? null : await readEndpoint(paths, served).catch(() => null);
     if (endpoint?.pid && endpoint.host === here && isAlive(endpoint.pid)) {
       found.push({ role: 'vllm', pid: endpoint.pid, host: here, epoch: null });
     }

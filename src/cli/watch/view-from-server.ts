@@ -93,30 +93,32 @@ function mergeHeartbeat(view: RunView, beat: Heartbeat): void {
   stage.state = beat.waiting ? 'waiting' : stage.state === 'paused' ? 'paused' : 'running';
 }
 
-/** Heartbeats of every activity of these stages that is under way now. */
+/** Heartbeats of every activity of these stages, and of the servers that they have started, that is under way now. */
 async function heartbeats(server: Server, run: string, stages: Stage[]): Promise<Heartbeat[]> {
-  const ids = stages.flatMap((stage) => workflowIdsOf(run, stage));
-  const lists = await Promise.all(ids.map((id) => heartbeatsOf(server, id)));
-  return lists.flat();
+  const ofStages = await Promise.all(stages.map((stage) => beatsOf(server, `${workflowIdOf(run)}/${stage}`)));
+  const children = ofStages.flatMap(({ children }) => children);
+  const ofServers = await Promise.all(children.map((id) => beatsOf(server, id)));
+  return [...ofStages, ...ofServers].flatMap(({ beats }) => beats);
 }
 
-function workflowIdsOf(run: string, stage: Stage): string[] {
-  const servers = stage === 'grpo' ? ['judge'] : stage === 'audit' ? ['grader', 'base', 'judge'] : [];
-  const id = `${workflowIdOf(run)}/${stage}`;
-  return [id, ...servers.map((role) => `${id}/${role}`)];
+interface Beats {
+  beats: Heartbeat[];
+  /** Workflows that this one has started and that run. */
+  children: string[];
 }
 
-async function heartbeatsOf(server: Server, workflowId: string): Promise<Heartbeat[]> {
+async function beatsOf(server: Server, workflowId: string): Promise<Beats> {
   try {
     const handle = server.client.workflow.getHandle(workflowId);
     const { raw } = await server.connection.withDeadline(Date.now() + DEADLINE_MS, () => handle.describe());
-    return (raw.pendingActivities ?? []).flatMap(({ heartbeatDetails }) => {
+    const beats = (raw.pendingActivities ?? []).flatMap(({ heartbeatDetails }) => {
       const [payload] = heartbeatDetails?.payloads ?? [];
       const parsed = payload && Heartbeat.safeParse(defaultPayloadConverter.fromPayload(payload));
       return parsed?.success ? [parsed.data] : [];
     });
+    return { beats, children: (raw.pendingChildren ?? []).flatMap((child) => child.workflowId ?? []) };
   } catch {
-    return [];
+    return { beats: [], children: [] };
   }
 }
 

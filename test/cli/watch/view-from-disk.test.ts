@@ -68,11 +68,13 @@ describe('a run seen from its directory alone', () => {
         ...{ pid, host, started_at: new Date().toISOString() },
       });
     await endpoint('judge', process.pid);
+    await endpoint('policy-1', process.pid);
     await endpoint('base', 2 ** 22 + 1);
     await endpoint('grader', process.pid, 'another-host');
     const roles = (await viewFromDisk(paths))?.processes.map(({ role, pid }) => [role, pid]);
     expect(roles).toEqual([
       ['worker', process.pid],
+      ['vllm', process.pid],
       ['vllm', process.pid],
     ]);
   });
