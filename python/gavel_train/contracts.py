@@ -1642,7 +1642,7 @@ class GrpoSpec(BaseModel):
     sharding: Annotated[
         Literal["ddp", "fsdp2", "zero2", "zero3"],
         Field(
-            description="What several processes on GPUs hold. ddp: each all of the weights; fsdp2 and zero3: each a part of weights, gradients and optimizer, for weights that one GPU cannot hold; zero2: all of the weights, and a part of the rest. zero2 and zero3 need the package deepspeed, which the lock files do not hold. `gavel fit SPEC --launch` shows what accelerate gets."
+            description="What several processes on GPUs hold. ddp: each all of the weights; fsdp2 and zero3: each a part of weights, gradients and optimizer; zero2: all of the weights, and a part of the rest. After the training each process loads the whole weights to sample the rows of the audit, so they must fit one GPU. zero2 and zero3 need the package deepspeed, which the lock files do not hold. `gavel fit SPEC --launch` shows what accelerate gets."
         ),
     ] = "ddp"
     accelerate_args: Annotated[
@@ -1758,7 +1758,7 @@ class PolicySpec(BaseModel):
     outage_limit_s: Annotated[
         float,
         Field(
-            description="grpo.rollout served and vllm_server: how long a step, or the start, waits for servers that are away before the stage fails, resumable.",
+            description="How long grpo.rollout served waits at any step for servers that are away, and vllm_server at the start of an attempt, before the stage fails, resumable. A vLLM that is being started counts as away.",
             gt=0.0,
         ),
     ] = 1800

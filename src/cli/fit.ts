@@ -55,8 +55,10 @@ export function launchText(spec: Spec): string {
       `accelerate launches no stage of this spec: the others are one process, or ranks on the CPU. ${why}`,
     );
   }
+  const flags = spec.grpo.accelerate_args.join(' ');
+  const outranked = flags === '' ? '' : `# grpo.accelerate_args outrank it: ${flags}\n`;
   return launched
-    .map((stage) => `# ${stage}\n${launchConfig(stage, spec)}`)
+    .map((stage) => `# ${stage}\n${stage === 'grpo' ? outranked : ''}${launchConfig(stage, spec)}`)
     .join('---\n')
     .trimEnd();
 }

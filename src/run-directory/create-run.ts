@@ -29,7 +29,7 @@ export class RunDirectoryUnwritable extends Error {
 }
 
 /** sha256 of the spec as JSON with sorted keys: equal specs have equal digests, whatever order they were written in. */
-export const specDigest = (spec: Spec) => createHash('sha256').update(sortedJson(spec)).digest('hex');
+export const specDigest = (spec: object) => createHash('sha256').update(sortedJson(spec)).digest('hex');
 
 function sortedJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
@@ -72,8 +72,9 @@ export async function createRun(
   const spec_digest = specDigest(spec);
   const runs = join(root, 'runs');
   const own = { ...owner, first_run_id: run_id, spec_digest };
-  const acceptable = () => accept(paths, own, resume, stillRuns);
-  if (await acceptable()) return { paths, created: false, spec_digest };
+  const acceptable = () => accept(paths, spec, own, resume, stillRuns);
+  const there = await acceptable();
+  if (there !== null) return { paths, created: false, spec_digest: there };
 
   await mkdir(runs, { recursive: true }).catch((error) => unwritable(runs, error));
   await access(runs, constants.W_OK | constants.X_OK).catch((error) => unwritable(runs, error));
@@ -89,9 +90,8 @@ export async function createRun(
     const { code = '', syscall } = error as NodeJS.ErrnoException;
     if (syscall !== 'rename') throw error;
     // Another attempt made the run between the look and the rename: the look decides again.
-    if (['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(code) && (await acceptable())) {
-      return { paths, created: false, spec_digest };
-    }
+    const other = ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(code) ? await acceptable() : null;
+    if (other !== null) return { paths, created: false, spec_digest: other };
     unwritable(runs, error);
   }
   return { paths, created: true, spec_digest };
@@ -115,7 +115,7 @@ async function layOut(building: RunPaths, spec: Spec, own: RunOwner): Promise<vo
 export async function readSpec(paths: RunPaths, expected?: string): Promise<Spec> {
   const spec = await readContractIfAny(paths.spec, Spec);
   if (!spec) throw new Error(`There is no run ${paths.run}: ${paths.spec} does not exist.`);
-  const found = specDigest(spec);
+  const found = (await storedDigest(paths)) ?? specDigest(spec);
   if (expected === undefined || found === expected) return spec;
   throw new SpecChanged(
     `Expected ${paths.spec} to be the spec that the run was made with (digest ${expected.slice(0, 12)}), ` +
@@ -123,33 +123,45 @@ export async function readSpec(paths: RunPaths, expected?: string): Promise<Spec
   );
 }
 
+/**
+ * The digest of a run's spec as it is stored: a field that a later version added is not in the file, and its default does not make
+ * another spec of it.
+ */
+export async function storedDigest(paths: RunPaths): Promise<string | null> {
+  const stored = await readContractIfAny(paths.spec, z.looseObject({}));
+  return stored && specDigest(stored);
+}
+
 /** Whose run it is; null where there is none. */
 export const readOwner = (paths: RunPaths): Promise<RunOwner | null> => readContractIfAny(paths.run_json, RunOwner);
 
-/** true: the run is there and `own` may use it. false: there is none. */
+/** The digest of the run's spec where the run is there and `claimant` may use it; null where there is none. */
 async function accept(
   paths: RunPaths,
-  own: RunOwner,
+  spec: Spec,
+  claimant: RunOwner,
   resume: boolean,
   stillRuns: (owner: RunOwner) => Promise<boolean>,
-) {
+): Promise<string | null> {
   const found = await readOwner(paths);
   if (!found) {
     const exists = await access(paths.dir).then(() => true, orNull);
-    if (!exists || (await isEmptyFolder(paths.dir))) return false;
+    if (!exists || (await isEmptyFolder(paths.dir))) return null;
     throw new RunExists(
       `Expected ${paths.dir} to be free for run ${paths.run}, got something that is no run (it has no run.json). ` +
         `Move it away, or take another name with --run NAME.`,
     );
   }
-  if (isDeepStrictEqual(found, own)) return true;
+  const isSame = found.spec_digest === claimant.spec_digest || (await hasSpec(paths, spec));
+  const own = isSame ? { ...claimant, spec_digest: found.spec_digest } : claimant;
+  if (isDeepStrictEqual(found, own)) return own.spec_digest;
   if (!resume) {
     throw new RunExists(
       `Run ${paths.run} exists already: ${paths.dir}. ` +
         `Take another name with --run NAME, or go on with it: gavel run runs/${paths.run}/spec.json --resume.`,
     );
   }
-  if (found.spec_digest !== own.spec_digest) {
+  if (!isSame) {
     throw new SpecChanged(
       `Expected the spec that run ${paths.run} was started with (${paths.spec}, digest ${found.spec_digest.slice(0, 12)}), ` +
         `got digest ${own.spec_digest.slice(0, 12)}. A run's spec never changes: take another name with --run NAME.`,
@@ -164,7 +176,13 @@ async function accept(
   }
   // The next workflow that resumes the run has to ask whether this one still runs.
   await writeAtomic(paths.run_json, own);
-  return true;
+  return own.spec_digest;
+}
+
+/** Whether the run's spec says the same as `spec`, with the defaults that both have now. */
+async function hasSpec(paths: RunPaths, spec: Spec): Promise<boolean> {
+  const stored = await readContractIfAny(paths.spec, Spec);
+  return stored !== null && specDigest(stored) === specDigest(spec);
 }
 
 async function isEmptyFolder(path: string) {

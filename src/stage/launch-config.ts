@@ -13,7 +13,9 @@ const FSDP2 = {
   fsdp_auto_wrap_policy: 'TRANSFORMER_BASED_WRAP',
   fsdp_reshard_after_forward: true,
   fsdp_offload_params: false,
-  fsdp_cpu_ram_efficient_loading: true,
+  // With it transformers fills the weights of every rank but the first with zeros, also those of a model that is loaded after the
+  // training to sample with, which nothing fills again.
+  fsdp_cpu_ram_efficient_loading: false,
   // Whole weights in a checkpoint: whoever reads it need not be sharded the same way.
   fsdp_state_dict_type: 'FULL_STATE_DICT',
 };

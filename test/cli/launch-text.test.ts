@@ -10,6 +10,8 @@ it('shows what accelerate gets, a document for each stage of several ranks on GP
   const [grpo, sft] = parseAllDocuments(launchText(sharded)).map((document) => document.toJS());
   expect(grpo).toMatchObject({ distributed_type: 'FSDP', num_processes: 4, fsdp_config: { fsdp_version: 2 } });
   expect(sft).toMatchObject({ distributed_type: 'MULTI_GPU', num_processes: 4, mixed_precision: 'bf16' });
+  const flagged = { ...spec, grpo: { ...spec.grpo, accelerate_args: ['--offload-optimizer-device', 'cpu'] } };
+  expect(launchText(flagged)).toContain('# grpo.accelerate_args outrank it: --offload-optimizer-device cpu');
   const one = { ...spec, sft: { ...spec.sft, processes: 1 } };
   expect(parseAllDocuments(launchText(one))).toHaveLength(1);
 });

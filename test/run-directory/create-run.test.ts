@@ -134,6 +134,26 @@ test('never touches a folder that is no run', async () => {
   expect(await readdir(dir)).toEqual(['thesis.txt']);
 });
 
+test('goes on with a run that was made before a field was added to specs', async () => {
+  const root = temporaryFolder('test');
+  const { paths } = await createRun(root, aSpec(), owner);
+  const stored = JSON.parse(await readFile(paths.spec, 'utf8'));
+  delete stored.grpo.sharding;
+  const spec_digest = specDigest(stored);
+  await writeFile(paths.spec, JSON.stringify(stored));
+  const own = JSON.parse(await readFile(paths.run_json, 'utf8'));
+  await writeFile(paths.run_json, JSON.stringify({ ...own, spec_digest }));
+  expect((await readSpec(paths, spec_digest)).grpo.sharding).toBe('ddp');
+  const again = { created: false, spec_digest };
+  expect(await createRun(root, aSpec(), owner)).toMatchObject(again);
+  const other = { ...owner, run_id: 'another' };
+  expect(await createRun(root, aSpec(), other, { resume: true })).toMatchObject(again);
+  expect(JSON.parse(await readFile(paths.run_json, 'utf8'))).toMatchObject({ first_run_id: 'another', spec_digest });
+  await expect(createRun(root, aSpec('first', 1), other, { resume: true })).rejects.toThrow(
+    "A run's spec never changes",
+  );
+});
+
 test('equal specs have equal digests, whatever the order of their keys', () => {
   const spec = aSpec();
   const turned = Object.fromEntries(Object.entries(spec).reverse()) as typeof spec;

@@ -104,6 +104,8 @@ def check_rollout(request: StageRequest, trainer: Any, order: Sequence[PromptRow
             check_cached(trainer)
         case "served":
             check_served(request.spec, trainer, order)
+        case "vllm_colocate" | "vllm_server":
+            check_context(request.spec, trainer, order)
 
 
 def check_cached(trainer: Any) -> None:
@@ -130,6 +132,11 @@ def check_served(spec: Spec, trainer: Any, order: Sequence[PromptRow]) -> None:
             "Expected the whole adapter in each process for grpo.rollout served, found that it is sharded; "
             "set grpo.sharding: ddp",
         )
+    check_context(spec, trainer, order)
+
+
+def check_context(spec: Spec, trainer: Any, order: Sequence[PromptRow]) -> None:
+    """Raise BadRequest where a vLLM's context is too short for the longest prompt and its completion."""
     tokenizer = trainer.processing_class
     prompts = [as_prompt(tokenizer, row) for row in order]
     longest = max(map(len, tokenize(tokenizer, prompts, spec.policy.chat_template_kwargs)))
@@ -138,9 +145,9 @@ def check_served(spec: Spec, trainer: Any, order: Sequence[PromptRow]) -> None:
     if wanted > context:
         raise BadRequest(
             "policy.serve.max_model_len",
-            f"Expected a context of at least {wanted} tokens for grpo.rollout served: the longest prompt "
-            f"({longest}) and grpo.max_completion_tokens ({spec.grpo.max_completion_tokens}); "
-            f"found {context}",
+            f"Expected a context of at least {wanted} tokens for grpo.rollout {spec.grpo.rollout}: "
+            f"the longest prompt ({longest}) and "
+            f"grpo.max_completion_tokens ({spec.grpo.max_completion_tokens}); found {context}",
         )
 
 

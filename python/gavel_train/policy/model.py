@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
 from peft import LoraConfig, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
@@ -50,6 +51,10 @@ def load_checkpoint(request: StageRequest, folder: Path | None) -> Any:
 def _load(request: StageRequest, dtype: torch.dtype) -> Any:
     policy = request.models.policy
     try:
+        if policy.revision is not None and request.spec.grpo.rollout == "vllm_colocate":
+            # TRL hands the model's name to its vLLM, and no revision.
+            path = snapshot_download(policy.path, revision=policy.revision)
+            return AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
         return AutoModelForCausalLM.from_pretrained(policy.path, revision=policy.revision, dtype=dtype)
     except (OSError, ValueError) as error:
         raise BadRequest("policy.model", f"policy.model: {policy.path} cannot be loaded: {error}") from None

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from requests.adapters import HTTPAdapter
 from trl.generation import vllm_generation
 from trl.generation.vllm_client import VLLMClient
 
@@ -38,6 +39,8 @@ def use_server(config: Any, endpoint_file: Path, *, away_limit_s: float) -> None
             """Set the session up: TRL calls this before its first request."""
             self.session.trust_env = False
             self.session.headers["Authorization"] = f"Bearer {key}"
+            # A push that is sent again waits for weights that the trainer has sent already.
+            self.session.mount("http://", HTTPAdapter(max_retries=0))
 
     setattr(vllm_generation, "VLLMClient", KeyedClient)  # noqa: B010
     config.vllm_server_base_url = base_url.removesuffix("/v1")

@@ -24,7 +24,7 @@ export const ACCELERATE_FLAGS: Flags = {
   ...flags('value', 'offload-optimizer-device offload-param-device gradient-clipping zero3-init-flag'),
   ...flags('value', 'zero3-save-16bit-model fsdp-offload-params fsdp-min-num-params fsdp-reshard-after-forward'),
   ...flags('value', 'fsdp-auto-wrap-policy fsdp-transformer-layer-cls-to-wrap fsdp-state-dict-type'),
-  ...flags('value', 'fsdp-cpu-ram-efficient-loading fsdp-activation-checkpointing'),
+  ...flags('value', 'fsdp-activation-checkpointing'),
 };
 
 /** `--max_num_seqs=8` is `max-num-seqs`; both programs take either spelling. */

@@ -84,7 +84,7 @@ export const GrpoSpec = z.strictObject({
     .enum(['ddp', 'fsdp2', 'zero2', 'zero3'])
     .default('ddp')
     .describe(
-      'What several processes on GPUs hold. ddp: each all of the weights; fsdp2 and zero3: each a part of weights, gradients and optimizer, for weights that one GPU cannot hold; zero2: all of the weights, and a part of the rest. zero2 and zero3 need the package deepspeed, which the lock files do not hold. `gavel fit SPEC --launch` shows what accelerate gets.',
+      'What several processes on GPUs hold. ddp: each all of the weights; fsdp2 and zero3: each a part of weights, gradients and optimizer; zero2: all of the weights, and a part of the rest. After the training each process loads the whole weights to sample the rows of the audit, so they must fit one GPU. zero2 and zero3 need the package deepspeed, which the lock files do not hold. `gavel fit SPEC --launch` shows what accelerate gets.',
     ),
   accelerate_args: z
     .array(z.string())

@@ -15,6 +15,6 @@ export const PolicySpec = z.strictObject({
     .gt(0)
     .default(1800)
     .describe(
-      'grpo.rollout served and vllm_server: how long a step, or the start, waits for servers that are away before the stage fails, resumable.',
+      'How long grpo.rollout served waits at any step for servers that are away, and vllm_server at the start of an attempt, before the stage fails, resumable. A vLLM that is being started counts as away.',
     ),
 });
