@@ -19,6 +19,7 @@ import { rowsOf } from './cost-rows.ts';
 /** What `stock.py` writes, as far as the page shows it. */
 export interface Stock {
   settings: { steps: number; save_every: number; seed: number; count: number };
+  versions: { trl: string };
   rows: {
     kind: string;
     count: number;
@@ -67,7 +68,7 @@ ${[...ALWAYS, ...(served ? WHERE_SERVED : [])].map((assertion) => `- ${assertion
 ${tableOf(rows)}
 
 "Steps lost" are finished steps that had to be repeated. "Judge calls asked again" counts requests that reached the judge a second time, from the fault to the
-first new commit. Of the seconds to the first new commit, about 12 to 20 are a Python process that imports torch, transformers and TRL on this machine. The
+first new commit. Most of the seconds to the first new commit pass while a new Python process imports torch, transformers and TRL. The
 effective share is the time of steps that ended up in the final history, over all time from the fault to the next one: it is low because a fault comes as soon
 as training goes on.${served ? ' A server of the policy takes half a minute to start, and each new node starts one.' : ''}
 
@@ -100,7 +101,7 @@ nodes. The run is disturbed at seeded moments and checked by [one checker](fault
 undisturbed, given the disturbed run's ledger and journal. The witness ends with an error where it asks a model for a completion or a verdict.
 [faults.md](faults.md) is the page of the campaign over all stages.`;
 
-function stockSection({ settings, rows }: Stock): string {
+function stockSection({ settings, versions, rows }: Stock): string {
   const seconds = (value: number | null, unrecovered: number) =>
     value === null ? (unrecovered > 0 ? 'never' : '') : value.toFixed(1);
   const table = markdown(
@@ -136,7 +137,7 @@ function stockSection({ settings, rows }: Stock): string {
   );
   return `## Stock TRL under the same kills
 
-\`GRPOTrainer\` with \`resume_from_checkpoint=True\` ([stock_trl.py](faults/stock/stock_trl.py)), the same policy, rubric and judge, ${settings.steps} steps, a checkpoint every
+\`GRPOTrainer\` of TRL ${versions.trl} with \`resume_from_checkpoint=True\` ([stock_trl.py](faults/stock/stock_trl.py)), the same policy, rubric and judge, ${settings.steps} steps, a checkpoint every
 ${settings.save_every}, started again at once by a supervisor after each death. A judge that cannot be reached gives a reward of 0, as reward functions commonly do.
 
 ${table}
