@@ -172,6 +172,14 @@ def imported_once():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def no_stage_is_left():
+    """End the forked stages of a test that has failed."""
+    yield
+    if "grpo_run" in sys.modules:
+        sys.modules["grpo_run"].end_all()
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
     # Imported here: it needs transformers, which most tests do without.

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,7 +133,22 @@ def launch(epoch_dir: Path, before: Callable, suffix: str = "") -> Stage:
             run_stage("grpo", stage.main)
         finally:
             os._exit(99)
-    return Stage(pid, epoch_dir)
+    stage = Stage(pid, epoch_dir)
+    _started.append(stage)
+    return stage
+
+
+_started: list[Stage] = []
+
+
+def end_all() -> None:
+    """Kill what a test has started and not waited for: the suite would wait for the output that it holds."""
+    while _started:
+        stage = _started.pop()
+        if stage.status is None:
+            with suppress(ProcessLookupError, ChildProcessError):
+                stage.kill()
+                stage.wait()
 
 
 def head(root: Path) -> Path | None:

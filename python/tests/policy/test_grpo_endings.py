@@ -3,6 +3,7 @@
 import hashlib
 import json
 import signal
+import time
 
 import pytest
 from grpo_run import (
@@ -36,8 +37,14 @@ def test_sigusr1_writes_the_stacks_of_all_threads_to_the_log(root, gateways):
     gateway.hold = lambda request: True
     stage = start(root, 1, gateway)
     until(lambda: len(gateway.asked) > 0, stage)
-    stage.kill(signal.SIGUSR1)
-    until(lambda: "collect" in (stage.epoch_dir / "stderr").read_text(), stage)
+
+    def waits_for_verdicts() -> bool:
+        # The first completion is judged while others are still sampled.
+        stage.kill(signal.SIGUSR1)
+        time.sleep(0.2)
+        return "collect" in (stage.epoch_dir / "stderr").read_text()
+
+    until(waits_for_verdicts, stage)
     assert "most recent call first" in (stage.epoch_dir / "stderr").read_text()
     stage.kill()
     stage.wait()
