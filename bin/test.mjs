@@ -2,7 +2,6 @@
 // `npm test`: set-up, generated files, lint, types, tests of both languages, and one run from end to end.
 // `npm run test:long` (--long): the tests that `npm test` leaves out for their length, the short fault campaign among them.
 // Stops at the first failure. --fast leaves the end-to-end run out, --keep-going goes on after a failure.
-import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +10,7 @@ import { node24, withCompileCache } from './node24.mjs';
 import { root } from './setup/tool.mjs';
 import { ensureSetup } from './setup.mjs';
 import { fromPytest, fromVitest } from './test/counts.mjs';
+import { runStep } from './test/step.mjs';
 
 const options = new Set(process.argv.slice(2));
 for (const option of options) {
@@ -111,27 +111,10 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   });
 }
 
-/** Runs one step; resolves with its exit status and what it printed, which is empty where it printed on this terminal itself. */
-function run({ command: [program, ...args], cwd = root, env = {} }, held) {
-  return new Promise((resolve) => {
-    const child = spawn(program, args, {
-      cwd,
-      env: { ...withCompileCache(process.env), TMPDIR: temporary, ...env },
-      stdio: held ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
-    });
-    const printed = [];
-    for (const stream of held ? [child.stdout, child.stderr] : []) stream.on('data', (chunk) => printed.push(chunk));
-    running.add(child);
-    const end = (code) => {
-      running.delete(child);
-      resolve({ code, text: Buffer.concat(printed).toString() });
-    };
-    child.on('error', (error) => {
-      console.error(error.message);
-      end(127);
-    });
-    child.on('close', (code, signal) => end(signal ? 130 : code));
-  });
+/** Runs one step. */
+function run({ command, cwd = root, env = {} }, held) {
+  const all = { ...withCompileCache(process.env), TMPDIR: temporary, ...env };
+  return runStep({ command, cwd, env: all }, { held, running });
 }
 
 const seconds = (from) => `${((Date.now() - from) / 1000).toFixed(1)} s`;
