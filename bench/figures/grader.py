@@ -15,7 +15,7 @@ from figures.figure import Figure, compare, interleaved
 from figures.gateway import grading, settings
 from figures.load import call
 from figures.random_model import save
-from figures.servers import cores, gateway, vllm
+from figures.servers import cores, gateway, on, vllm
 
 _TOKENS = 42
 _IN_FLIGHT = 64
@@ -29,13 +29,13 @@ def measure(*, quick: bool, say: Callable[[str], None]) -> list[Figure]:
     """Return a cell for graders of the judge's size, and, unless `quick`, one for a smaller grader."""
     figures = []
     for judge, grader in _PAIRS[:1] if quick else _PAIRS:
-        sides: dict[str, list[float]] = {}
-        for side, model, mode in (
-            ("reasoned judge", judge, "reasoned"),
-            ("single-token grader", grader, "single_token"),
+        calls = _IN_FLIGHT * (2 if quick else 6)
+        with (
+            _serving(judge, "reasoned", calls=calls) as judged,
+            _serving(grader, "single_token", calls=calls) as graded,
         ):
-            with _serving(model, mode, calls=_IN_FLIGHT * (2 if quick else 6)) as verdicts:
-                sides |= interleaved({side: verdicts}, 2 if quick else 5)
+            measured = {"reasoned judge": judged, "single-token grader": graded}
+            sides = interleaved(measured, 2 if quick else 5)
         sizes = f"judge {judge}, {_TOKENS} tokens a verdict; grader {grader}"
         shape = f"{sizes}; {_IN_FLIGHT} in flight, verdicts per s"
         figures.append(compare("grader", shape, sides, ours="single-token grader", target=None))
@@ -56,14 +56,15 @@ def _serving(model: str, mode: str, *, calls: int) -> Iterator[Verdicts]:
         ):
 
             def verdicts(_: int) -> float:
-                load = call(
-                    f"{through.url}/grade",
-                    through.key,
-                    grading(mode),
-                    calls=calls,
-                    in_flight=_IN_FLIGHT,
-                    first=next(numbers) * 10**6,
-                )
+                with on(other):
+                    load = call(
+                        f"{through.url}/grade",
+                        through.key,
+                        grading(mode),
+                        calls=calls,
+                        in_flight=_IN_FLIGHT,
+                        first=next(numbers) * 10**6,
+                    )
                 return calls / load.wall_s
 
             # The first calls pay for what later ones find made.

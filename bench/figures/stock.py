@@ -57,5 +57,7 @@ def trainer_of(model: Any, *, rows: int, groups: int, max_new_tokens: int, conti
 
 def sample(trainer: Any, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
     """Return completions as the trainer's own rollout makes them."""
-    ids, _ = trainer._generate_single_turn([list(each) for each in prompts], None, {})
+    ids, _ = trainer._generate_single_turn(
+        [list(each) for each in prompts], None, {}, trainer.num_generations
+    )
     return ids

@@ -54,6 +54,7 @@ def main() -> None:
             save_steps=sft["save_every"],
             per_device_train_batch_size=sft["batch_size"],
             per_device_eval_batch_size=sft["batch_size"],
+            train_sampling_strategy=sft["train_sampling_strategy"],
             learning_rate=sft["learning_rate"],
             lr_scheduler_type="cosine",
             warmup_steps=min(arguments.steps // 10, 50),
