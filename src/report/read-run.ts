@@ -6,7 +6,7 @@ import { Rubric } from '../contracts/rubric.ts';
 import { Spec } from '../contracts/spec/spec.ts';
 import { MetricLine, StageResult } from '../contracts/stage.ts';
 import { readAlarms } from '../run-directory/alarms.ts';
-import { storedDigest } from '../run-directory/create-run.ts';
+import { storedSpec } from '../run-directory/create-run.ts';
 import { readableLines } from '../run-directory/files.ts';
 import { readInterruptions } from '../run-directory/interruptions.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
@@ -27,7 +27,7 @@ export async function readRun(paths: RunPaths, extras: ReportExtras): Promise<Re
     alarms: await readAlarms(paths.report.alarms, problems),
     run: paths.run,
     spec,
-    spec_digest: spec === null ? null : await storedDigest(paths),
+    spec_digest: spec === null ? null : ((await storedSpec(paths))?.digest ?? null),
     rubric: await read(paths.rubric, Rubric),
     audit: await read(paths.report.audit, Audit),
     metrics: newestLines(await readText(paths.report.metrics), problems),

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { access, constants, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { Spec } from '../contracts/spec/spec.ts';
 import { buildingPaths } from './building.ts';
-import { fsyncFolder, orNull, readContractIfAny, writeAtomic } from './files.ts';
+import { fsyncFolder, orNull, parseContract, readContractIfAny, writeAtomic } from './files.ts';
 import { type RunPaths, runPaths } from './paths.ts';
 
 /** `run.json`: whose run this is. `first_run_id` stays when Temporal retries or resets the workflow. */
@@ -108,29 +108,36 @@ async function layOut(building: RunPaths, spec: Spec, own: RunOwner): Promise<vo
   await writeAtomic(building.run_json, own);
 }
 
+export interface StoredSpec {
+  spec: Spec;
+  /** Of the file: a field that a later version added is not in it, and its default does not make another spec of it. */
+  digest: string;
+}
+
+/** The stored spec of a run; null where there is none. */
+export async function storedSpec(paths: RunPaths): Promise<StoredSpec | null> {
+  const text = await readFile(paths.spec, 'utf8').catch(orNull);
+  if (text === null) return null;
+  return { spec: parseContract(text, Spec, paths.spec), digest: specDigest(JSON.parse(text)) };
+}
+
 /**
  * The stored spec of a run. Throws where there is no such run, and SpecChanged where the spec's digest is not `expected`: the file
  * was edited or damaged since.
  */
-export async function readSpec(paths: RunPaths, expected?: string): Promise<Spec> {
-  const spec = await readContractIfAny(paths.spec, Spec);
-  if (!spec) throw new Error(`There is no run ${paths.run}: ${paths.spec} does not exist.`);
-  const found = (await storedDigest(paths)) ?? specDigest(spec);
-  if (expected === undefined || found === expected) return spec;
+export async function readStoredSpec(paths: RunPaths, expected?: string): Promise<StoredSpec> {
+  const stored = await storedSpec(paths);
+  if (!stored) throw new Error(`There is no run ${paths.run}: ${paths.spec} does not exist.`);
+  if (expected === undefined || stored.digest === expected) return stored;
   throw new SpecChanged(
     `Expected ${paths.spec} to be the spec that the run was made with (digest ${expected.slice(0, 12)}), ` +
-      `found digest ${found.slice(0, 12)}. A run's spec never changes: put the file back.`,
+      `found digest ${stored.digest.slice(0, 12)}. A run's spec never changes: put the file back.`,
   );
 }
 
-/**
- * The digest of a run's spec as it is stored: a field that a later version added is not in the file, and its default does not make
- * another spec of it.
- */
-export async function storedDigest(paths: RunPaths): Promise<string | null> {
-  const stored = await readContractIfAny(paths.spec, z.looseObject({}));
-  return stored && specDigest(stored);
-}
+/** As readStoredSpec, without the digest. */
+export const readSpec = async (paths: RunPaths, expected?: string): Promise<Spec> =>
+  (await readStoredSpec(paths, expected)).spec;
 
 /** Whose run it is; null where there is none. */
 export const readOwner = (paths: RunPaths): Promise<RunOwner | null> => readContractIfAny(paths.run_json, RunOwner);
@@ -181,8 +188,8 @@ async function accept(
 
 /** Whether the run's spec says the same as `spec`, with the defaults that both have now. */
 async function hasSpec(paths: RunPaths, spec: Spec): Promise<boolean> {
-  const stored = await readContractIfAny(paths.spec, Spec);
-  return stored !== null && specDigest(stored) === specDigest(spec);
+  const stored = await storedSpec(paths);
+  return stored !== null && specDigest(stored.spec) === specDigest(spec);
 }
 
 async function isEmptyFolder(path: string) {

@@ -1,6 +1,6 @@
 import type { Plan } from '../contracts/plan.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
-import { readOwner, readSpec, specDigest, storedDigest } from '../run-directory/create-run.ts';
+import { readOwner, readStoredSpec } from '../run-directory/create-run.ts';
 import { sha256File } from '../run-directory/digest.ts';
 import type { RunPaths } from '../run-directory/paths.ts';
 import { policyEndpoints, servedModel } from '../serving/served-model.ts';
@@ -8,9 +8,8 @@ import { policyEndpoints, servedModel } from '../serving/served-model.ts';
 /** The plan of a prepared run. Throws where its spec is not the one that the run was made with. */
 export async function readPlan(paths: RunPaths): Promise<Plan> {
   const owner = await readOwner(paths);
-  const spec = await readSpec(paths, owner?.spec_digest);
-  const spec_digest = (await storedDigest(paths)) ?? specDigest(spec);
-  return planOf(spec, { spec_digest, rubric_digest: await sha256File(paths.rubric) });
+  const { spec, digest } = await readStoredSpec(paths, owner?.spec_digest);
+  return planOf(spec, { spec_digest: digest, rubric_digest: await sha256File(paths.rubric) });
 }
 
 /** What the workflows need of a spec: scalars and names. */
