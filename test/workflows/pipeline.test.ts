@@ -1,10 +1,10 @@
-import { Context } from '@temporalio/activity';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { failure } from '../../src/failures.ts';
 import { digests, knownRun, queues, spec, startTimeSkipping, summary, withWorker } from './environment.ts';
+import { untilCancelled } from './steered-run.ts';
 
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
@@ -13,13 +13,6 @@ beforeAll(async () => {
 afterAll(() => environment?.teardown());
 
 const place = () => ({ node: 'a', task_queue: queues.node, gpus: [] });
-
-/** Beats like a long activity: a cancellation comes with the answer to a heartbeat. */
-async function untilCancelled(): Promise<never> {
-  const context = Context.current();
-  const beating = setInterval(() => context.heartbeat(), 100);
-  return context.cancelled.finally(() => clearInterval(beating));
-}
 
 /** Activities of a run in which all goes well; each call is noted. */
 function activities(calls: string[]) {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { failure } from '../../src/failures.ts';
 import { knownRun, queues, type RealEnvironment, spec, startReal, summary, withWorker } from './environment.ts';
-import { aRun, beatingUntil, until } from './steered-run.ts';
+import { aRun, beatingUntil, until, untilCancelled } from './steered-run.ts';
 
 /** Servers whose weights the trainer pushes, on a real server. */
 
@@ -20,7 +20,7 @@ it('gives each attempt a server of its own, and the judge stays', async () => {
     reserveNode: async () => ({ node: 'a', task_queue: queues.node, gpus: ['g0', 'g1', 'g2'] }),
     serveModel: async ({ role, gpus, served_before }: { role: string; gpus: string[]; served_before: boolean }) => {
       served.push(`${role} on ${gpus}${served_before ? ', again' : ''}`);
-      await beatingUntil(new Promise(() => undefined));
+      await untilCancelled();
     },
     trainGrpo: async ({ gpus }: { gpus: string[] }) => {
       expect(gpus).toEqual(['g2']);

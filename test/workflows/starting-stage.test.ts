@@ -3,7 +3,7 @@ import { temporal } from '@temporalio/proto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunStatus } from '../../src/contracts/status.ts';
 import { queues, type RealEnvironment, startReal, withWorker } from './environment.ts';
-import { aRun, beatingUntil, stateOf, until } from './steered-run.ts';
+import { aRun, stateOf, until, untilCancelled } from './steered-run.ts';
 
 /** What people and nodes ask of a run while the workflow of its next stage is being started, on a real server. */
 
@@ -34,7 +34,7 @@ describe('a run whose stage is being started', { timeout: 180_000 }, () => {
       ...run.activities,
       // The stage may come to reserve a node before the pause reaches it; it must not come any further.
       reserveNode: async (input: { avoid: string[]; reservation: string }) => {
-        if (!resumed) await beatingUntil(new Promise(() => undefined));
+        if (!resumed) await untilCancelled();
         return run.activities.reserveNode(input);
       },
     };

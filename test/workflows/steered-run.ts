@@ -29,7 +29,7 @@ export function aRun() {
       stop?.(reason);
     },
     serveModel: async () => {
-      await beatingUntil(new Promise(() => undefined));
+      await untilCancelled();
     },
     trainGrpo: async ({ reservation }: { reservation: string }) => {
       // As on the disk, a request that came before the attempt has begun is there when it begins.
@@ -70,6 +70,9 @@ export async function beatingUntil<T>(work: Promise<T>): Promise<T> {
   const beating = setInterval(() => context.heartbeat(), 100);
   return Promise.race([work, context.cancelled]).finally(() => clearInterval(beating)) as Promise<T>;
 }
+
+/** Beats like a long activity: a cancellation comes with the answer to a heartbeat. */
+export const untilCancelled = (): Promise<never> => beatingUntil(new Promise<never>(() => undefined));
 
 export const outside = { ...spec, judge: { ...spec.judge, engine: 'openai', base_url: 'http://127.0.0.1:9/v1' } };
 

@@ -4,7 +4,7 @@ import type { Server } from '../../../src/cli/connect.ts';
 import { emptyView } from '../../../src/cli/watch/run-view.ts';
 import { addServerView } from '../../../src/cli/watch/view-from-server.ts';
 import { knownRun, queues, type RealEnvironment, spec, startReal, withWorker } from '../../workflows/environment.ts';
-import { aRun, beatingUntil, until } from '../../workflows/steered-run.ts';
+import { aRun, until, untilCancelled } from '../../workflows/steered-run.ts';
 
 /** What `gavel status` and `gavel watch` learn from a real server about a run with servers for its judge and its policy. */
 
@@ -31,7 +31,7 @@ it('lists the processes of every server that the stage has started', async () =>
       await context.cancelled.finally(() => clearInterval(beating));
     },
     trainGrpo: async () => {
-      await beatingUntil(new Promise(() => undefined));
+      await untilCancelled();
     },
   };
   const connection = environment.client.connection;
