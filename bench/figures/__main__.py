@@ -46,27 +46,33 @@ def main() -> int:
     )
     parser.add_argument("--table", action="store_true", help="measure nothing; write bench/README.md")
     options = parser.parse_args()
-    if not options.table:
-        from figures.figure import write
-        from figures.models import MissingModel, check
+    if options.table:
+        _write_page()
+        return 0
+    from figures.figure import write
+    from figures.models import MissingModel, check
 
-        command = " ".join(["npm run bench --", *sys.argv[1:]])
-        try:
-            # Hours of other figures would come before the one that misses it.
-            if {"rollouts", "sft"} & set(options.only or FIGURES):
-                for model in options.models.split(","):
-                    check(model)
-        except MissingModel as error:
-            print(
-                f"The model 135M is not installed. Run `{error}`, or leave it out with --models.",
-                file=sys.stderr,
-            )
-            return 1
-        for name in options.only or FIGURES:
-            write(BENCH / "results" / f"{name}.json", _measure(name, options), command)
-            (BENCH / "README.md").write_text(page())
-    (BENCH / "README.md").write_text(page())
+    names = options.only or FIGURES
+    try:
+        # Hours of other figures would come before the one that misses it.
+        if {"rollouts", "sft"} & set(names):
+            for model in options.models.split(","):
+                check(model)
+    except MissingModel as error:
+        print(
+            f"The model 135M is not installed. Run `{error}`, or leave it out with --models.",
+            file=sys.stderr,
+        )
+        return 1
+    command = " ".join(["npm run bench --", *sys.argv[1:]])
+    for name in names:
+        write(BENCH / "results" / f"{name}.json", _measure(name, options), command)
+        _write_page()
     return 0
+
+
+def _write_page() -> None:
+    (BENCH / "README.md").write_text(page())
 
 
 def _measure(name: str, options: argparse.Namespace) -> list[Figure]:

