@@ -16,7 +16,7 @@ const FSDP2 = {
   // With it transformers fills the weights of every rank but the first with zeros, also those of a model that is loaded after the
   // training to sample with, which nothing fills again.
   fsdp_cpu_ram_efficient_loading: false,
-  // Whole weights in a checkpoint: whoever reads it need not be sharded the same way.
+  // A checkpoint holds the whole weights, so that a process without sharding can load it.
   fsdp_state_dict_type: 'FULL_STATE_DICT',
 };
 

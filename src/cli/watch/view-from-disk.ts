@@ -89,7 +89,7 @@ async function processesOnDisk(paths: RunPaths): Promise<LiveProcess[]> {
       found.push({ role: 'gateway', pid: gateway.pid, host: here, epoch });
     }
   }
-  for (const name of await readdir(paths.endpoints).catch(() => [])) {
+  for (const name of (await readdir(paths.endpoints).catch(() => [])).sort()) {
     const served = MODEL_SERVER.exec(name)?.[1];
     const endpoint = served === undefined ? null : await readEndpoint(paths, served).catch(() => null);
     if (endpoint?.pid && endpoint.host === here && isAlive(endpoint.pid)) {
