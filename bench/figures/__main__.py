@@ -44,6 +44,9 @@ def main() -> int:
     parser.add_argument(
         "--no-continuous", action="store_true", help="leave TRL's continuous batching out, slow on a CPU"
     )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the cells of earlier runs that this one does not measure"
+    )
     parser.add_argument("--table", action="store_true", help="measure nothing; write bench/README.md")
     options = parser.parse_args()
     if options.table:
@@ -66,7 +69,7 @@ def main() -> int:
         return 1
     command = " ".join(["npm run bench --", *sys.argv[1:]])
     for name in names:
-        write(BENCH / "results" / f"{name}.json", _measure(name, options), command)
+        write(BENCH / "results" / f"{name}.json", _measure(name, options), command, keep=options.keep)
         _write_page()
     return 0
 

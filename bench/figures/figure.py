@@ -49,9 +49,18 @@ def interleaved(sides: Mapping[str, Callable[[int], float]], repeats: int) -> di
 
 
 def compare(
-    id: str, shape: str, speeds: Mapping[str, list[float]], *, ours: str, target: float | None
+    id: str,
+    shape: str,
+    speeds: Mapping[str, list[float]],
+    *,
+    ours: str,
+    target: float | None,
+    lowest: float = 0.0,
 ) -> Figure:
-    """Return our side over the better of the others, repeat by repeat."""
+    """Return our side over the better of the others, repeat by repeat.
+
+    A target is met where the median reaches it and no repeat is below `lowest`.
+    """
     others = [values for name, values in speeds.items() if name != ours]
     best = [max(values) for values in zip(*others, strict=True)]
     ratios = [mine / other for mine, other in zip(speeds[ours], best, strict=True)]
@@ -62,7 +71,7 @@ def compare(
         sides={name: round(statistics.median(values), 1) for name, values in speeds.items()},
         ratio=ratio,
         target=target,
-        met=None if target is None else ratio.median >= target,
+        met=None if target is None else ratio.median >= target and ratio.low >= lowest,
     )
 
 
@@ -92,13 +101,19 @@ def _version(package: str) -> str | None:
         return None
 
 
-def write(path: Path, figures: list[Figure], command: str) -> None:
-    """Write the figures with the machine, its load of the last 15 minutes, the versions and the command."""
+def write(path: Path, figures: list[Figure], command: str, *, keep: bool = False) -> None:
+    """Write the figures with the machine, its load of the last 15 minutes, the versions and the command.
+
+    With `keep`, cells that are there and were not measured again stay, before the new ones.
+    """
     load = round(os.getloadavg()[2], 1)
     versions = {name: found for name in _PACKAGES if (found := _version(name)) is not None}
     records: list[dict[str, Any]] = [
         {**asdict(each), "machine": machine(), "load": load, "versions": versions, "command": command}
         for each in figures
     ]
+    measured = {(each.id, each.shape) for each in figures}
+    there = json.loads(path.read_text()) if keep and path.exists() else []
+    kept = [record for record in there if (record["id"], record["shape"]) not in measured]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(records, indent=2) + "\n")
+    path.write_text(json.dumps(kept + records, indent=2) + "\n")

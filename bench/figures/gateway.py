@@ -75,7 +75,10 @@ def _request(mode: str, occasion: str, completion: str) -> bytes:
 
 @dataclass
 class _Sides:
-    """A model and a gateway over it, called from one core with the same questions."""
+    """A model and a gateway over it, called from one core with the same questions.
+
+    The first calls are spread over `spread_s`, the time of a call: those that begin together stay in step.
+    """
 
     model_url: str
     through: Gateway
@@ -83,6 +86,8 @@ class _Sides:
     shape: str
     core: set[int]
     numbers: Iterator[int]
+
+    spread_s: float
 
     def direct(self, calls: int, in_flight: int) -> Load:
         return self._call(f"{self.model_url}/chat/completions", "none", self.chat, calls, in_flight)
@@ -98,9 +103,7 @@ class _Sides:
         # No text is sent twice: a prefix cache, or the ledger, would know it.
         first = next(self.numbers) * 10**6
         with on(self.core):
-            return call(
-                url, key, body, calls=calls, in_flight=in_flight, first=first, spread_s=_LATENCY_MS / 1000
-            )
+            return call(url, key, body, calls=calls, in_flight=in_flight, first=first, spread_s=self.spread_s)
 
 
 @contextmanager
@@ -112,7 +115,8 @@ def _over_fixed_latency(tokens: int) -> Iterator[_Sides]:
         with gateway(run_dir, settings(url, tokens=tokens), one, record_chat=True) as through:
             sync = _sync_ms(run_dir)
             shape = f"replies of {tokens} tokens after {_LATENCY_MS:g} ms, a sync of the disk {sync:.2f} ms"
-            yield _Sides(url, through, _asked_by(through, url), shape, other, count(1))
+            chat = _asked_by(through, url)
+            yield _Sides(url, through, chat, shape, other, count(1), spread_s=_LATENCY_MS / 1000)
 
 
 def _asked_by(through: Gateway, model_url: str) -> Body:
@@ -175,7 +179,7 @@ def _throughput(*, quick: bool) -> Figure:
     tokens = _REPLIES[0]
     with _over_fixed_latency(tokens) as fixed:
         chat = fixed.chat
-    calls = _IN_FLIGHT * (2 if quick else 4)
+    calls = _IN_FLIGHT * (3 if quick else 5)
     with tempfile.TemporaryDirectory(prefix="gavel-bench-") as folder:
         run_dir = Path(folder)
         model = save("25M", run_dir / "25M")
@@ -183,15 +187,15 @@ def _throughput(*, quick: bool) -> Figure:
             vllm(run_dir, model, one) as url,
             gateway(run_dir, settings(url, tokens=tokens), other) as through,
         ):
-            sides = _Sides(url, through, chat, "", other, count(1))
+            sides = _Sides(url, through, chat, "", other, count(1), spread_s=0.0)
             per_s = {"direct": sides.direct, "gateway": sides.graded}
+            took = [measured(_IN_FLIGHT, _IN_FLIGHT).wall_s for measured in per_s.values()]
+            sides.spread_s = statistics.mean(took)
             measures = {
-                name: lambda _, measured=measured: calls / measured(calls, _IN_FLIGHT).wall_s
+                name: lambda _, measured=measured: measured(calls, _IN_FLIGHT).steady_per_s(_IN_FLIGHT)
                 for name, measured in per_s.items()
             }
-            for measured in per_s.values():
-                measured(_IN_FLIGHT, _IN_FLIGHT)
-            found = interleaved(measures, 2 if quick else 5)
+            found = interleaved(measures, 2 if quick else 3)
     return compare(
         "throughput",
         f"{_IN_FLIGHT} in flight, vLLM of 25M on one core, replies of {tokens} tokens, calls per s",

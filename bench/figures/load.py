@@ -20,15 +20,26 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What a client saw: latency of each call and duration of all, seconds."""
+    """What a client saw, seconds: latency of each call, when each ended (in order), and duration of all."""
 
     latencies_s: list[float]
+    ends_s: list[float]
     wall_s: float
 
     def percentile(self, share: float) -> float:
         """Return the latency, in seconds, that `share` of the calls do not exceed."""
         ordered = sorted(self.latencies_s)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+    def steady_per_s(self, in_flight: int) -> float:
+        """Return calls a second between the first `in_flight` ends and the last ones.
+
+        Outside of them fewer calls are under way. Raises ValueError where nothing is between.
+        """
+        inner = self.ends_s[in_flight - 1 : -in_flight]
+        if len(inner) < 2:
+            raise ValueError(f"Expected more than {2 * in_flight} calls, found {len(self.ends_s)}.")
+        return (len(inner) - 1) / (inner[-1] - inner[0])
 
 
 def call(
@@ -45,6 +56,7 @@ def call(
 async def _call(url: str, key: str, bodies: list[bytes], in_flight: int, spread_s: float) -> Load:
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
     latencies: list[float] = []
+    ends: list[float] = []
     waiting = iter(bodies)
 
     async def one_after_another(session: aiohttp.ClientSession, delay_s: float) -> None:
@@ -57,14 +69,15 @@ async def _call(url: str, key: str, bodies: list[bytes], in_flight: int, spread_
                 raise Refused(f"{url}: HTTP {response.status}: {content[:300]!r}")
             _parsed(content)
             latencies.append(time.perf_counter() - began)
+            ends.append(time.perf_counter() - all_began)
 
     timeout = aiohttp.ClientTimeout(total=None)
     connector = aiohttp.TCPConnector(limit=in_flight)
     async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=timeout) as session:
-        began = time.perf_counter()
+        all_began = time.perf_counter()
         callers = (one_after_another(session, n * spread_s / in_flight) for n in range(in_flight))
         await asyncio.gather(*callers)
-        return Load(latencies, time.perf_counter() - began)
+        return Load(latencies, ends, time.perf_counter() - all_began)
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,12 @@ def page() -> str:
 
 def _section(path: Path) -> str:
     records = json.loads(path.read_text())
+    # Cells that other commands measured, maybe with other versions, have a table of their own.
+    tables = [_table(list(cells)) for _, cells in groupby(records, key=itemgetter("command"))]
+    return f"\n## {path.stem}\n\n{''.join(tables)}{(_NOTES / f'{path.stem}.md').read_text()}"
+
+
+def _table(records: list[dict[str, Any]]) -> str:
     first = records[0]
     versions = ", ".join(f"{name} {number}" for name, number in first["versions"].items())
     head = ("shape", "sides", "ratio, median (low to high)", "target", "met")
@@ -34,10 +42,7 @@ def _section(path: Path) -> str:
     machine = "; ".join(
         [first["machine"], *([f"load {first['load']:g}"] if "load" in first else []), versions]
     )
-    return (
-        f"\n## {path.stem}\n\n```sh\n{first['command']}\n```\n\n{machine}.\n\n"
-        f"{lines}\n\n{(_NOTES / f'{path.stem}.md').read_text()}"
-    )
+    return f"```sh\n{first['command']}\n```\n\n{machine}.\n\n{lines}\n\n"
 
 
 def _row(record: dict[str, Any]) -> tuple[str, ...]:

@@ -29,7 +29,8 @@ SHAPES = [
 ]
 QUICK = SHAPES[:3]
 _TARGETS = {("135M", 16, 64, 8): 1.2, ("135M", 256, 64, 8): 2.5, ("135M", 1024, 64, 16): 6.0}
-_EVERYWHERE = 1.0
+# Of the better one of stock's sides: the median, and the lowest repeat.
+_EVERYWHERE, _LOWEST = 1.0, 0.95
 
 
 Shape = tuple[int, int, int]
@@ -67,6 +68,7 @@ def measure(
                 interleaved(sides, repeats),
                 ours="gavel cached",
                 target=_TARGETS.get((name, *shape), _EVERYWHERE),
+                lowest=_LOWEST,
             )
             say(f"{figure.shape}: {figure.sides} tokens/s, ratio {figure.ratio}")
             figures.append(figure)
