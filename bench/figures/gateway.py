@@ -1,13 +1,15 @@
 """`gateway`: what gavel's gateway adds to a judge call, and how many calls a second it lets through.
 
-The direct side sends the chat completion that the gateway sends for the same grading request. Both have the
+The direct side sends the chat completion that the gateway sends for such a grading request. Both have the
 same client. Each reply is read and parsed on every side; the gateway's ledger is on.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import statistics
 import tempfile
 import time
@@ -125,7 +127,14 @@ def _asked_by(through: Gateway, model_url: str) -> Body:
     call(url, through.key, lambda _: _request("reasoned", "call:0", _MARK), calls=1, in_flight=1)
     with urllib.request.urlopen(f"{model_url.removesuffix('/v1')}/asked") as answer:
         asked = answer.read().decode()
-    return lambda n: asked.replace(_MARK, f"{n}{_ANSWER}").encode()
+    (mark,) = set(re.findall(r"\[begin ([0-9a-f]{16})\]", asked))
+
+    def body(n: int) -> bytes:
+        # The gateway marks each completion anew. One mark for all would be a longer prefix for vLLM's cache.
+        marked = asked.replace(mark, hashlib.sha256(str(n).encode()).hexdigest()[:16])
+        return marked.replace(_MARK, f"{n}{_ANSWER}").encode()
+
+    return body
 
 
 def _sync_ms(folder: Path) -> float:
