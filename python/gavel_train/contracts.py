@@ -1303,6 +1303,14 @@ class MessagesRequest(BaseModel):
         str | None,
         Field(description="Shown only if the rubric is reference-guided; then it must be there."),
     ] = None
+    score: Annotated[
+        int | None,
+        Field(
+            description="The score whose reply is asked for; null: messages alone.",
+            ge=0,
+            le=9,
+        ),
+    ] = None
 
 
 class RenderedMessages(BaseModel):
@@ -1313,6 +1321,12 @@ class RenderedMessages(BaseModel):
     answer_prefix: Annotated[
         str | None,
         Field(description="What the reply begins with, given and not generated; null: nothing."),
+    ]
+    reply: Annotated[
+        str | None,
+        Field(
+            description="What gives the score, after the prefix; null where none was asked for, or the mode has no such reply."
+        ),
     ]
 
 

@@ -57,7 +57,7 @@ def test_what_a_server_returned_as_thinking_is_learned_before_the_reply(tmp_path
 def prefixed(requests):
     begins = {"reasoned": "Well: ", "single_token": "Score: "}
     return [
-        RenderedMessages(messages=one.messages, answer_prefix=begins[request.mode])
+        RenderedMessages(messages=one.messages, answer_prefix=begins[request.mode], reply=one.reply)
         for request, one in zip(requests, render(requests), strict=True)
     ]
 
@@ -77,7 +77,8 @@ def test_the_gateway_is_asked_for_what_the_judge_was_not_and_once_for_how_an_ans
     build(run_of(tmp_path / "again", lines), asking, modes=["reasoned"], holdout=0.1)
     digits = [line | {"mode": "single_token", "reply": str(line["score"])} for line in lines]
     own = build(run_of(tmp_path / "digits", digits), asking, modes=["single_token"], holdout=0.1)
-    assert asked == ["reasoned", "single_token"]
+    # For each of the scores, 0 and 9.
+    assert asked == ["reasoned", "single_token", "single_token"]
     assert own.train[0].messages[0]["content"].endswith("Think.")
     assert {example.answer_prefix for example in own.train} == {"Score: "}
 
