@@ -2,7 +2,7 @@ import type { Endpoint } from './endpoint.ts';
 import { judgeMisconfigured } from './errors.ts';
 import { redirectIn } from './upstream-errors.ts';
 
-/** Ids of the tokens that are the choices, per server, model and choices; null: a choice is not one token there. */
+/** Ids of the tokens that are the choices, per server, model and choices; null: a choice is more than one token there. */
 const known = new Map<string, Promise<number[] | null>>();
 
 /**
@@ -12,6 +12,8 @@ const known = new Map<string, Promise<number[] | null>>();
  * its grammar mask lands on the logits (gpu_model_runner.py, sample_tokens) before the sampler takes the raw
  * log-probabilities (v1/sample/sampler.py, step 1), the token whitelist after (step 3). `logprob_token_ids` would give
  * all ten exactly, but one such request takes the top 20 from every other request in its batch (sampler.py, forward).
+ *
+ * A word may be one token with the space before it, without it, or both ways, which are then both allowed.
  */
 export function choiceTokens(endpoint: Endpoint, choices: string[], signal: AbortSignal): Promise<number[] | null> {
   const id = JSON.stringify([endpoint.base_url, endpoint.model, choices]);
@@ -36,7 +38,9 @@ async function ask(
   const url = `${base_url.replace(/\/v1\/?$/, '')}/tokenize`;
   const headers = { 'content-type': 'application/json', ...(api_key ? { authorization: `Bearer ${api_key}` } : {}) };
   const ids: number[] = [];
-  for (const prompt of choices) {
+  const spellings = choices.flatMap((choice) => spellingsOf(choice).map((prompt) => ({ choice, prompt })));
+  const spelled = new Set<string>();
+  for (const { choice, prompt } of spellings) {
     const body = JSON.stringify({ model, prompt, add_special_tokens: false });
     const response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' });
     if (!response.ok) {
@@ -47,8 +51,12 @@ async function ask(
       throw new Error(`HTTP ${response.status} from ${url}`);
     }
     const { tokens } = (await response.json().catch(() => ({}))) as { tokens?: unknown };
-    if (!Array.isArray(tokens) || tokens.length !== 1) return null;
+    if (!Array.isArray(tokens) || tokens.length !== 1) continue;
     ids.push(tokens[0]);
+    spelled.add(choice);
   }
-  return ids;
+  return spelled.size === choices.length ? [...new Set(ids)] : null;
 }
+
+/** A digit has one: with a space before it, it is two tokens, or the same one. */
+const spellingsOf = (choice: string): string[] => (/^[0-9]$/.test(choice) ? [choice] : [choice, ` ${choice}`]);

@@ -3,7 +3,7 @@ import type { Verdict, VerdictKind } from '../contracts/verdict.ts';
 import type { Options } from './options.ts';
 
 /** Fields of a rubric that turn probabilities into a verdict. */
-export type Scale = Pick<Rubric, 'threshold' | 'max_off_scale_mass'>;
+export type Scale = Pick<Rubric, 'threshold' | 'max_off_scale_mass' | 'labels'>;
 
 /** Defaults of a rubric, for replies to chats, which have none. */
 export const PLAIN_SCALE: Scale = {

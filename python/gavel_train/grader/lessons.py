@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from gavel_train.contracts import LedgerSegment, MessagesRequest, PanelSpec, RenderedMessages, Trace
 from gavel_train.grader.chosen import Chosen, choose
 from gavel_train.grader.counted import counted_traces
+from gavel_train.judging.grading import Mode
 from gavel_train.run.outcome import BadRequest
 
-Mode = Literal["reasoned", "single_token"]
 # The gateway's rendering: one answer a request, in order.
 Render = Callable[[Sequence[MessagesRequest]], Sequence[RenderedMessages]]
 
@@ -111,13 +110,17 @@ def distil(
 
 def lessons_of(traces: Iterator[Trace], render: Render, modes: Sequence[Mode]) -> Iterator[Lesson]:
     """Make the lessons of traces, in order; what they do not hold is rendered for many at a time."""
-    without_reasons = [mode for mode in modes if mode != "reasoned"]
+    without_reasons: list[Mode] = [mode for mode in modes if mode != "reasoned"]
     # How an answer begins and what gives a score is the rubric's to say, alike for all of a mode and a score.
     known: dict[tuple[Mode, int | None], RenderedMessages] = {}
     while some := list(islice(traces, _RENDERED_AT_ONCE)):
-        others = [(trace, mode) for trace in some for mode in without_reasons if trace.mode != mode]
+        others: list[tuple[Trace, Mode]] = [
+            (trace, mode) for trace in some for mode in without_reasons if trace.mode != mode
+        ]
         new = {_kind(trace): trace for trace in reversed(some) if trace.mode in modes}
-        own = [(trace, trace.mode) for kind, trace in new.items() if kind not in known]
+        own: list[tuple[Trace, Mode]] = [
+            (trace, trace.mode) for kind, trace in new.items() if kind not in known
+        ]
         asked = [_question(trace, mode) for trace, mode in (*others, *own)]
         rendered = render(asked) if asked else []
         questions: dict[str, dict[Mode, RenderedMessages]] = {}
@@ -126,13 +129,12 @@ def lessons_of(traces: Iterator[Trace], render: Render, modes: Sequence[Mode]) -
         known |= {_kind(trace): one for (trace, _), one in zip(own, rendered[len(others) :], strict=True)}
         for trace in some:
             mine = known.get(_kind(trace))
-            in_its_own = mine is not None and trace.mode in without_reasons
+            about = questions.get(trace.key, {})
+            if mine is not None and trace.mode in without_reasons:
+                about[trace.mode] = _as_asked(trace, mine)
             # Each part was checked when it was read.
             yield Lesson.model_construct(
-                trace=trace,
-                answer_prefix=mine.answer_prefix if mine else None,
-                asked=questions.get(trace.key, {})
-                | ({trace.mode: _as_asked(trace, mine)} if mine and in_its_own else {}),
+                trace=trace, answer_prefix=mine.answer_prefix if mine else None, asked=about
             )
 
 

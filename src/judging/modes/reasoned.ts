@@ -1,5 +1,5 @@
 import { type FinalScore, finalScore } from '../final-score.ts';
-import { renderMessages } from '../messages.ts';
+import { renderMessages, templateOf } from '../messages.ts';
 import { DIGITS, type Options, optionsAt, type TokenLogprob } from '../options.ts';
 import { type Reply, reasoningOf } from '../reply.ts';
 import { scoredBy, unscored } from '../value.ts';
@@ -9,7 +9,7 @@ import type { Mode } from './mode.ts';
 export const reasoned: Mode = {
   build: (rubric, subject) => ({
     messages: renderMessages(rubric, 'reasoned', subject),
-    answer_prefix: rubric.modes.reasoned.answer_prefix,
+    answer_prefix: templateOf(rubric, 'reasoned').answer_prefix,
     choices: null,
     max_tokens: null,
   }),

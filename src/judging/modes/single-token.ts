@@ -1,4 +1,4 @@
-import { renderMessages } from '../messages.ts';
+import { renderMessages, templateOf } from '../messages.ts';
 import { DIGITS, optionsAt } from '../options.ts';
 import { reasoningOf } from '../reply.ts';
 import { scoredBy, unscored } from '../value.ts';
@@ -11,7 +11,7 @@ const NO_PROBABILITIES =
 export const singleToken: Mode = {
   build: (rubric, subject) => ({
     messages: renderMessages(rubric, 'single_token', subject),
-    answer_prefix: rubric.modes.single_token.answer_prefix,
+    answer_prefix: templateOf(rubric, 'single_token').answer_prefix,
     choices: [...DIGITS.keys()],
     max_tokens: 1,
   }),
