@@ -14,12 +14,13 @@ class Contracts(RootModel[Any]):
 class Label(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
+        regex_engine="python-re",
     )
     label: Annotated[
         str,
         Field(
             description="What the model answers. One token in its vocabulary, or no probabilities are known.",
-            pattern="^[^\\s.!]+$",
+            pattern="^(?![0-9]$)[^\\s.!]+$",
         ),
     ]
     score: Annotated[int, Field(description="The score that the label stands for.", ge=0, le=9)]

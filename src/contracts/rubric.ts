@@ -24,7 +24,10 @@ export const ModeTemplate = z.strictObject({
 export const Label = z.strictObject({
   label: z
     .string()
-    .regex(/^[^\s.!]+$/, 'Expected a word without spaces, "." and "!"')
+    .regex(
+      /^(?![0-9]$)[^\s.!]+$/,
+      'Expected a word without spaces, "." and "!", and no digit: for digits there is single_token',
+    )
     .describe('What the model answers. One token in its vocabulary, or no probabilities are known.'),
   score: z.int().min(0).max(9).describe('The score that the label stands for.'),
   meaning: z.string().default('').describe('What {{labels}} says of it.'),

@@ -13,7 +13,8 @@ const known = new Map<string, Promise<number[] | null>>();
  * log-probabilities (v1/sample/sampler.py, step 1), the token whitelist after (step 3). `logprob_token_ids` would give
  * all ten exactly, but one such request takes the top 20 from every other request in its batch (sampler.py, forward).
  *
- * A word may be one token with the space before it, without it, or both ways, which are then both allowed.
+ * Words are asked for with a space before them, without it, or both ways: each way only if all of them are one token in it, since a
+ * choice that is not would be left out.
  */
 export function choiceTokens(endpoint: Endpoint, choices: string[], signal: AbortSignal): Promise<number[] | null> {
   const id = JSON.stringify([endpoint.base_url, endpoint.model, choices]);
@@ -30,33 +31,42 @@ export function choiceTokens(endpoint: Endpoint, choices: string[], signal: Abor
 /** How servers other than vLLM answer; busy and broken ones answer otherwise, and are asked again. */
 const NO_SUCH_PATH = [400, 401, 403, 404, 405, 422, 501];
 
-async function ask(
+async function ask(endpoint: Endpoint, choices: string[], signal: AbortSignal): Promise<number[] | null> {
+  const allowed: number[] = [];
+  for (const spelled of spellingsOf(choices)) {
+    const ids = await tokensOf(endpoint, spelled, signal);
+    if (ids === 'unknown') return null;
+    if (ids !== null) allowed.push(...ids);
+  }
+  return allowed.length > 0 ? [...new Set(allowed)] : null;
+}
+
+/** Digits are asked for bare: what they are with a space before them differs between vocabularies, and their prompts end in one. */
+const spellingsOf = (choices: string[]): string[][] =>
+  choices.every((choice) => /^[0-9]$/.test(choice)) ? [choices] : [choices, choices.map((choice) => ` ${choice}`)];
+
+/** The token of each text; null where one of them is more than one token. 'unknown': the server does not say. */
+async function tokensOf(
   { base_url, model, api_key }: Endpoint,
-  choices: string[],
+  texts: string[],
   signal: AbortSignal,
-): Promise<number[] | null> {
+): Promise<number[] | null | 'unknown'> {
   const url = `${base_url.replace(/\/v1\/?$/, '')}/tokenize`;
   const headers = { 'content-type': 'application/json', ...(api_key ? { authorization: `Bearer ${api_key}` } : {}) };
   const ids: number[] = [];
-  const spellings = choices.flatMap((choice) => spellingsOf(choice).map((prompt) => ({ choice, prompt })));
-  const spelled = new Set<string>();
-  for (const { choice, prompt } of spellings) {
+  for (const prompt of texts) {
     const body = JSON.stringify({ model, prompt, add_special_tokens: false });
     const response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' });
     if (!response.ok) {
       await response.body?.cancel();
       const redirect = redirectIn(response.status, response.headers);
       if (redirect !== null) throw judgeMisconfigured(`${url}: ${redirect}`);
-      if (NO_SUCH_PATH.includes(response.status)) return null;
+      if (NO_SUCH_PATH.includes(response.status)) return 'unknown';
       throw new Error(`HTTP ${response.status} from ${url}`);
     }
     const { tokens } = (await response.json().catch(() => ({}))) as { tokens?: unknown };
-    if (!Array.isArray(tokens) || tokens.length !== 1) continue;
+    if (!Array.isArray(tokens) || tokens.length !== 1) return null;
     ids.push(tokens[0]);
-    spelled.add(choice);
   }
-  return spelled.size === choices.length ? [...new Set(ids)] : null;
+  return ids;
 }
-
-/** A digit has one: with a space before it, it is two tokens, or the same one. */
-const spellingsOf = (choice: string): string[] => (/^[0-9]$/.test(choice) ? [choice] : [choice, ` ${choice}`]);

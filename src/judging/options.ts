@@ -45,7 +45,7 @@ export function optionsAt(position: TokenLogprob, answers: Answers): Options {
     const probability = Math.min(1, Math.exp(logprob));
     // The sampled token is listed even when it is not among the likeliest, so it bounds nothing unless it is alone.
     if (token !== position.token || position.top_logprobs.length <= 1) least = Math.min(least, probability);
-    const score = answers.get(token.trim());
+    const score = answers.get(token.trim().normalize('NFC'));
     if (score !== undefined) mass[score] = (mass[score] as number) + probability;
   }
   const total = mass.reduce((sum, value) => sum + value, 0);

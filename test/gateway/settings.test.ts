@@ -156,18 +156,24 @@ async function labelled(text: string, words: Record<string, number>) {
   return { judge, gateway, run_dir };
 }
 
-test('constrains a choice to the labels, each in every spelling that is one token', async () => {
-  const { judge, gateway, run_dir } = await labelled(' yes', { yes: 7, ' yes': 8, ' no': 9 });
+test.each([
+  ['with a space before them', { yes: 7, ' yes': 8, ' no': 9 }, [8, 9]],
+  ['both ways', { yes: 5, no: 6, ' yes': 8, ' no': 9 }, [5, 6, 8, 9]],
+])('constrains a choice to labels that are all one token %s', async (_, words, allowed) => {
+  const { judge, gateway, run_dir } = await labelled(' yes', words);
   expect(await gateway.grade({ mode: 'choice' })).toMatchObject({ verdict: 'scored', score: 9 });
   const sent = judge.chats[0]?.body;
-  expect(sent).toMatchObject({ allowed_token_ids: [7, 8, 9], max_tokens: 1, temperature: 0 });
+  expect(sent).toMatchObject({ allowed_token_ids: allowed, max_tokens: 1, temperature: 0 });
   expect(sent.messages.at(-1)).toEqual({ role: 'assistant', content: 'It is right:' });
   const [trace] = await tracesOf(run_dir);
   expect(trace).toMatchObject({ mode: 'choice', reply: ' yes', score: 9, messages: [{ role: 'user' }] });
 });
 
-test('leaves a choice free where a label is no token of its own, and reads it from the text', async () => {
-  const { judge, gateway } = await labelled('No.', { yes: 7 });
+test.each([
+  ['', { yes: 7 }],
+  [', though each is in some spelling', { yes: 7, ' no': 9 }],
+])('leaves a choice free where not all labels are one token%s, and reads it from the text', async (_, words) => {
+  const { judge, gateway } = await labelled('No.', words);
   expect(await gateway.grade({ mode: 'choice' })).toMatchObject({ verdict: 'scored', score: 0 });
   const sent = judge.chats[0]?.body;
   expect(sent).not.toHaveProperty('allowed_token_ids');

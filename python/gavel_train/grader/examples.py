@@ -142,7 +142,7 @@ def examples_of_one(
             # A judge that was given no beginning may have written it.
             reply = reply.removeprefix(asked.answer_prefix)
         examples.append(_example(f"{key}:reasoned", "reasoned", asked, reply, score, weight))
-    for mode in modes:
+    for mode in dict.fromkeys(modes):
         if mode == "reasoned":
             continue
         question = lesson.asked.get(mode)

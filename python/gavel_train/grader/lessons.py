@@ -110,7 +110,7 @@ def distil(
 
 def lessons_of(traces: Iterator[Trace], render: Render, modes: Sequence[Mode]) -> Iterator[Lesson]:
     """Make the lessons of traces, in order; what they do not hold is rendered for many at a time."""
-    without_reasons: list[Mode] = [mode for mode in modes if mode != "reasoned"]
+    without_reasons: list[Mode] = [mode for mode in dict.fromkeys(modes) if mode != "reasoned"]
     # How an answer begins and what gives a score is the rubric's to say, alike for all of a mode and a score.
     known: dict[tuple[Mode, int | None], RenderedMessages] = {}
     while some := list(islice(traces, _RENDERED_AT_ONCE)):

@@ -1,7 +1,7 @@
 import type { Rubric } from '../../contracts/rubric.ts';
 import { renderMessages, templateOf } from '../messages.ts';
-import { type Answers, optionsAt } from '../options.ts';
-import { type Reply, reasoningOf } from '../reply.ts';
+import { type Answers, optionsAt, type TokenLogprob } from '../options.ts';
+import { reasoningOf } from '../reply.ts';
 import { scoredBy, unscored } from '../value.ts';
 import type { Mode } from './mode.ts';
 
@@ -21,13 +21,13 @@ export const choice: Mode = {
   }),
 
   read(reply, scale) {
-    const answers = answersOf(scale);
-    const said = answers.get(plain(reply.content)) ?? null;
     const token = reply.logprobs?.find((position) => position.token.trim() !== '') ?? null;
     // A forced label does not show that the model would have chosen a label.
     if (reply.forced && token === null) return { ...unscored('unparseable'), reasoning: NO_PROBABILITIES };
-    const options = token && isWhole(token.token, reply) ? optionsAt(token, answers) : null;
-    return { ...scoredBy(said, options, scale), reasoning: reasoningOf(reply, '') };
+    const answers = answersOf(scale);
+    const comparable = token !== null && (reply.forced || hasAll(token, answers));
+    const options = comparable ? optionsAt(token, answers) : null;
+    return { ...scoredBy(saidIn(reply.content, scale), options, scale), reasoning: reasoningOf(reply, '') };
   },
 
   /** The label of the nearest score on the same side of the threshold, of two that are as near the lower one. */
@@ -35,28 +35,35 @@ export const choice: Mode = {
     const passes = (value: number) => value >= rubric.threshold;
     const side = labelsOf(rubric).filter((each) => passes(each.score) === passes(score));
     const nearest = side.reduce((best, each) => (isNearer(each.score, best.score, score) ? each : best));
-    return nearest.label;
+    const prefix = templateOf(rubric, 'choice').answer_prefix ?? '';
+    // As a model writes on: a word is another token with the space before it.
+    return /\S$/.test(prefix) ? ` ${nearest.label}` : nearest.label;
   },
 };
 
-const labelsOf = ({ labels }: Pick<Rubric, 'labels'>) => labels ?? [];
+type Labels = Pick<Rubric, 'labels'>;
 
-/** "Yes." and "yes" are one answer. */
-const plain = (text: string): string => text.trim().replace(/[.!]$/, '').toLowerCase();
+const labelsOf = ({ labels }: Labels) => labels ?? [];
 
-function answersOf(scale: Pick<Rubric, 'labels'>): Answers {
-  const spelled = labelsOf(scale).flatMap(({ label, score }) =>
-    // Tokens are compared as they are written, and models begin an answer with a capital.
-    [...new Set([label, label.toLowerCase(), capital(label)])].map((text) => [text, score] as const),
-  );
-  return new Map(spelled);
+/** Tokens are compared as they are written: of a label's other spellings, one may be a token and that of another label none. */
+const answersOf = (rubric: Labels): Answers =>
+  new Map(labelsOf(rubric).map(({ label, score }) => [label.normalize('NFC'), score]));
+
+/** The score of the label that a text is; null where it is none. "Yes." is "yes", but "a" is not "A". */
+function saidIn(text: string, rubric: Labels): number | null {
+  const form = (label: string) => (label.length === 1 ? label : label.toLowerCase()).normalize('NFC');
+  const said = form(text.trim().replace(/[.!]$/, ''));
+  return labelsOf(rubric).find(({ label }) => form(label) === said)?.score ?? null;
 }
 
-const capital = (label: string): string => label.charAt(0).toUpperCase() + label.slice(1).toLowerCase();
-
-/** Whether the first token is all of the answer: the probabilities of a piece are not those of a label. */
-const isWhole = (token: string, { content, forced }: Reply): boolean =>
-  forced || token.trim().toLowerCase() === plain(content);
+/**
+ * Whether every label is among the tokens listed. Where the model was free to write anything, a label that is not there may be several
+ * tokens, of which the first has its probability.
+ */
+function hasAll({ top_logprobs }: TokenLogprob, answers: Answers): boolean {
+  const listed = new Set(top_logprobs.map(({ token }) => token.trim().normalize('NFC')));
+  return answers.size > 0 && [...answers.keys()].every((label) => listed.has(label));
+}
 
 function isNearer(one: number, other: number, to: number): boolean {
   const [near, far] = [Math.abs(one - to), Math.abs(other - to)];

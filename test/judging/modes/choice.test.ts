@@ -21,11 +21,45 @@ test('scores the most probable label, whichever was sampled, and spreads its dis
   expect(verdict.off_scale_mass).toBeCloseTo(0.2, 6);
 });
 
-test('adds up the spellings of a label: with a space, with a capital', () => {
-  const verdict = read(
-    said('Yes', { logprobs: [at('Yes', { Yes: 0.3, ' yes': 0.2, yes: 0.1, no: 0.3, maybe: 0.1 })] }),
-  );
-  expect(verdict.distribution?.[9]).toBeCloseTo(0.6, 6);
+test('adds up a label with and without a space, and leaves its other spellings off the scale', () => {
+  const shares = { yes: 0.3, ' yes': 0.2, Yes: 0.1, no: 0.3, maybe: 0.1 };
+  const verdict = read(said('yes', { forced: true, logprobs: [at('yes', shares)] }));
+  expect(verdict.distribution?.[9]).toBeCloseTo(0.5 / 0.9, 6);
+  expect(verdict.off_scale_mass).toBeCloseTo(0.1, 6);
+});
+
+test('of a model that was free to write anything takes probabilities only where all labels are listed', () => {
+  const all = at('yes', { yes: 0.55, no: 0.4, maybe: 0.01 });
+  expect(read(said('yes', { logprobs: [all] })).distribution?.[0]).toBeCloseTo(0.4 / 0.96, 6);
+  // "maybe" may be the piece "may", and its probability that of "may".
+  const split = at('yes', { yes: 0.55, may: 0.44, no: 0.001 });
+  expect(read(said('yes', { logprobs: [split] }))).toMatchObject({
+    verdict: 'scored',
+    score: 9,
+    distribution: null,
+    confidence: null,
+    off_scale_mass: null,
+  });
+});
+
+const two = (first: string, second: string) => ({
+  ...scale,
+  labels: [
+    { label: first, score: 9, meaning: '' },
+    { label: second, score: 0, meaning: '' },
+  ],
+});
+
+test('takes a label of one letter as it is written: an article is no answer', () => {
+  expect(readReply(said('a'), 'choice', two('A', 'B'))).toMatchObject({ verdict: 'unparseable' });
+  const logprobs = [at('A', { A: 0.2, B: 0.1, ' a': 0.7 })];
+  expect(readReply(said('A', { forced: true, logprobs }), 'choice', two('A', 'B'))).toMatchObject({
+    verdict: 'off_scale',
+  });
+});
+
+test('knows a label however its accents are encoded', () => {
+  expect(readReply(said('e\u0301'), 'choice', two('\u00e9', 'non'))).toMatchObject({ score: 9 });
 });
 
 test('is off_scale where most of the probability lies outside the labels, though one was forced', () => {
@@ -38,7 +72,7 @@ test('is off_scale where most of the probability lies outside the labels, though
   });
 });
 
-test('gives no distribution where a label that is not listed could change it', () => {
+test('where labels were forced gives no distribution where one that is not listed could change it', () => {
   const verdict = read(said('yes', { forced: true, logprobs: [at('yes', { yes: 0.6, well: 0.2, so: 0.1 })] }));
   expect(verdict).toMatchObject({ verdict: 'scored', score: 9, distribution: null, value: 9, value_rule: 'score' });
 });
@@ -97,5 +131,12 @@ test.each([
   [4, 'no'],
   [0, 'no'],
 ])('teaches a score of %i as %s', (score, label) => {
-  expect(choice.answer(rubric, score)).toBe(label);
+  expect(choice.answer(rubric, score)).toBe(` ${label}`);
+});
+
+test('teaches a label as it goes on from the prefix', () => {
+  const begun = (answer_prefix: string | null) =>
+    Rubric.parse({ ...rubric, modes: { ...rubric.modes, choice: { ...template, answer_prefix } } });
+  const whole = ['It is', 'It is ', null].map((prefix) => `${prefix ?? ''}${choice.answer(begun(prefix), 9)}`);
+  expect(whole).toEqual(['It is yes', 'It is yes', 'yes']);
 });
