@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { checkSpec } from '../src/contracts/spec/check.ts';
+import { modesOf, renderMessages } from '../src/judging/messages.ts';
 import { loadRubric } from '../src/judging/rubric.ts';
 import { loadSpec } from '../src/spec/load-spec.ts';
 
@@ -26,6 +27,18 @@ describe.each(specs)('examples/%s', (name) => {
   it('is named after its run', () => {
     expect(name.replace(/\.\w+$/, '')).toBe(loadSpec(folder + name).run);
   });
+});
+
+it.each(readdirSync(`${folder}rubrics`))('rubrics/%s shows prompt and completion in each of its modes', (name) => {
+  const { rubric } = loadRubric(`${folder}rubrics/${name}`);
+  for (const mode of modesOf(rubric)) {
+    const text = renderMessages(rubric, mode, { prompt: 'ASKED', completion: 'SAID', ground_truth: 'TRUE' })
+      .map(({ content }) => content)
+      .join('\n');
+    expect(text).toMatch(/ASKED[\s\S]*SAID/);
+    expect(text.includes('TRUE')).toBe(rubric.reference_guided);
+    expect(text).not.toMatch(/\{\{|\}\}|undefined/);
+  }
 });
 
 it('poly-easy.json, for `temporal workflow start --input-file`, is poly-easy.yaml', () => {

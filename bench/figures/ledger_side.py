@@ -91,7 +91,8 @@ def _salted(hashed: str, seed: int) -> bytes:
 def _render(requests: Sequence[MessagesRequest]) -> list[RenderedMessages]:
     """Answer for the gateway, which is asked once here: how an answer in the traces' mode begins."""
     asked = [{"role": "user", "content": request.prompt} for request in requests]
-    return [RenderedMessages.model_validate({"messages": [each], "answer_prefix": None}) for each in asked]
+    nothing = {"answer_prefix": None, "reply": None}
+    return [RenderedMessages.model_validate({"messages": [each], **nothing}) for each in asked]
 
 
 def _export(run_dir: Path) -> int:

@@ -11,6 +11,22 @@ class Contracts(RootModel[Any]):
     root: Annotated[Any, Field(title="Contracts")]
 
 
+class Label(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        regex_engine="python-re",
+    )
+    label: Annotated[
+        str,
+        Field(
+            description="What the model answers. One token in its vocabulary, or no probabilities are known.",
+            pattern="^(?![0-9]$)[^\\s.!]+$",
+        ),
+    ]
+    score: Annotated[int, Field(description="The score that the label stands for.", ge=0, le=9)]
+    meaning: Annotated[str, Field(description="What {{labels}} says of it.")] = ""
+
+
 class MessageTemplate(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -19,7 +35,7 @@ class MessageTemplate(BaseModel):
     content: Annotated[
         str,
         Field(
-            description="Text with {{prompt}}, {{completion}}, {{frame}}, {{scores}} and, if reference-guided, {{ground_truth}}."
+            description="Text with {{prompt}}, {{completion}}, {{frame}}, {{scores}}, {{labels}} and, if reference-guided, {{ground_truth}}."
         ),
     ]
 
@@ -262,8 +278,8 @@ class SftSpec(BaseModel):
     lora: Annotated[LoraSpec, Field(validate_default=True)] = {}
     qlora: Annotated[bool, Field(description="4-bit base weights; needs a GPU and bitsandbytes.")] = False
     modes: Annotated[
-        list[Literal["reasoned", "single_token"]],
-        Field(description="What the grader learns to do.", max_length=2, min_length=1),
+        list[Literal["reasoned", "single_token", "choice"]],
+        Field(description="What the grader learns to do.", max_length=3, min_length=1),
     ] = ["reasoned", "single_token"]
     epochs: Annotated[float, Field(description="Passes over the examples; may be a fraction.", gt=0.0)] = 2
     learning_rate: Annotated[float, Field(description="Learning rate of the adapter.", gt=0.0, lt=1.0)] = (
@@ -784,7 +800,7 @@ class GradingPass(BaseModel):
         extra="forbid",
     )
     role: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
-    mode: Literal["reasoned", "single_token"]
+    mode: Literal["reasoned", "single_token", "choice"]
     model: str
     model_digest: Annotated[
         str | None,
@@ -1162,6 +1178,7 @@ class RubricModes(BaseModel):
     )
     reasoned: Annotated[ModeTemplate, Field(description='The reply reasons, then ends in "Score: N".')]
     single_token: Annotated[ModeTemplate, Field(description="The reply is one digit.")]
+    choice: Annotated[ModeTemplate | None, Field(description="The reply is one of `labels`.")] = None
 
 
 class EpochRecordOwner(BaseModel):
@@ -1267,6 +1284,14 @@ class Rubric(BaseModel):
         dict[Annotated[str, StringConstraints(pattern=r"^[0-9]$")], str],
         Field(description="Meaning of each score, 0 to 9."),
     ]
+    labels: Annotated[
+        list[Label] | None,
+        Field(
+            description="Answers of mode choice, each with a score of its own, at least one on each side of the threshold.",
+            max_length=10,
+            min_length=2,
+        ),
+    ] = None
     frame: Annotated[
         Literal["digest", "none"],
         Field(
@@ -1296,12 +1321,20 @@ class MessagesRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    mode: Literal["reasoned", "single_token"]
+    mode: Literal["reasoned", "single_token", "choice"]
     prompt: str
     completion: str
     ground_truth: Annotated[
         str | None,
         Field(description="Shown only if the rubric is reference-guided; then it must be there."),
+    ] = None
+    score: Annotated[
+        int | None,
+        Field(
+            description="The score whose reply is asked for; null: messages alone.",
+            ge=0,
+            le=9,
+        ),
     ] = None
 
 
@@ -1313,6 +1346,12 @@ class RenderedMessages(BaseModel):
     answer_prefix: Annotated[
         str | None,
         Field(description="What the reply begins with, given and not generated; null: nothing."),
+    ]
+    reply: Annotated[
+        str | None,
+        Field(
+            description="What gives the score, after the prefix; null where none was asked for, or the mode has no such reply."
+        ),
     ]
 
 
@@ -1355,15 +1394,15 @@ class AuditSpec(BaseModel):
         ),
     ] = 1
     grader_modes: Annotated[
-        list[Literal["reasoned", "single_token"]],
+        list[Literal["reasoned", "single_token", "choice"]],
         Field(
             description="Modes that the grader is measured in.",
-            max_length=2,
+            max_length=3,
             min_length=1,
         ),
     ] = ["single_token", "reasoned"]
     headline_mode: Annotated[
-        Literal["reasoned", "single_token"],
+        Literal["reasoned", "single_token", "choice"],
         Field(description="The mode that the measures and gates are about."),
     ] = "single_token"
     base: Annotated[bool, Field(description="Grade with the untrained base model too.")] = True
@@ -1698,8 +1737,8 @@ class JudgeSpec(BaseModel):
     ] = None
     rubric: Annotated[str, Field(description="Rubric file (YAML).", min_length=1)]
     mode: Annotated[
-        Literal["reasoned", "single_token"],
-        Field(description="reasoned: reasoning, then the score; single_token: one digit."),
+        Literal["reasoned", "single_token", "choice"],
+        Field(description="reasoned: reasoning, then the score; single_token: one digit; choice: a label."),
     ] = "reasoned"
     panel: Annotated[PanelSpec, Field(validate_default=True)] = {}
     serve: Annotated[ServeSpec, Field(validate_default=True)] = {}
@@ -1853,7 +1892,7 @@ class GradeRequest(BaseModel):
     )
     role: Literal["judge", "grader", "base"] = "judge"
     mode: Annotated[
-        Literal["reasoned", "single_token"] | None,
+        Literal["reasoned", "single_token", "choice"] | None,
         Field(description="null: the mode that the role is configured with."),
     ] = None
     occasion: Annotated[
@@ -1880,7 +1919,7 @@ class Trace(BaseModel):
     run: str
     stage: Literal["grpo", "sft", "audit", "serve"]
     role: Literal["judge", "grader", "base"]
-    mode: Literal["reasoned", "single_token"]
+    mode: Literal["reasoned", "single_token", "choice"]
     model: str
     model_digest: str | None
     endpoint: Annotated[

@@ -225,7 +225,8 @@ def ledger_of(run_dir: Path) -> list[LedgerSegment]:
 def rendered(request: dict) -> dict:
     """What a gateway answers to POST /v1/messages under RUBRIC."""
     content = f"{request['prompt']}\n{request['completion']}\n{ASKS[request['mode']]}"
-    return {"messages": [{"role": "user", "content": content}], "answer_prefix": None}
+    reply = None if request["mode"] == "reasoned" or request["score"] is None else str(request["score"])
+    return {"messages": [{"role": "user", "content": content}], "answer_prefix": None, "reply": reply}
 
 
 def render(requests: Sequence[MessagesRequest]) -> list[RenderedMessages]:

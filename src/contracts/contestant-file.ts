@@ -17,7 +17,7 @@ export const EndpointContestant = z.strictObject({
   modes: z
     .array(GradingMode)
     .min(1)
-    .max(2)
+    .max(GradingMode.options.length)
     .nullable()
     .default(null)
     .describe('Modes that it is asked in; the first one of the grader is the headline mode. null: as the flags say.'),

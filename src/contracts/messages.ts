@@ -14,12 +14,23 @@ export const MessagesRequest = z.strictObject({
     .nullable()
     .default(null)
     .describe('Shown only if the rubric is reference-guided; then it must be there.'),
+  score: z
+    .int()
+    .min(0)
+    .max(9)
+    .nullable()
+    .default(null)
+    .describe('The score whose reply is asked for; null: messages alone.'),
 });
 
-/** Its answer: the very messages of a grading call in that mode. */
+/** Its answer: the very messages of a grading call in that mode, and the reply that gives the score. */
 export const RenderedMessages = z.strictObject({
   messages: z.array(Message).min(1),
   answer_prefix: z.string().nullable().describe('What the reply begins with, given and not generated; null: nothing.'),
+  reply: z
+    .string()
+    .nullable()
+    .describe('What gives the score, after the prefix; null where none was asked for, or the mode has no such reply.'),
 });
 
 export type MessagesRequest = z.output<typeof MessagesRequest>;

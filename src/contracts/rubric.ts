@@ -7,7 +7,7 @@ export const MessageTemplate = z.strictObject({
   content: z
     .string()
     .describe(
-      'Text with {{prompt}}, {{completion}}, {{frame}}, {{scores}} and, if reference-guided, {{ground_truth}}.',
+      'Text with {{prompt}}, {{completion}}, {{frame}}, {{scores}}, {{labels}} and, if reference-guided, {{ground_truth}}.',
     ),
 });
 
@@ -21,6 +21,18 @@ export const ModeTemplate = z.strictObject({
     .describe('Beginning of the answer, for example "Score: ", where the engine can continue a message.'),
 });
 
+export const Label = z.strictObject({
+  label: z
+    .string()
+    .regex(
+      /^(?![0-9]$)[^\s.!]+$/,
+      'Expected a word without spaces, "." and "!", and no digit: for digits there is single_token',
+    )
+    .describe('What the model answers. One token in its vocabulary, or no probabilities are known.'),
+  score: z.int().min(0).max(9).describe('The score that the label stands for.'),
+  meaning: z.string().default('').describe('What {{labels}} says of it.'),
+});
+
 export const Rubric = z.strictObject({
   name: z.string().min(1),
   description: z.string().default(''),
@@ -29,6 +41,12 @@ export const Rubric = z.strictObject({
     .default(false)
     .describe('true: the judge is shown the ground truth, and the report says so.'),
   scores: z.record(z.string().regex(/^[0-9]$/), z.string()).describe('Meaning of each score, 0 to 9.'),
+  labels: z
+    .array(Label)
+    .min(2)
+    .max(10)
+    .optional()
+    .describe('Answers of mode choice, each with a score of its own, at least one on each side of the threshold.'),
   frame: z
     .enum(['digest', 'none'])
     .default('digest')
@@ -45,7 +63,9 @@ export const Rubric = z.strictObject({
   modes: z.strictObject({
     reasoned: ModeTemplate.describe('The reply reasons, then ends in "Score: N".'),
     single_token: ModeTemplate.describe('The reply is one digit.'),
+    choice: ModeTemplate.optional().describe('The reply is one of `labels`.'),
   }),
 });
 
+export type ModeTemplate = z.output<typeof ModeTemplate>;
 export type Rubric = z.output<typeof Rubric>;

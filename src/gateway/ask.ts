@@ -28,7 +28,7 @@ export async function ask(
   const asking = (messages: Message[]) => async (live: Live, signal: AbortSignal) => {
     const allowed = settings.choices && (await choiceTokens(live.endpoint, settings.choices, signal));
     const body = { ...requestOf(settings, messages), model: live.endpoint.model };
-    const sent = { ...body, ...(allowed && { allowed_token_ids: allowed }) } as unknown as Body;
+    const sent = { ...body, ...(allowed && { allowed_token_ids: allowed, max_tokens: 1 }) } as unknown as Body;
     return { completion: await send(live, sent, signal), forced: allowed !== null };
   };
   const { value, latency_ms } = await upstream.call(settings.max_tokens, asking(messages), (...given) =>

@@ -2,7 +2,7 @@ import type { Endpoint } from './endpoint.ts';
 import { judgeMisconfigured } from './errors.ts';
 import { redirectIn } from './upstream-errors.ts';
 
-/** Ids of the tokens that are the choices, per server, model and choices; null: a choice is not one token there. */
+/** Ids of the tokens that are the choices, per server, model and choices; null: a choice is more than one token there. */
 const known = new Map<string, Promise<number[] | null>>();
 
 /**
@@ -12,6 +12,9 @@ const known = new Map<string, Promise<number[] | null>>();
  * its grammar mask lands on the logits (gpu_model_runner.py, sample_tokens) before the sampler takes the raw
  * log-probabilities (v1/sample/sampler.py, step 1), the token whitelist after (step 3). `logprob_token_ids` would give
  * all ten exactly, but one such request takes the top 20 from every other request in its batch (sampler.py, forward).
+ *
+ * Words are asked for with a space before them, without it, or both ways: each way only if all of them are one token in it, since a
+ * choice that is not would be left out.
  */
 export function choiceTokens(endpoint: Endpoint, choices: string[], signal: AbortSignal): Promise<number[] | null> {
   const id = JSON.stringify([endpoint.base_url, endpoint.model, choices]);
@@ -28,22 +31,37 @@ export function choiceTokens(endpoint: Endpoint, choices: string[], signal: Abor
 /** How servers other than vLLM answer; busy and broken ones answer otherwise, and are asked again. */
 const NO_SUCH_PATH = [400, 401, 403, 404, 405, 422, 501];
 
-async function ask(
+async function ask(endpoint: Endpoint, choices: string[], signal: AbortSignal): Promise<number[] | null> {
+  const allowed: number[] = [];
+  for (const spelled of spellingsOf(choices)) {
+    const ids = await tokensOf(endpoint, spelled, signal);
+    if (ids === 'unknown') return null;
+    if (ids !== null) allowed.push(...ids);
+  }
+  return allowed.length > 0 ? [...new Set(allowed)] : null;
+}
+
+/** Digits are asked for bare: what they are with a space before them differs between vocabularies, and their prompts end in one. */
+const spellingsOf = (choices: string[]): string[][] =>
+  choices.every((choice) => /^[0-9]$/.test(choice)) ? [choices] : [choices, choices.map((choice) => ` ${choice}`)];
+
+/** The token of each text; null where one of them is more than one token. 'unknown': the server does not say. */
+async function tokensOf(
   { base_url, model, api_key }: Endpoint,
-  choices: string[],
+  texts: string[],
   signal: AbortSignal,
-): Promise<number[] | null> {
+): Promise<number[] | null | 'unknown'> {
   const url = `${base_url.replace(/\/v1\/?$/, '')}/tokenize`;
   const headers = { 'content-type': 'application/json', ...(api_key ? { authorization: `Bearer ${api_key}` } : {}) };
   const ids: number[] = [];
-  for (const prompt of choices) {
+  for (const prompt of texts) {
     const body = JSON.stringify({ model, prompt, add_special_tokens: false });
     const response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' });
     if (!response.ok) {
       await response.body?.cancel();
       const redirect = redirectIn(response.status, response.headers);
       if (redirect !== null) throw judgeMisconfigured(`${url}: ${redirect}`);
-      if (NO_SUCH_PATH.includes(response.status)) return null;
+      if (NO_SUCH_PATH.includes(response.status)) return 'unknown';
       throw new Error(`HTTP ${response.status} from ${url}`);
     }
     const { tokens } = (await response.json().catch(() => ({}))) as { tokens?: unknown };

@@ -14,6 +14,7 @@ import {
 import { MessagesRequest, type RenderedMessages } from '../contracts/messages.ts';
 import { GradeRequest } from '../contracts/trace.ts';
 import { controlStrings } from '../judging/control-strings.ts';
+import { modes } from '../judging/modes/registry.ts';
 import { type LoadedRubric, readRubric } from '../judging/rubric.ts';
 import { PLAIN_SCALE } from '../judging/value.ts';
 import { Ledger } from '../ledger/ledger.ts';
@@ -148,8 +149,11 @@ function routes({ key, grader, rubric, control, upstreams, recorders, stats }: P
   });
   app.post('/v1/messages', async (c) => {
     const request = await bodyOf(c, MessagesRequest);
-    const { messages, answer_prefix } = promptingOf(rubricOf(rubric).rubric, control, request.mode, request);
-    return c.json({ messages, answer_prefix } satisfies RenderedMessages);
+    const { mode, score } = request;
+    const graded = rubricOf(rubric).rubric;
+    const { messages, answer_prefix } = promptingOf(graded, control, mode, request);
+    const reply = score === null ? null : modes[mode].answer(graded, score);
+    return c.json({ messages, answer_prefix, reply } satisfies RenderedMessages);
   });
   app.post('/v1/chat/completions', async (c) => {
     const body = (await jsonBody(c)) as ChatBody;

@@ -1,7 +1,7 @@
 import type { GradingMode } from '../contracts/mode.ts';
 import type { Rubric } from '../contracts/rubric.ts';
 import type { Altered, Message } from '../contracts/trace.ts';
-import { shownIn } from './messages.ts';
+import { shownIn, templateOf } from './messages.ts';
 import type { Prompting } from './modes/mode.ts';
 import { modes } from './modes/registry.ts';
 import type { Subject } from './subject.ts';
@@ -52,7 +52,7 @@ export function guardedPrompting(
   }
   const prompting = modes[mode].build(rubric, clean);
   const messages = prompting.messages.map((message, at) => {
-    const template = rubric.modes[mode].messages[at]?.content ?? '';
+    const template = templateOf(rubric, mode).messages[at]?.content ?? '';
     return seamless(message, template, control);
   });
   return { ...prompting, messages, altered };

@@ -1,5 +1,5 @@
 import type { Verdict } from '../contracts/verdict.ts';
-import type { TokenLogprob } from './digits.ts';
+import type { TokenLogprob } from './options.ts';
 
 /** The parts of a model server's reply that make a verdict. */
 export interface Reply {

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { GradingMode } from '../contracts/mode.ts';
+import type { GradingMode } from '../contracts/mode.ts';
 import { Rubric } from '../contracts/rubric.ts';
 import { canonicalJson, sha256 } from '../ledger/key.ts';
-import { PLACEHOLDER } from './messages.ts';
+import { modesOf, PLACEHOLDER, templateOf } from './messages.ts';
 
 export interface LoadedRubric {
   rubric: Rubric;
@@ -17,7 +17,7 @@ export class RubricError extends Error {
   override name = 'RubricError';
 }
 
-const KNOWN = ['prompt', 'completion', 'frame', 'scores', 'ground_truth'];
+const KNOWN = ['prompt', 'completion', 'frame', 'scores', 'labels', 'ground_truth'];
 
 /** Reads and checks a rubric that a person wrote (YAML or JSON). Throws RubricError. */
 export function loadRubric(path: string): LoadedRubric {
@@ -44,7 +44,8 @@ export function loadRubric(path: string): LoadedRubric {
     return fail((issue?.path ?? []) as (string | number)[], issue?.message ?? 'Invalid.');
   }
   checkScores(parsed.data, fail);
-  for (const mode of GradingMode.options) checkTemplate(parsed.data, mode, fail);
+  checkLabels(parsed.data, fail);
+  for (const mode of modesOf(parsed.data)) checkTemplate(parsed.data, mode, fail);
   return { rubric: parsed.data, digest: sha256(canonicalJson(parsed.data)) };
 }
 
@@ -79,9 +80,29 @@ function checkScores(rubric: Rubric, fail: Fail): void {
     fail(['scores'], `Expected a meaning for each score 0 to 9, got none for ${missing.join(', ')}.`);
 }
 
+function checkLabels({ labels, modes, threshold }: Rubric, fail: Fail): void {
+  if (labels === undefined) {
+    if (modes.choice) fail(['modes', 'choice'], 'Expected labels, the answers that this mode chooses from, got none.');
+    return;
+  }
+  if (!modes.choice) fail(['labels'], 'Expected a template modes.choice that asks for one of the labels, got none.');
+  for (const [at, { label, score }] of labels.entries()) {
+    const before = labels.slice(0, at);
+    if (before.some((other) => other.label.toLowerCase() === label.toLowerCase()))
+      fail(['labels', at, 'label'], `Expected labels that differ by more than capitals, got "${label}" twice.`);
+    if (before.some((other) => other.score === score))
+      fail(['labels', at, 'score'], `Expected a score of its own for each label, got ${score} twice.`);
+  }
+  const passing = labels.filter(({ score }) => score >= threshold).length;
+  if (passing === 0 || passing === labels.length) {
+    const side = passing === 0 ? 'below' : 'at or above';
+    fail(['labels'], `Expected scores on both sides of the threshold ${threshold}, got all ${side} it.`);
+  }
+}
+
 function checkTemplate(rubric: Rubric, mode: GradingMode, fail: Fail): void {
   const used = new Set<string>();
-  for (const [index, message] of rubric.modes[mode].messages.entries()) {
+  for (const [index, message] of templateOf(rubric, mode).messages.entries()) {
     for (const [, name = ''] of message.content.matchAll(PLACEHOLDER)) {
       if (!KNOWN.includes(name)) {
         fail(
@@ -96,6 +117,7 @@ function checkTemplate(rubric: Rubric, mode: GradingMode, fail: Fail): void {
   for (const name of ['prompt', 'completion']) {
     if (!used.has(name)) fail(at, `Expected {{${name}}} in a message, got none: the judge would not see the ${name}.`);
   }
+  if (used.has('labels') && rubric.labels === undefined) fail(at, 'Expected no {{labels}}, because labels is missing.');
   if (rubric.frame === 'digest' && !used.has('frame')) {
     fail(
       at,

@@ -1,9 +1,9 @@
 import { Rubric } from '../contracts/rubric.ts';
 import type { Verdict, VerdictKind } from '../contracts/verdict.ts';
-import type { Digits } from './digits.ts';
+import type { Options } from './options.ts';
 
 /** Fields of a rubric that turn probabilities into a verdict. */
-export type Scale = Pick<Rubric, 'threshold' | 'max_off_scale_mass'>;
+export type Scale = Pick<Rubric, 'threshold' | 'max_off_scale_mass' | 'labels'>;
 
 /** Defaults of a rubric, for replies to chats, which have none. */
 export const PLAIN_SCALE: Scale = {
@@ -17,16 +17,17 @@ export function unscored(verdict: Exclude<VerdictKind, 'scored'>): Verdict {
   return { verdict, ...none, confidence: null, distribution: null, off_scale_mass: null };
 }
 
-/** The verdict of one reply, from the digit sampled (null: none) and the probabilities at its place (null: not known). */
-export function scoredBy(sampled: number | null, digits: Digits | null, scale: Scale): Verdict {
+/** The verdict of one reply, from the score sampled (null: none) and the probabilities at its place (null: not known). */
+export function scoredBy(sampled: number | null, options: Options | null, scale: Scale): Verdict {
   const seen = {
-    confidence: digits?.confidence ?? null,
-    distribution: digits?.distribution ?? null,
-    off_scale_mass: digits?.off_scale_mass ?? null,
+    confidence: options?.confidence ?? null,
+    distribution: options?.distribution ?? null,
+    off_scale_mass: options?.off_scale_mass ?? null,
   };
-  // What the digits hold below the limit is noise, and renormalising would make a score of it.
-  if (digits !== null && digits.off_scale_mass > scale.max_off_scale_mass) return { ...unscored('off_scale'), ...seen };
-  const score = digits?.argmax ?? sampled;
+  // What the answers hold below the limit is noise, and renormalising would make a score of it.
+  if (options !== null && options.off_scale_mass > scale.max_off_scale_mass)
+    return { ...unscored('off_scale'), ...seen };
+  const score = options?.argmax ?? sampled;
   if (score === null) return { ...unscored('unparseable'), ...seen };
   return { verdict: 'scored', score, ...valueBy(score, seen.distribution), ...passBy(score, seen, scale), ...seen };
 }

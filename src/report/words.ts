@@ -25,6 +25,7 @@ export const glossary = {
   mode: 'How a verdict is asked for and read.',
   reasoned: 'Mode of grading: the model first writes its reasoning, then the score.',
   single_token: 'Mode of grading: the model answers with one digit; the score is the most probable one.',
+  choice: 'Mode of grading: the model answers with one of the rubric’s labels, each of which stands for a score.',
   'headline mode': 'The mode of the grader that gates name unless they name another.',
   interval:
     'Where the true figure plausibly lies. Answers to one prompt are alike, so intervals are made from whole prompts: by leaving out one prompt at a time (jackknife) with Student’s t, and for shares after Korn and Graubard. Narrower is surer.',

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import type { Config } from '../config.ts';
+import type { Rubric } from '../contracts/rubric.ts';
 import type { SpecProblem } from '../contracts/spec/check.ts';
 import { ACCELERATE_FLAGS, argsProblem, refusedArgs, VLLM_FLAGS } from '../contracts/spec/flags.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
 import { canSpellFrame } from '../judging/can-spell.ts';
+import { modesOf } from '../judging/messages.ts';
 import { loadRubric } from '../judging/rubric.ts';
 import { resolveUnder } from '../run-directory/paths.ts';
 import { locateModel } from '../serving/identity.ts';
@@ -34,6 +36,7 @@ function missingFiles(root: string, spec: Spec): SpecProblem[] {
   try {
     const { rubric } = loadRubric(resolveUnder(root, spec.judge.rubric));
     if (rubric.frame === 'digest') problems.push(...speechless(root, spec));
+    problems.push(...withoutTemplate(rubric, spec));
   } catch (error) {
     problems.push({ field: 'judge.rubric', message: (error as Error).message });
   }
@@ -44,6 +47,18 @@ function missingFiles(root: string, spec: Spec): SpecProblem[] {
     });
   }
   return problems;
+}
+
+/** Modes that are asked for and that the rubric has no template for. */
+function withoutTemplate(rubric: Rubric, { judge, sft, audit }: Spec): SpecProblem[] {
+  const known = modesOf(rubric);
+  const asked = [['judge.mode', [judge.mode]] as const, ['sft.modes', sft.modes] as const];
+  return [...asked, ['audit.grader_modes', audit.grader_modes] as const].flatMap(([field, modes]) => {
+    const absent = modes.filter((mode) => !known.includes(mode));
+    if (absent.length === 0) return [];
+    const message = `expected modes that ${judge.rubric} has templates for (${known.join(', ')}); found ${absent.join(', ')}`;
+    return [{ field, message }];
+  });
 }
 
 /** Models that read the rubric's frame and have no tokens for it. */

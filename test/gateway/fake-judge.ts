@@ -40,6 +40,8 @@ export class FakeJudge {
   behave: (asked: Asked, n: number) => Behaviour;
   /** Whether it knows /tokenize, as vLLM does. */
   vllm = false;
+  /** What it makes of a text. */
+  tokens: (text: string) => number[] = (text) => [100 + Number(text)];
   /** Whether it lists its models: what a server does that is there, whatever it makes of a chat. */
   lists = false;
   #server: Server | null = null;
@@ -105,7 +107,7 @@ export class FakeJudge {
 
   #tokenize({ prompt }: { prompt: string }, response: ServerResponse): void {
     response.writeHead(this.vllm ? 200 : 404, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(this.vllm ? { tokens: [100 + Number(prompt)], count: 1, max_model_len: 512 } : {}));
+    response.end(JSON.stringify(this.vllm ? { tokens: this.tokens(prompt), max_model_len: 512 } : {}));
   }
 
   async #stream(text: string, response: ServerResponse): Promise<void> {

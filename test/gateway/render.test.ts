@@ -18,7 +18,22 @@ test('renders the very messages that a grading call in that mode sends', async (
   const { gateway, judge } = await graded();
   await gateway.grade({ mode: 'single_token' });
   const { body } = await answer(gateway.post('/v1/messages', { mode: 'single_token', ...subject }));
-  expect(body).toEqual({ messages: judge.chats[0]?.body.messages, answer_prefix: null });
+  expect(body).toEqual({ messages: judge.chats[0]?.body.messages, answer_prefix: null, reply: null });
+});
+
+test('renders the reply that teaches a score, where the mode has one', async () => {
+  const gateway = await gatewayWith({ ...configFor(runDirectory(), {}), roles: {} });
+  const rendered = (mode: string) => answer(gateway.post('/v1/messages', { mode, score: 7, ...subject }));
+  expect((await rendered('single_token')).body).toMatchObject({ reply: '7' });
+  expect((await rendered('reasoned')).body).toMatchObject({ reply: null });
+});
+
+test('a mode that the rubric has no template for is refused, with those that it has', async () => {
+  const gateway = await gatewayWith({ ...configFor(runDirectory(), {}), roles: {} });
+  expect(await answer(gateway.post('/v1/messages', { mode: 'choice', ...subject }))).toMatchObject({
+    status: 400,
+    body: { error: { code: 'no_template', message: expect.stringContaining('one of reasoned, single_token') } },
+  });
 });
 
 test('a gateway without a role renders, opens no ledger and refuses to grade', async () => {

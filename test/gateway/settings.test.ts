@@ -130,3 +130,52 @@ test("begins vLLM's answer with the rubric's prefix, and another server's not", 
   expect(openai).not.toHaveProperty('continue_final_message');
   expect(keys[0]).not.toBe(keys[1]);
 });
+
+const LABELLED = `name: test
+frame: none
+scores: {0: a, 1: a, 2: a, 3: a, 4: a, 5: a, 6: a, 7: a, 8: a, 9: b}
+labels: [{label: yes, score: 9}, {label: no, score: 0}]
+modes:
+  reasoned: {messages: [{role: user, content: "{{prompt}} {{completion}}"}]}
+  single_token: {messages: [{role: user, content: "{{prompt}} {{completion}}"}]}
+  choice: {messages: [{role: user, content: "{{prompt}} {{completion}} {{labels}}"}], answer_prefix: "It is right:"}
+`;
+
+/** Token ids of texts; other texts are several tokens. */
+const vocabulary = (words: Record<string, number>) => (text: string) => [
+  words[text] ?? 1,
+  ...(text in words ? [] : [2]),
+];
+
+async function labelled(text: string, words: Record<string, number>) {
+  const judge = await fakeJudge(() => ({ text }));
+  judge.vllm = true;
+  judge.tokens = vocabulary(words);
+  const run_dir = runDirectory(LABELLED);
+  const gateway = await gatewayWith(configFor(run_dir, { base_url: judge.url, model: 'tiny', engine: 'vllm' }));
+  return { judge, gateway, run_dir };
+}
+
+test.each([
+  ['with a space before them', { yes: 7, ' yes': 8, ' no': 9 }, [8, 9]],
+  ['both ways', { yes: 5, no: 6, ' yes': 8, ' no': 9 }, [5, 6, 8, 9]],
+])('constrains a choice to labels that are all one token %s', async (_, words, allowed) => {
+  const { judge, gateway, run_dir } = await labelled(' yes', words);
+  expect(await gateway.grade({ mode: 'choice' })).toMatchObject({ verdict: 'scored', score: 9 });
+  const sent = judge.chats[0]?.body;
+  expect(sent).toMatchObject({ allowed_token_ids: allowed, max_tokens: 1, temperature: 0 });
+  expect(sent.messages.at(-1)).toEqual({ role: 'assistant', content: 'It is right:' });
+  const [trace] = await tracesOf(run_dir);
+  expect(trace).toMatchObject({ mode: 'choice', reply: ' yes', score: 9, messages: [{ role: 'user' }] });
+});
+
+test.each([
+  ['', { yes: 7 }],
+  [', though each is in some spelling', { yes: 7, ' no': 9 }],
+])('leaves a choice free where not all labels are one token%s, and reads it from the text', async (_, words) => {
+  const { judge, gateway } = await labelled('No.', words);
+  expect(await gateway.grade({ mode: 'choice' })).toMatchObject({ verdict: 'scored', score: 0 });
+  const sent = judge.chats[0]?.body;
+  expect(sent).not.toHaveProperty('allowed_token_ids');
+  expect(sent.max_tokens).toBeGreaterThan(1);
+});

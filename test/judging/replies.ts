@@ -1,5 +1,5 @@
 import type { Verdict } from '../../src/contracts/verdict.ts';
-import type { TokenLogprob } from '../../src/judging/digits.ts';
+import type { TokenLogprob } from '../../src/judging/options.ts';
 import type { Reply } from '../../src/judging/reply.ts';
 import { type Scale, scoredBy, unscored } from '../../src/judging/value.ts';
 

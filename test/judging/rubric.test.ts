@@ -18,6 +18,13 @@ const modes = (content: string) => `modes:
         content: "{{prompt}} {{completion}}"
 `;
 
+const labels = (list: string) => `labels: [${list}]\n`;
+const choice = `${modes('{{prompt}} {{completion}}')}  choice:
+    messages:
+      - role: user
+        content: "{{prompt}} {{completion}}"
+`;
+
 function load(text: string) {
   const path = join(runDirectory(), 'r.yaml');
   writeFileSync(path, text);
@@ -76,6 +83,41 @@ test.each([
     'a limit below every probability',
     `name: r\nframe: none\nmax_off_scale_mass: -0.1\n${scores}\n${modes('{{prompt}} {{completion}}')}`,
     /r\.yaml:3: max_off_scale_mass: .*expected number to be >=0/,
+  ],
+  [
+    'labels without a template that asks for them',
+    `name: r\nframe: none\n${labels('{label: yes, score: 9}, {label: no, score: 0}')}${scores}\n${modes('{{prompt}} {{completion}}')}`,
+    /r\.yaml:3: labels: Expected a template modes\.choice/,
+  ],
+  [
+    'a template for a choice of nothing',
+    `name: r\nframe: none\n${scores}\n${choice}`,
+    /modes\.choice: Expected labels/,
+  ],
+  [
+    'labels that show nowhere',
+    `name: r\nframe: none\n${scores}\n${modes('{{prompt}} {{completion}} {{labels}}')}`,
+    /Expected no \{\{labels\}\}/,
+  ],
+  [
+    'labels that are alike',
+    `name: r\nframe: none\n${labels('{label: yes, score: 9}, {label: Yes, score: 0}')}${scores}\n${choice}`,
+    /r\.yaml:3: labels\.1\.label: .*got "Yes" twice/,
+  ],
+  [
+    'labels of one score',
+    `name: r\nframe: none\n${labels('{label: yes, score: 9}, {label: ja, score: 9}')}${scores}\n${choice}`,
+    /labels\.1\.score: .*got 9 twice/,
+  ],
+  [
+    'labels that all pass',
+    `name: r\nframe: none\n${labels('{label: yes, score: 9}, {label: well, score: 6}')}${scores}\n${choice}`,
+    /labels: Expected scores on both sides of the threshold 5, got all at or above it/,
+  ],
+  [
+    'a label of two words',
+    `name: r\nframe: none\n${labels('{label: not so, score: 0}, {label: yes, score: 9}')}${scores}\n${choice}`,
+    /labels\.0\.label: .*a word without spaces/,
   ],
   ['broken YAML', 'name: [r\nscores: 3', /r\.yaml:\d+: /],
 ])('refuses %s, naming file, line and field', (_, text, message) => {

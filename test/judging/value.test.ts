@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { digitsAt } from '../../src/judging/digits.ts';
+import { DIGITS, optionsAt } from '../../src/judging/options.ts';
 import { scoredBy } from '../../src/judging/value.ts';
 
 /** One line of the fixture, which python/tests/audit/test_verdict_file.py reads too. */
@@ -29,7 +29,7 @@ const position = (distribution: number[], sampled: number | null) => {
 
 describe('the numbers of a verdict', () => {
   it.each(cases)('$name', ({ distribution, sampled, threshold, score, value, p_pass, passes }) => {
-    const digits = distribution && digitsAt(position(distribution, sampled));
+    const digits = distribution && optionsAt(position(distribution, sampled), DIGITS);
     const verdict = scoredBy(sampled, digits, { threshold, max_off_scale_mass: 0.5 });
     expect(verdict).toMatchObject({
       verdict: 'scored',

@@ -56,3 +56,12 @@ test('a frame that judge or base cannot spell is refused, and any model of bytes
   writeFileSync(join(bytes, 'tokenizer.json'), JSON.stringify(tokenizer));
   expect(problems({ judge: { ...judge, model: bytes }, base: { model: bytes } })).toEqual([]);
 });
+
+test('a mode that the rubric has no template for is refused wherever it is asked for', () => {
+  const choice = { judge: { ...shipped.judge, mode: 'choice' }, sft: { modes: ['choice'] } };
+  const audit = { grader_modes: ['choice'], headline_mode: 'choice' };
+  expect(problems({ ...choice, audit })).toEqual(['judge.mode', 'sft.modes', 'audit.grader_modes']);
+  const judge = { ...choice.judge, rubric: 'examples/rubrics/short-answer.yaml' };
+  // The shipped models cannot spell the frame of that rubric; it has the mode.
+  expect(problems({ ...choice, judge, audit })).toEqual(['judge.rubric', 'judge.rubric']);
+});

@@ -145,6 +145,7 @@ def _judge(
     if judge is None:
         return Queue(texts.rows, 0.0), "not served by gavel: its time is not in the sum"
     serve, panel = spec.judge.serve, spec.judge.panel
+    # A label, as a digit, is one token where gavel serves the judge well.
     longest = spec.judge.sampling.max_tokens if spec.judge.mode == "reasoned" else 1
     reply = min(request.reply_tokens or longest, longest)
     calls = texts.rows * panel.votes

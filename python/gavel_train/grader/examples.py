@@ -1,7 +1,7 @@
 """Chat examples for the grader, made from the traces that the judge left in the ledger.
 
-A trace gives up to two examples: the judge's own messages and reply (reasoned), and the single-token question
-with the judge's digit as the reply.
+A trace gives up to one example a mode: the judge's own messages and reply (reasoned), and the question of
+each mode that does not reason, with the reply that gives the judge's score.
 """
 
 import hashlib
@@ -95,8 +95,8 @@ def check_modes(found: Collection[str], modes: Sequence[Mode]) -> None:
     if "reasoned" in modes and "reasoned" not in found:
         raise BadRequest(
             "sft.modes",
-            "Expected traces with reasoning, since sft.modes holds reasoned, found only single_token ones: "
-            "let the judge reason (judge.mode) or leave reasoned out.",
+            "Expected traces with reasoning, since sft.modes holds reasoned, found only "
+            f"{', '.join(sorted(found))} ones: let the judge reason (judge.mode) or leave reasoned out.",
         )
 
 
@@ -132,7 +132,9 @@ def examples_of_one(
     trace, score = lesson.trace, _score(lesson.trace)
     key = trace.key if copy == 0 else f"{trace.key}-{copy}"
     # Never the trace's prefix: the grader is given the rubric's, whatever the judge could be given.
-    asked = RenderedMessages.model_construct(messages=trace.messages, answer_prefix=lesson.answer_prefix)
+    asked = RenderedMessages.model_construct(
+        messages=trace.messages, answer_prefix=lesson.answer_prefix, reply=None
+    )
     examples = []
     if "reasoned" in modes and trace.mode == "reasoned" and _writes_its_score(trace):
         reply = taught_reply(trace)
@@ -140,11 +142,15 @@ def examples_of_one(
             # A judge that was given no beginning may have written it.
             reply = reply.removeprefix(asked.answer_prefix)
         examples.append(_example(f"{key}:reasoned", "reasoned", asked, reply, score, weight))
-    if "single_token" in modes:
-        question = asked if trace.mode == "single_token" else lesson.single_token
-        if question is None:
-            raise BadRequest("sft.modes", f"Expected the single-token question about trace {trace.key}.")
-        examples.append(_example(f"{key}:single_token", "single_token", question, str(score), score, weight))
+    for mode in dict.fromkeys(modes):
+        if mode == "reasoned":
+            continue
+        question = lesson.asked.get(mode)
+        if question is None or question.reply is None:
+            raise BadRequest(
+                "sft.modes", f"Expected the question and the reply of mode {mode} about trace {trace.key}."
+            )
+        examples.append(_example(f"{key}:{mode}", mode, question, question.reply, score, weight))
     return examples
 
 

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from gavel_train.contracts import LedgerSegment, MessagesRequest, PanelSpec, RenderedMessages, Trace
 from gavel_train.grader.chosen import Chosen, choose
 from gavel_train.grader.counted import counted_traces
+from gavel_train.judging.grading import Mode
 from gavel_train.run.outcome import BadRequest
 
-Mode = Literal["reasoned", "single_token"]
 # The gateway's rendering: one answer a request, in order.
 Render = Callable[[Sequence[MessagesRequest]], Sequence[RenderedMessages]]
 
@@ -34,12 +33,15 @@ class Lesson(BaseModel):
     """A trace, and what the grader is given that the judge was not.
 
     `answer_prefix` begins the grader's answer in the trace's mode: a judge that cannot continue a message
-    was given none. `single_token` is that question, where it is learned and was not the judge's.
+    was given none. `asked` has, for each mode that is learned and does not reason, its question about the
+    same text and the reply that gives the trace's score.
     """
+
+    model_config = ConfigDict(extra="forbid")
 
     trace: Trace
     answer_prefix: str | None = None
-    single_token: RenderedMessages | None = None
+    asked: dict[Mode, RenderedMessages] = {}
 
 
 @dataclass(frozen=True)
@@ -108,27 +110,51 @@ def distil(
 
 def lessons_of(traces: Iterator[Trace], render: Render, modes: Sequence[Mode]) -> Iterator[Lesson]:
     """Make the lessons of traces, in order; what they do not hold is rendered for many at a time."""
-    prefixes: dict[Mode, str | None] = {}
+    without_reasons: list[Mode] = [mode for mode in dict.fromkeys(modes) if mode != "reasoned"]
+    # How an answer begins and what gives a score is the rubric's to say, alike for all of a mode and a score.
+    known: dict[tuple[Mode, int | None], RenderedMessages] = {}
     while some := list(islice(traces, _RENDERED_AT_ONCE)):
-        others = [trace for trace in some if "single_token" in modes and trace.mode != "single_token"]
-        # How an answer begins is the rubric's to say, alike for all of a mode: one of each is asked about.
-        new = [trace for trace in reversed(some) if trace.mode in modes and trace.mode not in prefixes]
-        own: dict[Mode, Trace] = {trace.mode: trace for trace in new}
-        asked = [_question(trace, "single_token") for trace in others]
-        asked += [_question(trace, mode) for mode, trace in own.items()]
+        others: list[tuple[Trace, Mode]] = [
+            (trace, mode) for trace in some for mode in without_reasons if trace.mode != mode
+        ]
+        new = {_kind(trace): trace for trace in reversed(some) if trace.mode in modes}
+        own: list[tuple[Trace, Mode]] = [
+            (trace, trace.mode) for kind, trace in new.items() if kind not in known
+        ]
+        asked = [_question(trace, mode) for trace, mode in (*others, *own)]
         rendered = render(asked) if asked else []
-        questions = {trace.key: question for trace, question in zip(others, rendered, strict=False)}
-        prefixes |= {mode: one.answer_prefix for mode, one in zip(own, rendered[len(others) :], strict=True)}
+        questions: dict[str, dict[Mode, RenderedMessages]] = {}
+        for (trace, mode), one in zip(others, rendered, strict=False):
+            questions.setdefault(trace.key, {})[mode] = one
+        known |= {_kind(trace): one for (trace, _), one in zip(own, rendered[len(others) :], strict=True)}
         for trace in some:
+            mine = known.get(_kind(trace))
+            about = questions.get(trace.key, {})
+            if mine is not None and trace.mode in without_reasons:
+                about[trace.mode] = _as_asked(trace, mine)
             # Each part was checked when it was read.
             yield Lesson.model_construct(
-                trace=trace,
-                answer_prefix=prefixes.get(trace.mode),
-                single_token=questions.get(trace.key),
+                trace=trace, answer_prefix=mine.answer_prefix if mine else None, asked=about
             )
+
+
+def _kind(trace: Trace) -> tuple[Mode, int | None]:
+    """Return what decides how a reply in the trace's mode begins and ends; a reasoned one ends as it did."""
+    return trace.mode, None if trace.mode == "reasoned" else trace.score
+
+
+def _as_asked(trace: Trace, rendered: RenderedMessages) -> RenderedMessages:
+    """Return the judge's own question, with the beginning and the reply that the rubric gives its mode."""
+    return RenderedMessages.model_construct(
+        messages=trace.messages, answer_prefix=rendered.answer_prefix, reply=rendered.reply
+    )
 
 
 def _question(trace: Trace, mode: Mode) -> MessagesRequest:
     return MessagesRequest(
-        mode=mode, prompt=trace.prompt, completion=trace.completion, ground_truth=trace.ground_truth
+        mode=mode,
+        prompt=trace.prompt,
+        completion=trace.completion,
+        ground_truth=trace.ground_truth,
+        score=None if mode == "reasoned" else trace.score,
     )

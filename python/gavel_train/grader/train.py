@@ -1,6 +1,6 @@
 """Stage `sft`: distils the judge's traces into a small grader, by LoRA through TRL's SFTTrainer.
 
-    ledger -> traces, kept -> examples (both modes) -> LoRA, loss on the reply alone -> grader/ (adapter,
+    ledger -> traces, kept -> examples (one a mode) -> LoRA, loss on the reply alone -> grader/ (adapter,
     merged weights, card)
 
 Left out: full fine-tuning, since a grader is small; and packing, since it needs flash attention to keep

@@ -19,7 +19,7 @@ from gavel_train.run.directory import write_atomically, write_rows
 from gavel_train.run.ledger import without_checksum
 
 Role = Literal["judge", "grader", "base"]
-Mode = Literal["reasoned", "single_token"]
+Mode = Literal["reasoned", "single_token", "choice"]
 _PROGRESS_EVERY_S = 1.0
 
 

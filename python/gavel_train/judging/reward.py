@@ -30,6 +30,11 @@ _STOP_POLL_S = 0.25
 # Below this a judge is not slow; from then on the wait is said about once a second.
 _SLOW_S = 5.0
 _SAY_EVERY_S = 1.0
+_EXPECTED: dict[Mode, str] = {
+    "reasoned": "a reply that ends in 'Score: N'",
+    "single_token": "one digit",
+    "choice": "one of the rubric's labels",
+}
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ class RewardDesk:
         if self._without_score < _BATCHES_WITHOUT_SCORE:
             return
         grade = grades[0]
-        expected = "one digit" if self._mode == "single_token" else "a reply that ends in 'Score: N'"
+        expected = _EXPECTED[self._mode]
         raise BadRequest(
             "judge",
             # This message goes into Temporal's history, which holds no text of a model.

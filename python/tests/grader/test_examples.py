@@ -57,7 +57,7 @@ def test_what_a_server_returned_as_thinking_is_learned_before_the_reply(tmp_path
 def prefixed(requests):
     begins = {"reasoned": "Well: ", "single_token": "Score: "}
     return [
-        RenderedMessages(messages=one.messages, answer_prefix=begins[request.mode])
+        RenderedMessages(messages=one.messages, answer_prefix=begins[request.mode], reply=one.reply)
         for request, one in zip(requests, render(requests), strict=True)
     ]
 
@@ -77,7 +77,8 @@ def test_the_gateway_is_asked_for_what_the_judge_was_not_and_once_for_how_an_ans
     build(run_of(tmp_path / "again", lines), asking, modes=["reasoned"], holdout=0.1)
     digits = [line | {"mode": "single_token", "reply": str(line["score"])} for line in lines]
     own = build(run_of(tmp_path / "digits", digits), asking, modes=["single_token"], holdout=0.1)
-    assert asked == ["reasoned", "single_token"]
+    # For each of the scores, 0 and 9.
+    assert asked == ["reasoned", "single_token", "single_token"]
     assert own.train[0].messages[0]["content"].endswith("Think.")
     assert {example.answer_prefix for example in own.train} == {"Score: "}
 
@@ -104,6 +105,38 @@ def test_a_reply_that_ends_in_another_digit_than_its_score_teaches_the_score_alo
     taught = {(e.mode, e.reply) for e in found.train + found.holdout if e.score == 7}
     assert taught == {("reasoned", "**Score**: $7$/9."), ("single_token", "7")}
     assert len(found.train) + len(found.holdout) == 39
+
+
+def labelled(requests):
+    """Render as a gateway does whose rubric has the labels yes and no."""
+    labels = {"choice": {0: "no", 9: "yes"}, "single_token": {0: "0", 9: "9"}}
+    return [
+        RenderedMessages.model_validate(
+            {
+                "messages": [{"role": "user", "content": f"{request.mode}: {request.completion}"}],
+                "answer_prefix": None,
+                "reply": labels.get(request.mode, {}).get(request.score),
+            }
+        )
+        for request in requests
+    ]
+
+
+def test_a_grader_learns_the_label_of_the_judges_score_in_a_mode_that_the_judge_was_not_asked_in(tmp_path):
+    modes = ("reasoned", "single_token", "choice")
+    found = build(run_of(tmp_path, sums(20, 1)), labelled, modes=modes, holdout=0.1)
+    assert Counter(example.mode for example in found.train) == {mode: 18 for mode in modes}
+    taught = {(e.score, e.reply) for e in found.train + found.holdout if e.mode == "choice"}
+    assert taught == {(0, "no"), (9, "yes")}
+
+
+def test_a_judge_that_chose_labels_teaches_them_under_its_own_question(tmp_path):
+    lines = [line | {"mode": "choice", "reply": " Yes"} for line in sums(20, 1)]
+    found = build(run_of(tmp_path, lines), labelled, modes=["choice"], holdout=0.1)
+    assert {(e.score, e.reply) for e in found.train + found.holdout} == {(0, "no"), (9, "yes")}
+    assert all(example.messages[0]["content"].endswith("Think.") for example in found.train)
+    with pytest.raises(BadRequest, match="found only choice ones"):
+        build(run_of(tmp_path / "again", lines), labelled, modes=["reasoned", "choice"], holdout=0.1)
 
 
 def record(lines, verdict, score, number=0):

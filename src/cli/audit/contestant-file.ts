@@ -32,9 +32,9 @@ function endpointRules(value: unknown): SpecProblem[] {
   if (panel.votes > 1 && sampling.temperature === 0) {
     problems.push({ field: 'panel.votes', message: 'expected 1: at sampling.temperature 0 all votes are the same' });
   }
-  if (panel.votes > 1 && modes?.includes('single_token')) {
-    const message =
-      'expected 1: mode single_token reads the probabilities of one token, which are the same in all votes';
+  const greedy = modes?.find((mode) => mode !== 'reasoned');
+  if (panel.votes > 1 && greedy) {
+    const message = `expected 1: mode ${greedy} reads the probabilities of one token, which are the same in all votes`;
     problems.push({ field: 'panel.votes', message });
   }
   return problems;

@@ -28,7 +28,7 @@ export const AuditSpec = z.strictObject({
   grader_modes: z
     .array(GradingMode)
     .min(1)
-    .max(2)
+    .max(GradingMode.options.length)
     .default(['single_token', 'reasoned'])
     .describe('Modes that the grader is measured in.'),
   headline_mode: GradingMode.default('single_token').describe('The mode that the measures and gates are about.'),

@@ -33,7 +33,9 @@ export const JudgeSpec = z.strictObject({
       "engine openai: name of the worker's environment variable that holds the key. The worker's GAVEL_KEYS must bind it to the host of base_url.",
     ),
   rubric: z.string().min(1).describe('Rubric file (YAML).'),
-  mode: GradingMode.default('reasoned').describe('reasoned: reasoning, then the score; single_token: one digit.'),
+  mode: GradingMode.default('reasoned').describe(
+    'reasoned: reasoning, then the score; single_token: one digit; choice: a label.',
+  ),
   panel: PanelSpec.prefault({}),
   ...servedFields,
 });

@@ -55,9 +55,9 @@ const rules: Rule[] = [
   rule(
     'sft.modes',
     ({ sft, judge }) =>
-      judge.mode === 'single_token' &&
+      judge.mode !== 'reasoned' &&
       sft.modes.includes('reasoned') &&
-      'expected [single_token]: a judge in mode single_token leaves no reasoning to teach',
+      `expected modes without reasoned: a judge in mode ${judge.mode} leaves no reasoning to teach`,
   ),
   rule('run', ({ run }) => run.includes('..') && 'expected a name without "..", since it becomes a folder'),
   rule(
@@ -218,8 +218,8 @@ const rules: Rule[] = [
     'judge.panel.votes',
     ({ judge }) =>
       judge.panel.votes > 1 &&
-      judge.mode === 'single_token' &&
-      'expected 1: judge.mode single_token reads the probabilities of one token, which are the same in all votes',
+      judge.mode !== 'reasoned' &&
+      `expected 1: judge.mode ${judge.mode} reads the probabilities of one token, which are the same in all votes`,
   ),
 ];
 

@@ -9,7 +9,7 @@ export const SftSpec = z.strictObject({
   modes: z
     .array(GradingMode)
     .min(1)
-    .max(2)
+    .max(GradingMode.options.length)
     .default(['reasoned', 'single_token'])
     .describe('What the grader learns to do.'),
   epochs: z.number().gt(0).default(2).describe('Passes over the examples; may be a fraction.'),

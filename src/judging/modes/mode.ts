@@ -15,8 +15,10 @@ export interface Prompting {
   max_tokens: number | null;
 }
 
-/** How a verdict is asked for and read. */
+/** How a verdict is asked for, read and taught. */
 export interface Mode {
   build(rubric: Rubric, subject: Subject): Prompting;
   read(reply: Reply, scale: Scale): Reading;
+  /** The reply that gives a score, after the answer prefix; null: only a reply of the judge can show one. */
+  answer(rubric: Rubric, score: number): string | null;
 }

@@ -1,6 +1,6 @@
-import { type Digits, digitsAt, type TokenLogprob } from '../digits.ts';
 import { type FinalScore, finalScore } from '../final-score.ts';
-import { renderMessages } from '../messages.ts';
+import { renderMessages, templateOf } from '../messages.ts';
+import { DIGITS, type Options, optionsAt, type TokenLogprob } from '../options.ts';
 import { type Reply, reasoningOf } from '../reply.ts';
 import { scoredBy, unscored } from '../value.ts';
 import type { Mode } from './mode.ts';
@@ -9,7 +9,7 @@ import type { Mode } from './mode.ts';
 export const reasoned: Mode = {
   build: (rubric, subject) => ({
     messages: renderMessages(rubric, 'reasoned', subject),
-    answer_prefix: rubric.modes.reasoned.answer_prefix,
+    answer_prefix: templateOf(rubric, 'reasoned').answer_prefix,
     choices: null,
     max_tokens: null,
   }),
@@ -21,11 +21,13 @@ export const reasoned: Mode = {
     if (found.digit === null) return { ...unscored('abstained'), reasoning };
     return { ...scoredBy(found.digit, digitsOf(reply, found), scale), reasoning };
   },
+
+  answer: () => null,
 };
 
-function digitsOf({ content, logprobs }: Reply, { start, at, digit }: FinalScore): Digits | null {
+function digitsOf({ content, logprobs }: Reply, { start, at, digit }: FinalScore): Options | null {
   const position = positionOf(logprobs, content.slice(start), at - start, String(digit));
-  return position && digitsAt(position);
+  return position && optionsAt(position, DIGITS);
 }
 
 /**

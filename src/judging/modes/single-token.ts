@@ -1,5 +1,5 @@
-import { digitsAt } from '../digits.ts';
-import { renderMessages } from '../messages.ts';
+import { renderMessages, templateOf } from '../messages.ts';
+import { DIGITS, optionsAt } from '../options.ts';
 import { reasoningOf } from '../reply.ts';
 import { scoredBy, unscored } from '../value.ts';
 import type { Mode } from './mode.ts';
@@ -11,8 +11,8 @@ const NO_PROBABILITIES =
 export const singleToken: Mode = {
   build: (rubric, subject) => ({
     messages: renderMessages(rubric, 'single_token', subject),
-    answer_prefix: rubric.modes.single_token.answer_prefix,
-    choices: [...'0123456789'],
+    answer_prefix: templateOf(rubric, 'single_token').answer_prefix,
+    choices: [...DIGITS.keys()],
     max_tokens: 1,
   }),
 
@@ -21,7 +21,11 @@ export const singleToken: Mode = {
     const token = reply.logprobs?.find((position) => position.token.trim() !== '') ?? null;
     // A forced digit does not show that the model would have chosen a digit.
     if (reply.forced && token === null) return { ...unscored('unparseable'), reasoning: NO_PROBABILITIES };
-    const sampled = /^[0-9]$/.test(text) ? Number(text) : null;
-    return { ...scoredBy(sampled, token && digitsAt(token), scale), reasoning: reasoningOf(reply, '') };
+    return {
+      ...scoredBy(DIGITS.get(text) ?? null, token && optionsAt(token, DIGITS), scale),
+      reasoning: reasoningOf(reply, ''),
+    };
   },
+
+  answer: (_, score) => String(score),
 };

@@ -74,7 +74,7 @@ describe('gavel audit', () => {
   it('takes no flag of its first form, and no mode and number that are none', async () => {
     expect(await usage('--endpoint', 'http://x/v1')).toContain("unknown option '--endpoint'");
     expect(await usage('--max-rows', '0')).toContain('Expected a whole number, at least 1, got 0.');
-    expect(await usage('--mode', 'pairwise')).toContain('Allowed choices are reasoned, single_token.');
+    expect(await usage('--mode', 'pairwise')).toContain('Allowed choices are reasoned, single_token, choice.');
   });
 
   it('names every problem of a gates file', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { digitsAt } from '../../../src/judging/digits.ts';
+import { DIGITS, optionsAt } from '../../../src/judging/options.ts';
 import { readReply } from '../../../src/judging/read-reply.ts';
 import { at, said, scale, sure, withTraces } from '../replies.ts';
 
@@ -67,13 +67,13 @@ test('has no score where the digit was forced and no probability tells whether t
 });
 
 test('gives no distribution where digits below the listed tokens could change it', () => {
-  const digits = digitsAt(at('7', { the: 0.3, a: 0.3, an: 0.3, '7': 0.05 }));
+  const digits = optionsAt(at('7', { the: 0.3, a: 0.3, an: 0.3, '7': 0.05 }), DIGITS);
   expect(digits).toMatchObject({ argmax: 7, distribution: null });
   expect(digits.off_scale_mass).toBeCloseTo(0.95, 6);
 });
 
 test('takes unlisted digits as 0 where even all of them together could change nothing', () => {
-  const digits = digitsAt(at('9', { '9': 0.97, '8': 0.02, '\n': 0.0001 }));
+  const digits = optionsAt(at('9', { '9': 0.97, '8': 0.02, '\n': 0.0001 }), DIGITS);
   expect(digits.distribution?.[9]).toBeCloseTo(0.97 / 0.99, 6);
   expect(digits.distribution?.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 12);
 });
