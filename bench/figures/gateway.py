@@ -88,7 +88,6 @@ class _Sides:
     shape: str
     core: set[int]
     numbers: Iterator[int]
-
     spread_s: float
 
     def direct(self, calls: int, in_flight: int) -> Load:

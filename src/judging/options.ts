@@ -37,6 +37,7 @@ const UNSEEN_SHARE = 0.05;
  */
 export function optionsAt(position: TokenLogprob, answers: Answers): Options {
   const mass = new Array<number>(10).fill(0);
+  const scoreOf = (token: string) => answers.get(token.trim().normalize('NFC'));
   const seen = new Set<string>();
   let least = 1;
   for (const { token, logprob } of [...position.top_logprobs, position]) {
@@ -45,7 +46,7 @@ export function optionsAt(position: TokenLogprob, answers: Answers): Options {
     const probability = Math.min(1, Math.exp(logprob));
     // The sampled token is listed even when it is not among the likeliest, so it bounds nothing unless it is alone.
     if (token !== position.token || position.top_logprobs.length <= 1) least = Math.min(least, probability);
-    const score = answers.get(token.trim().normalize('NFC'));
+    const score = scoreOf(token);
     if (score !== undefined) mass[score] = (mass[score] as number) + probability;
   }
   const total = mass.reduce((sum, value) => sum + value, 0);
@@ -54,9 +55,9 @@ export function optionsAt(position: TokenLogprob, answers: Answers): Options {
 
   const top = Math.max(...mass);
   // Of answers that are equally probable the sampled one: it is what the reply says.
-  const said = answers.get(position.token.trim());
+  const said = scoreOf(position.token);
   const argmax = said !== undefined && mass[said] === top ? said : mass.indexOf(top);
-  const missing = new Set(answers.values()).size - mass.filter((value) => value > 0).length;
+  const missing = answers.size - mass.filter((value) => value > 0).length;
   const unseen = Math.min(missing * least, off_scale_mass);
   if (unseen > UNSEEN_SHARE * total) {
     return { argmax, distribution: null, confidence: null, off_scale_mass };

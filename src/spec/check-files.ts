@@ -52,8 +52,8 @@ function missingFiles(root: string, spec: Spec): SpecProblem[] {
 /** Modes that are asked for and that the rubric has no template for. */
 function withoutTemplate(rubric: Rubric, { judge, sft, audit }: Spec): SpecProblem[] {
   const known = modesOf(rubric);
-  const asked = [['judge.mode', [judge.mode]] as const, ['sft.modes', sft.modes] as const];
-  return [...asked, ['audit.grader_modes', audit.grader_modes] as const].flatMap(([field, modes]) => {
+  const asked = { 'judge.mode': [judge.mode], 'sft.modes': sft.modes, 'audit.grader_modes': audit.grader_modes };
+  return Object.entries(asked).flatMap(([field, modes]) => {
     const absent = modes.filter((mode) => !known.includes(mode));
     if (absent.length === 0) return [];
     const message = `expected modes that ${judge.rubric} has templates for (${known.join(', ')}); found ${absent.join(', ')}`;

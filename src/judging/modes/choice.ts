@@ -1,15 +1,11 @@
 import type { Rubric } from '../../contracts/rubric.ts';
 import { renderMessages, templateOf } from '../messages.ts';
-import { type Answers, optionsAt, type TokenLogprob } from '../options.ts';
-import { reasoningOf } from '../reply.ts';
-import { scoredBy, unscored } from '../value.ts';
+import type { Answers, TokenLogprob } from '../options.ts';
 import type { Mode } from './mode.ts';
+import { readAnswer } from './one-answer.ts';
 
 /** Enough for a label that a model's vocabulary cuts into pieces. */
 const MAX_TOKENS = 8;
-
-const NO_PROBABILITIES =
-  'The server constrained the reply to the labels and returned no log-probabilities, so nothing tells whether the model would have given a label.';
 
 /** The reply is one of the rubric's labels. The score is that of the most probable label, whichever was sampled. */
 export const choice: Mode = {
@@ -21,13 +17,9 @@ export const choice: Mode = {
   }),
 
   read(reply, scale) {
-    const token = reply.logprobs?.find((position) => position.token.trim() !== '') ?? null;
-    // A forced label does not show that the model would have chosen a label.
-    if (reply.forced && token === null) return { ...unscored('unparseable'), reasoning: NO_PROBABILITIES };
     const answers = answersOf(scale);
-    const comparable = token !== null && (reply.forced || hasAll(token, answers));
-    const options = comparable ? optionsAt(token, answers) : null;
-    return { ...scoredBy(saidIn(reply.content, scale), options, scale), reasoning: reasoningOf(reply, '') };
+    const comparable = (token: TokenLogprob) => reply.forced || hasAll(token, answers);
+    return readAnswer(reply, scale, { answers, said: saidIn(reply.content, scale), named: 'label', comparable });
   },
 
   /** The label of the nearest score on the same side of the threshold, of two that are as near the lower one. */

@@ -1,11 +1,7 @@
 import { renderMessages, templateOf } from '../messages.ts';
-import { DIGITS, optionsAt } from '../options.ts';
-import { reasoningOf } from '../reply.ts';
-import { scoredBy, unscored } from '../value.ts';
+import { DIGITS } from '../options.ts';
 import type { Mode } from './mode.ts';
-
-const NO_PROBABILITIES =
-  'The server constrained the reply to the digits and returned no log-probabilities, so nothing tells whether the model would have given a digit.';
+import { readAnswer } from './one-answer.ts';
 
 /** The reply is one token. The score is the most probable digit, whichever token was sampled. */
 export const singleToken: Mode = {
@@ -17,14 +13,8 @@ export const singleToken: Mode = {
   }),
 
   read(reply, scale) {
-    const text = reply.content.trim();
-    const token = reply.logprobs?.find((position) => position.token.trim() !== '') ?? null;
-    // A forced digit does not show that the model would have chosen a digit.
-    if (reply.forced && token === null) return { ...unscored('unparseable'), reasoning: NO_PROBABILITIES };
-    return {
-      ...scoredBy(DIGITS.get(text) ?? null, token && optionsAt(token, DIGITS), scale),
-      reasoning: reasoningOf(reply, ''),
-    };
+    const said = DIGITS.get(reply.content.trim()) ?? null;
+    return readAnswer(reply, scale, { answers: DIGITS, said, named: 'digit', comparable: () => true });
   },
 
   answer: (_, score) => String(score),
