@@ -35,7 +35,7 @@ class MessageTemplate(BaseModel):
     content: Annotated[
         str,
         Field(
-            description="Text with {{prompt}}, {{completion}}, {{frame}}, {{scores}}, {{labels}} and, if reference-guided, {{ground_truth}}."
+            description="Text with {{prompt}}, {{completion}}, {{frame}}, {{scores}}, {{labels}} and, if reference-guided, {{ground_truth}}. Mode pairwise has {{completion_a}} and {{completion_b}} in place of {{completion}}."
         ),
     ]
 
@@ -52,6 +52,41 @@ class ModeTemplate(BaseModel):
             min_length=1,
         ),
     ] = None
+
+
+class PairTemplate(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    messages: Annotated[list[MessageTemplate], Field(min_length=1)]
+    answer_prefix: Annotated[
+        str | None,
+        Field(
+            description='Beginning of the answer, for example "Score: ", where the engine can continue a message.',
+            min_length=1,
+        ),
+    ] = None
+    first: Annotated[
+        str,
+        Field(
+            description="The answer that says that {{completion_a}} is better, which is shown first.",
+            pattern="^[^\\s.!]+$",
+        ),
+    ] = "A"
+    second: Annotated[
+        str,
+        Field(
+            description="The answer that says that {{completion_b}} is better.",
+            pattern="^[^\\s.!]+$",
+        ),
+    ] = "B"
+    tie: Annotated[
+        str | None,
+        Field(
+            description="The answer that says that neither is; null: the judge must prefer one.",
+            pattern="^[^\\s.!]+$",
+        ),
+    ] = "C"
 
 
 class GateSpec(BaseModel):
@@ -278,8 +313,8 @@ class SftSpec(BaseModel):
     lora: Annotated[LoraSpec, Field(validate_default=True)] = {}
     qlora: Annotated[bool, Field(description="4-bit base weights; needs a GPU and bitsandbytes.")] = False
     modes: Annotated[
-        list[Literal["reasoned", "single_token", "choice"]],
-        Field(description="What the grader learns to do.", max_length=3, min_length=1),
+        list[Literal["reasoned", "single_token", "choice", "pairwise"]],
+        Field(description="What the grader learns to do.", max_length=4, min_length=1),
     ] = ["reasoned", "single_token"]
     epochs: Annotated[float, Field(description="Passes over the examples; may be a fraction.", gt=0.0)] = 2
     learning_rate: Annotated[float, Field(description="Learning rate of the adapter.", gt=0.0, lt=1.0)] = (
@@ -358,71 +393,8 @@ class Distribution(RootModel[list[float]]):
     root: Annotated[list[float], Field(max_length=10, min_length=10)]
 
 
-class Grade(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    trace_keys: Annotated[
-        list[str],
-        Field(description="One a vote, in order; every one is in the ledger."),
-    ]
-    verdict: Annotated[
-        Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
-        Field(
-            description="Without a score: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
-        ),
-    ]
-    score: Annotated[
-        int | None,
-        Field(
-            description="The most probable digit; null unless verdict is scored.",
-            ge=0,
-            le=9,
-        ),
-    ]
-    value: Annotated[
-        float | None,
-        Field(
-            description="Expectation over the ten digits, or the score where there is no distribution; null without a score.",
-            ge=0.0,
-            le=9.0,
-        ),
-    ]
-    value_rule: Annotated[
-        Literal["expectation", "score"] | None,
-        Field(description="Which of the two `value` is; null without a score."),
-    ]
-    p_pass: Annotated[
-        float | None,
-        Field(
-            description="Probability of a score at or above the rubric's threshold; 1 or 0 where there is no distribution.",
-            ge=0.0,
-            le=1.0,
-        ),
-    ]
-    confidence: Annotated[
-        float | None,
-        Field(
-            description="Probability of the most probable digit among the ten.",
-            ge=0.0,
-            le=1.0,
-        ),
-    ]
-    distribution: Annotated[
-        Distribution | None,
-        Field(description="Renormalised probabilities of the scores 0 to 9; null: not known."),
-    ]
-    off_scale_mass: Annotated[
-        float | None,
-        Field(
-            description="Probability outside the digits seen, before renormalising; null: the server gave none.",
-            ge=0.0,
-            le=1.0,
-        ),
-    ]
-    reasoning: Annotated[str | None, Field(description="Reasoning of the first vote that counts.")]
-    replayed: Annotated[bool, Field(description="true: answered from the ledger, nothing was paid.")]
-    latency_ms: Annotated[float, Field(description="Latency of the slowest vote.", ge=0.0)]
+class PairOrder(RootModel[Literal["ab", "ba"]]):
+    root: Literal["ab", "ba"]
 
 
 class Message(BaseModel):
@@ -630,7 +602,7 @@ class RolloutRecord(BaseModel):
     verdict: Annotated[
         Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
         Field(
-            description="Without a score: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
+            description="scored: with a score or, of a pair, a preference. Without: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
         ),
     ]
     score: Annotated[int | None, Field(ge=0, le=9)]
@@ -745,6 +717,30 @@ class AuditOverride(BaseModel):
     model_digest: str
 
 
+class AuditRow(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    id: Annotated[str, Field(pattern="^[^:]+$")]
+    prompt_id: str
+    prompt: str
+    completion: Annotated[str, Field(description="The completion; of a pair, completion A.")]
+    completion_b: Annotated[
+        str | None, Field(description="Completion B; null: the row has one completion.")
+    ] = None
+    ground_truth: str | None = None
+    is_correct: bool | None = None
+    preference: Annotated[
+        Literal["A", "B", "tie"] | None,
+        Field(description="Of a pair: which completion is better, in truth."),
+    ] = None
+    source: Annotated[
+        str,
+        Field(description="Where the completion comes from, for example step-000060."),
+    ]
+    fields: Annotated[dict[str, str], Field(description="What the row can be sliced by besides.")] = {}
+
+
 class Contestant(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -800,7 +796,7 @@ class GradingPass(BaseModel):
         extra="forbid",
     )
     role: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
-    mode: Literal["reasoned", "single_token", "choice"]
+    mode: Literal["reasoned", "single_token", "choice", "pairwise"]
     model: str
     model_digest: Annotated[
         str | None,
@@ -921,74 +917,6 @@ class PartInfo(BaseModel):
         str,
         Field(description="What an audit needs to have records of it, said where it has none."),
     ]
-
-
-class VerdictRow(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    row_id: str
-    trace_keys: list[str]
-    verdict: Annotated[
-        Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
-        Field(
-            description="Without a score: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
-        ),
-    ]
-    score: Annotated[
-        int | None,
-        Field(
-            description="The most probable digit; null unless verdict is scored.",
-            ge=0,
-            le=9,
-        ),
-    ]
-    value: Annotated[
-        float | None,
-        Field(
-            description="Expectation over the ten digits, or the score where there is no distribution; null without a score.",
-            ge=0.0,
-            le=9.0,
-        ),
-    ]
-    value_rule: Annotated[
-        Literal["expectation", "score"] | None,
-        Field(description="Which of the two `value` is; null without a score."),
-    ]
-    p_pass: Annotated[
-        float | None,
-        Field(
-            description="Probability of a score at or above the rubric's threshold; 1 or 0 where there is no distribution.",
-            ge=0.0,
-            le=1.0,
-        ),
-    ]
-    confidence: Annotated[
-        float | None,
-        Field(
-            description="Probability of the most probable digit among the ten.",
-            ge=0.0,
-            le=1.0,
-        ),
-    ]
-    distribution: Annotated[
-        Distribution | None,
-        Field(description="Renormalised probabilities of the scores 0 to 9; null: not known."),
-    ]
-    off_scale_mass: Annotated[
-        float | None,
-        Field(
-            description="Probability outside the digits seen, before renormalising; null: the server gave none.",
-            ge=0.0,
-            le=1.0,
-        ),
-    ]
-    label: Annotated[
-        Literal["A", "B", "tie"] | None,
-        Field(description="Of a pair: the completion that the verdict prefers."),
-    ] = None
-    replayed: bool
-    latency_ms: Annotated[float, Field(ge=0.0)]
 
 
 class ExternalAuditRow(BaseModel):
@@ -1179,6 +1107,19 @@ class RubricModes(BaseModel):
     reasoned: Annotated[ModeTemplate, Field(description='The reply reasons, then ends in "Score: N".')]
     single_token: Annotated[ModeTemplate, Field(description="The reply is one digit.")]
     choice: Annotated[ModeTemplate | None, Field(description="The reply is one of `labels`.")] = None
+    pairwise: Annotated[
+        PairTemplate | None,
+        Field(description="The reply says which of two completions is better."),
+    ] = None
+
+
+class PreferenceDistribution(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    A: Annotated[float, Field(ge=0.0, le=1.0)]
+    B: Annotated[float, Field(ge=0.0, le=1.0)]
+    tie: Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class EpochRecordOwner(BaseModel):
@@ -1321,9 +1262,13 @@ class MessagesRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    mode: Literal["reasoned", "single_token", "choice"]
+    mode: Literal["reasoned", "single_token", "choice", "pairwise"]
     prompt: str
-    completion: str
+    completion: Annotated[str, Field(description="Of a pair, the one that is shown first.")]
+    opponent: Annotated[
+        str | None,
+        Field(description="Of a pair, the one that is shown second; else null."),
+    ] = None
     ground_truth: Annotated[
         str | None,
         Field(description="Shown only if the rubric is reference-guided; then it must be there."),
@@ -1334,6 +1279,12 @@ class MessagesRequest(BaseModel):
             description="The score whose reply is asked for; null: messages alone.",
             ge=0,
             le=9,
+        ),
+    ] = None
+    preferred: Annotated[
+        Literal["first", "tie", "second"] | None,
+        Field(
+            description="Of a pair, the preference whose reply is asked for, by what is shown first; null: messages alone."
         ),
     ] = None
 
@@ -1394,15 +1345,15 @@ class AuditSpec(BaseModel):
         ),
     ] = 1
     grader_modes: Annotated[
-        list[Literal["reasoned", "single_token", "choice"]],
+        list[Literal["reasoned", "single_token", "choice", "pairwise"]],
         Field(
             description="Modes that the grader is measured in.",
-            max_length=3,
+            max_length=4,
             min_length=1,
         ),
     ] = ["single_token", "reasoned"]
     headline_mode: Annotated[
-        Literal["reasoned", "single_token", "choice"],
+        Literal["reasoned", "single_token", "choice", "pairwise"],
         Field(description="The mode that the measures and gates are about."),
     ] = "single_token"
     base: Annotated[bool, Field(description="Grade with the untrained base model too.")] = True
@@ -1737,7 +1688,7 @@ class JudgeSpec(BaseModel):
     ] = None
     rubric: Annotated[str, Field(description="Rubric file (YAML).", min_length=1)]
     mode: Annotated[
-        Literal["reasoned", "single_token", "choice"],
+        Literal["reasoned", "single_token", "choice", "pairwise"],
         Field(description="reasoned: reasoning, then the score; single_token: one digit; choice: a label."),
     ] = "reasoned"
     panel: Annotated[PanelSpec, Field(validate_default=True)] = {}
@@ -1826,6 +1777,38 @@ class Spec(BaseModel):
     limits: Annotated[LimitsSpec, Field(validate_default=True)] = {}
 
 
+class Preference(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    label: Annotated[
+        Literal["A", "B", "tie"],
+        Field(
+            description="The completion that is better. Of several votes: tie, where the two orders do not say the same."
+        ),
+    ]
+    distribution: Annotated[
+        PreferenceDistribution | None,
+        Field(
+            description="Renormalised probabilities of the labels, the mean of both orders; null: not known."
+        ),
+    ]
+    win: Annotated[
+        float,
+        Field(
+            description="How far A beats B: probability of A and half of that of a tie; without probabilities, of the labels.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    order: Annotated[
+        Literal["ab", "ba", "consistent", "first", "second"],
+        Field(
+            description="Of one vote, the order in which it was shown the pair. Of a verdict, what both orders say together: consistent (the same), first or second (the judge prefers what stands there)."
+        ),
+    ]
+
+
 class Verdict(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1833,13 +1816,13 @@ class Verdict(BaseModel):
     verdict: Annotated[
         Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
         Field(
-            description="Without a score: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
+            description="scored: with a score or, of a pair, a preference. Without: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
         ),
     ]
     score: Annotated[
         int | None,
         Field(
-            description="The most probable digit; null unless verdict is scored.",
+            description="The most probable digit; null unless verdict is scored, and for a pair.",
             ge=0,
             le=9,
         ),
@@ -1884,6 +1867,83 @@ class Verdict(BaseModel):
             le=1.0,
         ),
     ]
+    preference: Annotated[
+        Preference | None,
+        Field(description="Of a scored pair, which has no score, value and p_pass; else absent."),
+    ] = None
+
+
+class Grade(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    trace_keys: Annotated[
+        list[str],
+        Field(
+            description="One a vote, in order, of a pair first those of order ab; every one is in the ledger."
+        ),
+    ]
+    verdict: Annotated[
+        Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
+        Field(
+            description="scored: with a score or, of a pair, a preference. Without: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
+        ),
+    ]
+    score: Annotated[
+        int | None,
+        Field(
+            description="The most probable digit; null unless verdict is scored, and for a pair.",
+            ge=0,
+            le=9,
+        ),
+    ]
+    value: Annotated[
+        float | None,
+        Field(
+            description="Expectation over the ten digits, or the score where there is no distribution; null without a score.",
+            ge=0.0,
+            le=9.0,
+        ),
+    ]
+    value_rule: Annotated[
+        Literal["expectation", "score"] | None,
+        Field(description="Which of the two `value` is; null without a score."),
+    ]
+    p_pass: Annotated[
+        float | None,
+        Field(
+            description="Probability of a score at or above the rubric's threshold; 1 or 0 where there is no distribution.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    confidence: Annotated[
+        float | None,
+        Field(
+            description="Probability of the most probable digit among the ten.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    distribution: Annotated[
+        Distribution | None,
+        Field(description="Renormalised probabilities of the scores 0 to 9; null: not known."),
+    ]
+    off_scale_mass: Annotated[
+        float | None,
+        Field(
+            description="Probability outside the digits seen, before renormalising; null: the server gave none.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    preference: Annotated[
+        Preference | None,
+        Field(description="Of a scored pair, which has no score, value and p_pass; else absent."),
+    ] = None
+    reasoning: Annotated[str | None, Field(description="Reasoning of the first vote that counts.")]
+    replayed: Annotated[bool, Field(description="true: answered from the ledger, nothing was paid.")]
+    latency_ms: Annotated[float, Field(description="Latency of the slowest vote.", ge=0.0)]
 
 
 class GradeRequest(BaseModel):
@@ -1892,15 +1952,19 @@ class GradeRequest(BaseModel):
     )
     role: Literal["judge", "grader", "base"] = "judge"
     mode: Annotated[
-        Literal["reasoned", "single_token", "choice"] | None,
+        Literal["reasoned", "single_token", "choice", "pairwise"] | None,
         Field(description="null: the mode that the role is configured with."),
     ] = None
     occasion: Annotated[
         str,
-        Field(pattern="^(grpo:\\d+:\\d+:\\d+|audit:[^:]+|retest:[^:]+:\\d+|call:[^:]+)$"),
+        Field(pattern="^(grpo:\\d+:\\d+:\\d+(-vs-\\d+)?|audit:[^:]+|retest:[^:]+:\\d+|call:[^:]+)$"),
     ]
     prompt: str
     completion: str
+    opponent: Annotated[
+        str | None,
+        Field(description="The completion that it is compared with, for mode pairwise; null for all others."),
+    ] = None
     ground_truth: Annotated[
         str | None,
         Field(description="Kept beside the trace; sent only if the rubric is reference-guided."),
@@ -1914,12 +1978,14 @@ class Trace(BaseModel):
     key: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     occasion: Annotated[
         str,
-        Field(pattern="^(grpo:\\d+:\\d+:\\d+|audit:[^:]+|retest:[^:]+:\\d+|call:[^:]+):\\d+$"),
+        Field(
+            pattern="^(grpo:\\d+:\\d+:\\d+(-vs-\\d+)?|audit:[^:]+|retest:[^:]+:\\d+|call:[^:]+)(:(ab|ba))?:\\d+$"
+        ),
     ]
     run: str
     stage: Literal["grpo", "sft", "audit", "serve"]
     role: Literal["judge", "grader", "base"]
-    mode: Literal["reasoned", "single_token", "choice"]
+    mode: Literal["reasoned", "single_token", "choice", "pairwise"]
     model: str
     model_digest: str | None
     endpoint: Annotated[
@@ -1931,10 +1997,11 @@ class Trace(BaseModel):
     rubric_digest: str | None
     prompt: str
     completion: str
+    opponent: Annotated[str | None, Field(description="Of a pair, the other completion; else absent.")] = None
     ground_truth: str | None
     messages: list[Message]
     altered: Annotated[
-        list[Literal["prompt", "completion", "ground_truth"]],
+        list[Literal["prompt", "completion", "opponent", "ground_truth"]],
         Field(
             description="Fields whose control strings were broken up in `messages`; they stand here as they came."
         ),
@@ -1954,13 +2021,13 @@ class Trace(BaseModel):
     verdict: Annotated[
         Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
         Field(
-            description="Without a score: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
+            description="scored: with a score or, of a pair, a preference. Without: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
         ),
     ]
     score: Annotated[
         int | None,
         Field(
-            description="The most probable digit; null unless verdict is scored.",
+            description="The most probable digit; null unless verdict is scored, and for a pair.",
             ge=0,
             le=9,
         ),
@@ -2005,6 +2072,10 @@ class Trace(BaseModel):
             le=1.0,
         ),
     ]
+    preference: Annotated[
+        Preference | None,
+        Field(description="Of a scored pair, which has no score, value and p_pass; else absent."),
+    ] = None
     usage: Usage | None
     latency_ms: Annotated[float, Field(ge=0.0)]
     reused_from: Annotated[
@@ -2182,30 +2253,6 @@ class RunStatus(BaseModel):
     report: Annotated[str | None, Field(description="Path of the report under GAVEL_ROOT.")]
 
 
-class AuditRow(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    id: Annotated[str, Field(pattern="^[^:]+$")]
-    prompt_id: str
-    prompt: str
-    completion: Annotated[str, Field(description="The completion; of a pair, completion A.")]
-    completion_b: Annotated[
-        str | None, Field(description="Completion B; null: the row has one completion.")
-    ] = None
-    ground_truth: str | None = None
-    is_correct: bool | None = None
-    preference: Annotated[
-        Literal["A", "B", "tie"] | None,
-        Field(description="Of a pair: which completion is better, in truth."),
-    ] = None
-    source: Annotated[
-        str,
-        Field(description="Where the completion comes from, for example step-000060."),
-    ]
-    fields: Annotated[dict[str, str], Field(description="What the row can be sliced by besides.")] = {}
-
-
 class GateMatch(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -2275,6 +2322,78 @@ class SliceField(BaseModel):
         str | None,
         Field(description="Values without slices of their own, and why; null: none."),
     ] = None
+
+
+class VerdictRow(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    row_id: str
+    trace_keys: list[str]
+    verdict: Annotated[
+        Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
+        Field(
+            description="scored: with a score or, of a pair, a preference. Without: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
+        ),
+    ]
+    score: Annotated[
+        int | None,
+        Field(
+            description="The most probable digit; null unless verdict is scored, and for a pair.",
+            ge=0,
+            le=9,
+        ),
+    ]
+    value: Annotated[
+        float | None,
+        Field(
+            description="Expectation over the ten digits, or the score where there is no distribution; null without a score.",
+            ge=0.0,
+            le=9.0,
+        ),
+    ]
+    value_rule: Annotated[
+        Literal["expectation", "score"] | None,
+        Field(description="Which of the two `value` is; null without a score."),
+    ]
+    p_pass: Annotated[
+        float | None,
+        Field(
+            description="Probability of a score at or above the rubric's threshold; 1 or 0 where there is no distribution.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    confidence: Annotated[
+        float | None,
+        Field(
+            description="Probability of the most probable digit among the ten.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    distribution: Annotated[
+        Distribution | None,
+        Field(description="Renormalised probabilities of the scores 0 to 9; null: not known."),
+    ]
+    off_scale_mass: Annotated[
+        float | None,
+        Field(
+            description="Probability outside the digits seen, before renormalising; null: the server gave none.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+    preference: Annotated[
+        Preference | None,
+        Field(description="Of a scored pair, which has no score, value and p_pass; else absent."),
+    ] = None
+    label: Annotated[
+        Literal["A", "B", "tie"] | None,
+        Field(description="Of a pair: the completion that the verdict prefers."),
+    ] = None
+    replayed: bool
+    latency_ms: Annotated[float, Field(ge=0.0)]
 
 
 class ExternalAuditRequest(BaseModel):

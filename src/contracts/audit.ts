@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { GradingMode } from './mode.ts';
 import { GateSpec } from './spec/audit.ts';
-import { verdictFields } from './verdict.ts';
+import { PairLabel, verdictFields } from './verdict.ts';
 
 /** `audit.json`: the two questions of an audit, answered apart, each figure a record with its n and interval. */
 
@@ -63,9 +63,6 @@ export const CountTable = z.strictObject({
 /** What follows from a record, in one sentence that its measure wrote. */
 export const Finding = z.strictObject({ id: MeasureRecord.shape.id, text: z.string() });
 
-/** The label of a preferred completion in a pair. */
-export const Preference = z.enum(['A', 'B', 'tie']);
-
 /** A row given to an audit: one completion, or two for pairwise subjects. */
 export const AuditRow = z.strictObject({
   id: z.string().regex(/^[^:]+$/),
@@ -75,7 +72,7 @@ export const AuditRow = z.strictObject({
   completion_b: z.string().nullable().default(null).describe('Completion B; null: the row has one completion.'),
   ground_truth: z.string().nullable().default(null),
   is_correct: z.boolean().nullable().default(null),
-  preference: Preference.nullable().default(null).describe('Of a pair: which completion is better, in truth.'),
+  preference: PairLabel.nullable().default(null).describe('Of a pair: which completion is better, in truth.'),
   source: z.string().describe('Where the completion comes from, for example step-000060.'),
   fields: z.record(z.string(), z.string()).default({}).describe('What the row can be sliced by besides.'),
 });
@@ -85,7 +82,7 @@ export const VerdictRow = z.strictObject({
   row_id: z.string(),
   trace_keys: z.array(z.string()),
   ...verdictFields,
-  label: Preference.nullable().default(null).describe('Of a pair: the completion that the verdict prefers.'),
+  label: PairLabel.nullable().default(null).describe('Of a pair: the completion that the verdict prefers.'),
   replayed: z.boolean(),
   latency_ms: z.number().min(0),
 });

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { Contestant, Preference } from './audit.ts';
+import { Contestant } from './audit.ts';
 import { Rubric } from './rubric.ts';
 import { AuditSpec } from './spec/audit.ts';
-import { Distribution } from './verdict.ts';
+import { Distribution, PairLabel } from './verdict.ts';
 
 /** What a person brings to an audit of any endpoint or file of verdicts: its request, rows and verdicts. */
 
@@ -48,7 +48,7 @@ export const ExternalAuditRow = z.strictObject({
   completion_b: Text.nullable().default(null),
   ground_truth: Text.nullable().default(null),
   is_correct: z.boolean().nullable().default(null),
-  preference: Preference.nullable().default(null),
+  preference: PairLabel.nullable().default(null),
   source: Text.nullable().default(null),
   fields: z
     .record(Text, z.union([Text, z.number(), z.boolean()]))

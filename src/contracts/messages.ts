@@ -8,7 +8,8 @@ import { Message } from './trace.ts';
 export const MessagesRequest = z.strictObject({
   mode: GradingMode,
   prompt: z.string(),
-  completion: z.string(),
+  completion: z.string().describe('Of a pair, the one that is shown first.'),
+  opponent: z.string().nullable().default(null).describe('Of a pair, the one that is shown second; else null.'),
   ground_truth: z
     .string()
     .nullable()
@@ -21,6 +22,11 @@ export const MessagesRequest = z.strictObject({
     .nullable()
     .default(null)
     .describe('The score whose reply is asked for; null: messages alone.'),
+  preferred: z
+    .enum(['first', 'tie', 'second'])
+    .nullable()
+    .default(null)
+    .describe('Of a pair, the preference whose reply is asked for, by what is shown first; null: messages alone.'),
 });
 
 /** Its answer: the very messages of a grading call in that mode, and the reply that gives the score. */

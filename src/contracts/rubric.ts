@@ -7,7 +7,7 @@ export const MessageTemplate = z.strictObject({
   content: z
     .string()
     .describe(
-      'Text with {{prompt}}, {{completion}}, {{frame}}, {{scores}}, {{labels}} and, if reference-guided, {{ground_truth}}.',
+      'Text with {{prompt}}, {{completion}}, {{frame}}, {{scores}}, {{labels}} and, if reference-guided, {{ground_truth}}. Mode pairwise has {{completion_a}} and {{completion_b}} in place of {{completion}}.',
     ),
 });
 
@@ -19,6 +19,15 @@ export const ModeTemplate = z.strictObject({
     .nullable()
     .default(null)
     .describe('Beginning of the answer, for example "Score: ", where the engine can continue a message.'),
+});
+
+const Word = z.string().regex(/^[^\s.!]+$/, 'Expected a word without spaces, "." and "!"');
+
+/** How two completions are compared. The judge is asked about each pair in both orders. */
+export const PairTemplate = ModeTemplate.extend({
+  first: Word.default('A').describe('The answer that says that {{completion_a}} is better, which is shown first.'),
+  second: Word.default('B').describe('The answer that says that {{completion_b}} is better.'),
+  tie: Word.nullable().default('C').describe('The answer that says that neither is; null: the judge must prefer one.'),
 });
 
 export const Label = z.strictObject({
@@ -64,8 +73,10 @@ export const Rubric = z.strictObject({
     reasoned: ModeTemplate.describe('The reply reasons, then ends in "Score: N".'),
     single_token: ModeTemplate.describe('The reply is one digit.'),
     choice: ModeTemplate.optional().describe('The reply is one of `labels`.'),
+    pairwise: PairTemplate.optional().describe('The reply says which of two completions is better.'),
   }),
 });
 
 export type ModeTemplate = z.output<typeof ModeTemplate>;
+export type PairTemplate = z.output<typeof PairTemplate>;
 export type Rubric = z.output<typeof Rubric>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { GradingMode } from './mode.ts';
-import { verdictFields } from './verdict.ts';
+import { PairOrder, verdictFields } from './verdict.ts';
 
 /** One grading call kept whole, the request that asks for it, and the verdict that answers it. */
 
@@ -10,13 +10,15 @@ export const GradingRole = z.enum(['judge', 'grader', 'base']);
 export const ServedRole = z.enum([...GradingRole.options, 'policy']);
 
 /** Fields in which strings were broken up that a tokenizer would turn into control tokens. */
-export const Altered = z.array(z.enum(['prompt', 'completion', 'ground_truth']));
+export const Altered = z.array(z.enum(['prompt', 'completion', 'opponent', 'ground_truth']));
 
-/** What a subject is judged for: a rollout of GRPO, an audit row, the n-th retest of one, or a call of a user. */
-export const Occasion = z.string().regex(/^(grpo:\d+:\d+:\d+|audit:[^:]+|retest:[^:]+:\d+|call:[^:]+)$/);
+const occasion = String.raw`(grpo:\d+:\d+:\d+(-vs-\d+)?|audit:[^:]+|retest:[^:]+:\d+|call:[^:]+)`;
 
-/** An occasion and the number of the panel's vote. */
-export const VoteOccasion = z.string().regex(/^(grpo:\d+:\d+:\d+|audit:[^:]+|retest:[^:]+:\d+|call:[^:]+):\d+$/);
+/** What a subject is judged for: a rollout of GRPO, alone or against another of its group, an audit row, the n-th retest of one, or a call of a user. */
+export const Occasion = z.string().regex(new RegExp(`^${occasion}$`));
+
+/** An occasion, the order of a pair, and the number of the panel's vote. */
+export const VoteOccasion = z.string().regex(new RegExp(`^${occasion}(:(${PairOrder.options.join('|')}))?:\\d+$`));
 
 export const Message = z.strictObject({
   role: z.enum(['system', 'user', 'assistant', 'developer', 'tool']),
@@ -34,6 +36,11 @@ export const GradeRequest = z.strictObject({
   occasion: Occasion,
   prompt: z.string(),
   completion: z.string(),
+  opponent: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('The completion that it is compared with, for mode pairwise; null for all others.'),
   ground_truth: z
     .string()
     .nullable()
@@ -43,7 +50,9 @@ export const GradeRequest = z.strictObject({
 
 /** One verdict, which the votes of the role's panel make together. */
 export const Grade = z.strictObject({
-  trace_keys: z.array(z.string().regex(/^[0-9a-f]{64}$/)).describe('One a vote, in order; every one is in the ledger.'),
+  trace_keys: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/))
+    .describe('One a vote, in order, of a pair first those of order ab; every one is in the ledger.'),
   ...verdictFields,
   reasoning: z.string().nullable().describe('Reasoning of the first vote that counts.'),
   replayed: z.boolean().describe('true: answered from the ledger, nothing was paid.'),
@@ -67,6 +76,7 @@ export const Trace = z.strictObject({
   rubric_digest: z.string().nullable(),
   prompt: z.string(),
   completion: z.string(),
+  opponent: z.string().optional().describe('Of a pair, the other completion; else absent.'),
   ground_truth: z.string().nullable(),
   messages: z.array(Message),
   altered: Altered.describe('Fields whose control strings were broken up in `messages`; they stand here as they came.'),

@@ -2,6 +2,7 @@ import type { GradingMode } from '../contracts/mode.ts';
 import type { Rubric } from '../contracts/rubric.ts';
 import { guardedPrompting } from '../judging/guard.ts';
 import { modesOf } from '../judging/messages.ts';
+import { modes } from '../judging/modes/registry.ts';
 import type { LoadedRubric } from '../judging/rubric.ts';
 import type { Subject } from '../judging/subject.ts';
 import { badRequest } from './errors.ts';
@@ -14,7 +15,7 @@ export function rubricOf(rubric: LoadedRubric | null): LoadedRubric {
 
 /** What a mode asks with about one subject; throws a bad request where the rubric has no such mode, or needs a ground truth that is not given. */
 export function promptingOf(rubric: Rubric, control: RegExp, mode: GradingMode, subject: Subject) {
-  const { prompt, completion, ground_truth } = subject;
+  const { prompt, completion, opponent = null, ground_truth } = subject;
   if (rubric.reference_guided && ground_truth === null) {
     throw badRequest(`ground_truth: Expected text, because rubric "${rubric.name}" is reference-guided, got null.`);
   }
@@ -23,5 +24,9 @@ export function promptingOf(rubric: Rubric, control: RegExp, mode: GradingMode, 
     const message = `mode: Expected one of ${known.join(', ')}, which rubric "${rubric.name}" has templates for, got ${mode}.`;
     throw badRequest(message, 'no_template');
   }
-  return guardedPrompting(rubric, mode, { prompt, completion, ground_truth }, control);
+  if (modes[mode].pairs !== (opponent !== null)) {
+    const expected = modes[mode].pairs ? 'the completion to compare with' : 'null';
+    throw badRequest(`opponent: Expected ${expected} in mode ${mode}, got ${opponent === null ? 'null' : 'text'}.`);
+  }
+  return guardedPrompting(rubric, mode, { prompt, completion, opponent, ground_truth }, control);
 }

@@ -149,10 +149,10 @@ function routes({ key, grader, rubric, control, upstreams, recorders, stats }: P
   });
   app.post('/v1/messages', async (c) => {
     const request = await bodyOf(c, MessagesRequest);
-    const { mode, score } = request;
+    const { mode, score, preferred } = request;
     const graded = rubricOf(rubric).rubric;
     const { messages, answer_prefix } = promptingOf(graded, control, mode, request);
-    const reply = score === null ? null : modes[mode].answer(graded, score);
+    const reply = modes[mode].answer(graded, { score, preferred });
     return c.json({ messages, answer_prefix, reply } satisfies RenderedMessages);
   });
   app.post('/v1/chat/completions', async (c) => {

@@ -2,9 +2,11 @@ import { GatewayConfig, type GatewayConfigInput, type GatewayRole } from '../con
 import type { GradingMode } from '../contracts/mode.ts';
 import type { GradeRequest } from '../contracts/trace.ts';
 import { controlStrings } from '../judging/control-strings.ts';
+import type { Prompting } from '../judging/modes/mode.ts';
 import type { LoadedRubric } from '../judging/rubric.ts';
 import { type Identity, keyOf, textDigest } from '../ledger/key.ts';
 import { Ledger } from '../ledger/ledger.ts';
+import { ballotsOf } from './ballots.ts';
 import { readEndpoint } from './endpoint.ts';
 import { promptingOf } from './prompting.ts';
 import { keyed, settingsOf } from './settings.ts';
@@ -76,25 +78,34 @@ interface Against {
 }
 
 function count(seen: Seen, request: GradeRequest, { loaded, control, ledger }: Against): void {
+  seen.requests += 1;
+  const { mode, config } = seen;
+  for (const { shown, occasions } of ballotsOf(request, mode, config.panel)) {
+    const prompting = promptingOf(loaded.rubric, control, mode, shown);
+    for (const occasion of occasions) countVote(seen, occasion, prompting, { loaded, ledger });
+  }
+}
+
+function countVote(
+  seen: Seen,
+  occasion: string,
+  prompting: Prompting,
+  { loaded, ledger }: Pick<Against, 'loaded' | 'ledger'>,
+): void {
   const { config, identity, role, mode } = seen;
-  const prompting = promptingOf(loaded.rubric, control, mode, request);
   const { messages } = prompting;
   const settings = settingsOf(config, prompting);
   const question = { role, ...identity, rubric_digest: loaded.digest, mode, messages };
-  const characters = messages.reduce((sum, { content }) => sum + content.length, 0);
-  seen.requests += 1;
-  for (let vote = 0; vote < config.panel.votes; vote++) {
-    if (isAnswered(vote)) {
-      seen.answered += 1;
-      continue;
-    }
-    seen.asked += 1;
-    seen.characters += characters;
-    seen.reply_tokens += settings.max_tokens;
+  if (isAnswered()) {
+    seen.answered += 1;
+    return;
   }
+  seen.asked += 1;
+  seen.characters += messages.reduce((sum, { content }) => sum + content.length, 0);
+  seen.reply_tokens += settings.max_tokens;
 
-  function isAnswered(vote: number): boolean {
-    if (ledger.size > 0 && ledger.has(keyOf(question, keyed(settings), `${request.occasion}:${vote}`))) return true;
+  function isAnswered(): boolean {
+    if (ledger.size > 0 && ledger.has(keyOf(question, keyed(settings), occasion))) return true;
     if (settings.temperature > 0) return false;
     const text = textDigest(question);
     if (seen.texts.has(text) || traceOfText(ledger, { question, settings }, text) !== null) return true;

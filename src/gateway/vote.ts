@@ -1,6 +1,7 @@
-import type { GradingMode } from '../contracts/mode.ts';
 import type { Altered, GradeRequest, Message, StageName, Trace } from '../contracts/trace.ts';
+import type { PairOrder, Verdict } from '../contracts/verdict.ts';
 import type { Prompting } from '../judging/modes/mode.ts';
+import { inOrder } from '../judging/preference.ts';
 import { readReply } from '../judging/read-reply.ts';
 import type { Reading, Reply } from '../judging/reply.ts';
 import { type Scale, unscored } from '../judging/value.ts';
@@ -15,8 +16,10 @@ import { Rejected, type Upstream } from './upstream.ts';
 /** One vote of a panel: its question, its model and its occasion. */
 export interface Call {
   request: GradeRequest;
-  /** The request's occasion and the number of the vote. */
+  /** The request's occasion, the order of a pair, and the number of the vote. */
   occasion: string;
+  /** Which completion of a pair is shown first; null: the subject is none. */
+  order: PairOrder | null;
   upstream: Upstream;
   question: Question;
   altered: Altered;
@@ -27,7 +30,7 @@ export interface Call {
 }
 
 /** Puts a vote's call together. */
-export function callOf(from: Omit<Call, 'settings'>, prompting: Prompting): Call {
+export function callOf(from: Omit<Call, 'settings' | 'occasion'>, prompting: Prompting): Omit<Call, 'occasion'> {
   return { ...from, settings: settingsOf(from.upstream.config, prompting) };
 }
 
@@ -46,13 +49,21 @@ export function traceOfText(
 }
 
 /** The reply is paid for. An error instead of a trace would have it paid again at each retry. */
-function readingOf(reply: Reply, mode: GradingMode, scale: Scale): Reading {
+function readingOf(reply: Reply, { question, scale, order }: Call): Reading {
   try {
-    return readReply(reply, mode, scale);
+    const reading = readReply(reply, question.mode, scale);
+    return order === null ? reading : inOrder(reading, order);
   } catch (error) {
     const reasoning = `The reply could not be read: ${errorLine((error as Error).message)}`;
     return { ...unscored('failed'), reasoning };
   }
+}
+
+/** The verdict that a trace holds. */
+export function verdictOf(trace: Trace): Verdict {
+  const { verdict, score, value, value_rule, p_pass, confidence, distribution, off_scale_mass, preference } = trace;
+  const numbers = { verdict, score, value, value_rule, p_pass, confidence, distribution, off_scale_mass };
+  return preference === undefined ? numbers : { ...numbers, preference };
 }
 
 type Outcome = Reading & Pick<Trace, 'reply' | 'thinking' | 'usage' | 'latency_ms' | 'reused_from'>;
@@ -104,21 +115,21 @@ export class Voter {
 
   async #reuse(call: Call, key: string, from: Trace): Promise<Trace> {
     call.upstream.stats.reused++;
-    const { reply, thinking, reasoning, verdict, score, value, value_rule, p_pass, confidence, distribution } = from;
-    const { off_scale_mass, key: reused_from } = from;
-    const reading = { reasoning, verdict, score, value, value_rule, p_pass, confidence, distribution, off_scale_mass };
-    return this.#record(call, key, { reply, thinking, ...reading, usage: null, latency_ms: 0, reused_from });
+    const { reply, thinking, reasoning, key: reused_from } = from;
+    const same = verdictOf(from);
+    const verdict = call.order === null ? same : inOrder(same, call.order);
+    return this.#record(call, key, { reply, thinking, reasoning, ...verdict, usage: null, latency_ms: 0, reused_from });
   }
 
   async #ask(call: Call, key: string): Promise<Trace> {
-    const { upstream, question, settings, scale } = call;
+    const { upstream, question, settings } = call;
     try {
       const { reply, usage, latency_ms } = await ask(
         upstream,
         { messages: question.messages, probe: call.probe },
         settings,
       );
-      const reading = readingOf(reply, question.mode, scale);
+      const reading = readingOf(reply, call);
       const said = { reply: reply.content, thinking: reply.reasoning_content };
       return await this.#record(call, key, { ...said, ...reading, usage, latency_ms, reused_from: null });
     } catch (error) {
@@ -135,9 +146,10 @@ export class Voter {
 
   async #record(call: Call, key: string, outcome: Outcome): Promise<Trace> {
     const { request, occasion, question, altered, settings } = call;
-    const { prompt, completion, ground_truth } = request;
+    const { prompt, completion, opponent, ground_truth } = request;
     const { role, model, model_digest, endpoint, rubric_digest, mode, messages } = question;
-    const asked = { model, model_digest, endpoint, rubric_digest, prompt, completion, ground_truth, messages, altered };
+    const subject = { prompt, completion, ...(opponent !== null && { opponent }), ground_truth };
+    const asked = { model, model_digest, endpoint, rubric_digest, ...subject, messages, altered };
     const trace: Trace = {
       ...{ key, occasion, ...this.#place, role, mode, ...asked },
       ...{ answer_prefix: settings.answer_prefix, ...outcome, created_at: new Date().toISOString() },

@@ -30,7 +30,15 @@ export function breakUp(text: string, control: RegExp): string {
   return plain !== clean && plain.search(control) >= 0 ? breakUp(plain, control) : clean;
 }
 
-const FIELDS = ['prompt', 'completion', 'ground_truth'] as const;
+const FIELDS = ['prompt', 'completion', 'opponent', 'ground_truth'] as const;
+
+/** The placeholders that show a field. */
+const SHOWN_AS = {
+  prompt: ['prompt'],
+  completion: ['completion', 'completion_a'],
+  opponent: ['completion_b'],
+  ground_truth: ['ground_truth'],
+};
 
 /** What a mode asks about a subject, and which of the fields that it shows were altered. */
 export function guardedPrompting(
@@ -44,7 +52,7 @@ export function guardedPrompting(
   const shown = shownIn(rubric, mode);
   for (const field of FIELDS) {
     const text = subject[field];
-    if (text === null || !shown.has(field)) continue;
+    if (text === null || text === undefined || !SHOWN_AS[field].some((name) => shown.has(name))) continue;
     const broken = breakUp(text, control);
     if (broken === text) continue;
     clean[field] = broken;

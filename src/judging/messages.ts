@@ -29,12 +29,15 @@ export function shownIn(rubric: Rubric, mode: GradingMode): Set<string> {
 export function renderMessages(rubric: Rubric, mode: GradingMode, subject: Subject): Message[] {
   const scores = [...'0123456789'].map((score) => `${score}: ${rubric.scores[score]}`).join('\n');
   const labels = (rubric.labels ?? []).map(({ label, meaning }) => (meaning === '' ? label : `${label}: ${meaning}`));
-  const { prompt, completion } = subject;
+  const { prompt, completion, opponent = null } = subject;
   const ground_truth = rubric.reference_guided ? (subject.ground_truth ?? '') : '';
-  const mark = markOf([prompt, completion, ground_truth]);
+  const mark = markOf([prompt, completion, ...(opponent === null ? [] : [opponent]), ground_truth]);
+  const shown = (text: string) => (rubric.frame === 'digest' ? framed(text, mark) : text);
   const known: Record<string, string> = {
     prompt,
-    completion: rubric.frame === 'digest' ? framed(completion, mark) : completion,
+    completion: shown(completion),
+    completion_a: shown(completion),
+    completion_b: shown(opponent ?? ''),
     frame: mark,
     ground_truth,
     scores,

@@ -5,7 +5,7 @@ export interface TokenLogprob {
   top_logprobs: { token: string; logprob: number }[];
 }
 
-/** The scores of a mode's answers by their text: of the digits 0 to 9, or of a rubric's labels. */
+/** A mode's answers by their text, each a number from 0 to 9: the score of a digit or label, or the place of another answer. */
 export type Answers = ReadonlyMap<string, number>;
 
 export const DIGITS: Answers = new Map(Array.from({ length: 10 }, (_, digit) => [String(digit), digit]));

@@ -7,13 +7,9 @@ import { unscored } from './value.ts';
  * of the others have. A verdict less confident than the panel's threshold, or of unknown confidence, has no score.
  */
 export function combine(votes: Verdict[], { combine, confidence_threshold }: PanelSpec): Verdict {
-  const scored = votes.filter(({ verdict }) => verdict === 'scored');
+  const scored = votes.filter(isScored);
   const off_scale_mass = meanOrNull(votes.map((vote) => vote.off_scale_mass));
-  if (2 * scored.length <= votes.length) {
-    // Where the panel is split, the votes without a score are the reason that there is none.
-    const kind = mostFrequent(votes.map(({ verdict }) => verdict).filter((verdict) => verdict !== 'scored'));
-    return { ...(votes.find(({ verdict }) => verdict === kind) as Verdict), off_scale_mass };
-  }
+  if (isSplit(votes)) return unscoredOf(votes, off_scale_mass);
   const distribution = meanDistribution(scored);
   const confidence = distribution && Math.max(...distribution);
   const seen = { confidence, distribution, off_scale_mass };
@@ -22,6 +18,17 @@ export function combine(votes: Verdict[], { combine, confidence_threshold }: Pan
   }
   const value_rule = scored.every((vote) => vote.value_rule === 'expectation') ? 'expectation' : 'score';
   return { verdict: 'scored', ...numbers[combine](scored), value_rule, ...seen };
+}
+
+const isScored = ({ verdict }: Verdict): boolean => verdict === 'scored';
+
+/** Whether no more than half of the votes are scored. */
+export const isSplit = (votes: Verdict[]): boolean => 2 * votes.filter(isScored).length <= votes.length;
+
+/** The verdict of a panel that is split: the votes without a score are the reason that it has none. */
+export function unscoredOf(votes: Verdict[], off_scale_mass: number | null): Verdict {
+  const kind = mostFrequent(votes.map(({ verdict }) => verdict).filter((verdict) => verdict !== 'scored'));
+  return { ...(votes.find(({ verdict }) => verdict === kind) as Verdict), off_scale_mass };
 }
 
 type Numbers = { score: number; value: number; p_pass: number };
@@ -81,7 +88,7 @@ function mostFrequent<T>(kinds: T[]): T {
 
 const mean = (numbers: number[]): number => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
 
-function meanOrNull(numbers: (number | null)[]): number | null {
+export function meanOrNull(numbers: (number | null)[]): number | null {
   const known = numbers.filter((number) => number !== null);
   return known.length > 0 ? mean(known) : null;
 }

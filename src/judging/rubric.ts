@@ -5,6 +5,7 @@ import type { GradingMode } from '../contracts/mode.ts';
 import { Rubric } from '../contracts/rubric.ts';
 import { canonicalJson, sha256 } from '../ledger/key.ts';
 import { modesOf, PLACEHOLDER, templateOf } from './messages.ts';
+import { modes } from './modes/registry.ts';
 
 export interface LoadedRubric {
   rubric: Rubric;
@@ -17,7 +18,8 @@ export class RubricError extends Error {
   override name = 'RubricError';
 }
 
-const KNOWN = ['prompt', 'completion', 'frame', 'scores', 'labels', 'ground_truth'];
+const KNOWN = ['prompt', 'completion', 'completion_a', 'completion_b', 'frame', 'scores', 'labels', 'ground_truth'];
+const PAIR = ['completion_a', 'completion_b'];
 
 /** Reads and checks a rubric that a person wrote (YAML or JSON). Throws RubricError. */
 export function loadRubric(path: string): LoadedRubric {
@@ -45,6 +47,7 @@ export function loadRubric(path: string): LoadedRubric {
   }
   checkScores(parsed.data, fail);
   checkLabels(parsed.data, fail);
+  checkPairWords(parsed.data, fail);
   for (const mode of modesOf(parsed.data)) checkTemplate(parsed.data, mode, fail);
   return { rubric: parsed.data, digest: sha256(canonicalJson(parsed.data)) };
 }
@@ -100,6 +103,18 @@ function checkLabels({ labels, modes, threshold }: Rubric, fail: Fail): void {
   }
 }
 
+function checkPairWords({ modes: { pairwise } }: Rubric, fail: Fail): void {
+  if (!pairwise) return;
+  const said = new Map<string, string>();
+  for (const name of ['first', 'second', 'tie'] as const) {
+    const word = pairwise[name];
+    if (word === null) continue;
+    const before = said.get(word.toLowerCase());
+    if (before) fail(['modes', 'pairwise', name], `Expected another answer than that of ${before}, got "${word}".`);
+    said.set(word.toLowerCase(), name);
+  }
+}
+
 function checkTemplate(rubric: Rubric, mode: GradingMode, fail: Fail): void {
   const used = new Set<string>();
   for (const [index, message] of templateOf(rubric, mode).messages.entries()) {
@@ -114,9 +129,12 @@ function checkTemplate(rubric: Rubric, mode: GradingMode, fail: Fail): void {
     }
   }
   const at = ['modes', mode, 'messages'];
-  for (const name of ['prompt', 'completion']) {
+  const [shown, others] = modes[mode].pairs ? [PAIR, ['completion']] : [['completion'], PAIR];
+  for (const name of ['prompt', ...shown]) {
     if (!used.has(name)) fail(at, `Expected {{${name}}} in a message, got none: the judge would not see the ${name}.`);
   }
+  const other = others.find((name) => used.has(name));
+  if (other) fail(at, `Expected {{${shown.join('}} and {{')}}}, which mode ${mode} is about, got {{${other}}}.`);
   if (used.has('labels') && rubric.labels === undefined) fail(at, 'Expected no {{labels}}, because labels is missing.');
   if (rubric.frame === 'digest' && !used.has('frame')) {
     fail(

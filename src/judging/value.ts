@@ -3,7 +3,9 @@ import type { Verdict, VerdictKind } from '../contracts/verdict.ts';
 import type { Options } from './options.ts';
 
 /** Fields of a rubric that turn probabilities into a verdict. */
-export type Scale = Pick<Rubric, 'threshold' | 'max_off_scale_mass' | 'labels'>;
+export type Scale = Pick<Rubric, 'threshold' | 'max_off_scale_mass' | 'labels'> & {
+  modes?: Pick<Rubric['modes'], 'pairwise'>;
+};
 
 /** Defaults of a rubric, for replies to chats, which have none. */
 export const PLAIN_SCALE: Scale = {
@@ -11,19 +13,23 @@ export const PLAIN_SCALE: Scale = {
   max_off_scale_mass: Rubric.shape.max_off_scale_mass.parse(undefined),
 };
 
+export const NO_SCORE = { score: null, value: null, value_rule: null, p_pass: null } as const;
+
 /** A verdict without a score, and without any number in its place. */
 export function unscored(verdict: Exclude<VerdictKind, 'scored'>): Verdict {
-  const none = { score: null, value: null, value_rule: null, p_pass: null };
-  return { verdict, ...none, confidence: null, distribution: null, off_scale_mass: null };
+  return { verdict, ...NO_SCORE, confidence: null, distribution: null, off_scale_mass: null };
 }
+
+/** What a verdict keeps of the probabilities at its place; null: not known. */
+export const seenIn = (options: Options | null): Pick<Verdict, 'confidence' | 'distribution' | 'off_scale_mass'> => ({
+  confidence: options?.confidence ?? null,
+  distribution: options?.distribution ?? null,
+  off_scale_mass: options?.off_scale_mass ?? null,
+});
 
 /** The verdict of one reply, from the score sampled (null: none) and the probabilities at its place (null: not known). */
 export function scoredBy(sampled: number | null, options: Options | null, scale: Scale): Verdict {
-  const seen = {
-    confidence: options?.confidence ?? null,
-    distribution: options?.distribution ?? null,
-    off_scale_mass: options?.off_scale_mass ?? null,
-  };
+  const seen = seenIn(options);
   // What the answers hold below the limit is noise, and renormalising would make a score of it.
   if (options !== null && options.off_scale_mass > scale.max_off_scale_mass)
     return { ...unscored('off_scale'), ...seen };

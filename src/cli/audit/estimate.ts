@@ -1,7 +1,9 @@
 import { ExternalAuditRow } from '../../contracts/external-audit.ts';
 import type { GatewayConfigInput } from '../../contracts/gateway.ts';
+import type { GradingMode } from '../../contracts/mode.ts';
 import type { GradeRequest } from '../../contracts/trace.ts';
 import { type Calls, unanswered } from '../../gateway/unanswered.ts';
+import { modes as gradingModes } from '../../judging/modes/registry.ts';
 import type { LoadedRubric } from '../../judging/rubric.ts';
 import { sha256File } from '../../run-directory/digest.ts';
 import { readJsonLines } from '../../run-directory/files.ts';
@@ -62,20 +64,28 @@ async function* requestsOf(
   for await (const row of readJsonLines(path, ExternalAuditRow, { whole: true })) {
     if (max_rows !== null && rows >= max_rows) return;
     rows += 1;
-    const { id, prompt, completion, ground_truth } = row;
+    const { id, prompt, ground_truth } = row;
+    const [completion, opponent] =
+      row.completion === null ? [row.completion_a, row.completion_b] : [row.completion, null];
     const unaskable = (why: string) => new CliError(`${path}: row ${id}: ${why}`, { code: EXIT.usage });
-    if (completion === null) {
-      throw unaskable(
-        `completion: expected text, found none: no mode of an endpoint compares two. Verdicts about pairs come from files.`,
-      );
+    if (completion === null || (row.completion === null && opponent === null)) {
+      throw unaskable('completion: expected completion, or completion_a and completion_b, found neither.');
     }
     if (ground_truth === null && rubric.reference_guided) {
       throw unaskable(`ground_truth: expected text, found none: rubric "${rubric.name}" is reference-guided.`);
     }
     for (const { role, modes } of asked)
-      for (const mode of modes) yield { role, mode, occasion: `audit:${id}`, prompt, completion, ground_truth };
+      for (const mode of modes) {
+        if (gradingModes[mode].pairs !== (opponent !== null)) throw unaskable(misfit(mode, opponent));
+        yield { role, mode, occasion: `audit:${id}`, prompt, completion, opponent, ground_truth };
+      }
   }
 }
+
+const misfit = (mode: GradingMode, opponent: string | null): string =>
+  opponent === null
+    ? `completion_a: expected a pair of completions for mode ${mode}, found one completion.`
+    : `completion: expected one completion for mode ${mode}, found a pair. Mode pairwise compares two.`;
 
 const count = (value: number) => value.toLocaleString('en-US');
 /** Two digits: more would claim to know what is only estimated. */

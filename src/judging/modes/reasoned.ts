@@ -7,6 +7,8 @@ import type { Mode } from './mode.ts';
 
 /** The reply reasons, then ends in "Score: N". */
 export const reasoned: Mode = {
+  pairs: false,
+
   build: (rubric, subject) => ({
     messages: renderMessages(rubric, 'reasoned', subject),
     answer_prefix: templateOf(rubric, 'reasoned').answer_prefix,

@@ -5,6 +5,8 @@ import { readAnswer } from './one-answer.ts';
 
 /** The reply is one token. The score is the most probable digit, whichever token was sampled. */
 export const singleToken: Mode = {
+  pairs: false,
+
   build: (rubric, subject) => ({
     messages: renderMessages(rubric, 'single_token', subject),
     answer_prefix: templateOf(rubric, 'single_token').answer_prefix,
@@ -17,5 +19,5 @@ export const singleToken: Mode = {
     return readAnswer(reply, scale, { answers: DIGITS, said, named: 'digit', comparable: () => true });
   },
 
-  answer: (_, score) => String(score),
+  answer: (_, { score }) => (score === null ? null : String(score)),
 };

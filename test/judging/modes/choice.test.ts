@@ -131,12 +131,14 @@ test.each([
   [4, 'no'],
   [0, 'no'],
 ])('teaches a score of %i as %s', (score, label) => {
-  expect(choice.answer(rubric, score)).toBe(` ${label}`);
+  expect(choice.answer(rubric, { score, preferred: null })).toBe(` ${label}`);
 });
 
 test('teaches a label as it goes on from the prefix', () => {
   const begun = (answer_prefix: string | null) =>
     Rubric.parse({ ...rubric, modes: { ...rubric.modes, choice: { ...template, answer_prefix } } });
-  const whole = ['It is', 'It is ', null].map((prefix) => `${prefix ?? ''}${choice.answer(begun(prefix), 9)}`);
+  const whole = ['It is', 'It is ', null].map(
+    (prefix) => `${prefix ?? ''}${choice.answer(begun(prefix), { score: 9, preferred: null })}`,
+  );
   expect(whole).toEqual(['It is yes', 'It is yes', 'yes']);
 });
