@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gavel_train.contracts import PromptRow, Spec, StageRequest
-from gavel_train.judging.reward import RewardDesk
+from gavel_train.judging.desk import RewardDesk
 from gavel_train.rollouts.engine import Engine, Sampling, sampling_for
 from gavel_train.rollouts.prompts import Prompt, as_prompt, tokenize
 from gavel_train.rollouts.trl_adapter import EngineRollout

@@ -80,7 +80,7 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
     from transformers import PrinterCallback, ProgressCallback, set_seed
     from trl.trainer.grpo_trainer import GRPOTrainer
 
-    from gavel_train.judging.reward import RewardDesk
+    from gavel_train.judging.desk import RewardDesk
     from gavel_train.policy.choose_rollout import check_rollout, choose_rollout, correct_for_the_sampler
     from gavel_train.policy.commit_callback import GrpoCommits
     from gavel_train.policy.leave_one_out import LeaveOneOutTrainer

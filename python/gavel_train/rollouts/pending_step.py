@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from gavel_train.contracts import JournalEntry, PromptRow
-from gavel_train.judging.reward import JudgedBatch
+from gavel_train.judging.batch import JudgedBatch
 from gavel_train.rollouts.adapters import Adapter
 from gavel_train.rollouts.engine import Completion
 from gavel_train.rollouts.journal import Journal, Place

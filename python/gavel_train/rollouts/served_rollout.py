@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gavel_train.contracts import JournalEntry, PromptRow
-from gavel_train.judging.reward import RewardDesk
+from gavel_train.judging.desk import RewardDesk
 from gavel_train.rollouts.adapters import read_adapter, save_adapter
 from gavel_train.rollouts.engine import Completion, Sampling
 from gavel_train.rollouts.journal import Journal, Place

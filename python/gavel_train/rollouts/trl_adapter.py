@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from gavel_train.contracts import PromptRow
-from gavel_train.judging.reward import Judged, RewardDesk, as_record
+from gavel_train.judging.desk import RewardDesk
+from gavel_train.judging.reward import Judged, as_record
 from gavel_train.rollouts.engine import Completion, Engine, Sampling
 from gavel_train.rollouts.pending_step import PendingStep
 from gavel_train.rollouts.prompts import Prompt, text_of, tokenize

@@ -3,7 +3,8 @@ from concurrent.futures import Future
 import pytest
 
 from gavel_train.contracts import Grade, PromptRow, Spec
-from gavel_train.judging.reward import RewardDesk, mixed_reward
+from gavel_train.judging.desk import RewardDesk
+from gavel_train.judging.reward import mixed_reward
 from gavel_train.run.outcome import BadRequest
 
 

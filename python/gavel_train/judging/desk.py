@@ -1,0 +1,89 @@
+"""The desk of a run: has completions judged, and turns the verdicts into rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from gavel_train.contracts import Grade, GradeRequest, PromptRow, Spec
+from gavel_train.judging.batch import JudgedBatch
+from gavel_train.judging.gateway import GatewayClient
+from gavel_train.judging.grading import Mode
+from gavel_train.judging.reward import Judged, WhenUnscored, mixed_reward
+from gavel_train.run.outcome import BadRequest
+from gavel_train.tasks import Verifier
+
+# One unlucky step may have no readable verdict; three in a row are a judge or a rubric that does not fit.
+_BATCHES_WITHOUT_SCORE = 3
+_EXPECTED: dict[Mode, str] = {
+    "reasoned": "a reply that ends in 'Score: N'",
+    "single_token": "one digit",
+    "choice": "one of the rubric's labels",
+}
+
+
+class RewardDesk:
+    """Has completions judged, and turns the verdicts into rewards."""
+
+    def __init__(self, client: GatewayClient, spec: Spec, verify: Verifier) -> None:
+        self._client = client
+        self._run = spec.run
+        self._mode: Mode = spec.judge.mode
+        self._num_generations = spec.grpo.num_generations
+        self._weight = spec.grpo.verifier_weight
+        self._when_unscored: WhenUnscored = spec.grpo.when_unscored
+        self._verify = verify
+        self._without_score = 0
+
+    def open(self, step: int, first_position: int, rows: Sequence[PromptRow]) -> JudgedBatch:
+        """Begin a batch of rollouts, one per row; `first_position` is counted over all ranks."""
+        return JudgedBatch(self, step, first_position, rows)
+
+    def submit(self, step: int, position: int, row: PromptRow, completion: str) -> Future[Grade]:
+        """Start grading one rollout; returns at once."""
+        group, rollout = divmod(position, self._num_generations)
+        return self._client.submit(
+            GradeRequest(
+                role="judge",
+                mode=self._mode,
+                occasion=f"grpo:{step}:{group}:{rollout}",
+                prompt=row.prompt,
+                completion=completion,
+                ground_truth=row.ground_truth,
+            )
+        )
+
+    def judged(self, step: int, position: int, row: PromptRow, completion: str, grade: Grade) -> Judged:
+        """Return a rollout with its verdict and reward."""
+        verifier = self._verify(completion, row)
+        group, rollout = divmod(position, self._num_generations)
+        return Judged(
+            step=step,
+            group=group,
+            rollout=rollout,
+            prompt_id=row.id,
+            completion=completion,
+            trace_keys=grade.trace_keys,
+            verdict=grade.verdict,
+            score=grade.score,
+            value=grade.value,
+            verifier=verifier,
+            reward=mixed_reward(
+                verifier, grade.value, verifier_weight=self._weight, when_unscored=self._when_unscored
+            ),
+        )
+
+    def refuse_nonsense(self, grades: Sequence[Grade]) -> None:
+        """Raise BadRequest once several batches in a row had not one score: that teaches no grader."""
+        scored = any(grade.score is not None for grade in grades)
+        self._without_score = 0 if scored else self._without_score + 1
+        if self._without_score < _BATCHES_WITHOUT_SCORE:
+            return
+        grade = grades[0]
+        expected = _EXPECTED[self._mode]
+        raise BadRequest(
+            "judge",
+            # This message goes into Temporal's history, which holds no text of a model.
+            f"Expected {expected}, got no score in {self._without_score} steps in a row; the last verdict "
+            f"was {grade.verdict}. Its reply: `gavel traces {self._run} --key {grade.trace_keys[0][:12]}`",
+        )
