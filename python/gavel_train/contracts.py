@@ -589,36 +589,6 @@ class ResumedLine(BaseModel):
     step: Annotated[int, Field(ge=0)]
 
 
-class RolloutRecord(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    step: Annotated[int, Field(ge=1)]
-    group: Annotated[int, Field(ge=0)]
-    rollout: Annotated[int, Field(ge=0)]
-    prompt_id: str
-    completion: str
-    trace_keys: Annotated[list[str], Field(description="One per vote; every one is in the ledger.")]
-    verdict: Annotated[
-        Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
-        Field(
-            description="scored: with a score or, of a pair, a preference. Without: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
-        ),
-    ]
-    score: Annotated[int | None, Field(ge=0, le=9)]
-    value: Annotated[
-        float | None,
-        Field(
-            description="What the reward is made of; null where the verdict has no score.",
-            ge=0.0,
-            le=9.0,
-        ),
-    ]
-    verifier: Annotated[float | None, Field(ge=0.0, le=1.0)]
-    reward: float | None
-    advantage: float | None
-
-
 class StageResult(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1136,6 +1106,38 @@ class EpochRecordOwner(BaseModel):
     run_id: str
 
 
+class RolloutRecordComparisons(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    pairs: Annotated[
+        int,
+        Field(
+            description="Pairs that it is in, those of equal texts included, which tie and nobody is asked about.",
+            ge=0,
+        ),
+    ]
+    compared: Annotated[
+        int,
+        Field(
+            description="Pairs that the judge was asked about and gave a preference for.",
+            ge=0,
+        ),
+    ]
+    order_dependent: Annotated[
+        int,
+        Field(description="Of these, pairs in which the judge preferred a position.", ge=0),
+    ]
+    win_rate: Annotated[
+        float | None,
+        Field(
+            description="Mean of how far it wins its pairs; null: no word.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ]
+
+
 class StageRequestModels(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1561,6 +1563,13 @@ class GrpoSpec(BaseModel):
             le=1.0,
         ),
     ] = 0.5
+    opponents: Annotated[
+        int | None,
+        Field(
+            description="judge.mode pairwise: how many other completions of its group each is compared with, in both orders. null: with all.",
+            ge=1,
+        ),
+    ] = None
     when_unscored: Annotated[
         Literal["verifier", "mask"],
         Field(
@@ -1689,7 +1698,9 @@ class JudgeSpec(BaseModel):
     rubric: Annotated[str, Field(description="Rubric file (YAML).", min_length=1)]
     mode: Annotated[
         Literal["reasoned", "single_token", "choice", "pairwise"],
-        Field(description="reasoned: reasoning, then the score; single_token: one digit; choice: a label."),
+        Field(
+            description="reasoned: reasoning, then the score; single_token: one digit; choice: a label; pairwise: which of two completions of a group is better."
+        ),
     ] = "reasoned"
     panel: Annotated[PanelSpec, Field(validate_default=True)] = {}
     serve: Annotated[ServeSpec, Field(validate_default=True)] = {}
@@ -2181,6 +2192,40 @@ class Manifest(BaseModel):
 
 class ProgressLine(RootModel[PhaseLine | CommitLine | WaitingLine | ResumedLine | AlarmLine]):
     root: PhaseLine | CommitLine | WaitingLine | ResumedLine | AlarmLine
+
+
+class RolloutRecord(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    step: Annotated[int, Field(ge=1)]
+    group: Annotated[int, Field(ge=0)]
+    rollout: Annotated[int, Field(ge=0)]
+    prompt_id: str
+    completion: str
+    trace_keys: Annotated[list[str], Field(description="One per vote; every one is in the ledger.")]
+    verdict: Annotated[
+        Literal["scored", "unparseable", "off_scale", "low_confidence", "abstained", "refused", "failed"],
+        Field(
+            description="scored: with a score or, of a pair, a preference. Without: unparseable (no score in the reply), off_scale (too much probability outside the digits), low_confidence (below the panel's threshold), abstained (the model's own word), refused, failed (this call keeps failing while others succeed)."
+        ),
+    ]
+    score: Annotated[int | None, Field(ge=0, le=9)]
+    value: Annotated[
+        float | None,
+        Field(
+            description="What the reward is made of; null where the verdict has no score.",
+            ge=0.0,
+            le=9.0,
+        ),
+    ]
+    comparisons: Annotated[
+        RolloutRecordComparisons | None,
+        Field(description="Of a judge that compares (mode pairwise); else null."),
+    ] = None
+    verifier: Annotated[float | None, Field(ge=0.0, le=1.0)]
+    reward: float | None
+    advantage: float | None
 
 
 class StageRequest(BaseModel):

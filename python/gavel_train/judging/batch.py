@@ -8,7 +8,8 @@ from concurrent.futures import Future, wait
 from typing import Protocol
 
 from gavel_train.contracts import Grade, PromptRow
-from gavel_train.judging.reward import Judged
+from gavel_train.judging.pairs import Pair
+from gavel_train.judging.reward import Judged, Opinion
 from gavel_train.run import lifetime, progress
 
 # How soon SIGTERM ends the wait for a judge that is slow or away.
@@ -25,7 +26,13 @@ class Desk(Protocol):
         """Start grading one rollout."""
         ...
 
-    def judged(self, step: int, position: int, row: PromptRow, completion: str, grade: Grade) -> Judged:
+    def compare(
+        self, step: int, group: int, pair: Pair, row: PromptRow, completion: str, opponent: str
+    ) -> Future[Grade]:
+        """Start comparing two rollouts of a group."""
+        ...
+
+    def judged(self, step: int, position: int, row: PromptRow, completion: str, opinion: Opinion) -> Judged:
         """Return a rollout with its verdict and reward."""
         ...
 
@@ -45,12 +52,22 @@ class JudgedBatch:
         self._step = step
         self._first_position = first_position
         self._rows = rows
-        self._handed_in: dict[int, tuple[str, Future[Grade]]] = {}
+        self._texts: dict[int, str] = {}
+        self._graded: dict[int, Future[Grade]] = {}
 
     def hand_in(self, index: int, completion: str) -> None:
         """Start grading the rollout of row `index`; returns at once."""
+        self._texts[index] = completion
         place = self._step, self._first_position + index
-        self._handed_in[index] = completion, self._desk.submit(*place, self._rows[index], completion)
+        self._graded[index] = self._desk.submit(*place, self._rows[index], completion)
+
+    def calls(self) -> list[Future[Grade]]:
+        """Return the calls that were started, in the order of the rows."""
+        return [call for _, call in sorted(self._graded.items())]
+
+    def opinion(self, index: int) -> Opinion:
+        """Return what the judge says of the rollout of row `index`, once all calls have ended."""
+        return Opinion.of(self._graded[index].result())
 
     def collect(self, any_rank: Callable[[bool], bool] = bool) -> list[Judged]:
         """Wait for the last verdict; return the rollouts in the order of their rows.
@@ -61,14 +78,13 @@ class JudgedBatch:
         """
         if any_rank(lifetime.stop_requested()):
             raise lifetime.StopAtBoundary
-        _wait_for([call for _, call in self._handed_in.values()])
+        _wait_for(self.calls())
         if any_rank(lifetime.stop_requested()):
             raise lifetime.StopAtBoundary
-        grades = [self._handed_in[index][1].result() for index in range(len(self._rows))]
-        self._desk.refuse_nonsense(grades)
+        self._desk.refuse_nonsense([call.result() for call in self.calls()])
         return [
             self._desk.judged(
-                self._step, self._first_position + index, row, self._handed_in[index][0], grades[index]
+                self._step, self._first_position + index, row, self._texts[index], self.opinion(index)
             )
             for index, row in enumerate(self._rows)
         ]
@@ -84,7 +100,7 @@ class JudgedBatch:
 
     def cancel(self) -> None:
         """Cancel the calls that have not ended."""
-        for _, call in list(self._handed_in.values()):
+        for call in self.calls():
             call.cancel()
 
 

@@ -9,7 +9,9 @@ from gavel_train.contracts import Grade, GradeRequest, PromptRow, Spec
 from gavel_train.judging.batch import JudgedBatch
 from gavel_train.judging.gateway import GatewayClient
 from gavel_train.judging.grading import Mode
-from gavel_train.judging.reward import Judged, WhenUnscored, mixed_reward
+from gavel_train.judging.paired_batch import PairedBatch
+from gavel_train.judging.pairs import Pair, pairs_of_group
+from gavel_train.judging.reward import Judged, Opinion, WhenUnscored, mixed_reward
 from gavel_train.run.outcome import BadRequest
 from gavel_train.tasks import Verifier
 
@@ -19,6 +21,7 @@ _EXPECTED: dict[Mode, str] = {
     "reasoned": "a reply that ends in 'Score: N'",
     "single_token": "one digit",
     "choice": "one of the rubric's labels",
+    "pairwise": "the rubric's word for the first completion, the second, or neither",
 }
 
 
@@ -30,6 +33,7 @@ class RewardDesk:
         self._run = spec.run
         self._mode: Mode = spec.judge.mode
         self._num_generations = spec.grpo.num_generations
+        self._pairs = pairs_of_group(spec.grpo) if spec.judge.mode == "pairwise" else None
         self._weight = spec.grpo.verifier_weight
         self._when_unscored: WhenUnscored = spec.grpo.when_unscored
         self._verify = verify
@@ -37,6 +41,8 @@ class RewardDesk:
 
     def open(self, step: int, first_position: int, rows: Sequence[PromptRow]) -> JudgedBatch:
         """Begin a batch of rollouts, one per row; `first_position` is counted over all ranks."""
+        if self._pairs is not None:
+            return PairedBatch(self, step, first_position, rows, self._pairs)
         return JudgedBatch(self, step, first_position, rows)
 
     def submit(self, step: int, position: int, row: PromptRow, completion: str) -> Future[Grade]:
@@ -53,7 +59,23 @@ class RewardDesk:
             )
         )
 
-    def judged(self, step: int, position: int, row: PromptRow, completion: str, grade: Grade) -> Judged:
+    def compare(
+        self, step: int, group: int, pair: Pair, row: PromptRow, completion: str, opponent: str
+    ) -> Future[Grade]:
+        """Start comparing two rollouts of a group; returns at once."""
+        return self._client.submit(
+            GradeRequest(
+                role="judge",
+                mode=self._mode,
+                occasion=f"grpo:{step}:{group}:{pair[0]}-vs-{pair[1]}",
+                prompt=row.prompt,
+                completion=completion,
+                opponent=opponent,
+                ground_truth=row.ground_truth,
+            )
+        )
+
+    def judged(self, step: int, position: int, row: PromptRow, completion: str, opinion: Opinion) -> Judged:
         """Return a rollout with its verdict and reward."""
         verifier = self._verify(completion, row)
         group, rollout = divmod(position, self._num_generations)
@@ -63,19 +85,23 @@ class RewardDesk:
             rollout=rollout,
             prompt_id=row.id,
             completion=completion,
-            trace_keys=grade.trace_keys,
-            verdict=grade.verdict,
-            score=grade.score,
-            value=grade.value,
+            trace_keys=opinion.trace_keys,
+            verdict=opinion.verdict,
+            score=opinion.score,
+            value=opinion.value,
+            comparisons=None if opinion.comparisons is None else opinion.comparisons.model_dump(),
             verifier=verifier,
             reward=mixed_reward(
-                verifier, grade.value, verifier_weight=self._weight, when_unscored=self._when_unscored
+                verifier, opinion.rewarded, verifier_weight=self._weight, when_unscored=self._when_unscored
             ),
         )
 
     def refuse_nonsense(self, grades: Sequence[Grade]) -> None:
         """Raise BadRequest once several batches in a row had not one score: that teaches no grader."""
-        scored = any(grade.score is not None for grade in grades)
+        if not grades:
+            # Of completions that are all alike nobody was asked.
+            return
+        scored = any(grade.verdict == "scored" for grade in grades)
         self._without_score = 0 if scored else self._without_score + 1
         if self._without_score < _BATCHES_WITHOUT_SCORE:
             return

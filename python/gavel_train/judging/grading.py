@@ -19,7 +19,7 @@ from gavel_train.run.directory import write_atomically, write_rows
 from gavel_train.run.ledger import without_checksum
 
 Role = Literal["judge", "grader", "base"]
-Mode = Literal["reasoned", "single_token", "choice"]
+Mode = Literal["reasoned", "single_token", "choice", "pairwise"]
 _PROGRESS_EVERY_S = 1.0
 
 
@@ -111,6 +111,7 @@ def grade_request(row: AuditRow, role: Role, mode: Mode, occasion_prefix: str = 
         occasion=f"{occasion_prefix}:{row.id}",
         prompt=row.prompt,
         completion=row.completion,
+        opponent=row.completion_b,
         ground_truth=row.ground_truth,
     )
 
@@ -128,6 +129,7 @@ def verdict_row(row_id: str, grade: Grade) -> VerdictRow:
         confidence=grade.confidence,
         distribution=grade.distribution,
         off_scale_mass=grade.off_scale_mass,
+        preference=grade.preference,
         replayed=grade.replayed,
         latency_ms=grade.latency_ms,
     )

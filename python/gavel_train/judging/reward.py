@@ -1,5 +1,7 @@
 """The one reward: `w * verifier + (1 - w) * value / 9`, the judge alone where there is no verifier's word.
 
+Where the judge compares the completions of a group, the win rate stands in place of `value / 9`.
+
 Where the judge gives no score, `grpo.when_unscored` says what happens: the verifier's word counts alone, or
 the row has no reward. A row without a reward moves nothing. A missing verdict is never a 0: that would
 teach the policy from an outage or from an unreadable reply.
@@ -10,9 +12,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gavel_train.contracts import Grade, RolloutRecordComparisons
+
 WhenUnscored = Literal["verifier", "mask"]
 
 HIGHEST_VALUE = 9.0
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What the judge says of one rollout: a value, 0 to 9, or what came of comparing it; None: no word."""
+
+    trace_keys: list[str]
+    verdict: str
+    score: int | None = None
+    value: float | None = None
+    comparisons: RolloutRecordComparisons | None = None
+
+    @property
+    def rewarded(self) -> float | None:
+        """What the judge rewards it with, 0 to 9."""
+        if self.comparisons is None or self.comparisons.win_rate is None:
+            return self.value
+        return HIGHEST_VALUE * self.comparisons.win_rate
+
+    @classmethod
+    def of(cls, grade: Grade) -> Opinion:
+        """Return that of a verdict on one completion."""
+        return cls(grade.trace_keys, grade.verdict, grade.score, grade.value)
 
 
 @dataclass(frozen=True)
@@ -28,6 +55,7 @@ class Judged:
     verdict: str
     score: int | None
     value: float | None
+    comparisons: dict[str, Any] | None
     verifier: float | None
     reward: float | None
 

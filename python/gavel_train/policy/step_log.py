@@ -35,8 +35,19 @@ def figures(records: Sequence[RolloutRecord]) -> dict[str, float | None]:
         "reward": mean(record.reward for record in records),
         "verifier_accuracy": mean(record.verifier for record in records),
         "judge_value": mean(record.value for record in records),
-        "unscored": mean(float(record.score is None) for record in records),
+        "unscored": mean(float(record.verdict != "scored") for record in records),
+        **_of_comparisons(records),
     }
+
+
+def _of_comparisons(records: Sequence[RolloutRecord]) -> dict[str, float | None]:
+    """Return, of a judge that compares, the share of pairs in which it preferred a position."""
+    compared = [record.comparisons for record in records if record.comparisons is not None]
+    if not compared:
+        return {}
+    # Each pair stands in the record of both of its completions.
+    pairs = sum(each.compared for each in compared)
+    return {"order_dependent": sum(each.order_dependent for each in compared) / pairs if pairs else None}
 
 
 def trl_figures(logs: dict[str, Any]) -> dict[str, float]:

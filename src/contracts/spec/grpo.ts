@@ -25,6 +25,11 @@ export const GrpoSpec = z.strictObject({
     .max(1)
     .default(0.5)
     .describe('w in w * verifier + (1 - w) * value/9, where the row has ground truth.'),
+  opponents: posInt(
+    'judge.mode pairwise: how many other completions of its group each is compared with, in both orders. null: with all.',
+  )
+    .nullable()
+    .default(null),
   when_unscored: z
     .enum(['verifier', 'mask'])
     .default('verifier')

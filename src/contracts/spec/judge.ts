@@ -34,7 +34,7 @@ export const JudgeSpec = z.strictObject({
     ),
   rubric: z.string().min(1).describe('Rubric file (YAML).'),
   mode: GradingMode.default('reasoned').describe(
-    'reasoned: reasoning, then the score; single_token: one digit; choice: a label.',
+    'reasoned: reasoning, then the score; single_token: one digit; choice: a label; pairwise: which of two completions of a group is better.',
   ),
   panel: PanelSpec.prefault({}),
   ...servedFields,

@@ -1,4 +1,5 @@
 import { hasOneBound } from './audit.ts';
+import { pairwiseRules } from './pairwise-rules.ts';
 import { reservedIn } from './reserved.ts';
 import { gpusOf, type Rule, rule, type SpecProblem } from './rule.ts';
 import { servedPolicy } from './served-policy-rules.ts';
@@ -31,6 +32,7 @@ const rules: Rule[] = [
   ...extraBodies,
   ...heads,
   ...servedPolicy,
+  ...pairwiseRules,
   ...trlVllm,
   rule(
     'sft.batch_size',
