@@ -9,9 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from gavel_train.contracts import RenderedMessages, Trace
+from gavel_train.contracts import RenderedMessages, SftSpec, Trace
 from gavel_train.grader.lessons import Distilled, Lesson, Mode, prompt_hash
 from gavel_train.run.outcome import BadRequest
 
@@ -52,23 +51,17 @@ class Examples:
     rubric_digests: list[str]
 
 
-def examples_of(
-    distilled: Distilled,
-    *,
-    modes: Sequence[Mode],
-    holdout: float,
-    balance: Literal["none", "oversample", "weight"] = "none",
-    seed: int = 0,
-) -> Examples:
+def examples_of(distilled: Distilled, sft: SftSpec) -> Examples:
     """Make the examples of lessons; the same lessons give the same examples. Raises BadRequest."""
+    modes = sft.modes
     kept = [lesson.trace for lesson in distilled.lessons]
     check_modes({trace.mode for trace in kept}, modes)
-    held = held_out({prompt_hash(trace.prompt) for trace in kept}, holdout, seed)
+    held = held_out({prompt_hash(trace.prompt) for trace in kept}, sft.holdout, sft.seed)
 
     def is_held(lesson: Lesson) -> bool:
         return prompt_hash(lesson.trace.prompt) in held
 
-    train = _balanced([lesson for lesson in distilled.lessons if not is_held(lesson)], balance)
+    train = _balanced([lesson for lesson in distilled.lessons if not is_held(lesson)], sft.balance)
     return Examples(
         train=[e for lesson, weight, copy in train for e in examples_of_one(lesson, modes, weight, copy)],
         holdout=[

@@ -60,7 +60,7 @@ def sft_rows(
 ) -> Iterable[dict[str, Any]]:
     """The very conversations that stage sft trains on and holds out, without repeats or weights."""
     sft = spec.sft
-    chosen = choose_traces(run_dir, ledger, panel=spec.judge.panel, max_examples=sft.max_examples)
+    chosen = choose_traces(run_dir, ledger, spec)
     check_modes(chosen.modes, sft.modes)
     held = held_out(chosen.prompts, sft.holdout, sft.seed)
     ordered = chain(chosen.traces(chosen.prompts - held), chosen.traces(held))

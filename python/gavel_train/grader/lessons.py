@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from gavel_train.contracts import LedgerSegment, MessagesRequest, PanelSpec, RenderedMessages, Trace
+from gavel_train.contracts import LedgerSegment, MessagesRequest, RenderedMessages, Spec, Trace
 from gavel_train.grader.chosen import Chosen, choose
 from gavel_train.grader.counted import counted_traces
 from gavel_train.judging.grading import Mode
@@ -72,12 +72,11 @@ def held_out_prompts(run_dir: Path) -> set[str]:
     return hashes
 
 
-def choose_traces(
-    run_dir: Path, ledger: Sequence[LedgerSegment], *, panel: PanelSpec, max_examples: int | None = None
-) -> Chosen:
+def choose_traces(run_dir: Path, ledger: Sequence[LedgerSegment], spec: Spec) -> Chosen:
     """Choose the traces to distil; raises BadRequest for too few."""
+    counted, max_examples = counted_traces(run_dir, ledger, spec.judge.panel), spec.sft.max_examples
     chosen = choose(
-        ((each, prompt_hash(each.trace.prompt)) for each in counted_traces(run_dir, ledger, panel)),
+        ((each, prompt_hash(each.trace.prompt)) for each in counted),
         forbidden=held_out_prompts(run_dir),
         limit=max_examples,
     )
@@ -93,18 +92,10 @@ def choose_traces(
     return chosen
 
 
-def distil(
-    run_dir: Path,
-    ledger: Sequence[LedgerSegment],
-    render: Render,
-    *,
-    panel: PanelSpec,
-    modes: Sequence[Mode],
-    max_examples: int | None = None,
-) -> Distilled:
+def distil(run_dir: Path, ledger: Sequence[LedgerSegment], render: Render, spec: Spec) -> Distilled:
     """Choose the traces to distil and have what they do not hold rendered; raises BadRequest for too few."""
-    chosen = choose_traces(run_dir, ledger, panel=panel, max_examples=max_examples)
-    lessons = list(lessons_of(chosen.traces(), render, modes))
+    chosen = choose_traces(run_dir, ledger, spec)
+    lessons = list(lessons_of(chosen.traces(), render, spec.sft.modes))
     return Distilled(lessons, chosen.duplicates, chosen.excluded)
 
 

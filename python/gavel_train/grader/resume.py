@@ -44,7 +44,6 @@ def traces_of_training(request: StageRequest, epoch_dir: Path) -> Kept:
         kept = _read_kept(request, resolve(request.root, request.resume_from))
         if kept is not None:
             return kept
-    sft = request.spec.sft
 
     def render(asked: Sequence[MessagesRequest]) -> list[RenderedMessages]:
         client = GatewayClient.for_request(request)
@@ -53,14 +52,7 @@ def traces_of_training(request: StageRequest, epoch_dir: Path) -> Kept:
         finally:
             client.close()
 
-    distilled = distil(
-        run_dir_of(request),
-        request.ledger,
-        render,
-        panel=request.spec.judge.panel,
-        modes=sft.modes,
-        max_examples=sft.max_examples,
-    )
+    distilled = distil(run_dir_of(request), request.ledger, render, request.spec)
     counts = json.dumps({"duplicates": distilled.duplicates, "excluded": distilled.excluded})
     lines = [counts, *(lesson.model_dump_json() for lesson in distilled.lessons)]
     data = "".join(f"{line}\n" for line in lines).encode()

@@ -51,13 +51,7 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
     _check_qlora(spec)
     progress.progress("load", 0, 1)
     kept = traces_of_training(request, epoch_dir)
-    examples = examples_of(
-        kept.distilled,
-        modes=spec.modes,
-        holdout=spec.holdout,
-        balance=spec.balance,
-        seed=spec.seed,
-    )
+    examples = examples_of(kept.distilled, spec)
     base = request.models.base
     tokenizer = load_tokenizer(base)
     trainer, commits, held = build_trainer(request, epoch_dir, base, tokenizer, examples, kept)

@@ -2,22 +2,19 @@ import json
 from collections import Counter
 
 import pytest
-from tiny_run import ledger_of, render, sums, take_epoch, trace, write_segment
+from tiny_run import ledger_of, render, resolved_spec, sums, take_epoch, trace, write_segment
 
-from gavel_train.contracts import PanelSpec, RenderedMessages
+from gavel_train.contracts import RenderedMessages, Spec
 from gavel_train.grader.examples import examples_of
 from gavel_train.grader.lessons import distil, prompt_hash
 from gavel_train.run.outcome import BadRequest
 
 BOTH = ("reasoned", "single_token")
-ONE_VOTE = PanelSpec()
 
 
-def build(run_dir, render=render, *, modes, max_examples=None, panel=ONE_VOTE, **options):
-    distilled = distil(
-        run_dir, ledger_of(run_dir), render, panel=panel, modes=modes, max_examples=max_examples
-    )
-    return examples_of(distilled, modes=modes, **options)
+def build(run_dir, render=render, *, panel=None, **sft):
+    spec = Spec.model_validate(resolved_spec(judge={"panel": panel or {}}, sft=sft))
+    return examples_of(distil(run_dir, ledger_of(run_dir), render, spec), spec.sft)
 
 
 def run_of(folder, traces):
@@ -165,7 +162,7 @@ def panels(folder, panel):
         (run_dir / "grpo/checkpoints" / name).mkdir(parents=True)
         text = "".join(json.dumps(line) + "\n" for line in part)
         (run_dir / "grpo/checkpoints" / name / "rollouts.jsonl").write_text(text)
-    return build(run_dir, modes=["single_token"], holdout=0.1, panel=PanelSpec.model_validate(panel))
+    return build(run_dir, modes=["single_token"], holdout=0.1, panel=panel)
 
 
 def test_votes_on_rollouts_that_the_panel_did_not_score_are_not_taught(tmp_path):

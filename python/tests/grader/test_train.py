@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from sft_run import PYTHON, SETTINGS, request, train, weights
-from tiny_run import chain_up_to, ledger_of, make_root, render, sums, take_epoch
+from tiny_run import chain_up_to, ledger_of, make_root, render, resolved_spec, sums, take_epoch
 
 from gavel_train.grader.trainer import encode
 
@@ -149,16 +149,15 @@ def test_settings_that_cannot_work_here_are_refused_by_field(tmp_path, sections,
 def test_the_held_out_loss_is_the_mean_over_examples_of_the_mean_loss_of_each_reply(calm):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from gavel_train.contracts import PanelSpec
+    from gavel_train.contracts import Spec
     from gavel_train.grader.examples import examples_of
     from gavel_train.grader.lessons import distil
 
     root, said = calm
     folder = root / "runs/tiny/grader/merged"
     words, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
-    run_dir, modes = root / "runs/tiny", ("reasoned", "single_token")
-    distilled = distil(run_dir, ledger_of(run_dir), render, panel=PanelSpec(), modes=modes)
-    examples = examples_of(distilled, modes=modes, holdout=0.2)
+    run_dir, spec = root / "runs/tiny", Spec.model_validate(resolved_spec())
+    examples = examples_of(distil(run_dir, ledger_of(run_dir), render, spec), spec.sft)
     # 15 examples of each mode: the last batch of 8 is not full.
     rows = [encode(words, example, {}) for example in examples.holdout if example.mode == "reasoned"]
     losses = [
