@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from gavel_train.audit.rows import AuditedRows
-from gavel_train.audit.sample import RIGHT, UNKNOWN, Answers
+from gavel_train.audit.sample import PAIRWISE, RIGHT, UNKNOWN, Answers
 from gavel_train.audit.verdict_numbers import HALF
 from gavel_train.contracts import GradingPass, VerdictRow
 from gavel_train.run.directory import each_row
 
 MISSING = "missing"
 _KIND = "<U16"
+_ORDER = "<U10"
 
 
 class AnswerSheet:
@@ -26,6 +27,7 @@ class AnswerSheet:
         self.p_pass_N = np.full(rows, np.nan)
         self.label_N = np.full(rows, UNKNOWN, dtype=np.int64)
         self.is_expectation_N = np.zeros(rows, dtype=bool)
+        self.order_N = np.full(rows, "", dtype=_ORDER)
 
     def fill(self, index: int, score: int, value: float, p_pass: float, is_expectation: bool) -> None:
         """Give a row a scored verdict about one completion."""
@@ -35,6 +37,12 @@ class AnswerSheet:
         self.p_pass_N[index] = p_pass
         self.label_N[index] = RIGHT if p_pass > HALF else 1 - RIGHT
         self.is_expectation_N[index] = is_expectation
+
+    def fill_pair(self, index: int, label: str, order: str = "") -> None:
+        """Give a row a verdict about a pair."""
+        self.kind_N[index] = "scored"
+        self.label_N[index] = PAIRWISE.index(label)
+        self.order_N[index] = order
 
     def answers(self, role: str, mode: str, grading: GradingPass | None = None) -> Answers:
         """Return them as the answers of a role in a mode."""
@@ -48,7 +56,9 @@ def read_verdict_rows(path: Path, rows: AuditedRows) -> AnswerSheet:
         index = rows.position.get(verdict.row_id)
         if index is None:
             continue
-        if verdict.score is None or verdict.value is None or verdict.p_pass is None:
+        if verdict.preference is not None:
+            sheet.fill_pair(index, verdict.preference.label, verdict.preference.order)
+        elif verdict.score is None or verdict.value is None or verdict.p_pass is None:
             sheet.kind_N[index] = verdict.verdict
         else:
             expectation = verdict.value_rule == "expectation"

@@ -93,15 +93,12 @@ class FromEndpoint:
         return self.out / f"verdicts-{self.contestant.role}-{self.contestant.mode}.jsonl"
 
     def answer(self, rows: AuditedRows, threshold: int) -> Answered:
-        """Grade the rows; raises BadRequest for pairs, and for a role or mode that gateways do not have."""
+        """Grade the rows; raises BadRequest for a role or mode that gateways or these rows do not have."""
         del threshold
         role, mode = _asked_by_gateways(self.contestant)
-        if rows.subject == "pairwise":
-            raise BadRequest(
-                role,
-                f"{role}: pairs can be audited from files of verdicts only so far, since an endpoint's modes "
-                "ask about one completion. Give a file with a label (A, B or tie) for each row.",
-            )
+        if (rows.subject == "pairwise") != (mode == "pairwise"):
+            expected = "mode pairwise for pairs" if rows.subject == "pairwise" else "rows that are pairs"
+            raise BadRequest(role, f"{role}: expected {expected}, found mode {mode} for {rows.subject} rows.")
         # No verdict of an earlier attempt is taken from `out`: only the gateway knows what it would ask now,
         # and its ledger answers what it asked before.
         grading = grade_rows(

@@ -46,7 +46,9 @@ class Answers:
 
     `kind_N` holds the kind of each verdict, "missing" where a file has no line for a row. A file may give a
     label without a score: such a verdict is "scored", and its score and value are NaN. `is_expectation_N`
-    says which values are expectations over the ten digits. A baseline is computed and not asked (say, "right"
+    says which values are expectations over the ten digits. `order_N` says of a pair that was asked about in
+    both orders whether they agree (consistent), or which position is preferred (first, second); empty where
+    it is not known. A baseline is computed and not asked (say, "right"
     for every row), so it has no coverage and no speed.
     """
 
@@ -58,6 +60,7 @@ class Answers:
     p_pass_N: Floats
     label_N: Ints
     is_expectation_N: Bools
+    order_N: Texts | None = None
     grading: GradingPass | None = None
     is_baseline: bool = False
 
@@ -86,6 +89,7 @@ def _take(answers: Answers, chosen_N: Bools) -> Answers:
         p_pass_N=answers.p_pass_N[chosen_N],
         label_N=answers.label_N[chosen_N],
         is_expectation_N=answers.is_expectation_N[chosen_N],
+        order_N=None if answers.order_N is None else answers.order_N[chosen_N],
     )
 
 

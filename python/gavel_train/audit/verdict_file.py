@@ -89,8 +89,7 @@ def _fill_pair(sheet: AnswerSheet, index: int, verdict: FileVerdict, threshold: 
         return
     if verdict.label not in PAIRWISE:
         raise ValueError(f"label: expected A, B or tie for a pair, found {verdict.label}")
-    sheet.kind_N[index] = "scored"
-    sheet.label_N[index] = PAIRWISE.index(verdict.label)
+    sheet.fill_pair(index, verdict.label)
 
 
 def _fill_completion(sheet: AnswerSheet, index: int, verdict: FileVerdict, threshold: int) -> None:

@@ -11,16 +11,17 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from gavel_train.contracts import AuditRow, PromptRow, StageRequest
+from gavel_train.contracts import PromptRow, StageRequest
 from gavel_train.judging.gateway import GatewayClient
 from gavel_train.judging.grading import grade_rows
+from gavel_train.policy.audit_rows import Sampled, pairs_to_audit, rows_to_audit
 from gavel_train.policy.model import device_of, load_checkpoint, load_tokenizer
 from gavel_train.policy.sampled_checkpoints import UNTRAINED, choose_checkpoints, weights_of
 from gavel_train.policy.step_log import mean
@@ -39,24 +40,12 @@ from gavel_train.run.directory import (
     write_rows,
 )
 from gavel_train.tasks import Verifier
-from gavel_train.tasks.row_fields import fields_of
 
 # Two completions a prompt halve the sampling noise of the policy's accuracy for little time.
 EVAL_COMPLETIONS = 2
 # Small enough for one GPU beside the cache of long completions, large enough that a tiny model on a CPU
 # is not held up by Python.
 _BATCH = 128
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """One completion of one prompt of a split."""
-
-    split: str
-    label: str
-    index: int
-    sample: int
-    completion: str
 
 
 def sample_and_grade(
@@ -77,7 +66,8 @@ def sample_and_grade(
     for name, reason in damaged.items():
         quarantine(folder / name, reason, run_dir)
     eval_rows = list(_eval_rows(sampled, prompts["eval"], checkpoints, verify))
-    audit_rows = list(_audit_rows(sampled, prompts["audit"], checkpoints, verify))
+    rows_of = pairs_to_audit if spec.judge.mode == "pairwise" else rows_to_audit
+    audit_rows = rows_of(sampled, prompts["audit"], checkpoints, verify)
     eval_path, audit_path = epoch_dir / "eval-rows.jsonl", epoch_dir / "audit-rows.jsonl"
     write_atomically(eval_path, "".join(json.dumps(row) + "\n" for row in eval_rows))
     write_rows(audit_path, audit_rows)
@@ -212,30 +202,6 @@ def _eval_rows(
                     "completion": one.completion,
                     "verifier": verify(one.completion, row),
                 }
-
-
-def _audit_rows(
-    sampled: Sequence[Sampled],
-    prompts: Sequence[PromptRow],
-    checkpoints: dict[str, tuple[str, int]],
-    verify: Verifier,
-) -> Iterator[AuditRow]:
-    for one in sampled:
-        if one.split == "audit":
-            row = prompts[one.index]
-            name, step = checkpoints[one.label]
-            verdict = verify(one.completion, row)
-            yield AuditRow(
-                # No epoch in it: the ledger's key of a row must not depend on how often the run was killed.
-                id=f"step-{step:06d}-{one.index:05d}-{one.sample}",
-                prompt_id=row.id,
-                prompt=row.prompt,
-                completion=one.completion,
-                ground_truth=row.ground_truth,
-                is_correct=None if verdict is None else verdict == 1.0,
-                source=name,
-                fields=fields_of(row.meta),
-            )
 
 
 def _ranks() -> int:

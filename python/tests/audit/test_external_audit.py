@@ -125,12 +125,17 @@ def test_pairs_are_audited_from_files_by_their_labels(tmp_path):
     assert strictly(tmp_path) == audit
 
 
-def test_pairs_are_refused_for_an_endpoint_with_what_to_give_instead(tmp_path):
-    write_lines(
-        tmp_path / "rows.jsonl", [{"id": "a", "prompt": "p", "completion_a": "x", "completion_b": "y"}]
-    )
-    write_request(tmp_path, [contestant("grader", mode="single_token")], gateway_url="http://127.0.0.1:9")
-    with pytest.raises(BadRequest, match="files of verdicts only so far"):
+@pytest.mark.parametrize(
+    ("row", "mode", "message"),
+    [
+        ({"completion_a": "x", "completion_b": "y"}, "single_token", "expected mode pairwise for pairs"),
+        ({"completion": "x"}, "pairwise", "expected rows that are pairs, found mode pairwise"),
+    ],
+)
+def test_an_endpoint_is_asked_only_in_a_mode_that_fits_the_rows(tmp_path, row, mode, message):
+    write_lines(tmp_path / "rows.jsonl", [{"id": "a", "prompt": "p", **row}])
+    write_request(tmp_path, [contestant("grader", mode=mode)], gateway_url="http://127.0.0.1:9")
+    with pytest.raises(BadRequest, match=message):
         run(tmp_path)
 
 

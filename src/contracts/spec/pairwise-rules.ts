@@ -22,6 +22,14 @@ export const pairwiseRules: Rule[] = [
       audit.completions_per_prompt % 2 !== 0 &&
       `expected an even number: with judge.mode pairwise the audit compares them two by two; found ${audit.completions_per_prompt}`,
   ),
+  rule('audit.gates', ({ judge, audit }) => {
+    const scored = audit.gates.find(({ id }) => /quadratic_weighted_kappa/.test(id));
+    return (
+      judge.mode === 'pairwise' &&
+      scored !== undefined &&
+      `expected gates on labels, since pairs have no scores: fidelity.grader.headline.label_cohens_kappa in place of ${scored.id}`
+    );
+  }),
   rule(
     'sft.balance',
     ({ judge, sft }) =>
