@@ -2,6 +2,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { type Command, Option } from 'commander';
 import { loadConfig } from '../config.ts';
 import type { Spec } from '../contracts/spec/spec.ts';
+import { judgeCallsOf } from '../spec/judge-calls.ts';
 import { loadSpec } from '../spec/load-spec.ts';
 import { unplacedHere } from '../spec/unplaced.ts';
 import { connect, pollers, type Server } from './connect.ts';
@@ -41,9 +42,11 @@ export function define(program: Command): void {
       // The GPUs of this machine: where the run is worked on elsewhere, that worker's log has the same notice.
       const notice = await unplacedHere(config, spec);
       if (notice) console.error(notice);
-      if (json) console.log(JSON.stringify({ run: spec.run, ...started, address: server.address }));
+      const judge_calls = judgeCallsOf(spec).total;
+      if (json) console.log(JSON.stringify({ run: spec.run, ...started, address: server.address, judge_calls }));
       else {
         console.log(`Started run ${spec.run} (workflow ${started.workflow_id}).`);
+        console.log(callsText(spec));
         const ui = readUp(config)?.ui;
         if (ui)
           console.log(
@@ -58,6 +61,13 @@ export function define(program: Command): void {
       if (watch) process.exitCode = await watchToEnd(config, spec.run);
       else if (!json) console.log(`Follow it with \`gavel watch ${spec.run}\`.`);
     });
+}
+
+/** What the judge will be asked, which is what a paid one costs. */
+export function callsText(spec: Spec): string {
+  const { total, per_step, why } = judgeCallsOf(spec);
+  const [all, each] = [total, per_step].map((calls) => calls.toLocaleString('en-US'));
+  return `GRPO asks the judge up to ${all} times: ${each} a step (${why}).`;
 }
 
 /**

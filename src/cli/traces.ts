@@ -91,7 +91,7 @@ function filterOf({
 
 /** A trace as text: role, verdict, prompt, completion and reply. */
 export function pretty(trace: Trace): string {
-  const score = trace.score === null ? paint.yellow(trace.verdict) : paint.bold(`score ${trace.score}`);
+  const score = said(trace);
   const value = trace.value_rule === 'expectation' ? ` (value ${trace.value?.toFixed(2)})` : '';
   const off = trace.verdict === 'off_scale' ? ` (${trace.off_scale_mass?.toFixed(2)} outside the digits)` : '';
   const head = [
@@ -102,14 +102,24 @@ export function pretty(trace: Trace): string {
     `${score}${value}${off}`,
     `${trace.latency_ms.toFixed(0)} ms`,
   ];
+  const opponent = trace.opponent === undefined ? [] : [`  opponent    ${oneLine(trace.opponent)}`];
   const truth = trace.ground_truth === null ? [] : [`  truth       ${oneLine(trace.ground_truth)}`];
   return [
     head.join('  '),
     `  prompt      ${oneLine(trace.prompt)}`,
     `  completion  ${oneLine(trace.completion)}`,
+    ...opponent,
     ...truth,
     `  reply       ${oneLine(trace.reply)}`,
   ].join('\n');
+}
+
+function said({ verdict, score, preference }: Trace): string {
+  if (score !== null) return paint.bold(`score ${score}`);
+  if (!preference) return paint.yellow(verdict);
+  const shown = { ab: 'shown first', ba: 'shown second' }[preference.order as 'ab' | 'ba'];
+  const better = { A: 'completion better', B: 'opponent better', tie: 'tie' }[preference.label];
+  return `${paint.bold(better)} (completion ${shown})`;
 }
 
 const oneLine = (text: string) => plainText(text).replace(/\s+/g, ' ').trim();

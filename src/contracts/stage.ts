@@ -103,7 +103,10 @@ export const RolloutRecord = z.strictObject({
     .describe('What the reward is made of; null where the verdict has no score.'),
   comparisons: z
     .strictObject({
-      pairs: z.int().min(0).describe('Pairs that it is in, those of equal texts included, which tie and nobody is asked about.'),
+      pairs: z
+        .int()
+        .min(0)
+        .describe('Pairs that it is in, those of equal texts included, which tie and nobody is asked about.'),
       compared: z.int().min(0).describe('Pairs that the judge was asked about and gave a preference for.'),
       order_dependent: z.int().min(0).describe('Of these, pairs in which the judge preferred a position.'),
       win_rate: z.number().min(0).max(1).nullable().describe('Mean of how far it wins its pairs; null: no word.'),

@@ -14,7 +14,7 @@ export interface Curve {
   value: (metrics: MetricLine['metrics']) => number | null;
 }
 
-/** The judge's value is drawn as a share of 9, so that all three curves have one axis. */
+/** The judge's value is drawn as a share of 9, so that all curves have one axis. */
 export const curves: Curve[] = [
   { name: 'Verifier accuracy (truth)', color: ink.truth, dash: [1, 0], value: (m) => m.verifier_accuracy ?? null },
   {
@@ -22,6 +22,12 @@ export const curves: Curve[] = [
     color: ink.judge,
     dash: [6, 3],
     value: (m) => (m.judge_value == null ? null : m.judge_value / 9),
+  },
+  {
+    name: 'Pairs in which the judge prefers a position',
+    color: ink.judge,
+    dash: [2, 2],
+    value: (m) => m.order_dependent ?? null,
   },
   { name: 'Reward', color: ink.reward, dash: [2, 3], value: (m) => m.reward ?? null },
 ];

@@ -16,6 +16,7 @@ const FIGURES: Record<Stage, [key: string, label: string, format: (value: number
     ['reward', 'reward', fixed(2)],
     ['verifier_accuracy', 'verifier', percent],
     ['judge_value', 'judge value', fixed(1)],
+    ['order_dependent', 'order-dependent', percent],
     ['eval_first', 'held-out before', percent],
     ['eval_last', 'after', percent],
   ],

@@ -13,7 +13,9 @@ export const pairwiseRules: Rule[] = [
         `expected modes without pairwise: a judge in mode ${judge.mode} compares nothing`
       );
     const scoring = others(sft.modes);
-    return scoring.length > 0 && `expected pairwise alone: a judge that compares gives no scores to teach; found ${scoring}`;
+    return (
+      scoring.length > 0 && `expected pairwise alone: a judge that compares gives no scores to teach; found ${scoring}`
+    );
   }),
   rule(
     'audit.completions_per_prompt',

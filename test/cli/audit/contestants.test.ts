@@ -179,7 +179,7 @@ describe('a contestant file', () => {
   test('names every wrong field with its line', () => {
     expect(problems(`url: grader.example.com\nmodel: g\nmodles: [reasoned]\nmodes: [reasonde]\ngpus: 0\n`)).toEqual([
       '  url: expected a valid url; found "grader.example.com" (line 1)',
-      '  modes.0: expected one of reasoned, single_token, choice; found "reasonde". Did you mean "reasoned"? (line 4)',
+      '  modes.0: expected one of reasoned, single_token, choice, pairwise; found "reasonde". Did you mean "reasoned"? (line 4)',
       '  gpus: expected at least 1; found 0 (line 5)',
       '  modles: unknown field. Did you mean "modes"? (line 3)',
     ]);

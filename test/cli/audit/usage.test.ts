@@ -74,7 +74,9 @@ describe('gavel audit', () => {
   it('takes no flag of its first form, and no mode and number that are none', async () => {
     expect(await usage('--endpoint', 'http://x/v1')).toContain("unknown option '--endpoint'");
     expect(await usage('--max-rows', '0')).toContain('Expected a whole number, at least 1, got 0.');
-    expect(await usage('--mode', 'pairwise')).toContain('Allowed choices are reasoned, single_token, choice.');
+    expect(await usage('--mode', 'listwise')).toContain(
+      'Allowed choices are reasoned, single_token, choice, pairwise.',
+    );
   });
 
   it('names every problem of a gates file', async () => {
@@ -98,7 +100,9 @@ describe('gavel audit', () => {
     const asking = ['--out', out, '--rubric', place.rubric, '--grader', 'http://127.0.0.1:1/v1', '--grader-model', 'g'];
     expect(await usage('--data', torn, ...asking)).toContain(`${torn}:2: prompt: `);
     const pair = place.write('pair.jsonl', '{"id": "a", "prompt": "p", "completion_a": "c", "completion_b": "d"}\n');
-    expect(await usage('--data', pair, ...asking)).toContain('row a: completion: expected text, found none');
+    expect(await usage('--data', pair, ...asking)).toContain(
+      'row a: completion: expected one completion for mode single_token, found a pair',
+    );
     const guided = place.write(
       'guided.yaml',
       place
