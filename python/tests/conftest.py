@@ -37,6 +37,8 @@ class FakeGateway:
         self.rendered = 0
         self.score = lambda request: digest_of(request["completion"]) % 10
         self.delay_s = 0.0
+        # The completion of a pair that is better: A, B or tie.
+        self.prefer = lambda request: "A"
         # Requests that get no answer for as long as this says so.
         self.hold = lambda request: False
         self.answer_with: tuple[int, dict] | None = None
@@ -74,6 +76,9 @@ class FakeGateway:
         self.asked.append(request)
         while self.hold(request) and not self.stopped:
             time.sleep(0.02)
+        if request["opponent"] is not None:
+            with self._lock:
+                return self._compare(request, key)
         with self._lock:
             replayed = key in self.known
             if not replayed:
@@ -89,6 +94,41 @@ class FakeGateway:
             "verdict": line["verdict"],
             **numbers(line["score"]),
             "reasoning": line["reasoning"],
+            "replayed": replayed,
+            "latency_ms": 1.0,
+        }
+
+    def _compare(self, request: dict, key: str) -> dict:
+        """A pair as the gateway asks about it, in both orders; every judge here is consistent."""
+        from tiny_run import ledger_line, numbers, trace
+
+        replayed = key in self.known
+        keys = [hashlib.sha256(f"{key}{order}".encode()).hexdigest() for order in ("ab", "ba")]
+        if not replayed:
+            label = self.prefer(request)
+            self.known[key] = preference = {"label": label, "distribution": None, "win": WIN[label]}
+            with self.segment.open("a") as ledger:
+                for order, one in zip(("ab", "ba"), keys, strict=True):
+                    line = trace(request["prompt"], request["completion"], None, "")
+                    line |= {
+                        "key": one,
+                        "occasion": f"{request['occasion']}:{order}:0",
+                        "stage": self.stage,
+                        "role": request["role"],
+                        "mode": "pairwise",
+                        "opponent": request["opponent"],
+                        "reply": {"tie": "C", "A": "AB", "B": "BA"}[label][order == "ba" and label != "tie"],
+                        "verdict": "scored",
+                        "preference": preference | {"order": order},
+                    }
+                    self.known[one] = line
+                    ledger.write(ledger_line(line))
+        return {
+            "trace_keys": keys,
+            "verdict": "scored",
+            **numbers(None),
+            "preference": self.known[key] | {"order": "consistent"},
+            "reasoning": None,
             "replayed": replayed,
             "latency_ms": 1.0,
         }
@@ -128,6 +168,9 @@ class FakeGateway:
                 pass
 
         return Handler
+
+
+WIN = {"A": 1.0, "B": 0.0, "tie": 0.5}
 
 
 def error(message: str, code: str) -> dict:

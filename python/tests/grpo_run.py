@@ -103,6 +103,7 @@ def ask(
     task: dict | None = None,
     servers: Sequence = (),
     policy: dict | None = None,
+    judge: dict | None = None,
     **grpo,
 ) -> Path:
     return write_request(
@@ -112,6 +113,7 @@ def ask(
         gateway_url=gateway.url,
         policy_endpoints=[str(one.endpoint_file) for one in servers],
         policy=policy or {},
+        judge=judge or {},
         resume_from=resume_from,
         task=task or {"params": {"verifier": "number"}},
         grpo=SMALL | grpo,
