@@ -43,10 +43,12 @@ const shown: [string, string, (value: number) => string][] = [
   ['reward', 'reward', (value) => value.toFixed(2)],
   ['verifier_accuracy', 'verifier accuracy', percent],
   ['judge_value', 'judge value', (value) => value.toFixed(1)],
+  ['order_dependent', 'pairs that depend on the order', percent],
   ['loss', 'loss', (value) => value.toFixed(3)],
   ['eval_first', 'held-out accuracy before', percent],
   ['eval_last', 'after', percent],
   ['quadratic_weighted_kappa', 'kappa with the judge', (value) => value.toFixed(2)],
+  ['label_cohens_kappa', 'kappa with the judge', (value) => value.toFixed(2)],
 ];
 
 function figures(metrics: Record<string, number | null>): string {

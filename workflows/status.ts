@@ -138,11 +138,15 @@ export class StatusBoard {
       ...(this.node ? [{ key: { name: 'GavelNode', type: 'KEYWORD' as const }, value: this.node }] : []),
       ...(current ? [{ key: { name: 'GavelStep', type: 'INT' as const }, value: current.step }] : []),
       ...double('GavelReward', stages.grpo?.metrics.reward),
-      ...double('GavelAgreement', stages.audit?.metrics.quadratic_weighted_kappa),
+      ...double('GavelAgreement', agreement(stages.audit?.metrics)),
     ].filter(({ key }) => this.registered.has(key.name));
     if (attributes.length > 0) upsertSearchAttributes(attributes);
   }
 }
+
+/** Kappa of the headline mode with the judge; pairs have no scores to weigh. */
+const agreement = (metrics: Record<string, number | null> | undefined) =>
+  metrics?.quadratic_weighted_kappa ?? metrics?.label_cohens_kappa;
 
 const double = (name: string, value: number | null | undefined) =>
   typeof value === 'number' ? [{ key: { name, type: 'DOUBLE' as const }, value }] : [];

@@ -28,12 +28,15 @@ export function summaryRows(audit: Audit, cost: JudgeCost, seconds: number): Row
     graders.map(({ mode }) => [`${label}, ${plain(mode)}`, text(`${part}.grader.${mode}.${measure}`)]);
   const ofRole = (role: string, part: string, measure: string) =>
     found(records, (one) => one.role === role, part, measure);
+  // Pairs have no scores.
+  const [kappa, name] =
+    audit.subject === 'pairwise' ? ['label_cohens_kappa', 'kappa'] : ['quadratic_weighted_kappa', 'QWK'];
   return [
     ['Policy before, held-out prompts', text('policy.policy.held_out.accuracy_first')],
     ['Policy after', text('policy.policy.held_out.accuracy_last')],
     ['Gain', text('policy.policy.held_out.gain')],
-    ...ofEach('Grader and judge agree (QWK)', 'fidelity', 'quadratic_weighted_kappa'),
-    ['Untrained base and judge (QWK)', baseText(ofRole('base', 'fidelity', 'quadratic_weighted_kappa'))],
+    ...ofEach(`Grader and judge agree (${name})`, 'fidelity', kappa),
+    [`Untrained base and judge (${name})`, baseText(ofRole('base', 'fidelity', kappa))],
     ['Judge against truth', recordText(ofRole('judge', 'truth', 'balanced_accuracy'), 'share')],
     ...ofEach('Grader against truth', 'truth', 'balanced_accuracy'),
     ...ofEach('Grader minus judge', 'teacher_wrong', 'balanced_accuracy_difference'),

@@ -39,7 +39,7 @@ export function define(program: Command): void {
     .option('--min-score <n>', 'lowest score', parseScore)
     .option('--max-score <n>', 'highest score', parseScore)
     .option('--prompt-contains <text>', 'part of the prompt')
-    .option('--contains <text>', 'part of prompt, completion or reply')
+    .option('--contains <text>', 'part of prompt, completion, opponent or reply')
     .option('--occasion <start>', 'start of the occasion, say grpo:12: for step 12')
     .option('--key <digits>', 'key, or its first digits')
     .option('--limit <n>', 'print at most this many', parseCount)

@@ -17,7 +17,7 @@ export interface TraceFilter {
   key?: string;
   min_score?: number;
   max_score?: number;
-  /** Part of prompt, completion or reply. */
+  /** Part of prompt, completion, opponent or reply. */
   text?: string;
   limit?: number;
 }
@@ -51,5 +51,6 @@ function matches(trace: Trace, filter: TraceFilter): boolean {
   if (filter.min_score !== undefined && (trace.score === null || trace.score < filter.min_score)) return false;
   if (filter.max_score !== undefined && (trace.score === null || trace.score > filter.max_score)) return false;
   const { text } = filter;
-  return text === undefined || [trace.prompt, trace.completion, trace.reply].some((part) => part.includes(text));
+  const texts = [trace.prompt, trace.completion, trace.opponent ?? '', trace.reply];
+  return text === undefined || texts.some((part) => part.includes(text));
 }

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
 import { Trace } from '../../src/contracts/trace.ts';
 import type { Asked, Behaviour } from './fake-judge.ts';
-import { configFor, fakeJudge, gatewayWith, RUBRIC, runDirectory, tracesOf } from './start.ts';
+import { comparing, gatewayWith, tracesOf } from './start.ts';
 
-const PAIRS = `${RUBRIC}  pairwise: {messages: [{role: user, content: "{{prompt}}: 1. {{completion_a}} 2. {{completion_b}}"}]}\n`;
 const PAIR = { occasion: 'grpo:1:2:3-vs-5', mode: 'pairwise', completion: 'four', opponent: 'five' } as const;
 
 /** A judge that prefers by what `choose` says of the two texts, in the order in which they are shown. */
@@ -13,13 +12,6 @@ const preferring =
     const [, first = '', second = ''] = /1\. (.*) 2\. (.*)$/.exec(body.messages.at(-1).content) ?? [];
     return { text: choose(first, second), logprobs: false };
   };
-
-async function comparing(behave: (asked: Asked, n: number) => Behaviour, more: object = {}) {
-  const judge = await fakeJudge(behave);
-  const run_dir = runDirectory(PAIRS);
-  const config = configFor(run_dir, { base_url: judge.url, model: 'tiny', model_digest: 'd1', ...more });
-  return { judge, run_dir, config, gateway: await gatewayWith(config) };
-}
 
 const better = preferring((first) => (first === 'four' ? 'A' : 'B'));
 

@@ -98,6 +98,16 @@ export async function graded(behave?: (asked: Asked, n: number) => Behaviour, ju
   return { judge: server, run_dir, config, gateway: await gatewayWith(config) };
 }
 
+/** The same with a rubric that can compare. */
+export async function comparing(behave: (asked: Asked, n: number) => Behaviour, more: RoleInput = {}) {
+  const judge = await fakeJudge(behave);
+  const run_dir = runDirectory(
+    `${RUBRIC}  pairwise: {messages: [{role: user, content: "{{prompt}}: 1. {{completion_a}} 2. {{completion_b}}"}]}\n`,
+  );
+  const config = configFor(run_dir, { base_url: judge.url, model: 'tiny', model_digest: 'd1', ...more });
+  return { judge, run_dir, config, gateway: await gatewayWith(config) };
+}
+
 export const tracesOf = (run_dir: string, filter?: TraceFilter): Promise<Trace[]> =>
   collect(readTraces(run_dir, filter));
 

@@ -4,7 +4,7 @@ import { GradeRequest } from '../../src/contracts/trace.ts';
 import { unanswered } from '../../src/gateway/unanswered.ts';
 import { readRubric } from '../../src/judging/rubric.ts';
 import { pathsIn } from '../../src/run-directory/paths.ts';
-import { graded } from './start.ts';
+import { comparing, graded } from './start.ts';
 
 const row = (id: string, completion: string, more: object = {}) =>
   GradeRequest.parse({ occasion: `audit:${id}`, prompt: '2+2?', completion, ...more });
@@ -58,4 +58,12 @@ test('counts all of them again for another model', async () => {
   for (const request of ROWS) await gateway.grade(request);
   const other = { ...config, roles: { judge: { ...config.roles.judge, model: 'other', model_digest: 'd2' } } };
   expect(await count(other, ROWS)).toMatchObject([{ asked: 2 }]);
+});
+
+test('counts both orders of a pair, and what the ledger answers of them', async () => {
+  const { gateway, config } = await comparing(() => ({ text: 'A', logprobs: false }));
+  const pair = row('a', 'four', { mode: 'pairwise', opponent: 'five' });
+  expect(await count(config, [pair])).toMatchObject([{ mode: 'pairwise', requests: 1, asked: 2, answered: 0 }]);
+  await gateway.grade(pair);
+  expect(await count(config, [pair])).toMatchObject([{ requests: 1, asked: 0, answered: 2 }]);
 });

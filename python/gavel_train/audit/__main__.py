@@ -111,10 +111,11 @@ def headline_metrics(audit: Audit) -> dict[str, float | None]:
         return None if record is None else getattr(record, what)
 
     grader = f"{GRADER}.{audit.headline_mode}"
-    kappa = f"fidelity.{grader}.quadratic_weighted_kappa"
+    # Pairs have no scores.
+    kappa = "label_cohens_kappa" if audit.subject == "pairwise" else "quadratic_weighted_kappa"
     return {
-        "quadratic_weighted_kappa": figure(kappa),
-        "quadratic_weighted_kappa_low": figure(kappa, "low"),
+        kappa: figure(f"fidelity.{grader}.{kappa}"),
+        f"{kappa}_low": figure(f"fidelity.{grader}.{kappa}", "low"),
         "exact": figure(f"fidelity.{grader}.exact"),
         "balanced_accuracy": figure(f"truth.{grader}.balanced_accuracy"),
         "policy_gain": figure("policy.policy.held_out.gain"),

@@ -27,6 +27,7 @@ const FIGURES: Record<Stage, [key: string, label: string, format: (value: number
   audit: [
     ['verdicts_per_s', 'verdicts/s', fixed(0)],
     ['quadratic_weighted_kappa', 'kappa', fixed(2)],
+    ['label_cohens_kappa', 'kappa', fixed(2)],
   ],
 };
 
