@@ -54,6 +54,30 @@ class ModeTemplate(BaseModel):
     ] = None
 
 
+class RubricExample(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    prompt: str
+    completion: str
+    ground_truth: Annotated[
+        str | None,
+        Field(description="Where the rubric is reference-guided, and only there."),
+    ] = None
+    score: Annotated[
+        int,
+        Field(
+            description="What it should be given. A mode whose reply is one answer shows the answer that gives this score.",
+            ge=0,
+            le=9,
+        ),
+    ]
+    reasoning: Annotated[
+        str,
+        Field(description='The whole reply of a mode that reasons; it ends in the score, as in "Score: 7".'),
+    ]
+
+
 class GateSpec(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1290,6 +1314,13 @@ class Rubric(BaseModel):
             description="Answers of mode choice, each with a score of its own, at least one on each side of the threshold.",
             max_length=10,
             min_length=2,
+        ),
+    ] = None
+    examples: Annotated[
+        list[RubricExample] | None,
+        Field(
+            description="Judged completions that each question shows before its own, as earlier turns, in this order.",
+            min_length=1,
         ),
     ] = None
     frame: Annotated[
