@@ -1205,6 +1205,29 @@ class RubricModes(BaseModel):
     choice: Annotated[ModeTemplate | None, Field(description="The reply is one of `labels`.")] = None
 
 
+class TokenCountRequestChats(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    messages: Annotated[list[Message], Field(min_length=1)]
+    answer_prefix: Annotated[str | None, Field(description="What the answer begins with; null: nothing.")]
+
+
+class TokenCountsChats(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    contents: Annotated[list[int], Field(description="Tokens of the content of each message.")]
+    total: Annotated[
+        int | None,
+        Field(description="Tokens of the chat as its template renders it; null: `problem` says why."),
+    ]
+    problem: Annotated[
+        str | None,
+        Field(description="Why the template renders no such chat; null: it does."),
+    ]
+
+
 class EpochRecordOwner(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1914,6 +1937,26 @@ class Verdict(BaseModel):
             ge=0.0,
             le=1.0,
         ),
+    ]
+
+
+class TokenCountRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    tokenizer: Annotated[str, Field(description="Model folder.")]
+    chats: list[TokenCountRequestChats]
+    texts: list[str]
+
+
+class TokenCounts(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    chats: Annotated[list[TokenCountsChats], Field(description="In the order of the request.")]
+    texts: Annotated[
+        list[list[int]],
+        Field(description="Ids of the tokens of each text, without special ones."),
     ]
 
 

@@ -49,13 +49,14 @@ export async function allowedTokens(choices: string[], tokenize: Tokenize): Prom
       if (tokens.length !== 1) break;
       ids.push(tokens[0] as number);
     }
-    if (ids.length === spelled.length) allowed.push(...ids);
+    // A vocabulary without a choice has one token for all that it does not know.
+    if (new Set(ids).size === spelled.length) allowed.push(...ids);
   }
   return allowed.length > 0 ? [...new Set(allowed)] : null;
 }
 
 /** Digits are asked for bare: what they are with a space before them differs between vocabularies, and their prompts end in one. */
-const spellingsOf = (choices: string[]): string[][] =>
+export const spellingsOf = (choices: string[]): string[][] =>
   choices.every((choice) => /^[0-9]$/.test(choice)) ? [choices] : [choices, choices.map((choice) => ` ${choice}`)];
 
 /** What vLLM makes of a text; null: the server does not say. */

@@ -33,6 +33,13 @@ test('a way of writing the choices counts only if all of them are one token in i
   expect(await allowedTokens(['0', '1'], tokenize)).toEqual([6, 8]);
 });
 
+test('choices that are one and the same token, as unknown words are, are not constrained to it', async () => {
+  expect(
+    await allowedTokens(['yes', 'no'], async (text) => [text.startsWith(' ') ? (text === ' no' ? 1 : 2) : 0]),
+  ).toEqual([2, 1]);
+  expect(await allowedTokens(['yes', 'no'], async () => [0])).toBeNull();
+});
+
 test('choices whose tokens nobody knows are not constrained', async () => {
   expect(await allowedTokens(['yes', 'no'], async () => null)).toBeNull();
 });
