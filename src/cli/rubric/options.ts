@@ -67,7 +67,6 @@ function keyVariable(name: string | undefined): string | null {
 /** The model folder whose tokenizer counts; null: none was named. Throws CliError. */
 export function tokenizerFolder({ tokenizer }: CheckOptions): string | null {
   if (tokenizer === undefined) return null;
-  if (existsSync(join(tokenizer, 'tokenizer.json')) || existsSync(join(tokenizer, 'tokenizer_config.json')))
-    return tokenizer;
+  if (existsSync(join(tokenizer, 'tokenizer.json'))) return tokenizer;
   throw usage(`--tokenizer: expected a model folder with tokenizer.json, found none in ${tokenizer}.`);
 }

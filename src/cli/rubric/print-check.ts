@@ -49,7 +49,9 @@ const roles: Partial<Record<Message['role'], (text: string) => string>> = {
 };
 
 function messageText({ role, content }: Message, tokens: number | undefined): string {
-  const head = (roles[role] ?? paint.bold)(role) + (tokens === undefined ? '' : paint.gray(`  ${tokens} tokens`));
+  const head =
+    (roles[role] ?? paint.bold)(role) +
+    (tokens === undefined ? '' : paint.gray(`  ${tokens} ${tokens === 1 ? 'token' : 'tokens'}`));
   const lines = plainText(content).split('\n');
   return [`  ${head}`, ...lines.map((line) => `    ${line}`.trimEnd())].join('\n');
 }

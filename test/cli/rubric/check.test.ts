@@ -2,7 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { checkRubric } from '../../../src/cli/rubric/check.ts';
 import { misread } from '../../../src/cli/rubric/dry-verdicts.ts';
 import type { CheckOptions } from '../../../src/cli/rubric/options.ts';
@@ -153,13 +153,13 @@ test.each([
 test('asks a model once in each mode, as a gateway does, and leaves nothing behind', async () => {
   const before = readdirSync(tmpdir()).filter((name) => name.startsWith('gavel-ask-'));
   const judge = await fakeJudge(({ body }) => ({ text: body.max_tokens === 1 ? '7' : 'Right. Score: 8' }));
-  process.env.RUBRIC_CHECK_KEY = 'sk-check';
+  vi.stubEnv('RUBRIC_CHECK_KEY', 'sk-check');
+  onTestFinished(() => void vi.unstubAllEnvs());
   const modes = ['reasoned', 'single_token'] as const;
   const asked = await check('short-answer.yaml', {
     ...{ ask: judge.url, model: 'tiny', apiKeyEnv: 'RUBRIC_CHECK_KEY', mode: [...modes] },
     ...{ prompt: 'Capital of Peru?', completion: 'Lima', ...guided },
   });
-  delete process.env.RUBRIC_CHECK_KEY;
   expect(judge.chats).toHaveLength(2);
   expect(judge.chats.map(({ authorization }) => authorization)).toEqual(['Bearer sk-check', 'Bearer sk-check']);
   for (const { messages } of asked.modes) {
