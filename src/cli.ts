@@ -46,6 +46,12 @@ const COMMANDS: CommandEntry[] = [
     load: () => import('./cli/worker.ts'),
   },
   {
+    name: 'rubric',
+    args: '',
+    summary: 'check a rubric: what a judge reads, which answers count, what verdict a reply gives',
+    load: () => import('./cli/rubric/rubric.ts'),
+  },
+  {
     name: 'fit',
     args: '<spec>',
     summary: 'estimate the memory of a run, and what would make it fit',

@@ -36,6 +36,7 @@ import * as wholeSpec from '../src/contracts/spec/spec.ts';
 import * as taskSection from '../src/contracts/spec/task.ts';
 import * as stage from '../src/contracts/stage.ts';
 import * as status from '../src/contracts/status.ts';
+import * as tokenCount from '../src/contracts/token-count.ts';
 import * as trace from '../src/contracts/trace.ts';
 import * as verdict from '../src/contracts/verdict.ts';
 import { schemaNames } from './schema-names.ts';
@@ -71,6 +72,7 @@ const modules = [
   wholeSpec,
   taskSection,
   verdict,
+  tokenCount,
   trace,
   alarm,
   interruption,

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 ROOT = Path(__file__).parents[2]
 NODE = ("node", str(ROOT / "bin/node24.mjs"), "--no-warnings")
-_RUBRIC = ROOT / "examples/rubrics/gsm8k.yaml"
+_RUBRIC = ROOT / "examples/rubrics/math-correctness.yaml"
 # vLLM imports torch and compiles nothing: a busy machine takes a minute.
 _START_WITHIN_S = 600.0
 

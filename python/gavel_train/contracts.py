@@ -89,6 +89,30 @@ class PairTemplate(BaseModel):
     ] = "C"
 
 
+class RubricExample(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    prompt: str
+    completion: str
+    ground_truth: Annotated[
+        str | None,
+        Field(description="Where the rubric is reference-guided, and only there."),
+    ] = None
+    score: Annotated[
+        int,
+        Field(
+            description="What it should be given. A mode whose reply is one answer shows the answer that gives this score.",
+            ge=0,
+            le=9,
+        ),
+    ]
+    reasoning: Annotated[
+        str,
+        Field(description='The whole reply of a mode that reasons; it ends in the score, as in "Score: 7".'),
+    ]
+
+
 class GateSpec(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1092,6 +1116,29 @@ class PreferenceDistribution(BaseModel):
     tie: Annotated[float, Field(ge=0.0, le=1.0)]
 
 
+class TokenCountRequestChats(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    messages: Annotated[list[Message], Field(min_length=1)]
+    answer_prefix: Annotated[str | None, Field(description="What the answer begins with; null: nothing.")]
+
+
+class TokenCountsChats(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    contents: Annotated[list[int], Field(description="Tokens of the content of each message.")]
+    total: Annotated[
+        int | None,
+        Field(description="Tokens of the chat as its template renders it; null: `problem` says why."),
+    ]
+    problem: Annotated[
+        str | None,
+        Field(description="Why the template renders no such chat; null: it does."),
+    ]
+
+
 class EpochRecordOwner(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -1233,6 +1280,13 @@ class Rubric(BaseModel):
             description="Answers of mode choice, each with a score of its own, at least one on each side of the threshold.",
             max_length=10,
             min_length=2,
+        ),
+    ] = None
+    examples: Annotated[
+        list[RubricExample] | None,
+        Field(
+            description="Judged completions that each question shows before its own, as earlier turns, in this order.",
+            min_length=1,
         ),
     ] = None
     frame: Annotated[
@@ -1882,6 +1936,26 @@ class Verdict(BaseModel):
         Preference | None,
         Field(description="Of a scored pair, which has no score, value and p_pass; else absent."),
     ] = None
+
+
+class TokenCountRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    tokenizer: Annotated[str, Field(description="Model folder.")]
+    chats: list[TokenCountRequestChats]
+    texts: list[str]
+
+
+class TokenCounts(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    chats: Annotated[list[TokenCountsChats], Field(description="In the order of the request.")]
+    texts: Annotated[
+        list[list[int]],
+        Field(description="Ids of the tokens of each text, without special ones."),
+    ]
 
 
 class Grade(BaseModel):

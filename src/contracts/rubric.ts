@@ -42,6 +42,18 @@ export const Label = z.strictObject({
   meaning: z.string().default('').describe('What {{labels}} says of it.'),
 });
 
+export const RubricExample = z.strictObject({
+  prompt: z.string(),
+  completion: z.string(),
+  ground_truth: z.string().optional().describe('Where the rubric is reference-guided, and only there.'),
+  score: z
+    .int()
+    .min(0)
+    .max(9)
+    .describe('What it should be given. A mode whose reply is one answer shows the answer that gives this score.'),
+  reasoning: z.string().describe('The whole reply of a mode that reasons; it ends in the score, as in "Score: 7".'),
+});
+
 export const Rubric = z.strictObject({
   name: z.string().min(1),
   description: z.string().default(''),
@@ -56,6 +68,11 @@ export const Rubric = z.strictObject({
     .max(10)
     .optional()
     .describe('Answers of mode choice, each with a score of its own, at least one on each side of the threshold.'),
+  examples: z
+    .array(RubricExample)
+    .min(1)
+    .optional()
+    .describe('Judged completions that each question shows before its own, as earlier turns, in this order.'),
   frame: z
     .enum(['digest', 'none'])
     .default('digest')
@@ -79,4 +96,5 @@ export const Rubric = z.strictObject({
 
 export type ModeTemplate = z.output<typeof ModeTemplate>;
 export type PairTemplate = z.output<typeof PairTemplate>;
+export type RubricExample = z.output<typeof RubricExample>;
 export type Rubric = z.output<typeof Rubric>;

@@ -31,42 +31,51 @@ export function choiceTokens(endpoint: Endpoint, choices: string[], signal: Abor
 /** How servers other than vLLM answer; busy and broken ones answer otherwise, and are asked again. */
 const NO_SUCH_PATH = [400, 401, 403, 404, 405, 422, 501];
 
-async function ask(endpoint: Endpoint, choices: string[], signal: AbortSignal): Promise<number[] | null> {
+function ask(endpoint: Endpoint, choices: string[], signal: AbortSignal): Promise<number[] | null> {
+  return allowedTokens(choices, (text) => tokensOf(endpoint, text, signal));
+}
+
+/** The ids of the tokens of a text; null: it is not known what they are. */
+type Tokenize = (text: string) => Promise<number[] | null>;
+
+/** The tokens that a reply is chosen from, by the rule above. */
+export async function allowedTokens(choices: string[], tokenize: Tokenize): Promise<number[] | null> {
   const allowed: number[] = [];
   for (const spelled of spellingsOf(choices)) {
-    const ids = await tokensOf(endpoint, spelled, signal);
-    if (ids === 'unknown') return null;
-    if (ids !== null) allowed.push(...ids);
+    const ids: number[] = [];
+    for (const text of spelled) {
+      const tokens = await tokenize(text);
+      if (tokens === null) return null;
+      if (tokens.length !== 1) break;
+      ids.push(tokens[0] as number);
+    }
+    // A vocabulary without a choice has one token for all that it does not know.
+    if (new Set(ids).size === spelled.length) allowed.push(...ids);
   }
   return allowed.length > 0 ? [...new Set(allowed)] : null;
 }
 
 /** Digits are asked for bare: what they are with a space before them differs between vocabularies, and their prompts end in one. */
-const spellingsOf = (choices: string[]): string[][] =>
+export const spellingsOf = (choices: string[]): string[][] =>
   choices.every((choice) => /^[0-9]$/.test(choice)) ? [choices] : [choices, choices.map((choice) => ` ${choice}`)];
 
-/** The token of each text; null where one of them is more than one token. 'unknown': the server does not say. */
+/** What vLLM makes of a text; null: the server does not say. */
 async function tokensOf(
   { base_url, model, api_key }: Endpoint,
-  texts: string[],
+  prompt: string,
   signal: AbortSignal,
-): Promise<number[] | null | 'unknown'> {
+): Promise<number[] | null> {
   const url = `${base_url.replace(/\/v1\/?$/, '')}/tokenize`;
   const headers = { 'content-type': 'application/json', ...(api_key ? { authorization: `Bearer ${api_key}` } : {}) };
-  const ids: number[] = [];
-  for (const prompt of texts) {
-    const body = JSON.stringify({ model, prompt, add_special_tokens: false });
-    const response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' });
-    if (!response.ok) {
-      await response.body?.cancel();
-      const redirect = redirectIn(response.status, response.headers);
-      if (redirect !== null) throw judgeMisconfigured(`${url}: ${redirect}`);
-      if (NO_SUCH_PATH.includes(response.status)) return 'unknown';
-      throw new Error(`HTTP ${response.status} from ${url}`);
-    }
-    const { tokens } = (await response.json().catch(() => ({}))) as { tokens?: unknown };
-    if (!Array.isArray(tokens) || tokens.length !== 1) return null;
-    ids.push(tokens[0]);
+  const body = JSON.stringify({ model, prompt, add_special_tokens: false });
+  const response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' });
+  if (!response.ok) {
+    await response.body?.cancel();
+    const redirect = redirectIn(response.status, response.headers);
+    if (redirect !== null) throw judgeMisconfigured(`${url}: ${redirect}`);
+    if (NO_SUCH_PATH.includes(response.status)) return null;
+    throw new Error(`HTTP ${response.status} from ${url}`);
   }
-  return ids;
+  const { tokens } = (await response.json().catch(() => ({}))) as { tokens?: unknown };
+  return Array.isArray(tokens) ? tokens : [];
 }

@@ -1,6 +1,7 @@
 import type { GradingMode } from '../contracts/mode.ts';
 import type { Rubric } from '../contracts/rubric.ts';
 import type { Altered, Message } from '../contracts/trace.ts';
+import { withExamples } from './examples.ts';
 import { shownIn, templateOf } from './messages.ts';
 import type { Prompting } from './modes/mode.ts';
 import { modes } from './modes/registry.ts';
@@ -40,13 +41,21 @@ const SHOWN_AS = {
   ground_truth: ['ground_truth'],
 };
 
-/** What a mode asks about a subject, and which of the fields that it shows were altered. */
-export function guardedPrompting(
-  rubric: Rubric,
-  mode: GradingMode,
-  subject: Subject,
-  control: RegExp,
-): Prompting & { altered: Altered } {
+type Guarded = Prompting & { altered: Altered };
+
+/** What a mode asks about a subject, after the rubric's examples, and which of the subject's fields that it shows were altered. */
+export function guardedPrompting(rubric: Rubric, mode: GradingMode, subject: Subject, control: RegExp): Guarded {
+  const question = guardedQuestion(rubric, mode, subject, control);
+  // An example is one completion with its score.
+  if (rubric.examples === undefined || modes[mode].pairs) return question;
+  const messages = withExamples(rubric, mode, question.messages, {
+    ask: (example) => guardedQuestion(rubric, mode, example, control).messages,
+    clean: (reply) => breakUp(reply, control),
+  });
+  return { ...question, messages };
+}
+
+function guardedQuestion(rubric: Rubric, mode: GradingMode, subject: Subject, control: RegExp): Guarded {
   const clean = { ...subject };
   const altered: Altered = [];
   const shown = shownIn(rubric, mode);

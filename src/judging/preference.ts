@@ -8,7 +8,8 @@ export type ShownPreference = 'first' | 'tie' | 'second';
 /** The answers of a comparison, by the places that they have in `Options`, which has ten. */
 export const SHOWN: readonly ShownPreference[] = ['first', 'tie', 'second'];
 
-const LABEL: Record<ShownPreference, PairLabel> = { first: 'A', tie: 'tie', second: 'B' };
+/** The labels where completion A is shown first. */
+export const LABEL: Record<ShownPreference, PairLabel> = { first: 'A', tie: 'tie', second: 'B' };
 
 /** The verdict of one reply about a pair whose completion A was shown first. `said` is an index into SHOWN; null: no answer. */
 export function preferredBy(said: number | null, options: Options | null, scale: Scale): Verdict {

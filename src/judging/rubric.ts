@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { GradingMode } from '../contracts/mode.ts';
 import { Rubric } from '../contracts/rubric.ts';
 import { canonicalJson, sha256 } from '../ledger/key.ts';
+import { checkExamples } from './check-examples.ts';
 import { modesOf, PLACEHOLDER, templateOf } from './messages.ts';
 import { modes } from './modes/registry.ts';
 
@@ -49,6 +50,7 @@ export function loadRubric(path: string): LoadedRubric {
   checkLabels(parsed.data, fail);
   checkPairWords(parsed.data, fail);
   for (const mode of modesOf(parsed.data)) checkTemplate(parsed.data, mode, fail);
+  checkExamples(parsed.data, fail);
   return { rubric: parsed.data, digest: sha256(canonicalJson(parsed.data)) };
 }
 

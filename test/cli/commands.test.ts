@@ -18,6 +18,7 @@ describe.concurrent('help', () => {
       'up',
       'down',
       'worker',
+      'rubric',
       'fit',
       'run',
       'watch',

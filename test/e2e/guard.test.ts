@@ -54,7 +54,7 @@ beforeAll(async () => {
   }).catch((error) => error);
   endpoint = await until('vLLM to answer', 300, () => readEndpoint(paths, 'judge').catch(() => null));
   const rubric = paths.rubric;
-  writeFileSync(rubric, canonicalRubric(loadRubric(join(package_root, 'examples/rubrics/gsm8k.yaml'))));
+  writeFileSync(rubric, canonicalRubric(loadRubric(join(package_root, 'examples/rubrics/math-correctness.yaml'))));
   const judge = { endpoint_file: paths.endpoint('judge'), engine: 'vllm' as const, sampling: { max_tokens: 1 } };
   const place = { run: 'guard', run_dir: paths.dir, stage: 'grpo' as const, epoch: 1 };
   gateway = await startGateway({ ...place, rubric, tokenizers: [model], roles: { judge } }, KEY);

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { choiceTokens } from '../../src/gateway/choice-tokens.ts';
+import { allowedTokens, choiceTokens } from '../../src/gateway/choice-tokens.ts';
 import { fakeJudge } from './start.ts';
 
 test('a server that redirects the question for tokens to another host is refused', async () => {
@@ -21,4 +21,25 @@ test('a server that redirects the question for tokens to another host is refused
     message: expect.stringContaining(`redirect to 127.0.0.1:${stranger.port} (HTTP 307)`),
   });
   expect(stranger.asked).toEqual([]);
+});
+
+const vocabulary: Record<string, number> = { yes: 1, no: 2, ' yes': 3, ' no': 4, ' maybe': 5, '0': 6, ' 0': 7, '1': 8 };
+const tokenize = async (text: string) => (text in vocabulary ? [vocabulary[text] as number] : [90, 91]);
+
+test('a way of writing the choices counts only if all of them are one token in it', async () => {
+  expect(await allowedTokens(['yes', 'no'], tokenize)).toEqual([1, 2, 3, 4]);
+  expect(await allowedTokens(['yes', 'no', 'maybe'], tokenize)).toEqual([3, 4, 5]);
+  expect(await allowedTokens(['yes', 'perhaps'], tokenize)).toBeNull();
+  expect(await allowedTokens(['0', '1'], tokenize)).toEqual([6, 8]);
+});
+
+test('choices that are one and the same token, as unknown words are, are not constrained to it', async () => {
+  expect(
+    await allowedTokens(['yes', 'no'], async (text) => [text.startsWith(' ') ? (text === ' no' ? 1 : 2) : 0]),
+  ).toEqual([2, 1]);
+  expect(await allowedTokens(['yes', 'no'], async () => [0])).toBeNull();
+});
+
+test('choices whose tokens nobody knows are not constrained', async () => {
+  expect(await allowedTokens(['yes', 'no'], async () => null)).toBeNull();
 });

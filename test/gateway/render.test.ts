@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { canonicalRubric, loadRubric } from '../../src/judging/rubric.ts';
 import { pathsIn } from '../../src/run-directory/paths.ts';
-import { configFor, gatewayWith, graded, QUESTION, runDirectory } from './start.ts';
+import { configFor, fakeJudge, gatewayWith, graded, QUESTION, runDirectory, tracesOf } from './start.ts';
 
 const { prompt, completion, ground_truth } = QUESTION;
 const subject = { prompt, completion, ground_truth };
@@ -11,7 +11,8 @@ const subject = { prompt, completion, ground_truth };
 /** Status and body of a POST. */
 async function answer(response: Promise<Response>) {
   const { status } = await response;
-  return { status, body: await (await response).json() };
+  // biome-ignore lint/suspicious/noExplicitAny: an answer or an error
+  return { status, body: (await (await response).json()) as any };
 }
 
 test('renders the very messages that a grading call in that mode sends', async () => {
@@ -27,6 +28,36 @@ test('renders the reply that teaches a score, where the mode has one', async () 
   expect((await rendered('single_token')).body).toMatchObject({ reply: '7' });
   expect((await rendered('reasoned')).body).toMatchObject({ reply: null });
 });
+
+test.each(['openai', 'vllm'] as const)(
+  'examples are part of the messages, alike for the call of a judge behind engine %s and for a grader that learns from it',
+  async (engine) => {
+    const judge = await fakeJudge(() => ({ text: '7' }));
+    judge.vllm = true;
+    const run_dir = runDirectory(WITH_EXAMPLES);
+    const role = { base_url: judge.url, model: 'tiny', engine };
+    const gateway = await gatewayWith(configFor(run_dir, role));
+    await gateway.grade({ mode: 'single_token' });
+    const { body } = await answer(gateway.post('/v1/messages', { mode: 'single_token', score: 7, ...subject }));
+    expect(body.messages).toEqual([
+      { role: 'user', content: 'Digit for 1+1? 2' },
+      { role: 'assistant', content: '9' },
+      { role: 'user', content: `Digit for ${prompt} ${completion}` },
+    ]);
+    const begun = engine === 'vllm' ? [{ role: 'assistant', content: 'Score: ' }] : [];
+    expect(judge.chats[0]?.body.messages).toEqual([...body.messages, ...begun]);
+    expect((await tracesOf(run_dir))[0]?.messages).toEqual(body.messages);
+  },
+);
+
+const WITH_EXAMPLES = `name: examples
+frame: none
+scores: {0: a, 1: a, 2: a, 3: a, 4: a, 5: a, 6: a, 7: a, 8: a, 9: b}
+examples: [{prompt: "1+1?", completion: "2", score: 9, reasoning: "Right. Score: 9"}]
+modes:
+  reasoned: {messages: [{role: user, content: "Reason about {{prompt}} {{completion}}"}]}
+  single_token: {answer_prefix: "Score: ", messages: [{role: user, content: "Digit for {{prompt}} {{completion}}"}]}
+`;
 
 test('a mode that the rubric has no template for is refused, with those that it has', async () => {
   const gateway = await gatewayWith({ ...configFor(runDirectory(), {}), roles: {} });

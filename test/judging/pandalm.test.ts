@@ -2,14 +2,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { Rubric } from '../../src/contracts/rubric.ts';
 import type { Preference } from '../../src/contracts/verdict.ts';
 import { ballotsOf } from '../../src/gateway/ballots.ts';
 import { controlStrings } from '../../src/judging/control-strings.ts';
-import { guardedPrompting } from '../../src/judging/guard.ts';
+import { breakUp, guardedPrompting } from '../../src/judging/guard.ts';
 import { combinePair } from '../../src/judging/pair.ts';
 import { inOrder } from '../../src/judging/preference.ts';
 import { readReply } from '../../src/judging/read-reply.ts';
+import { loadRubric } from '../../src/judging/rubric.ts';
 import { said } from './replies.ts';
 
 /** Pairs that people compared (PandaLM's test set), read from beside the project and not shipped with it. */
@@ -24,19 +24,7 @@ interface Pair {
   response2: string;
 }
 
-const plain = { messages: [{ role: 'user', content: '{{prompt}} {{completion}}' }] };
-const rubric = Rubric.parse({
-  name: 'helpfulness',
-  scores: Object.fromEntries([...'0123456789'].map((digit) => [digit, 'x'])),
-  frame: 'none',
-  modes: {
-    reasoned: plain,
-    single_token: plain,
-    pairwise: {
-      messages: [{ role: 'user', content: '{{prompt}}\n<1>\n{{completion_a}}\n<2>\n{{completion_b}}' }],
-    },
-  },
-});
+const { rubric } = loadRubric(fileURLToPath(new URL('../../examples/rubrics/helpfulness.yaml', import.meta.url)));
 const panel = { votes: 1, combine: 'mean', confidence_threshold: 0 } as const;
 const control = controlStrings([]);
 
@@ -57,21 +45,13 @@ function judge(pair: Pair, answer: (first_is_a: boolean) => string): Preference 
   const [ab, ba] = ballotsOf(request, 'pairwise', panel).map(({ shown, order }) => {
     const { messages, choices } = guardedPrompting(rubric, 'pairwise', shown, control);
     expect(choices).toEqual(['A', 'C', 'B']);
-    const first = messages[0]?.content.split('\n<1>\n')[1]?.split('\n<2>\n')[0];
-    const first_is_a = first === guarded(pair.response1) && order === 'ab';
-    expect(first).toBe(guarded(order === 'ab' ? pair.response1 : pair.response2));
-    return inOrder(readReply(said(answer(first_is_a)), 'pairwise', rubric), order ?? 'ab');
+    const framed = [...(messages.at(-1)?.content ?? '').matchAll(/\[begin ([0-9a-f]{16})\]\n([\s\S]*?)\n\[end \1\]/g)];
+    const both = [pair.response1, pair.response2].map((text) => breakUp(text, control));
+    expect(framed.map(([, , text]) => text)).toEqual(order === 'ab' ? both : both.reverse());
+    return inOrder(readReply(said(answer(order === 'ab')), 'pairwise', rubric), order ?? 'ab');
   });
   return ab && ba && combinePair({ ab: [ab], ba: [ba] }, panel).preference;
 }
-
-const guarded = (completion: string): string | undefined =>
-  guardedPrompting(
-    rubric,
-    'reasoned',
-    { prompt: '', completion, ground_truth: null },
-    control,
-  ).messages[0]?.content.slice(1);
 
 describe.skipIf(!existsSync(folder))('on pairs of PandaLM', () => {
   const read = <T>(name: string): T[] => JSON.parse(readFileSync(join(folder, name), 'utf8'));

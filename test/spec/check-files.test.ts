@@ -47,7 +47,7 @@ test('flags that could load code are refused for every role, unless the worker a
 });
 
 test('a frame that judge or base cannot spell is refused, and any model of bytes can', () => {
-  const judge = { ...shipped.judge, rubric: 'examples/rubrics/gsm8k.yaml' };
+  const judge = { ...shipped.judge, rubric: 'examples/rubrics/math-correctness.yaml' };
   expect(problems({ judge })).toEqual(['judge.rubric', 'judge.rubric']);
   const bytes = join(temporaryFolder('bytes'), 'model');
   mkdirSync(bytes);

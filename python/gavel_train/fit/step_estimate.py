@@ -16,8 +16,8 @@ from gavel_train.fit.training import Training
 
 # vLLM's default blocks of keys and values on GPUs, and on the CPU.
 _GPU_BLOCK, _CPU_BLOCK = 16, 128
-# Assumed of a rubric: that of examples/rubrics/gsm8k.yaml has 2,300 characters in one mode. Most of it
-# follows the completion, where no prefix cache holds it.
+# Assumed of a rubric: 2,300 characters in one mode, computed in each call. A rubric whose constant text
+# comes first costs less, since the prefix cache of its judge holds that text.
 _RUBRIC_TOKENS = 576
 
 

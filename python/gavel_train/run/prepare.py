@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gavel_train.contracts import FitRequest, Outcome, PromptRow, Spec
+from gavel_train.contracts import FitRequest, Outcome, PromptRow, Rubric, Spec
 from gavel_train.fit.report import report_of
 from gavel_train.run.directory import keep_files_private, write_atomically, write_rows
 from gavel_train.run.outcome import EXIT_CODES, BadRequest, outcome_of
@@ -41,6 +41,7 @@ def main(run_dir: Path, root: Path) -> None:
         raise BadRequest("task.params", str(error)) from None
     rows = {split: [PromptRow.model_validate(row) for row in made] for split, made in splits.items()}
     check_disjoint(rows)
+    check_references(run_dir, rows)
     for split, made in rows.items():
         write_rows(run_dir / "data" / f"{split}.jsonl", made)
     if (run_dir / "fit-request.json").is_file():
@@ -75,6 +76,24 @@ def check_disjoint(rows: dict[str, list[PromptRow]]) -> None:
                         f"Expected each {name} once, found that of {row.id} in {where[value]} and in {split}",
                     )
                 where[value] = split
+
+
+def check_references(run_dir: Path, rows: dict[str, list[PromptRow]]) -> None:
+    """Raise BadRequest if the judge is to be shown a truth that a row does not have.
+
+    The gateway refuses such a call, so the run would end at the first of them.
+    """
+    path = run_dir / "rubric.json"
+    if not path.is_file() or not Rubric.model_validate_json(path.read_bytes()).reference_guided:
+        return
+    for split in ("train", "audit"):
+        without = [row.id for row in rows.get(split, []) if row.ground_truth is None]
+        if without:
+            raise BadRequest(
+                "judge.rubric",
+                f"Expected a ground_truth in every row, because the rubric is reference-guided, found "
+                f"{len(without)} without one in {split}, the first is {without[0]}",
+            )
 
 
 def _run() -> int:

@@ -66,6 +66,29 @@ def refused(folder, root) -> BadRequest:
     return caught.value
 
 
+@pytest.mark.parametrize("guided", [True, False])
+def test_rows_without_the_truth_that_the_rubric_shows_are_refused_before_anything_starts(
+    tmp_path, run_dir, guided
+):
+    rows = [{"id": f"r{n}", "prompt": f"p{n}", "ground_truth": "t" if n % 2 else None} for n in range(12)]
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = {"name": "jsonl", "path": "mine.jsonl", "params": {"verifier": "none"}}
+    folder = run_dir(task={**task, "train_prompts": 6, "eval_prompts": 2, "audit_prompts": 4})
+    template = {"messages": [{"role": "user", "content": "{{prompt}} {{completion}} {{ground_truth}}"}]}
+    scores = {str(digit): "means" for digit in range(10)}
+    rubric = {"name": "r", "scores": scores, "reference_guided": guided}
+    modes = {"reasoned": template, "single_token": template}
+    (folder / "rubric.json").write_text(json.dumps({**rubric, "modes": modes}))
+    if guided:
+        error = refused(folder, tmp_path)
+        assert error.field == "judge.rubric"
+        assert "Expected a ground_truth in every row, because the rubric is reference-guided" in str(error)
+    else:
+        (folder / "data").mkdir()
+        prepare.main(folder, tmp_path)
+    assert (folder / "data/train.jsonl").exists() is not guided
+
+
 # By the names of these files nothing tells that the path is at fault.
 @pytest.mark.parametrize(
     ("rows", "message"),
