@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from figures.page import BENCH, page
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from figures.figure import Figure
 
 FIGURES = (
@@ -69,7 +71,13 @@ def main() -> int:
         return 1
     command = " ".join(["npm run bench --", *sys.argv[1:]])
     for name in names:
-        write(BENCH / "results" / f"{name}.json", _measure(name, options), command, keep=options.keep)
+        path = BENCH / "results" / f"{name}.json"
+        found: list[Figure] = []
+        for figure in _measure(name, options):
+            found.append(figure)
+            # What a run has measured that is ended before its last cell is kept.
+            write(path, found, command, keep=True)
+        write(path, found, command, keep=options.keep)
         _write_page()
     return 0
 
@@ -78,8 +86,8 @@ def _write_page() -> None:
     (BENCH / "README.md").write_text(page())
 
 
-def _measure(name: str, options: argparse.Namespace) -> list[Figure]:
-    """Measure a figure, which takes of the options what it has a use for."""
+def _measure(name: str, options: argparse.Namespace) -> Iterable[Figure]:
+    """Measure a figure, cell by cell, which takes of the options what it has a use for."""
     measure = import_module(f"figures.{name}").measure
     given = {
         "quick": options.quick,

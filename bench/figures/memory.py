@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -33,14 +33,12 @@ class _MeasuredError(Exception):
     """The step has been measured, and need not be finished."""
 
 
-def measure(*, quick: bool, repeats: int, say: Callable[[str], None]) -> list[Figure]:
-    """Return two figures a shape: peaks in MiB above what the process held before the step."""
-    figures: list[Figure] = []
+def measure(*, quick: bool, repeats: int, say: Callable[[str], None]) -> Iterator[Figure]:
+    """Yield two figures a shape: peaks in MiB above what the process held before the step."""
     for shape in SHAPES[:1] if quick else SHAPES:
         for figure in _compared(shape, 1 if quick else repeats):
             say(f"{figure.shape}: {figure.sides} MiB, ratio {figure.ratio}")
-            figures.append(figure)
-    return figures
+            yield figure
 
 
 def _compared(shape: Shape, repeats: int) -> Iterable[Figure]:

@@ -7,7 +7,7 @@ distribution (`models.EndsAtRandom`). A batch has 8 distinct prompts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 
@@ -55,9 +55,8 @@ def measure(
     repeats: int,
     continuous: bool,
     say: Callable[[str], None],
-) -> list[Figure]:
-    """Return a figure per model and shape; `say` gets each as a line when it is there."""
-    figures: list[Figure] = []
+) -> Iterator[Figure]:
+    """Yield a figure per model and shape; `say` gets each as a line when it is there."""
     for name in models:
         for shape in shapes_of(shapes, quick=quick):
             prompt, completion, group = shape
@@ -71,8 +70,7 @@ def measure(
                 lowest=_LOWEST,
             )
             say(f"{figure.shape}: {figure.sides} tokens/s, ratio {figure.ratio}")
-            figures.append(figure)
-    return figures
+            yield figure
 
 
 def _sides(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,10 @@ _PROMPTS, _REPLIES = (48, 400), (16, 96)
 _TARGET = 1.0
 
 
-def measure(*, models: Iterable[str], quick: bool, repeats: int, say: Callable[[str], None]) -> list[Figure]:
-    """Return a figure per model and dtype; `say` gets each as a line when it is there."""
-    figures: list[Figure] = []
+def measure(
+    *, models: Iterable[str], quick: bool, repeats: int, say: Callable[[str], None]
+) -> Iterator[Figure]:
+    """Yield a figure per model and dtype; `say` gets each as a line when it is there."""
     for name, dtype, steps in CELLS:
         if name not in models:
             continue
@@ -53,8 +54,7 @@ def measure(*, models: Iterable[str], quick: bool, repeats: int, say: Callable[[
         shape = f"{name} {dtype}; padding: {shares}"
         figure = compare("sft", shape, speeds, ours="gavel", target=_TARGET)
         say(f"{figure.shape}: {figure.sides} tokens/s, ratio {figure.ratio}")
-        figures.append(figure)
-    return figures
+        yield figure
 
 
 def rows_of(count: int, vocabulary: int) -> list[Encoded]:
