@@ -4,7 +4,7 @@ What a panel made of its votes is the gateway's to say; the rollouts of GRPO's c
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gavel_train.contracts import LedgerSegment, PanelSpec, RolloutRecord
@@ -22,16 +22,39 @@ def judge_traces(run_dir: Path, ledger: Sequence[LedgerSegment]) -> Iterable[Pla
 def counted_traces(run_dir: Path, ledger: Sequence[LedgerSegment], panel: PanelSpec) -> Iterable[PlacedTrace]:
     """Those votes on rollouts that the panel scored; of a majority, those that gave its score.
 
-    Votes on rollouts that no checkpoint recorded do not count, since the panel's word on them is not known.
+    Of a pair, those whose two orders say the same: a grader taught the others would learn to prefer a
+    position. Votes on rollouts that no checkpoint recorded do not count, since the panel's word on them is
+    not known.
     Without a threshold a single vote is the panel's word, and no record is read.
     """
-    traces = judge_traces(run_dir, ledger)
+    traces = consistent(judge_traces(run_dir, ledger))
     if panel.votes == 1 and panel.confidence_threshold == 0:
         return traces
     scores = _scores_of_rollouts(run_dir)
     if panel.combine == "majority":
         return (each for each in traces if scores.get(each.trace.key) == each.trace.score)
     return (each for each in traces if each.trace.key in scores)
+
+
+def consistent(traces: Iterable[PlacedTrace]) -> Iterator[PlacedTrace]:
+    """Yield traces of pairs where both orders of a vote say the same, both when the second is there.
+
+    Traces of single completions pass. Those of a pair whose other order was never scored are left out.
+    """
+    waiting: dict[str, PlacedTrace] = {}
+    for placed in traces:
+        preference = placed.trace.preference
+        if preference is None:
+            yield placed
+            continue
+        # grpo:4:0:1-vs-3:ab:0 and grpo:4:0:1-vs-3:ba:0.
+        pair = placed.trace.occasion.replace(f":{preference.order}:", ":")
+        other = waiting.pop(pair, None)
+        if other is None:
+            waiting[pair] = placed
+        elif other.trace.preference is not None and other.trace.preference.label == preference.label:
+            yield other
+            yield placed
 
 
 def _scores_of_rollouts(run_dir: Path) -> dict[str, int]:

@@ -18,6 +18,13 @@ export const pairwiseRules: Rule[] = [
     );
   }),
   rule(
+    'judge.panel.confidence_threshold',
+    ({ judge }) =>
+      judge.mode === 'pairwise' &&
+      judge.panel.confidence_threshold > 0 &&
+      `expected 0: which pairs were below it is not kept for the grader's training; found ${judge.panel.confidence_threshold}`,
+  ),
+  rule(
     'audit.completions_per_prompt',
     ({ judge, audit }) =>
       judge.mode === 'pairwise' &&
