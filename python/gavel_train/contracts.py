@@ -1586,6 +1586,12 @@ class GrpoSpec(BaseModel):
             description="What advantages are divided by: the standard deviation of the group, of the whole step, or nothing."
         ),
     ] = "group"
+    normalise: Annotated[
+        Literal["together", "apart"],
+        Field(
+            description="What is centred and divided within a group. together: the reward. apart: the verifier's mark and the judge's value each, before verifier_weight mixes them, so that in a group that the verifier calls equal the judge's differences count 1 - verifier_weight times as much."
+        ),
+    ] = "together"
     loss_type: Annotated[
         Literal["dapo", "grpo", "dr_grpo", "bnpo"],
         Field(
