@@ -1,5 +1,7 @@
 """The one reward: `w * verifier + (1 - w) * value / 9`, the judge alone where there is no verifier's word.
 
+With `grpo.normalise: apart` advantages are made of its two parts (see policy/apart.py), and not of it.
+
 Where the judge gives no score, `grpo.when_unscored` says what happens: the verifier's word counts alone, or
 the row has no reward. A row without a reward moves nothing. A missing verdict is never a 0: that would
 teach the policy from an outage or from an unreadable reply.
@@ -80,6 +82,7 @@ class RewardDesk:
         self._client = client
         self._run = spec.run
         self._mode: Mode = spec.judge.mode
+        self._confidence_threshold = spec.judge.panel.confidence_threshold
         self._num_generations = spec.grpo.num_generations
         self._weight = spec.grpo.verifier_weight
         self._when_unscored: WhenUnscored = spec.grpo.when_unscored
@@ -131,9 +134,13 @@ class RewardDesk:
         if self._without_score < _BATCHES_WITHOUT_SCORE:
             return
         grade = grades[0]
-        expected = _EXPECTED[self._mode]
+        field, expected = "judge", _EXPECTED[self._mode]
+        if grade.verdict == "low_confidence":
+            field = "judge.panel.confidence_threshold"
+            known = "not known" if grade.confidence is None else f"{grade.confidence:.2f}"
+            expected = f"a confidence of at least {self._confidence_threshold:g} (the last one is {known})"
         raise BadRequest(
-            "judge",
+            field,
             # This message goes into Temporal's history, which holds no text of a model.
             f"Expected {expected}, got no score in {self._without_score} steps in a row; the last verdict "
             f"was {grade.verdict}. Its reply: `gavel traces {self._run} --key {grade.trace_keys[0][:12]}`",
