@@ -298,6 +298,26 @@ class SftSpec(BaseModel):
         Literal["none", "oversample", "weight"],
         Field(description="oversample: rare scores are repeated; weight: their loss counts more."),
     ] = "none"
+    targets: Annotated[
+        Literal["score", "distribution"],
+        Field(
+            description="What an answer is taught towards. score: the judge's score alone; distribution: the judge's probabilities of all scores (soft targets), where a trace has them."
+        ),
+    ] = "score"
+    contradicted: Annotated[
+        Literal["keep", "drop", "weight"],
+        Field(
+            description="Traces in which the judge passes what the verifier fails, or fails what it passes. keep: taught like others; drop: left out; weight: their loss counts contradicted_weight times as much. A trace whose prompt has no ground truth is kept."
+        ),
+    ] = "keep"
+    contradicted_weight: Annotated[
+        float,
+        Field(
+            description="contradicted weight: what the loss of such a trace is multiplied by, before weights average to 1.",
+            gt=0.0,
+            lt=1.0,
+        ),
+    ] = 0.25
     holdout: Annotated[
         float,
         Field(description="Share of prompts kept out to measure loss.", gt=0.0, lt=0.5),
