@@ -357,6 +357,26 @@ class SftSpec(BaseModel):
         Literal["none", "oversample", "weight"],
         Field(description="oversample: rare scores are repeated; weight: their loss counts more."),
     ] = "none"
+    targets: Annotated[
+        Literal["score", "distribution"],
+        Field(
+            description="What an answer is taught towards. score: the judge's score alone; distribution: the judge's probabilities of all scores (soft targets), where a trace has them."
+        ),
+    ] = "score"
+    contradicted: Annotated[
+        Literal["keep", "drop", "weight"],
+        Field(
+            description="Traces in which the judge passes what the verifier fails, or fails what it passes. keep: taught like others; drop: left out; weight: their loss counts contradicted_weight times as much. A trace whose prompt has no ground truth is kept."
+        ),
+    ] = "keep"
+    contradicted_weight: Annotated[
+        float,
+        Field(
+            description="contradicted weight: what the loss of such a trace is multiplied by, before weights average to 1.",
+            gt=0.0,
+            lt=1.0,
+        ),
+    ] = 0.25
     holdout: Annotated[
         float,
         Field(description="Share of prompts kept out to measure loss.", gt=0.0, lt=0.5),
@@ -1593,6 +1613,12 @@ class GrpoSpec(BaseModel):
             description="What advantages are divided by: the standard deviation of the group, of the whole step, or nothing."
         ),
     ] = "group"
+    normalise: Annotated[
+        Literal["together", "apart"],
+        Field(
+            description="What is centred and divided within a group. together: the reward. apart: the verifier's mark and the judge's value each, before verifier_weight mixes them, so that in a group that the verifier calls equal the judge's differences count 1 - verifier_weight times as much."
+        ),
+    ] = "together"
     loss_type: Annotated[
         Literal["dapo", "grpo", "dr_grpo", "bnpo"],
         Field(

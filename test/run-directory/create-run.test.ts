@@ -134,16 +134,22 @@ test('never touches a folder that is no run', async () => {
   expect(await readdir(dir)).toEqual(['thesis.txt']);
 });
 
-test('goes on with a run that was made before a field was added to specs', async () => {
+test('goes on with a run that was made before fields were added to specs', async () => {
   const root = temporaryFolder('test');
   const { paths } = await createRun(root, aSpec(), owner);
   const stored = JSON.parse(await readFile(paths.spec, 'utf8'));
   delete stored.grpo.sharding;
+  delete stored.grpo.normalise;
+  delete stored.sft.targets;
+  delete stored.sft.contradicted;
+  delete stored.sft.contradicted_weight;
   const spec_digest = specDigest(stored);
   await writeFile(paths.spec, JSON.stringify(stored));
   const own = JSON.parse(await readFile(paths.run_json, 'utf8'));
   await writeFile(paths.run_json, JSON.stringify({ ...own, spec_digest }));
-  expect((await readSpec(paths, spec_digest)).grpo.sharding).toBe('ddp');
+  const { grpo, sft } = await readSpec(paths, spec_digest);
+  expect(grpo).toMatchObject({ sharding: 'ddp', normalise: 'together' });
+  expect(sft).toMatchObject({ targets: 'score', contradicted: 'keep', contradicted_weight: 0.25 });
   const again = { created: false, spec_digest };
   expect(await createRun(root, aSpec(), owner)).toMatchObject(again);
   const other = { ...owner, run_id: 'another' };

@@ -7,11 +7,13 @@ each mode that does not reason, with the reply that gives the judge's score.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from gavel_train.contracts import RenderedMessages, SftSpec, Trace
 from gavel_train.grader.lessons import Distilled, Lesson, Mode, prompt_hash
+from gavel_train.grader.outcome import Outcome, outcome_of
+from gavel_train.grader.soft_targets import Candidate, candidates_of
 from gavel_train.run.outcome import BadRequest
 
 # A score that the judge hardly ever gave would otherwise be a handful of answers learnt by heart.
@@ -24,16 +26,25 @@ _LAST_DIGIT = re.compile(r"([0-9])(?:[\W_]*(?:/|out of)\s*9)?[\W_]*\Z")
 class Example:
     """One conversation: the messages given, the reply to learn, how much its loss counts (1 on average).
 
-    `answer_prefix` begins the reply and is given too.
+    `answer_prefix` begins the reply and is given too. Where the judge's `distribution` over the scores is
+    learned, `answers` are the replies that give them; None: the reply with each score in place of its last.
     """
 
     key: str
     mode: Mode
     messages: list[dict[str, str]]
     reply: str
-    score: int
+    score: int | None
     weight: float = 1.0
     answer_prefix: str | None = None
+    distribution: Sequence[float] | None = None
+    answers: Sequence[str] | None = None
+
+    def candidates(self) -> list[Candidate]:
+        """Return the replies that may stand here with the judge's probabilities; none without them."""
+        if self.distribution is None:
+            return []
+        return candidates_of(self.answers or _with_each_score(self.reply), self.distribution)
 
 
 @dataclass(frozen=True)
@@ -43,17 +54,21 @@ class Examples:
     train: list[Example]
     holdout: list[Example]
     traces: int
+    distributions: int
     prompts: int
+    verified: int
+    contradicted: int
     duplicates: int
     excluded: int
-    scores: dict[int, int]
+    dropped: int
+    outcomes: dict[Outcome, int]
     judge_models: list[str]
     rubric_digests: list[str]
 
 
 def examples_of(distilled: Distilled, sft: SftSpec) -> Examples:
     """Make the examples of lessons; the same lessons give the same examples. Raises BadRequest."""
-    modes = sft.modes
+    modes, answers = sft.modes, distilled.answers if sft.targets == "distribution" else None
     kept = [lesson.trace for lesson in distilled.lessons]
     check_modes({trace.mode for trace in kept}, modes)
     held = held_out({prompt_hash(trace.prompt) for trace in kept}, sft.holdout, sft.seed)
@@ -61,26 +76,31 @@ def examples_of(distilled: Distilled, sft: SftSpec) -> Examples:
     def is_held(lesson: Lesson) -> bool:
         return prompt_hash(lesson.trace.prompt) in held
 
-    train = _balanced([lesson for lesson in distilled.lessons if not is_held(lesson)], sft.balance)
+    train = _weighted([lesson for lesson in distilled.lessons if not is_held(lesson)], sft)
     return Examples(
-        train=[e for lesson, weight, copy in train for e in examples_of_one(lesson, modes, weight, copy)],
+        train=[
+            example
+            for lesson, weight, copy in train
+            for example in examples_of_one(lesson, modes, weight, copy, answers)
+        ],
         holdout=[
-            e for lesson in distilled.lessons if is_held(lesson) for e in examples_of_one(lesson, modes)
+            example
+            for lesson in distilled.lessons
+            if is_held(lesson)
+            for example in examples_of_one(lesson, modes, answers=answers)
         ],
         traces=len(kept),
+        distributions=sum(trace.distribution is not None for trace in kept),
         prompts=len({prompt_hash(trace.prompt) for trace in kept}),
+        verified=distilled.verified,
+        contradicted=sum(lesson.contradicted for lesson in distilled.lessons),
         duplicates=distilled.duplicates,
         excluded=distilled.excluded,
-        scores=dict(sorted(Counter(_score(trace) for trace in kept).items())),
+        dropped=distilled.dropped,
+        outcomes=dict(sorted(Counter(outcome_of(trace) for trace in kept).items())),
         judge_models=sorted({trace.model for trace in kept}),
         rubric_digests=sorted({trace.rubric_digest for trace in kept if trace.rubric_digest}),
     )
-
-
-def _score(trace: Trace) -> int:
-    if trace.score is None:
-        raise BadRequest(None, f"Expected a score in the scored trace {trace.key}, found none.")
-    return trace.score
 
 
 def check_modes(found: Collection[str], modes: Sequence[Mode]) -> None:
@@ -103,26 +123,48 @@ def held_out(prompts: Collection[str], holdout: float, seed: int) -> set[str]:
     return set(ranked[: min(len(prompts) - 1, max(1, round(holdout * len(prompts))))])
 
 
+def _weighted(lessons: Sequence[Lesson], sft: SftSpec) -> list[tuple[Lesson, float, int]]:
+    """(lesson, weight, copy) with rare scores repeated or weighted up, and contradicted ones weighted down.
+
+    Both factors are multiplied, and the products divided by their mean.
+    """
+    balanced = _balanced(lessons, sft.balance)
+    less = sft.contradicted_weight if sft.contradicted == "weight" else 1.0
+    weights = [weight * (less if lesson.contradicted else 1.0) for lesson, weight, _ in balanced]
+    mean = sum(weights) / len(weights)
+    return [
+        (lesson, weight / mean, copy) for (lesson, _, copy), weight in zip(balanced, weights, strict=True)
+    ]
+
+
 def _balanced(lessons: Sequence[Lesson], balance: str) -> list[tuple[Lesson, float, int]]:
-    """(lesson, weight, copy) with rare scores repeated or weighted up, at most _LARGEST_BALANCE times."""
-    scores = [_score(lesson.trace) for lesson in lessons]
-    counts = Counter(scores)
+    """(lesson, factor, copy) for scores that are rare, at most _LARGEST_BALANCE times."""
+    outcomes = [outcome_of(lesson.trace) for lesson in lessons]
+    counts = Counter(outcomes)
     most = max(counts.values())
-    factors = [min(_LARGEST_BALANCE, most / counts[score]) for score in scores]
+    factors = [min(_LARGEST_BALANCE, most / counts[outcome]) for outcome in outcomes]
     pairs = list(zip(lessons, factors, strict=True))
     if balance == "oversample":
         return [(lesson, 1.0, copy) for lesson, factor in pairs for copy in range(round(factor))]
     if balance == "weight":
-        mean = sum(factors) / len(factors)
-        return [(lesson, factor / mean, 0) for lesson, factor in pairs]
+        return [(lesson, factor, 0) for lesson, factor in pairs]
     return [(lesson, 1.0, 0) for lesson in lessons]
 
 
 def examples_of_one(
-    lesson: Lesson, modes: Sequence[Mode], weight: float = 1.0, copy: int = 0
+    lesson: Lesson,
+    modes: Sequence[Mode],
+    weight: float = 1.0,
+    copy: int = 0,
+    answers: Mapping[Mode, Sequence[str]] | None = None,
 ) -> list[Example]:
-    """Make the examples of one lesson: at most one a mode. Raises BadRequest."""
-    trace, score = lesson.trace, _score(lesson.trace)
+    """Make the examples of one lesson: at most one a mode. Raises BadRequest.
+
+    With `answers`, the replies that give the scores 0 to 9 in each mode that does not reason, the judge's
+    distribution is learned where the trace has one.
+    """
+    trace, score = lesson.trace, lesson.trace.score
+    soft = trace.distribution.root if answers is not None and trace.distribution is not None else None
     key = trace.key if copy == 0 else f"{trace.key}-{copy}"
     # Never the trace's prefix: the grader is given the rubric's, whatever the judge could be given.
     asked = RenderedMessages.model_construct(
@@ -134,7 +176,8 @@ def examples_of_one(
         if trace.answer_prefix is None and asked.answer_prefix is not None:
             # A judge that was given no beginning may have written it.
             reply = reply.removeprefix(asked.answer_prefix)
-        examples.append(_example(f"{key}:reasoned", "reasoned", asked, reply, score, weight))
+        example = _example(f"{key}:reasoned", "reasoned", asked, reply, score, weight)
+        examples.append(example if soft is None else replace(example, distribution=soft))
     for mode in dict.fromkeys(modes):
         if mode == "reasoned":
             continue
@@ -143,8 +186,20 @@ def examples_of_one(
             raise BadRequest(
                 "sft.modes", f"Expected the question and the reply of mode {mode} about trace {trace.key}."
             )
-        examples.append(_example(f"{key}:{mode}", mode, question, question.reply, score, weight))
+        example = _example(f"{key}:{mode}", mode, question, question.reply, score, weight)
+        if answers is not None and soft is not None:
+            example = replace(example, distribution=soft, answers=answers[mode])
+        examples.append(example)
     return examples
+
+
+def _with_each_score(reply: str) -> list[str]:
+    """Return a reply that ends in a score with each of the scores 0 to 9 in its place."""
+    written = _LAST_DIGIT.search(reply)
+    if written is None:
+        return [reply] * 10
+    start, end = written.span(1)
+    return [f"{reply[:start]}{score}{reply[end:]}" for score in range(10)]
 
 
 def _writes_its_score(trace: Trace) -> bool:
@@ -174,7 +229,7 @@ def whole_answer(answer_prefix: str | None, reply: str) -> dict[str, str]:
 
 
 def _example(
-    key: str, mode: Mode, question: RenderedMessages, reply: str, score: int, weight: float
+    key: str, mode: Mode, question: RenderedMessages, reply: str, score: int | None, weight: float
 ) -> Example:
     messages = [{"role": message.role, "content": message.content} for message in question.messages]
     return Example(key, mode, messages, reply, score, weight, question.answer_prefix)

@@ -58,7 +58,7 @@ def verl_rows(run_dir: Path, spec: Spec, split: str) -> list[dict[str, Any]]:
 def sft_rows(
     run_dir: Path, spec: Spec, ledger: Sequence[LedgerSegment], render: Render
 ) -> Iterable[dict[str, Any]]:
-    """The very conversations that stage sft trains on and holds out, without repeats or weights."""
+    """The very conversations that stage sft trains on and holds out; no repeats, weights or soft targets."""
     sft = spec.sft
     chosen = choose_traces(run_dir, ledger, spec)
     check_modes(chosen.modes, sft.modes)

@@ -10,7 +10,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 
-from gavel_train.contracts import LocatedModel, StageRequest
+from gavel_train.contracts import LocatedModel, SftSpec, StageRequest
 from gavel_train.grader.examples import Examples
 from gavel_train.grader.trl_config import compute_dtype
 from gavel_train.run.directory import fsync_path, run_dir_of
@@ -55,6 +55,24 @@ def _save_merged(
     tokenizer.save_pretrained(folder / "merged")
 
 
+def _targets(examples: Examples, sft: SftSpec) -> str:
+    """What an answer was taught towards."""
+    if sft.targets == "score":
+        return "the judge's score"
+    return f"the judge's distribution in {examples.distributions} traces, its score in the others"
+
+
+def _verifier_on(examples: Examples, sft: SftSpec) -> str:
+    """What the verifier says of the traces that were taught."""
+    if examples.verified == 0:
+        return "no word: none has a ground truth"
+    taught = f", taught at {sft.contradicted_weight:g} times the weight" * (sft.contradicted == "weight")
+    agrees = examples.verified - examples.contradicted
+    return (
+        f"its word on {examples.verified}: agrees with {agrees}, contradicts {examples.contradicted}{taught}"
+    )
+
+
 def card(request: StageRequest, examples: Examples, metrics: Mapping[str, float | None]) -> str:
     """The model card, Markdown."""
     spec = request.spec
@@ -65,7 +83,7 @@ def card(request: StageRequest, examples: Examples, metrics: Mapping[str, float 
         for name, value in metrics.items()
         if name.startswith("holdout") and value is not None
     )
-    scores = ", ".join(f"{score}: {count}" for score, count in examples.scores.items())
+    outcomes = ", ".join(f"{outcome}: {count}" for outcome, count in examples.outcomes.items())
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers", "trl", "peft")
     )
@@ -91,8 +109,11 @@ only say how well it fits.
 | rubric digest | {", ".join(f"`{digest}`" for digest in examples.rubric_digests) or "not recorded"} |
 | modes | {", ".join(spec.sft.modes)} |
 | traces | {examples.traces} on {examples.prompts} prompts |
-| left out | {examples.duplicates} repeats, {examples.excluded} on prompts of the eval and audit splits |
-| judge's scores in them | {scores} |
+| targets | {_targets(examples, spec.sft)} |
+| left out | {examples.duplicates} repeats, {examples.excluded} on prompts of the eval and audit splits, \
+{examples.dropped} that the verifier contradicts |
+| the verifier on them | {_verifier_on(examples, spec.sft)} |
+| judge's scores in them, or what it prefers of a pair | {outcomes} |
 | examples | {len(examples.train)} trained on, {len(examples.holdout)} held out by prompt |
 | made with | {versions} |
 

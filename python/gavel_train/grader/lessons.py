@@ -15,8 +15,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from gavel_train.contracts import LedgerSegment, MessagesRequest, RenderedMessages, Spec, Trace
-from gavel_train.grader.chosen import Chosen, choose
+from gavel_train.grader.chosen import Chosen, ChosenTrace, choose
+from gavel_train.grader.contradicted import contradictions_of
 from gavel_train.grader.counted import counted_traces
+from gavel_train.grader.outcome import Outcome, outcome_of, shown_in
 from gavel_train.judging.grading import Mode
 from gavel_train.run.outcome import BadRequest
 
@@ -34,7 +36,7 @@ class Lesson(BaseModel):
 
     `answer_prefix` begins the grader's answer in the trace's mode: a judge that cannot continue a message
     was given none. `asked` has, for each mode that is learned and does not reason, its question about the
-    same text and the reply that gives the trace's score.
+    same text and the reply that gives the trace's score. `contradicted`: by the verifier.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -42,15 +44,24 @@ class Lesson(BaseModel):
     trace: Trace
     answer_prefix: str | None = None
     asked: dict[Mode, RenderedMessages] = {}
+    contradicted: bool = False
 
 
 @dataclass(frozen=True)
 class Distilled:
-    """The lessons that examples are made of, in order; traces left out as repeats, and as held out."""
+    """The lessons that examples are made of, in order; how many of their traces have the verifier's word.
+
+    `answers` has the replies that give the scores 0 to 9 in each mode that does not reason, where the judge's
+    distribution over them is taught. Left out are `duplicates`, `excluded` traces on held-out prompts, and
+    those `dropped` since the verifier contradicts them.
+    """
 
     lessons: list[Lesson]
+    answers: dict[Mode, list[str]]
+    verified: int
     duplicates: int
     excluded: int
+    dropped: int
 
 
 # A prompt comes back with each of its completions.
@@ -78,33 +89,52 @@ def choose_traces(run_dir: Path, ledger: Sequence[LedgerSegment], spec: Spec) ->
     chosen = choose(
         ((each, prompt_hash(each.trace.prompt)) for each in counted),
         forbidden=held_out_prompts(run_dir),
+        contradicts=contradictions_of(run_dir, spec.task),
+        drop=spec.sft.contradicted == "drop",
         limit=max_examples,
     )
     if chosen.found == 0:
         raise BadRequest(None, f"Expected scored traces of the judge in {run_dir / 'traces'}, found none.")
-    if chosen.count < FEWEST_TRACES:
-        raise BadRequest(
-            "sft.max_examples" if max_examples is not None and max_examples < FEWEST_TRACES else None,
-            f"Expected at least {FEWEST_TRACES} different scored traces of the judge in {run_dir}/traces, "
-            f"found {chosen.count} ({chosen.found} in all, {chosen.duplicates} repeated, "
-            f"{chosen.excluded} on held-out prompts).",
-        )
-    return chosen
+    if chosen.count >= FEWEST_TRACES:
+        return chosen
+    of_which = f"{chosen.found} in all, {chosen.duplicates} repeated, {chosen.excluded} on held-out prompts"
+    field = "sft.max_examples" if max_examples is not None and max_examples < FEWEST_TRACES else None
+    advice = ""
+    if field is None and chosen.dropped > 0:
+        field = "sft.contradicted"
+        of_which += f", {chosen.dropped} contradicted by the verifier and dropped"
+        advice = " Set sft.contradicted to weight or keep, or look at what the judge gets wrong."
+    raise BadRequest(
+        field,
+        f"Expected at least {FEWEST_TRACES} different scored traces of the judge in {run_dir}/traces, "
+        f"found {chosen.count} ({of_which}).{advice}",
+    )
 
 
 def distil(run_dir: Path, ledger: Sequence[LedgerSegment], render: Render, spec: Spec) -> Distilled:
     """Choose the traces to distil and have what they do not hold rendered; raises BadRequest for too few."""
     chosen = choose_traces(run_dir, ledger, spec)
-    lessons = list(lessons_of(chosen.traces(), render, spec.sft.modes))
-    return Distilled(lessons, chosen.duplicates, chosen.excluded)
+    modes = spec.sft.modes
+    answers = {}
+    if spec.sft.targets == "distribution":
+        answers = answers_of(next(chosen.traces()).trace, render, modes)
+    return Distilled(
+        list(lessons_of(chosen.traces(), render, modes)),
+        answers,
+        verified=chosen.verified,
+        duplicates=chosen.duplicates,
+        excluded=chosen.excluded,
+        dropped=chosen.dropped,
+    )
 
 
-def lessons_of(traces: Iterator[Trace], render: Render, modes: Sequence[Mode]) -> Iterator[Lesson]:
+def lessons_of(chosen: Iterator[ChosenTrace], render: Render, modes: Sequence[Mode]) -> Iterator[Lesson]:
     """Make the lessons of traces, in order; what they do not hold is rendered for many at a time."""
     without_reasons: list[Mode] = [mode for mode in dict.fromkeys(modes) if mode != "reasoned"]
     # How an answer begins and what gives a score is the rubric's to say, alike for all of a mode and a score.
-    known: dict[tuple[Mode, int | None], RenderedMessages] = {}
-    while some := list(islice(traces, _RENDERED_AT_ONCE)):
+    known: dict[tuple[Mode, Outcome | None], RenderedMessages] = {}
+    while batch := list(islice(chosen, _RENDERED_AT_ONCE)):
+        some = [each.trace for each in batch]
         others: list[tuple[Trace, Mode]] = [
             (trace, mode) for trace in some for mode in without_reasons if trace.mode != mode
         ]
@@ -112,26 +142,44 @@ def lessons_of(traces: Iterator[Trace], render: Render, modes: Sequence[Mode]) -
         own: list[tuple[Trace, Mode]] = [
             (trace, trace.mode) for kind, trace in new.items() if kind not in known
         ]
-        asked = [_question(trace, mode) for trace, mode in (*others, *own)]
+        asked = [_question(trace, mode, outcome_of(trace)) for trace, mode in (*others, *own)]
         rendered = render(asked) if asked else []
         questions: dict[str, dict[Mode, RenderedMessages]] = {}
         for (trace, mode), one in zip(others, rendered, strict=False):
             questions.setdefault(trace.key, {})[mode] = one
         known |= {_kind(trace): one for (trace, _), one in zip(own, rendered[len(others) :], strict=True)}
-        for trace in some:
+        for each in batch:
+            trace = each.trace
             mine = known.get(_kind(trace))
             about = questions.get(trace.key, {})
             if mine is not None and trace.mode in without_reasons:
                 about[trace.mode] = _as_asked(trace, mine)
             # Each part was checked when it was read.
             yield Lesson.model_construct(
-                trace=trace, answer_prefix=mine.answer_prefix if mine else None, asked=about
+                trace=trace,
+                answer_prefix=mine.answer_prefix if mine else None,
+                asked=about,
+                contradicted=each.contradicted,
             )
 
 
-def _kind(trace: Trace) -> tuple[Mode, int | None]:
+def answers_of(subject: Trace, render: Render, modes: Sequence[Mode]) -> dict[Mode, list[str]]:
+    """Return the replies that give the scores 0 to 9 in each mode that does not reason.
+
+    Two scores may have one reply. The rubric decides them, whatever the subject is.
+    """
+    answers: dict[Mode, list[str]] = {}
+    for mode in (mode for mode in modes if mode != "reasoned"):
+        asked = [_question(subject, mode, score) for score in range(10)]
+        answers[mode] = [one.reply for one in render(asked) if one.reply is not None]
+        if len(answers[mode]) < len(asked):
+            raise BadRequest("sft.targets", f"Expected a reply for each score in mode {mode}, found less.")
+    return answers
+
+
+def _kind(trace: Trace) -> tuple[Mode, Outcome | None]:
     """Return what decides how a reply in the trace's mode begins and ends; a reasoned one ends as it did."""
-    return trace.mode, None if trace.mode == "reasoned" else trace.score
+    return trace.mode, None if trace.mode == "reasoned" else outcome_of(trace)
 
 
 def _as_asked(trace: Trace, rendered: RenderedMessages) -> RenderedMessages:
@@ -141,11 +189,15 @@ def _as_asked(trace: Trace, rendered: RenderedMessages) -> RenderedMessages:
     )
 
 
-def _question(trace: Trace, mode: Mode) -> MessagesRequest:
+def _question(trace: Trace, mode: Mode, outcome: Outcome) -> MessagesRequest:
+    completion, opponent = shown_in(trace)
+    taught = None if mode == "reasoned" else outcome
     return MessagesRequest(
         mode=mode,
         prompt=trace.prompt,
-        completion=trace.completion,
+        completion=completion,
+        opponent=opponent,
         ground_truth=trace.ground_truth,
-        score=None if mode == "reasoned" else trace.score,
+        score=taught if isinstance(taught, int) else None,
+        preferred=None if isinstance(taught, int) else taught,
     )

@@ -53,8 +53,8 @@ def traces_of_training(request: StageRequest, epoch_dir: Path) -> Kept:
             client.close()
 
     distilled = distil(run_dir_of(request), request.ledger, render, request.spec)
-    counts = json.dumps({"duplicates": distilled.duplicates, "excluded": distilled.excluded})
-    lines = [counts, *(lesson.model_dump_json() for lesson in distilled.lessons)]
+    counts = {name: value for name, value in vars(distilled).items() if name != "lessons"}
+    lines = [json.dumps(counts), *(lesson.model_dump_json() for lesson in distilled.lessons)]
     data = "".join(f"{line}\n" for line in lines).encode()
     if rank() == 0:
         write_atomically(epoch_dir / TRACES, data)
@@ -64,12 +64,13 @@ def traces_of_training(request: StageRequest, epoch_dir: Path) -> Kept:
 def examples_record(train: Sequence[Any], order: Sequence[int], kept: Kept) -> str:
     """What a checkpoint keeps of its training set: sha256 of encoded examples and their order, and count.
 
-    `train` holds dataclasses, encoded as they are trained on. Also where the traces are kept, and their
-    sha256.
+    `train` holds dataclasses, encoded as they are trained on; a field that is an empty tuple is left out, as
+    versions that did not have it wrote none. Also where the traces are kept, and their sha256.
     """
     digest = hashlib.sha256()
     for row in train:
-        digest.update(json.dumps(asdict(row)).encode())
+        fields = {name: value for name, value in asdict(row).items() if value != ()}
+        digest.update(json.dumps(fields).encode())
     digest.update(json.dumps(list(order)).encode())
     record = {"sha256": digest.hexdigest(), "count": len(train)}
     return json.dumps(record | {"traces": kept.path, "traces_sha256": kept.sha256}) + "\n"

@@ -80,7 +80,15 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
         request,
         step=trainer.state.global_step,
         checkpoint=commits.parent,
-        metrics=metrics | {"examples": len(examples.train), "traces": examples.traces},
+        metrics=metrics
+        | {
+            "examples": len(examples.train),
+            "traces": examples.traces,
+            "distributions": examples.distributions,
+            "verified": examples.verified,
+            "contradicted": examples.contradicted,
+            "dropped": examples.dropped,
+        },
         artifacts={"grader": grader},
     )
 

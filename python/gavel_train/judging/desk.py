@@ -32,6 +32,7 @@ class RewardDesk:
         self._client = client
         self._run = spec.run
         self._mode: Mode = spec.judge.mode
+        self._confidence_threshold = spec.judge.panel.confidence_threshold
         self._num_generations = spec.grpo.num_generations
         self._pairs = pairs_of_group(spec.grpo) if spec.judge.mode == "pairwise" else None
         self._weight = spec.grpo.verifier_weight
@@ -106,9 +107,13 @@ class RewardDesk:
         if self._without_score < _BATCHES_WITHOUT_SCORE:
             return
         grade = grades[0]
-        expected = _EXPECTED[self._mode]
+        field, expected = "judge", _EXPECTED[self._mode]
+        if grade.verdict == "low_confidence":
+            field = "judge.panel.confidence_threshold"
+            known = "not known" if grade.confidence is None else f"{grade.confidence:.2f}"
+            expected = f"a confidence of at least {self._confidence_threshold:g} (the last one is {known})"
         raise BadRequest(
-            "judge",
+            field,
             # This message goes into Temporal's history, which holds no text of a model.
             f"Expected {expected}, got no score in {self._without_score} steps in a row; the last verdict "
             f"was {grade.verdict}. Its reply: `gavel traces {self._run} --key {grade.trace_keys[0][:12]}`",

@@ -1,6 +1,7 @@
 """The one reward: `w * verifier + (1 - w) * value / 9`, the judge alone where there is no verifier's word.
 
 Where the judge compares the completions of a group, the win rate stands in place of `value / 9`.
+With `grpo.normalise: apart` advantages are made of its two parts (see policy/apart.py), and not of it.
 
 Where the judge gives no score, `grpo.when_unscored` says what happens: the verifier's word counts alone, or
 the row has no reward. A row without a reward moves nothing. A missing verdict is never a 0: that would

@@ -27,12 +27,13 @@ def counts_of(request: TokenCountRequest) -> TokenCounts:
 def _chat(tokenizer: PreTrainedTokenizerFast, chat: TokenCountRequestChats) -> TokenCountsChats:
     contents = [len(_ids(tokenizer, message.content)) for message in chat.messages]
     messages = [{"role": message.role, "content": message.content} for message in chat.messages]
-    how = {"add_generation_prompt": True}
+    begins = chat.answer_prefix is not None
     if chat.answer_prefix is not None:
         messages.append({"role": "assistant", "content": chat.answer_prefix})
-        how = {"add_generation_prompt": False, "continue_final_message": True}
     try:
-        text = tokenizer.apply_chat_template(messages, tokenize=False, **how)
+        text = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=not begins, continue_final_message=begins
+        )
     except Exception as error:  # A template is a program of its author, which may refuse a role in any way.
         return TokenCountsChats(contents=contents, total=None, problem=f"{type(error).__name__}: {error}")
     return TokenCountsChats(contents=contents, total=len(_ids(tokenizer, str(text))), problem=None)

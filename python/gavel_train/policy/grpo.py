@@ -1,8 +1,8 @@
 """GRPO: a judge rewards a policy's rollouts. `python -m gavel_train.policy.grpo EPOCH_DIR`.
 
 TRL's GRPOTrainer, unforked. gavel adds, through TRL's own extension points, the rollout (EngineRollout),
-the one reward, and the commits; leave-one-out advantages are a subclass. After training, the first, middle
-and last checkpoint are sampled and the judge grades the audit rows.
+the one reward, and the commits; leave-one-out advantages and parts normalised apart are subclasses. After
+training, the first, middle and last checkpoint are sampled and the judge grades the audit rows.
 
 Left out: several updates on one batch (num_iterations is 1, so that a checkpoint never falls into the
 middle of one; the ratio that TRL's epsilon clips is then 1), evaluation during training (the
@@ -14,6 +14,8 @@ from __future__ import annotations
 import os
 import random
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +80,10 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
         use_server(config, Path(server), away_limit_s=spec.policy.outage_limit_s)
     from datasets import Dataset
     from transformers import PrinterCallback, ProgressCallback, set_seed
-    from trl.trainer.grpo_trainer import GRPOTrainer
 
     from gavel_train.judging.desk import RewardDesk
     from gavel_train.policy.choose_rollout import check_rollout, choose_rollout, correct_for_the_sampler
     from gavel_train.policy.commit_callback import GrpoCommits
-    from gavel_train.policy.leave_one_out import LeaveOneOutTrainer
     from gavel_train.policy.model import load_policy, load_tokenizer, lora_config
     from gavel_train.rollouts.prompts import as_prompt
     from gavel_train.rollouts.trl_adapter import CollectRewards
@@ -101,8 +101,7 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
     rollout = choose_rollout(request, epoch_dir, tokenizer, order, desk, done=done)
     reward = CollectRewards(rollout)
     commits = GrpoCommits(request, rollout, parent=resume_from.name if resume_from else None)
-    make_trainer = LeaveOneOutTrainer if grpo.advantage == "leave_one_out" else GRPOTrainer
-    trainer = make_trainer(
+    trainer = _trainer_for(grpo)(
         model=policy,
         args=config,
         processing_class=tokenizer,
@@ -129,6 +128,21 @@ def train(request: StageRequest, epoch_dir: Path, client: Any, resume_from: Path
             close_trackers(trainer)
     commits.raise_if_stopped()
     return checkpoint_name(grpo.steps, request.epoch)
+
+
+def _trainer_for(grpo: GrpoSpec) -> Callable[..., Any]:
+    """Return what makes TRL's trainer, with the advantages that the spec asks for."""
+    if grpo.normalise == "apart":
+        from gavel_train.policy.apart import ApartTrainer
+
+        return partial(ApartTrainer, grpo=grpo)
+    if grpo.advantage == "leave_one_out":
+        from gavel_train.policy.leave_one_out import LeaveOneOutTrainer
+
+        return LeaveOneOutTrainer
+    from trl.trainer.grpo_trainer import GRPOTrainer
+
+    return GRPOTrainer
 
 
 def prompt_order(rows: list[PromptRow], grpo: GrpoSpec) -> list[PromptRow]:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
-from trl.trainer.grpo_trainer import GRPOTrainer
+
+from gavel_train.policy.own_advantages import OwnAdvantagesTrainer
 
 
-class LeaveOneOutTrainer(GRPOTrainer):
+class LeaveOneOutTrainer(OwnAdvantagesTrainer):
     """Compares each reward with the mean of the others of its group.
 
-    For scale_rewards "none" and one reward function. TRL has no leave-one-out advantages for a
-    `rollout_func`, and a reward function that scaled its rewards would scale them in all logs too.
+    For scale_rewards "none". TRL has no leave-one-out advantages for a `rollout_func`.
     """
 
-    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
-        output = super()._generate_and_score_completions(inputs)
-        # TRL keeps both over all ranks, as long as one generation batch, which is one step here.
+    def advantages_of_step(self) -> Tensor:
+        """Return TRL's centred rewards times the factors."""
         (rewards,) = self._logs["rewards"].values()
-        logged = self._logs["advantages"]
         assert self.num_generations is not None
         factors = leave_one_out_factors(torch.tensor(list(rewards)), self.num_generations)
-        for index, advantage in enumerate((torch.tensor(list(logged)) * factors).tolist()):
-            logged[index] = advantage
-        mine = output["advantages"]
-        first = self.accelerator.process_index * len(mine)
-        output["advantages"] = mine * factors[first : first + len(mine)].to(mine)
-        return output
+        return torch.tensor(list(self._logs["advantages"])) * factors
 
 
 def leave_one_out_factors(rewards: Tensor, group_size: int) -> Tensor:

@@ -168,12 +168,12 @@ def panels(folder, panel):
 def test_votes_on_rollouts_that_the_panel_did_not_score_are_not_taught(tmp_path):
     found = panels(tmp_path, {"votes": 3, "confidence_threshold": 0.5})
     assert found.traces == 60 and found.prompts == 20
-    assert found.scores == {0: 20, 9: 40}
+    assert found.outcomes == {0: 20, 9: 40}
 
 
 def test_votes_that_a_majority_overruled_are_not_taught(tmp_path):
     found = panels(tmp_path, {"votes": 3, "combine": "majority"})
-    assert found.scores == {9: 40}
+    assert found.outcomes == {9: 40}
 
 
 def test_a_single_vote_without_a_threshold_is_taught_whether_a_checkpoint_has_its_rollout_or_not(tmp_path):

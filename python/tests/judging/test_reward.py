@@ -74,12 +74,12 @@ class AnsweredAtOnce:
         return future
 
 
-def desk_of(answer: Grade) -> RewardDesk:
+def desk_of(answer: Grade, *, confidence_threshold: float = 0, **grpo) -> RewardDesk:
     from tiny_run import resolved_spec
 
-    return RewardDesk(
-        AnsweredAtOnce(answer), Spec.model_validate(resolved_spec()), lambda completion, row: 1.0
-    )
+    judge = {"panel": {"confidence_threshold": confidence_threshold}}
+    spec = Spec.model_validate(resolved_spec(judge=judge, grpo=grpo))
+    return RewardDesk(AnsweredAtOnce(answer), spec, lambda completion, row: 1.0)
 
 
 def judge(desk: RewardDesk, step: int, first_position: int, *texts: str):
@@ -110,6 +110,28 @@ def test_a_judge_that_answers_nonsense_three_steps_in_a_row_ends_the_stage_and_i
     with pytest.raises(BadRequest, match=r"3 steps in a row.*traces tiny --key") as end:
         judge(desk, 3, 0, "x")
     assert "blah" not in str(end.value)
+
+
+@pytest.mark.parametrize(("when_unscored", "expected"), [("verifier", 1.0), ("mask", None)])
+def test_a_verdict_below_the_panels_confidence_has_no_score_and_is_rewarded_as_when_unscored_says(
+    when_unscored, expected
+):
+    unsure = grade(None, verdict="low_confidence").model_copy(update={"confidence": 0.3})
+    desk = desk_of(unsure, when_unscored=when_unscored)
+    (judged,) = judge(desk, 1, 0, "x")
+    assert (judged.verdict, judged.score, judged.value) == ("low_confidence", None, None)
+    assert judged.reward == expected
+
+
+@pytest.mark.parametrize(("confidence", "said"), [(0.3, "0.30"), (None, "not known")])
+def test_a_threshold_that_no_verdict_reaches_ends_the_stage_and_is_named(confidence, said):
+    unsure = grade(None, verdict="low_confidence").model_copy(update={"confidence": confidence})
+    desk = desk_of(unsure, confidence_threshold=0.4)
+    for step in (1, 2):
+        judge(desk, step, 0, "x")
+    with pytest.raises(BadRequest, match=rf"at least 0.4 \(the last one is {said}\)") as end:
+        judge(desk, 3, 0, "x")
+    assert end.value.field == "judge.panel.confidence_threshold"
 
 
 def test_rollouts_may_end_in_any_order():

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import statistics
 import string
 from itertools import groupby
 from types import SimpleNamespace
@@ -60,6 +61,25 @@ def test_a_leave_one_out_advantage_is_the_reward_minus_the_mean_of_the_other_sco
             assert one["reward"] == (None if one["score"] is None else pytest.approx(one["score"] / 9))
             seen.add(len(others))
     assert len(seen) > 1
+
+
+def test_apart_the_judge_has_its_share_of_the_advantages_and_rewards_are_the_mixed_ones(root, gateways):
+    gateway = gateways(root / "runs/tiny")
+    gateway.score = unscored_now_and_then
+    fields = {"normalise": "apart", "verifier_weight": 0.75, "steps": 2, "save_every": 2}
+    records = run(root, gateway, **fields)
+    # The untrained model is never right: the verifier calls all groups equal.
+    assert {record["verifier"] for record in records} == {0.0}
+    for _, group in groupby(records, key=lambda record: (record["step"], record["group"])):
+        members = list(group)
+        values = [one["score"] / 9 for one in members if one["score"] is not None]
+        spread = statistics.stdev(values) + 1e-4 if len(values) > 1 else None
+        for one in members:
+            known = one["score"] is not None and spread is not None
+            expected = 0.25 * (one["score"] / 9 - statistics.mean(values)) / spread if known else 0
+            assert one["advantage"] == pytest.approx(expected, abs=1e-5)
+            assert one["reward"] == (None if one["score"] is None else pytest.approx(0.25 * one["score"] / 9))
+    assert any(abs(record["advantage"]) > 0.1 for record in records)
 
 
 def test_a_resumed_run_goes_on_with_the_rates_of_an_uninterrupted_one(

@@ -27,6 +27,8 @@ def test_centred_rewards_times_the_factors_are_differences_from_the_mean_of_the_
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_each_rank_learns_from_its_share_and_the_log_has_all_rows_with_unscaled_rewards(rank, monkeypatch):
+    from trl.trainer.grpo_trainer import GRPOTrainer
+
     from gavel_train.policy.leave_one_out import LeaveOneOutTrainer
 
     share = slice(rank * 8, rank * 8 + 8)
@@ -40,7 +42,7 @@ def test_each_rank_learns_from_its_share_and_the_log_has_all_rows_with_unscaled_
         self._logs["advantages"].extend(CENTRED)
         return {"advantages": torch.tensor(CENTRED)[share]}
 
-    monkeypatch.setattr(LeaveOneOutTrainer.__base__, "_generate_and_score_completions", stock)
+    monkeypatch.setattr(GRPOTrainer, "_generate_and_score_completions", stock)
     # The second batch takes the place of the first in TRL's logs.
     for _ in range(2):
         output = trainer._generate_and_score_completions(None)

@@ -47,6 +47,13 @@ export const pairwiseRules: Rule[] = [
       `expected none: with judge.mode pairwise each pair is taught in both orders, and has no score; found ${sft.balance}`,
   ),
   rule(
+    'sft.targets',
+    ({ judge, sft }) =>
+      judge.mode === 'pairwise' &&
+      sft.targets !== 'score' &&
+      `expected score: with judge.mode pairwise a trace has no distribution over scores; found ${sft.targets}`,
+  ),
+  rule(
     'grpo.opponents',
     ({ judge, grpo }) =>
       judge.mode !== 'pairwise' &&

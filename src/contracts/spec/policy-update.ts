@@ -23,6 +23,12 @@ export const policyUpdate = {
     .enum(['group', 'batch', 'none'])
     .default('group')
     .describe('What advantages are divided by: the standard deviation of the group, of the whole step, or nothing.'),
+  normalise: z
+    .enum(['together', 'apart'])
+    .default('together')
+    .describe(
+      "What is centred and divided within a group. together: the reward. apart: the verifier's mark and the judge's value each, before verifier_weight mixes them, so that in a group that the verifier calls equal the judge's differences count 1 - verifier_weight times as much.",
+    ),
   loss_type: z
     .enum(['dapo', 'grpo', 'dr_grpo', 'bnpo'])
     .default('dapo')

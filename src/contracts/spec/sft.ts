@@ -25,6 +25,24 @@ export const SftSpec = z.strictObject({
     .enum(['none', 'oversample', 'weight'])
     .default('none')
     .describe('oversample: rare scores are repeated; weight: their loss counts more.'),
+  targets: z
+    .enum(['score', 'distribution'])
+    .default('score')
+    .describe(
+      "What an answer is taught towards. score: the judge's score alone; distribution: the judge's probabilities of all scores (soft targets), where a trace has them.",
+    ),
+  contradicted: z
+    .enum(['keep', 'drop', 'weight'])
+    .default('keep')
+    .describe(
+      'Traces in which the judge passes what the verifier fails, or fails what it passes. keep: taught like others; drop: left out; weight: their loss counts contradicted_weight times as much. A trace whose prompt has no ground truth is kept.',
+    ),
+  contradicted_weight: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .default(0.25)
+    .describe('contradicted weight: what the loss of such a trace is multiplied by, before weights average to 1.'),
   holdout: z.number().gt(0).lt(0.5).default(0.1).describe('Share of prompts kept out to measure loss.'),
   dtype: z
     .enum(['auto', 'float32', 'bfloat16'])

@@ -135,8 +135,22 @@ describe('checkSpec', () => {
     expect(problemsOf({ grpo: { [field]: value } })).toEqual([{ field: `grpo.${field}`, message }]);
   });
 
+  it.each([0, 1, -0.5])('refuses sft.contradicted_weight %j: it lies between 0 and 1', (contradicted_weight) => {
+    const found = problemsOf({ sft: { contradicted: 'weight', contradicted_weight } });
+    expect(found.map(({ field }) => field)).toEqual(['sft.contradicted_weight']);
+  });
+
+  it('names the ways of teaching and of normalising that it knows', () => {
+    expect(problemsOf({ sft: { contradicted: 'dorp', targets: 'digits' }, grpo: { normalise: 'appart' } })).toEqual([
+      expect.objectContaining({ field: 'grpo.normalise', message: expect.stringContaining('together, apart') }),
+      expect.objectContaining({ field: 'sft.targets', message: expect.stringContaining('score, distribution') }),
+      expect.objectContaining({ field: 'sft.contradicted', message: expect.stringContaining('keep, drop, weight') }),
+    ]);
+  });
+
   it.each([
     { advantage: 'leave_one_out', scale_rewards: 'none' },
+    { advantage: 'leave_one_out', scale_rewards: 'none', normalise: 'apart' },
     { scale_rewards: 'none' },
     { steps: 5, warmup_steps: 4, lr_schedule: 'cosine' },
     { stop: ['END'], mask_truncated_completions: true },
