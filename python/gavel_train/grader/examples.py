@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from gavel_train.contracts import RenderedMessages, SftSpec, Trace
 from gavel_train.grader.lessons import Distilled, Lesson, Mode, prompt_hash
-from gavel_train.grader.outcome import Outcome, outcome_of
+from gavel_train.grader.outcome import outcome_of
 from gavel_train.grader.soft_targets import Candidate, candidates_of
 from gavel_train.run.outcome import BadRequest
 
@@ -61,7 +61,7 @@ class Examples:
     duplicates: int
     excluded: int
     dropped: int
-    outcomes: dict[Outcome, int]
+    outcomes: dict[int | str, int]
     judge_models: list[str]
     rubric_digests: list[str]
 

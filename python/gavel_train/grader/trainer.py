@@ -53,8 +53,9 @@ def encode(tokenizer: PreTrainedTokenizerBase, example: Example, template: Mappi
 
     # A reply that spells a control token, because it quotes one, must not end in the middle.
     def whole(reply: str) -> list[int]:
-        ids = tokenizer(reply, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return [*ids, tokenizer.eos_token_id]
+        ids: Any = tokenizer(reply, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        end: Any = tokenizer.eos_token_id
+        return [*ids, end]
 
     taught = whole(example.reply)
     candidates = [(whole(reply), mass) for reply, mass in example.candidates()]
