@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
@@ -16,7 +17,7 @@ from gavel_train.run.directory import write_atomically
 
 def counts_of(request: TokenCountRequest) -> TokenCounts:
     """Count; raises OSError or ValueError where the folder holds no tokenizer.json that can be loaded."""
-    # Not AutoTokenizer, whose import alone takes 6 s: it loads what models need.
+    # Not AutoTokenizer: its import brings in what models need, and takes longer than the counting.
     tokenizer = PreTrainedTokenizerFast.from_pretrained(request.tokenizer, local_files_only=True)
     return TokenCounts(
         chats=[_chat(tokenizer, chat) for chat in request.chats],
@@ -27,13 +28,12 @@ def counts_of(request: TokenCountRequest) -> TokenCounts:
 def _chat(tokenizer: PreTrainedTokenizerFast, chat: TokenCountRequestChats) -> TokenCountsChats:
     contents = [len(_ids(tokenizer, message.content)) for message in chat.messages]
     messages = [{"role": message.role, "content": message.content} for message in chat.messages]
-    begins = chat.answer_prefix is not None
+    how: dict[str, Any] = {"add_generation_prompt": True}
     if chat.answer_prefix is not None:
         messages.append({"role": "assistant", "content": chat.answer_prefix})
+        how = {"add_generation_prompt": False, "continue_final_message": True}
     try:
-        text = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=not begins, continue_final_message=begins
-        )
+        text = tokenizer.apply_chat_template(messages, tokenize=False, **how)
     except Exception as error:  # A template is a program of its author, which may refuse a role in any way.
         return TokenCountsChats(contents=contents, total=None, problem=f"{type(error).__name__}: {error}")
     return TokenCountsChats(contents=contents, total=len(_ids(tokenizer, str(text))), problem=None)

@@ -21,9 +21,8 @@ TURNS = [*QUESTION, {"role": "assistant", "content": "9"}, *QUESTION]
 
 
 def test_the_total_is_that_of_the_chat_template_with_the_turns_and_the_beginning_of_the_answer():
-    plain, begun, turns = (
-        counts_of(_request(*asked)).chats[0] for asked in ((QUESTION,), (QUESTION, "1"), (TURNS,))
-    )
+    asked = (_request(QUESTION), _request(QUESTION, "1"), _request(TURNS))
+    plain, begun, turns = (counts_of(request).chats[0] for request in asked)
     assert plain.contents == [4]
     assert plain.total is not None and plain.total > 4
     assert begun.total == plain.total + 1
