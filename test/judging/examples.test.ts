@@ -7,6 +7,7 @@ import type { Rubric } from '../../src/contracts/rubric.ts';
 import { controlStrings } from '../../src/judging/control-strings.ts';
 import { markOf } from '../../src/judging/frame.ts';
 import { guardedPrompting } from '../../src/judging/guard.ts';
+import { modesOf } from '../../src/judging/messages.ts';
 import { loadRubric } from '../../src/judging/rubric.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
@@ -65,7 +66,7 @@ test.each([
 
 test('asks the question itself as the same rubric without examples does', () => {
   const { examples: _, ...plain } = written;
-  for (const mode of GradingMode.options) {
+  for (const mode of modesOf(load(plain).rubric)) {
     const without = ask(load(plain).rubric, mode);
     const withThem = ask(load(written).rubric, mode);
     expect({ ...withThem, messages: [withThem.messages[0], withThem.messages.at(-1)] }).toEqual(without);

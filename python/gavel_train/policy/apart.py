@@ -65,8 +65,9 @@ def _parts(rollout: Mapping[str, Any]) -> tuple[float, float]:
         return torch.nan, torch.nan
     mark = torch.nan if rollout["verifier"] is None else float(rollout["verifier"])
     judge = None if rollout["value"] is None else rollout["value"] / HIGHEST_VALUE
-    if rollout["comparisons"] is not None:
-        judge = rollout["comparisons"]["win_rate"]
+    comparisons = rollout.get("comparisons")
+    if comparisons is not None:
+        judge = comparisons["win_rate"]
     return mark, mark if judge is None else judge
 
 
