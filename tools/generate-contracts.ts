@@ -38,6 +38,7 @@ import * as stage from '../src/contracts/stage.ts';
 import * as status from '../src/contracts/status.ts';
 import * as trace from '../src/contracts/trace.ts';
 import * as verdict from '../src/contracts/verdict.ts';
+import * as verify from '../src/contracts/verify.ts';
 import { schemaNames } from './schema-names.ts';
 import { specPage } from './spec-page.ts';
 
@@ -81,6 +82,7 @@ const modules = [
   externalAudit,
   auditPlan,
   fit,
+  verify,
 ];
 
 function jsonSchema(): string {

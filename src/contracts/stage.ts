@@ -102,6 +102,13 @@ export const RolloutRecord = z.strictObject({
     .nullable()
     .describe('What the reward is made of; null where the verdict has no score.'),
   verifier: z.number().min(0).max(1).nullable(),
+  hidden_verifier: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullable()
+    .default(null)
+    .describe('The check against a truth that the reward knows nothing of: task.unlabelled_fraction hid it.'),
   reward: z.number().nullable(),
   advantage: z.number().nullable(),
 });
@@ -116,6 +123,11 @@ export const PromptRow = z.strictObject({
     .default(null)
     .describe("The conversation that the policy continues; null: one user's message, the prompt."),
   ground_truth: z.string().nullable(),
+  hidden_truth: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('The ground truth where task.unlabelled_fraction hides it from reward, judge and export.'),
   meta: z.record(z.string(), z.unknown()),
 });
 

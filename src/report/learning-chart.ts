@@ -14,7 +14,7 @@ export interface Curve {
   value: (metrics: MetricLine['metrics']) => number | null;
 }
 
-/** The judge's value is drawn as a share of 9, so that all three curves have one axis. */
+/** The judge's value is drawn as a share of 9, so that all curves have one axis. */
 export const curves: Curve[] = [
   { name: 'Verifier accuracy (truth)', color: ink.truth, dash: [1, 0], value: (m) => m.verifier_accuracy ?? null },
   {
@@ -24,6 +24,12 @@ export const curves: Curve[] = [
     value: (m) => (m.judge_value == null ? null : m.judge_value / 9),
   },
   { name: 'Reward', color: ink.reward, dash: [2, 3], value: (m) => m.reward ?? null },
+  {
+    name: 'Verifier accuracy on prompts whose truth the reward does not know',
+    color: ink.base,
+    dash: [8, 2, 2, 2],
+    value: (m) => m.verifier_accuracy_unlabelled ?? null,
+  },
 ];
 
 /** Mean of a curve over the first and the last tenth of the steps, at least one of each. */

@@ -18,7 +18,8 @@ from gavel_train.judging.gateway import GatewayClient
 from gavel_train.judging.grading import Mode
 from gavel_train.run import lifetime, progress
 from gavel_train.run.outcome import BadRequest
-from gavel_train.tasks import Verifier
+from gavel_train.tasks import Verify
+from gavel_train.tasks.unlabelled import with_truth
 
 WhenUnscored = Literal["verifier", "mask"]
 
@@ -51,6 +52,7 @@ class Judged:
     score: int | None
     value: float | None
     verifier: float | None
+    hidden_verifier: float | None
     reward: float | None
 
 
@@ -76,7 +78,7 @@ def mixed_reward(
 class RewardDesk:
     """Has completions judged, and turns the verdicts into rewards."""
 
-    def __init__(self, client: GatewayClient, spec: Spec, verify: Verifier) -> None:
+    def __init__(self, client: GatewayClient, spec: Spec, verify: Verify) -> None:
         self._client = client
         self._run = spec.run
         self._mode: Mode = spec.judge.mode
@@ -107,6 +109,7 @@ class RewardDesk:
     def judged(self, step: int, position: int, row: PromptRow, completion: str, grade: Grade) -> Judged:
         """Return a rollout with its verdict and reward."""
         verifier = self._verify(completion, row)
+        hidden = with_truth(row)
         group, rollout = divmod(position, self._num_generations)
         return Judged(
             step=step,
@@ -119,6 +122,8 @@ class RewardDesk:
             score=grade.score,
             value=grade.value,
             verifier=verifier,
+            # For people alone: the reward knows nothing of it.
+            hidden_verifier=None if hidden is None else self._verify(completion, hidden),
             reward=mixed_reward(
                 verifier, grade.value, verifier_weight=self._weight, when_unscored=self._when_unscored
             ),
