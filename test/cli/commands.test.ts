@@ -19,6 +19,7 @@ describe.concurrent('help', () => {
       'down',
       'worker',
       'fit',
+      'verify',
       'run',
       'watch',
       'status',
