@@ -57,6 +57,12 @@ const COMMANDS: CommandEntry[] = [
     summary: 'estimate the memory of a run, and what would make it fit',
     load: () => import('./cli/fit.ts'),
   },
+  {
+    name: 'verify',
+    args: '<spec>',
+    summary: "show what a task's verifier makes of sample answers, before anything is trained",
+    load: () => import('./cli/verify.ts'),
+  },
   { name: 'run', args: '<spec>', summary: 'start a run', load: () => import('./cli/run.ts') },
   {
     name: 'watch',

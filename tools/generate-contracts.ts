@@ -39,6 +39,7 @@ import * as status from '../src/contracts/status.ts';
 import * as tokenCount from '../src/contracts/token-count.ts';
 import * as trace from '../src/contracts/trace.ts';
 import * as verdict from '../src/contracts/verdict.ts';
+import * as verify from '../src/contracts/verify.ts';
 import { schemaNames } from './schema-names.ts';
 import { specPage } from './spec-page.ts';
 
@@ -83,6 +84,7 @@ const modules = [
   externalAudit,
   auditPlan,
   fit,
+  verify,
 ];
 
 function jsonSchema(): string {

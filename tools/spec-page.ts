@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { GateSpec } from '../src/contracts/spec/audit.ts';
 import { Spec } from '../src/contracts/spec/spec.ts';
+import { EvaluateOn } from '../src/contracts/spec/task.ts';
 
 /** The page docs/spec.md: every field of a spec, from the contract itself. */
 
@@ -25,7 +26,7 @@ interface Schema {
 }
 
 const sections: Record<string, string> = {
-  task: 'Where prompts come from.',
+  task: 'Where prompts come from. [docs/tasks.md](tasks.md) describes each task and its verifiers.',
   policy:
     'The model that GRPO trains. `serve` is for a `grpo.rollout` that samples in vLLM, `outage_limit_s`\nfor `served` and `vllm_server`; `sampling` and `extra_body` must be left out.',
   judge: 'The model that grades during training, and how it is reached.',
@@ -61,6 +62,9 @@ export function specPage(): string {
     parts.push(`## ${name}\n\n${sections[name] ?? ''}\n`);
     parts.push(tableOf(flatten(field, ''), null));
   }
+  const further = z.toJSONSchema(EvaluateOn, { io: 'input' }) as Schema;
+  parts.push('## task.evaluate_on\n\nEach further task of the list.\n');
+  parts.push(tableOf(flatten(further, ''), null));
   const gate = z.toJSONSchema(GateSpec, { io: 'input' }) as Schema;
   parts.push(`## audit.gates\n\nEach gate of the list. See [docs/audit.md](audit.md#gates) for how one is decided.\n`);
   parts.push(tableOf(flatten(gate, ''), null));

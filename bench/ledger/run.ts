@@ -53,7 +53,7 @@ function rollout(n: number): RolloutRecord {
   const { key, completion, score, value } = trace(n);
   const place = { step: 1 + Math.floor(n / IN_STEP), group: 0, rollout: n % IN_STEP, prompt_id: 'p' };
   const said = { completion, trace_keys: [key], verdict: 'scored' as const, score, value };
-  return { ...place, ...said, comparisons: null, verifier: 1, reward: 0.5, advantage: 0 };
+  return { ...place, ...said, comparisons: null, verifier: 1, hidden_verifier: null, reward: 0.5, advantage: 0 };
 }
 
 /** The newest one is whole, as far as a manifest without weights can be. */

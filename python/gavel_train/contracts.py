@@ -399,13 +399,43 @@ class SftSpec(BaseModel):
     seed: Annotated[int, Field(description="Same seed and same traces, same weights.", ge=0)] = 0
 
 
+class EvaluateOn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    name: Annotated[
+        Literal["poly_easy", "gsm8k", "svamp", "gsm_plus", "jsonl", "reasoning_gym"],
+        Field(description="As task.name."),
+    ]
+    label: Annotated[
+        str | None,
+        Field(
+            description="What report and metrics call it; null: its name. No two of the list have the same.",
+            pattern="^[a-z][a-z0-9_]{0,39}$",
+        ),
+    ] = None
+    path: Annotated[str | None, Field(description="As task.path.", min_length=1)] = None
+    params: Annotated[
+        dict[str, Any],
+        Field(description="As task.params. Verifier none is refused: nothing would be measured."),
+    ] = {}
+    prompts: Annotated[
+        int,
+        Field(
+            description="Problems, from the part that the task holds out for audits.",
+            ge=1,
+        ),
+    ] = 200
+    seed: Annotated[int, Field(description="As task.seed.", ge=0)] = 0
+
+
 class TaskSpec(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
     name: Annotated[
-        Literal["poly_easy", "gsm8k", "jsonl"],
-        Field(description="Which data set module makes the prompts."),
+        Literal["poly_easy", "gsm8k", "svamp", "gsm_plus", "jsonl", "reasoning_gym"],
+        Field(description="Which data set module makes the prompts. docs/tasks.md describes each."),
     ]
     path: Annotated[
         str | None,
@@ -416,7 +446,7 @@ class TaskSpec(BaseModel):
     ] = None
     params: Annotated[
         dict[str, Any],
-        Field(description="Difficulty and other settings of the task module."),
+        Field(description="Difficulty and other settings of the task module, and its verifier."),
     ] = {}
     train_prompts: Annotated[int, Field(description="Prompts that GRPO trains on.", ge=1)] = 1024
     eval_prompts: Annotated[
@@ -431,6 +461,22 @@ class TaskSpec(BaseModel):
         Field(description="Held-out prompts whose completions the audit grades.", ge=1),
     ] = 100
     seed: Annotated[int, Field(description="Same seed, same prompts and splits.", ge=0)] = 0
+    unlabelled_fraction: Annotated[
+        float,
+        Field(
+            description="Share of the training prompts whose ground truth is hidden from verifier and judge: there the judge alone rewards.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ] = 0
+    evaluate_on: Annotated[
+        list[EvaluateOn],
+        Field(
+            description="Further tasks whose problems measure the policy before and after, beside its own held-out prompts.",
+            max_length=8,
+            validate_default=True,
+        ),
+    ] = []
 
 
 class Distribution(RootModel[list[float]]):
@@ -621,6 +667,12 @@ class PromptRow(BaseModel):
         ),
     ] = None
     ground_truth: str | None
+    hidden_truth: Annotated[
+        str | None,
+        Field(
+            description="The ground truth where task.unlabelled_fraction hides it from reward, judge and export."
+        ),
+    ] = None
     meta: dict[str, Any]
 
 
@@ -1111,6 +1163,63 @@ class FitStepTime(BaseModel):
     note: Annotated[
         str,
         Field(description="Where the machine's rates are from, or why the time is unknown."),
+    ]
+
+
+class VerifiedAnswer(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    row: Annotated[str, Field(description="Id of the row.")]
+    kind: Annotated[
+        Literal["truth", "phrasing", "other_truth", "given"],
+        Field(
+            description="truth: as the verifier asks for it; phrasing: as a model may say it; other_truth: the truth of another row; given: from the file."
+        ),
+    ]
+    truth: str
+    completion: str
+    read: Annotated[
+        str | None,
+        Field(description="What was taken for the answer; null: nothing, or the verifier does not say."),
+    ]
+    value: Annotated[float, Field(description="1 right, 0 wrong.", ge=0.0, le=1.0)]
+
+
+class VerifyReport(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    verifier: Annotated[
+        str | None,
+        Field(description="null: nothing checks answers, and the judge alone rewards."),
+    ]
+    checked: Annotated[int, Field(description="Rows whose truth was checked: all that have one.", ge=0)]
+    without_truth: Annotated[
+        int,
+        Field(
+            description="Rows without ground truth, where the judge alone rewards.",
+            ge=0,
+        ),
+    ]
+    refused_truths: Annotated[
+        list[str],
+        Field(description="Ids of rows whose own truth is judged wrong; the first hundred."),
+    ]
+    refused: Annotated[int, Field(description="How many there are.", ge=0)]
+    others: Annotated[int, Field(description="Answers made from the truth of another row.", ge=0)]
+    others_taken: Annotated[int, Field(description="How many of them are judged right.", ge=0)]
+    answers: list[VerifiedAnswer]
+
+
+class VerifyRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    rows: Annotated[int, Field(description="Rows whose answers are listed.", ge=1)]
+    answers: Annotated[
+        str | None,
+        Field(description="JSON lines of id or prompt, and completion; null: only made-up answers."),
     ]
 
 
@@ -2324,6 +2433,14 @@ class RolloutRecord(BaseModel):
         Field(description="Of a judge that compares (mode pairwise); else null."),
     ] = None
     verifier: Annotated[float | None, Field(ge=0.0, le=1.0)]
+    hidden_verifier: Annotated[
+        float | None,
+        Field(
+            description="The check against a truth that the reward knows nothing of: task.unlabelled_fraction hid it.",
+            ge=0.0,
+            le=1.0,
+        ),
+    ] = None
     reward: float | None
     advantage: float | None
 

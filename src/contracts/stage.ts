@@ -115,6 +115,13 @@ export const RolloutRecord = z.strictObject({
     .default(null)
     .describe('Of a judge that compares (mode pairwise); else null.'),
   verifier: z.number().min(0).max(1).nullable(),
+  hidden_verifier: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullable()
+    .default(null)
+    .describe('The check against a truth that the reward knows nothing of: task.unlabelled_fraction hid it.'),
   reward: z.number().nullable(),
   advantage: z.number().nullable(),
 });
@@ -129,6 +136,11 @@ export const PromptRow = z.strictObject({
     .default(null)
     .describe("The conversation that the policy continues; null: one user's message, the prompt."),
   ground_truth: z.string().nullable(),
+  hidden_truth: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('The ground truth where task.unlabelled_fraction hides it from reward, judge and export.'),
   meta: z.record(z.string(), z.unknown()),
 });
 

@@ -30,6 +30,12 @@ export const curves: Curve[] = [
     value: (m) => m.order_dependent ?? null,
   },
   { name: 'Reward', color: ink.reward, dash: [2, 3], value: (m) => m.reward ?? null },
+  {
+    name: 'Verifier accuracy on prompts whose truth the reward does not know',
+    color: ink.base,
+    dash: [8, 2, 2, 2],
+    value: (m) => m.verifier_accuracy_unlabelled ?? null,
+  },
 ];
 
 /** Mean of a curve over the first and the last tenth of the steps, at least one of each. */

@@ -37,13 +37,19 @@ function missingFiles(root: string, spec: Spec): SpecProblem[] {
     const { rubric } = loadRubric(resolveUnder(root, spec.judge.rubric));
     if (rubric.frame === 'digest') problems.push(...speechless(root, spec));
     problems.push(...withoutTemplate(rubric, spec));
+    if (rubric.reference_guided && spec.task.unlabelled_fraction > 0) {
+      const message = `expected 0: ${spec.judge.rubric} is reference-guided, so the judge needs the truth that would be hidden; found ${spec.task.unlabelled_fraction}`;
+      problems.push({ field: 'task.unlabelled_fraction', message });
+    }
   } catch (error) {
     problems.push({ field: 'judge.rubric', message: (error as Error).message });
   }
-  if (spec.task.path !== null && !existsSync(resolveUnder(root, spec.task.path))) {
+  const further = spec.task.evaluate_on.map(({ path }, at) => [`task.evaluate_on.${at}.path`, path] as const);
+  for (const [field, path] of [['task.path', spec.task.path] as const, ...further]) {
+    if (path === null || existsSync(resolveUnder(root, path))) continue;
     problems.push({
-      field: 'task.path',
-      message: `expected an existing file or folder; found nothing at ${resolveUnder(root, spec.task.path)}`,
+      field,
+      message: `expected an existing file or folder; found nothing at ${resolveUnder(root, path)}`,
     });
   }
   return problems;

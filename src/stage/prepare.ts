@@ -68,7 +68,10 @@ async function makePrompts({ config, spec, signal, beat }: Prepare, building: Ru
       command: config.python,
       args: ['-m', 'gavel_train.run.prepare', building.dir],
       cwd: config.root,
-      env: pythonEnv(config, spec.task.path !== null),
+      env: pythonEnv(
+        config,
+        [spec.task, ...spec.task.evaluate_on].every(({ path }) => path !== null),
+      ),
       logPath,
       tag: stageTag(config.node, runPaths(config.root, spec.run), 'prepare'),
     });

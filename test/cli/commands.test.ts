@@ -20,6 +20,7 @@ describe.concurrent('help', () => {
       'worker',
       'rubric',
       'fit',
+      'verify',
       'run',
       'watch',
       'status',

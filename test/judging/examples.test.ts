@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { GradingMode } from '../../src/contracts/mode.ts';
+import type { GradingMode } from '../../src/contracts/mode.ts';
 import type { Rubric } from '../../src/contracts/rubric.ts';
 import { controlStrings } from '../../src/judging/control-strings.ts';
 import { markOf } from '../../src/judging/frame.ts';

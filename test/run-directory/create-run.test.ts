@@ -143,6 +143,8 @@ test('goes on with a run that was made before fields were added to specs', async
   delete stored.sft.targets;
   delete stored.sft.contradicted;
   delete stored.sft.contradicted_weight;
+  delete stored.task.evaluate_on;
+  delete stored.task.unlabelled_fraction;
   const spec_digest = specDigest(stored);
   await writeFile(paths.spec, JSON.stringify(stored));
   const own = JSON.parse(await readFile(paths.run_json, 'utf8'));

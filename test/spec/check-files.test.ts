@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Spec } from '../../src/contracts/spec/spec.ts';
@@ -36,6 +36,21 @@ test('a hub model needs the commit that it is pinned to, and a folder has none',
 test('every file that is missing is named', () => {
   const judge = { model: 'models/none', rubric: 'none.yaml' };
   expect(problems({ judge, base: { model: '/no/such' } })).toEqual(['judge.model', 'base.model', 'judge.rubric']);
+});
+
+test('data of a further task that is missing is named by its entry', () => {
+  const evaluate_on = [{ name: 'gsm8k' }, { name: 'svamp', path: 'no/such' }];
+  expect(problems({ task: { ...spec.task, evaluate_on } })).toEqual(['task.evaluate_on.1.path']);
+});
+
+test('truths that are hidden cannot be shown to a judge that is guided by them', () => {
+  const rubric = join(temporaryFolder('rubric'), 'guided.yaml');
+  const text = readFileSync('examples/rubrics/short-answer.yaml', 'utf8');
+  expect(text).toContain('reference_guided: true');
+  writeFileSync(rubric, text);
+  const change = { task: { ...spec.task, unlabelled_fraction: 0.5 }, judge: { ...shipped.judge, rubric } };
+  expect(problems(change)).toContain('task.unlabelled_fraction');
+  expect(problems({ ...change, judge: shipped.judge })).toEqual([]);
 });
 
 test('flags that could load code are refused for every role, unless the worker allows them', () => {

@@ -4,7 +4,7 @@ grpo's rows and judge verdicts -> gateway (grader, base) -> measures, gates -> r
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gavel_train.audit.contestants import FromEndpoint, FromPass, Source
@@ -12,18 +12,17 @@ from gavel_train.audit.policy_rows import read_policy_sample
 from gavel_train.audit.records import GRADER, JUDGE
 from gavel_train.audit.rows import AuditedRows
 from gavel_train.audit.runner import Plan, run_audit
+from gavel_train.audit.sample import PolicySample
 from gavel_train.audit.slices import ALL
-from gavel_train.audit.truth import Verify, truth_of
+from gavel_train.audit.truth import truth_of
 from gavel_train.contracts import (
     Audit,
     AuditRow,
     Contestant,
     GradingPass,
     LedgerSegment,
-    PromptRow,
     Rubric,
     StageRequest,
-    TaskSpec,
 )
 from gavel_train.grader.counted import judge_traces
 from gavel_train.grader.lessons import prompt_hash
@@ -39,7 +38,7 @@ from gavel_train.run.lifetime import rank
 from gavel_train.run.outcome import BadRequest, run_stage
 from gavel_train.run.public_name import give_public_name
 from gavel_train.run.results import read_artifact, read_result
-from gavel_train.tasks import verifier_of
+from gavel_train.tasks.evaluate_on import EVAL_ROWS_ON
 
 
 def main(request: StageRequest, epoch_dir: Path) -> None:
@@ -75,7 +74,8 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
             Plan(
                 run=request.run,
                 rows=audited,
-                truth_N=truth_of(audited, _verify(spec.task)),
+                # A row of stage grpo says whether it is right wherever the verifier could tell.
+                truth_N=truth_of(audited),
                 sources=sources,
                 headline_mode=spec.audit.headline_mode,
                 threshold=rubric.threshold,
@@ -86,6 +86,7 @@ def main(request: StageRequest, epoch_dir: Path) -> None:
                 reference_guided=rubric.reference_guided,
                 excluded_rows=len(rows) - len(kept),
                 policy=read_policy_sample(grpo["eval_rows"]) if "eval_rows" in grpo else None,
+                policy_on=_further_samples(grpo),
             )
         )
     write_atomically(epoch_dir / "audit.json", audit.model_dump_json(indent=2) + "\n")
@@ -132,17 +133,6 @@ def _asked(request: StageRequest) -> list[Contestant]:
     return [Contestant(role=role, mode=mode, source="endpoint", gpus=gpus) for role, mode in asked]
 
 
-def _verify(task: TaskSpec) -> Verify:
-    verify = verifier_of(task)
-
-    def is_right(completion: str, ground_truth: str) -> bool | None:
-        row = PromptRow(id="", prompt="", ground_truth=ground_truth, meta={})
-        value = verify(completion, row)
-        return None if value is None else value >= 1.0
-
-    return is_right
-
-
 def _grpo_artifacts(run_dir: Path) -> dict[str, Path]:
     """Paths of what this stage uses of the result of stage grpo; raises BadRequest, ResultDamaged."""
     path = run_dir / "grpo" / "result.json"
@@ -156,8 +146,20 @@ def _grpo_artifacts(run_dir: Path) -> dict[str, Path]:
     missing = [name for name in needed if name not in result.artifacts]
     if missing:
         raise BadRequest(None, f"{path}: expected the artifacts {', '.join(missing)}, found none.")
-    used = [name for name in (*needed, "eval_rows") if name in result.artifacts]
+    used = [
+        name for name in result.artifacts if name in (*needed, "eval_rows") or name.startswith(EVAL_ROWS_ON)
+    ]
     return {name: read_artifact(run_dir, result, name) for name in used}
+
+
+def _further_samples(grpo: Mapping[str, Path]) -> dict[str, PolicySample]:
+    """What the policy answered to the problems of each task in task.evaluate_on, by label."""
+    found = {
+        name.removeprefix(EVAL_ROWS_ON): read_policy_sample(path)
+        for name, path in grpo.items()
+        if name.startswith(EVAL_ROWS_ON)
+    }
+    return {label: sample for label, sample in found.items() if sample is not None}
 
 
 def _rubric(run_dir: Path) -> Rubric:

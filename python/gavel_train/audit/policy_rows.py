@@ -1,4 +1,4 @@
-"""The policy's held-out completions, as stage grpo wrote them down."""
+"""The policy's held-out completions, as stage grpo wrote them down: of its own task and of further ones."""
 
 from __future__ import annotations
 

@@ -16,6 +16,8 @@ from gavel_train.contracts import Finding, MeasureInfo, MeasureRecord
 
 JUDGE = "judge"
 GRADER = "grader"
+# The mode of the policy where its prompts are those that the run held out.
+HELD_OUT = "held_out"
 
 Progress = Callable[[int, int], None]
 
@@ -58,13 +60,13 @@ def records_of(
     return found
 
 
-def policy_records(sample: PolicySample, confidence: float) -> list[MeasureRecord]:
-    """Return the records of the policy's held-out completions, in the mode `held_out`."""
+def policy_records(sample: PolicySample, confidence: float, mode: str = HELD_OUT) -> list[MeasureRecord]:
+    """Return the records of the policy on held-out prompts, or on another task (`on_<label>`)."""
     found = []
     for measure in policy_measures():
         statistic = measure.statistic(sample)
         if statistic is not None:
-            record_id = f"{measure.info.part}.policy.held_out.{measure.info.name}"
+            record_id = f"{measure.info.part}.policy.{mode}.{measure.info.name}"
             found.append(record_of(record_id, ALL, statistic, confidence))
     return found
 

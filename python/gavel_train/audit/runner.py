@@ -6,8 +6,8 @@ rows + contestants -> verdicts (files first, then endpoints) -> records, tables,
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,7 @@ class Plan:
     reference_guided: bool = False
     excluded_rows: int = 0
     policy: PolicySample | None = None
+    policy_on: Mapping[str, PolicySample] = field(default_factory=dict)
 
 
 def run_audit(plan: Plan) -> Audit:
@@ -109,6 +110,8 @@ def compute(plan: Plan, answered: Sequence[Answered], headline_mode: str) -> Aud
     )
     if plan.policy is not None:
         records += policy_records(plan.policy, confidence)
+    for label, sample in plan.policy_on.items():
+        records += policy_records(sample, confidence, f"on_{label}")
     scope = Scope(
         headline_mode=headline_mode,
         rows=len(plan.rows),

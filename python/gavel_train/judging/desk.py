@@ -13,7 +13,8 @@ from gavel_train.judging.paired_batch import PairedBatch
 from gavel_train.judging.pairs import Pair, pairs_of_group
 from gavel_train.judging.reward import Judged, Opinion, WhenUnscored, mixed_reward
 from gavel_train.run.outcome import BadRequest
-from gavel_train.tasks import Verifier
+from gavel_train.tasks import Verify
+from gavel_train.tasks.unlabelled import with_truth
 
 # One unlucky step may have no readable verdict; three in a row are a judge or a rubric that does not fit.
 _BATCHES_WITHOUT_SCORE = 3
@@ -28,7 +29,7 @@ _EXPECTED: dict[Mode, str] = {
 class RewardDesk:
     """Has completions judged, and turns the verdicts into rewards."""
 
-    def __init__(self, client: GatewayClient, spec: Spec, verify: Verifier) -> None:
+    def __init__(self, client: GatewayClient, spec: Spec, verify: Verify) -> None:
         self._client = client
         self._run = spec.run
         self._mode: Mode = spec.judge.mode
@@ -79,6 +80,7 @@ class RewardDesk:
     def judged(self, step: int, position: int, row: PromptRow, completion: str, opinion: Opinion) -> Judged:
         """Return a rollout with its verdict and reward."""
         verifier = self._verify(completion, row)
+        hidden = with_truth(row)
         group, rollout = divmod(position, self._num_generations)
         return Judged(
             step=step,
@@ -92,6 +94,8 @@ class RewardDesk:
             value=opinion.value,
             comparisons=None if opinion.comparisons is None else opinion.comparisons.model_dump(),
             verifier=verifier,
+            # For people alone: the reward knows nothing of it.
+            hidden_verifier=None if hidden is None else self._verify(completion, hidden),
             reward=mixed_reward(
                 verifier, opinion.rewarded, verifier_weight=self._weight, when_unscored=self._when_unscored
             ),

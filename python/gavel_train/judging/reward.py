@@ -58,6 +58,7 @@ class Judged:
     value: float | None
     comparisons: dict[str, Any] | None
     verifier: float | None
+    hidden_verifier: float | None
     reward: float | None
 
 

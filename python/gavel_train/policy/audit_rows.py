@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from gavel_train.contracts import AuditRow, PromptRow
 from gavel_train.run.outcome import BadRequest
-from gavel_train.tasks import Verifier
+from gavel_train.tasks import Verify
 from gavel_train.tasks.row_fields import fields_of
 
 # By label: name and step.
@@ -27,13 +27,13 @@ class Sampled:
 
 
 def rows_to_audit(
-    sampled: Sequence[Sampled], prompts: Sequence[PromptRow], checkpoints: Checkpoints, verify: Verifier
+    sampled: Sequence[Sampled], prompts: Sequence[PromptRow], checkpoints: Checkpoints, verify: Verify
 ) -> list[AuditRow]:
     """Return a row for each completion of the split `audit`."""
     return [_row(one, prompts[one.index], checkpoints, verify) for one in sampled if one.split == "audit"]
 
 
-def _row(one: Sampled, prompt: PromptRow, checkpoints: Checkpoints, verify: Verifier) -> AuditRow:
+def _row(one: Sampled, prompt: PromptRow, checkpoints: Checkpoints, verify: Verify) -> AuditRow:
     verdict = verify(one.completion, prompt)
     return AuditRow(
         id=_id(one, checkpoints, str(one.sample)),
@@ -45,7 +45,7 @@ def _row(one: Sampled, prompt: PromptRow, checkpoints: Checkpoints, verify: Veri
 
 
 def pairs_to_audit(
-    sampled: Sequence[Sampled], prompts: Sequence[PromptRow], checkpoints: Checkpoints, verify: Verifier
+    sampled: Sequence[Sampled], prompts: Sequence[PromptRow], checkpoints: Checkpoints, verify: Verify
 ) -> list[AuditRow]:
     """Return a row for each two completions of a prompt from one checkpoint that differ.
 
@@ -80,7 +80,7 @@ def _two_by_two(sampled: Sequence[Sampled]) -> Iterator[tuple[Sampled, Sampled]]
 
 
 def _pair(
-    one: Sampled, other: Sampled, prompt: PromptRow, checkpoints: Checkpoints, verify: Verifier
+    one: Sampled, other: Sampled, prompt: PromptRow, checkpoints: Checkpoints, verify: Verify
 ) -> AuditRow:
     return AuditRow(
         id=_id(one, checkpoints, f"{one.sample}-vs-{other.sample}"),

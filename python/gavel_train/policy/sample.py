@@ -1,6 +1,7 @@
 """After training: what the first, middle and last checkpoint answer to held-out prompts, and the verdicts.
 
-Eval rows measure the policy by the verifier alone; audit rows are graded by the judge, and later by the
+Eval rows, and those of the tasks in task.evaluate_on, measure the policy by the verifier alone; audit rows
+are graded by the judge, and later by the
 grader. Batches are seeded one by one, so that a run killed here samples the same completions again and
 the ledger answers for those already graded, whatever the number of ranks.
 """
@@ -39,7 +40,8 @@ from gavel_train.run.directory import (
     write_atomically,
     write_rows,
 )
-from gavel_train.tasks import Verifier
+from gavel_train.tasks import Verify, verifier_of
+from gavel_train.tasks.evaluate_on import EVAL_ROWS_ON, label_of, split_of
 
 # Two completions a prompt halve the sampling noise of the policy's accuracy for little time.
 EVAL_COMPLETIONS = 2
@@ -49,11 +51,13 @@ _BATCH = 128
 
 
 def sample_and_grade(
-    request: StageRequest, epoch_dir: Path, client: GatewayClient, verify: Verifier, last: str
+    request: StageRequest, epoch_dir: Path, client: GatewayClient, verify: Verify, last: str
 ) -> None:
     """Sample, verify, have the judge grade, and publish the stage's result (rank 0 does the last three)."""
     run_dir, spec = run_dir_of(request), request.spec
-    prompts = {split: read_prompts(run_dir, split) for split in ("eval", "audit")}
+    further = spec.task.evaluate_on
+    splits = ["eval", "audit", *(split_of(one) for one in further)]
+    prompts = {split: read_prompts(run_dir, split) for split in splits}
     progress.progress("verify", 0, 1)
     checkpoints, damaged = choose_checkpoints(request, last)
     sampled = _sample(request, epoch_dir, prompts, checkpoints)
@@ -65,11 +69,19 @@ def sample_and_grade(
     check_newest(folder.parent, request.epoch)
     for name, reason in damaged.items():
         quarantine(folder / name, reason, run_dir)
-    eval_rows = list(_eval_rows(sampled, prompts["eval"], checkpoints, verify))
+    eval_rows = list(_eval_rows("eval", sampled, prompts["eval"], checkpoints, verify))
+    on = {
+        label_of(one): list(
+            _eval_rows(split_of(one), sampled, prompts[split_of(one)], checkpoints, verifier_of(one))
+        )
+        for one in further
+    }
     rows_of = pairs_to_audit if spec.judge.mode == "pairwise" else rows_to_audit
     audit_rows = rows_of(sampled, prompts["audit"], checkpoints, verify)
     eval_path, audit_path = epoch_dir / "eval-rows.jsonl", epoch_dir / "audit-rows.jsonl"
-    write_atomically(eval_path, "".join(json.dumps(row) + "\n" for row in eval_rows))
+    on_paths = {label: epoch_dir / f"eval-rows-on-{label}.jsonl" for label in on}
+    for path, rows in ((eval_path, eval_rows), *((on_paths[label], on[label]) for label in on)):
+        write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows))
     write_rows(audit_path, audit_rows)
     mode = spec.judge.mode
     grade_rows(
@@ -94,10 +106,16 @@ def sample_and_grade(
                 f"eval_{label}": mean(row["verifier"] for row in eval_rows if row["checkpoint"] == label)
                 for label in checkpoints
             },
+            **{
+                f"eval_on_{task}_{label}": mean(row["verifier"] for row in rows if row["checkpoint"] == label)
+                for task, rows in on.items()
+                for label in checkpoints
+            },
         },
         artifacts={
             "audit_rows": audit_path,
             "eval_rows": eval_path,
+            **{f"{EVAL_ROWS_ON}{label}": path for label, path in on_paths.items()},
             "verdicts_judge": epoch_dir / f"verdicts-judge-{mode}.jsonl",
             "pass_judge": epoch_dir / f"pass-judge-{mode}.json",
             **{
@@ -165,11 +183,12 @@ def _batches(
         if name in seen:
             continue
         seen.add(name)
-        for split, count, temperature in (
-            ("eval", EVAL_COMPLETIONS, request.spec.grpo.temperature),
-            ("audit", audit.completions_per_prompt, audit.temperature),
-        ):
-            slots = [(index, sample) for index in range(len(prompts[split])) for sample in range(count)]
+        of_audit = (audit.completions_per_prompt, audit.temperature)
+        for split, rows in prompts.items():
+            count, temperature = (
+                of_audit if split == "audit" else (EVAL_COMPLETIONS, request.spec.grpo.temperature)
+            )
+            slots = [(index, sample) for index in range(len(rows)) for sample in range(count)]
             for start in range(0, len(slots), _BATCH):
                 yield label, split, temperature, slots[start : start + _BATCH]
 
@@ -186,14 +205,15 @@ def _share(epoch_dir: Path, mine: Sequence[Sampled], rank: int, ranks: int) -> l
 
 
 def _eval_rows(
+    split: str,
     sampled: Sequence[Sampled],
     prompts: Sequence[PromptRow],
     checkpoints: dict[str, tuple[str, int]],
-    verify: Verifier,
+    verify: Verify,
 ) -> Iterator[dict[str, Any]]:
     for label, (name, step) in checkpoints.items():
         for one in sampled:
-            if one.split == "eval" and checkpoints[one.label][0] == name:
+            if one.split == split and checkpoints[one.label][0] == name:
                 row = prompts[one.index]
                 yield {
                     "prompt_id": row.id,

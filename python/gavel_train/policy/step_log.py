@@ -30,13 +30,24 @@ def rollouts_of_step(trainer: Any) -> list[RolloutRecord]:
 
 
 def figures(records: Sequence[RolloutRecord]) -> dict[str, float | None]:
-    """Return mean reward, verifier accuracy, judge score and the share of rollouts without a score."""
+    """Return mean reward, verifier accuracy, judge score and the share of rollouts without a score.
+
+    Verifier accuracy is over the rows whose truth the reward knows. Where the truth of some is hidden, theirs
+    is a figure of its own, beside the share of rollouts that it is about.
+    """
+    hidden = [record.hidden_verifier for record in records if record.hidden_verifier is not None]
+    apart = (
+        {"verifier_accuracy_unlabelled": mean(hidden), "unlabelled": len(hidden) / len(records)}
+        if hidden
+        else {}
+    )
     return {
         "reward": mean(record.reward for record in records),
         "verifier_accuracy": mean(record.verifier for record in records),
         "judge_value": mean(record.value for record in records),
         "unscored": mean(float(record.verdict != "scored") for record in records),
         **_of_comparisons(records),
+        **apart,
     }
 
 

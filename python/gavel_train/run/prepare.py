@@ -19,12 +19,14 @@ from gavel_train.contracts import FitRequest, Outcome, PromptRow, Rubric, Spec
 from gavel_train.fit.report import report_of
 from gavel_train.run.directory import keep_files_private, write_atomically, write_rows
 from gavel_train.run.outcome import EXIT_CODES, BadRequest, outcome_of
-from gavel_train.tasks import make_splits
+from gavel_train.tasks import Verifier, check_of, make_splits
+from gavel_train.tasks.evaluate_on import make_further
 from gavel_train.tasks.json_lines import UnusableData
+from gavel_train.tasks.unlabelled import hide_truths
 
 
 def main(run_dir: Path, root: Path) -> None:
-    """Write the three splits; raises BadRequest with the spec field to fix."""
+    """Write the splits and the problems of further tasks; raises BadRequest with the spec field to fix."""
     try:
         spec = Spec.model_validate_json((run_dir / "spec.json").read_bytes())
     except FileNotFoundError:
@@ -35,14 +37,23 @@ def main(run_dir: Path, root: Path) -> None:
         raise BadRequest(field, f"{run_dir}/spec.json: {field}: {first['msg']}") from None
     try:
         splits = make_splits(spec.task, root)
+        verifier = check_of(spec.task)
     except UnusableData as error:
         raise BadRequest("task.path", str(error)) from None
     except ValueError as error:
         raise BadRequest("task.params", str(error)) from None
     rows = {split: [PromptRow.model_validate(row) for row in made] for split, made in splits.items()}
     check_disjoint(rows)
+    if verifier is not None:
+        probe(verifier, rows["train"])
+    further = make_further(spec.task.evaluate_on, rows, root)
+    try:
+        rows["train"] = hide_truths(rows["train"], spec.task.unlabelled_fraction, spec.task.seed)
+    except ValueError as error:
+        raise BadRequest("task.unlabelled_fraction", str(error)) from None
+    # A judge that is shown the truth cannot be asked about rows whose truth is hidden.
     check_references(run_dir, rows)
-    for split, made in rows.items():
+    for split, made in (rows | further).items():
         write_rows(run_dir / "data" / f"{split}.jsonl", made)
     if (run_dir / "fit-request.json").is_file():
         estimate(run_dir, spec, rows["train"])
@@ -57,6 +68,13 @@ def estimate(run_dir: Path, spec: Spec, prompts: list[PromptRow]) -> None:
         traceback.print_exc(file=sys.stderr)
         return
     write_atomically(run_dir / "fit.json", report.model_dump_json(indent=2) + "\n")
+
+
+def probe(verifier: Verifier, rows: list[PromptRow]) -> None:
+    """Check one right answer; raises BadRequest where a verifier that a person wrote gives no verdict."""
+    row = next((row for row in rows if row.ground_truth is not None), None)
+    if row is not None and row.ground_truth is not None:
+        verifier.check(verifier.right_answer(row.ground_truth), row)
 
 
 def check_disjoint(rows: dict[str, list[PromptRow]]) -> None:

@@ -1,61 +1,56 @@
 """Tasks: where prompts come from, and the exact check of an answer. One module a data set.
 
-A module has `make_splits(params, sizes, seed, root, path)`, which returns rows
-`{id, prompt, ground_truth, meta}` for the splits train, eval and audit, and `verify(completion,
-ground_truth)` or a `verifier_of(params)` that returns one. All raise ValueError with a message for
-the person who wrote the spec; it is UnusableData where `task.path` is at fault.
+A module has `make_splits(params, sizes, seed, root, path)`, which returns rows `{id, prompt, ground_truth,
+meta}` for the splits train, eval and audit, and `verifier_of(params)`, which returns a Verifier, or None
+where nothing checks answers. Both raise ValueError with a message for the person who wrote the spec; it is
+UnusableData where `task.path` is at fault.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from gavel_train.contracts import PromptRow, TaskSpec
+from gavel_train.contracts import EvaluateOn, PromptRow, TaskSpec
+from gavel_train.tasks.verifiers.verifier import Checked, Verifier
+
+__all__ = ["Checked", "Rows", "Verifier", "Verify", "check_of", "make_splits", "splits_of", "verifier_of"]
 
 Rows = list[dict[str, Any]]
-Verifier = Callable[[str, PromptRow], float | None]
+Verify = Callable[[str, PromptRow], float | None]
 
 
 def make_splits(task: TaskSpec, root: Path) -> dict[str, Rows]:
     """Make the prompts that a spec asks for."""
     sizes = {"train": task.train_prompts, "eval": task.eval_prompts, "audit": task.audit_prompts}
-    if task.name == "poly_easy":
-        from gavel_train.tasks import poly_easy
+    return splits_of(task, sizes, root)
 
-        return poly_easy.make_splits(task.params, sizes, task.seed, root)
+
+def splits_of(task: TaskSpec | EvaluateOn, sizes: dict[str, int], root: Path) -> dict[str, Rows]:
+    """Make so many prompts of each split."""
     path = None if task.path is None else root / task.path
-    if task.name == "gsm8k":
-        from gavel_train.tasks import gsm8k
-
-        return gsm8k.make_splits(task.params, sizes, task.seed, root, path)
-    from gavel_train.tasks import jsonl
-
-    return jsonl.make_splits(task.params, sizes, task.seed, root, path)
+    return _module(task).make_splits(task.params, sizes, task.seed, root, path)
 
 
-def verifier_of(task: TaskSpec) -> Verifier:
+def check_of(task: TaskSpec | EvaluateOn) -> Verifier | None:
+    """Return the check of a task's completions, None where nothing checks them."""
+    return _module(task).verifier_of(task.params)
+
+
+def verifier_of(task: TaskSpec | EvaluateOn) -> Verify:
     """Return the check of a completion: 1.0 right, 0.0 wrong, None where nothing says what is right."""
-    check = _check_of(task)
+    verifier = check_of(task)
 
     def verify(completion: str, row: PromptRow) -> float | None:
-        if check is None or row.ground_truth is None:
+        if verifier is None or row.ground_truth is None:
             return None
-        return 1.0 if check(completion, row.ground_truth) else 0.0
+        return verifier.check(completion, row).value
 
     return verify
 
 
-def _check_of(task: TaskSpec) -> Callable[[str, str], bool] | None:
-    if task.name == "poly_easy":
-        from gavel_train.tasks import poly_easy
-
-        return poly_easy.verify
-    if task.name == "gsm8k":
-        from gavel_train.tasks import gsm8k
-
-        return gsm8k.verifier_of(task.params)
-    from gavel_train.tasks import jsonl
-
-    return jsonl.verifier_of(task.params)
+def _module(task: TaskSpec | EvaluateOn) -> ModuleType:
+    return importlib.import_module(f"gavel_train.tasks.{task.name}")

@@ -7,15 +7,14 @@ split, so that nothing a policy or a grader is trained on can be in an audit.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gavel_train.tasks.gsm8k_verifier import answer_in, verify
-from gavel_train.tasks.json_lines import UnusableData, kind_of, numbered_lines, object_in
+from gavel_train.tasks.gsm8k_verifier import answer_in
+from gavel_train.tasks.json_lines import UnusableData, numbered_lines, object_in, text_at
+from gavel_train.tasks.verifiers.number import Number
+from gavel_train.tasks.word_problems import WordProblem, instruction_of, reading_of
 
-INSTRUCTION = 'Solve the problem step by step. End with a line "#### " followed by the answer as a number.'
 HUB_NAME = "openai/gsm8k"
 
 
@@ -26,83 +25,64 @@ def make_splits(
 
     `params`: `instruction`, the text put after each question; `answer`, what counts as the answer of a
     completion: "strict" (the default) or "lenient", see gsm8k_verifier. `root` is unused: path is resolved.
+    A published split of which no prompt is wanted is not read.
     """
-    unknown = sorted(set(params) - {"instruction", "answer"})
-    if unknown:
-        raise ValueError(f"gsm8k has no parameter {unknown[0]!r}; expected instruction or answer")
+    instruction = instruction_of(params, "gsm8k")
     verifier_of(params)
-    instruction = params.get("instruction", INSTRUCTION)
-    if not isinstance(instruction, str):
-        raise ValueError(f"Expected param 'instruction' to be text, got {instruction!r}")
-    train = _shuffled(_load(path, "train"), seed)
-    test = _shuffled(_load(path, "test"), seed)
     wanted = sizes["train"] + sizes["eval"]
+    train = _shuffled(_load(path, "train"), seed) if wanted > 0 else []
+    test = _shuffled(_load(path, "test"), seed) if sizes["audit"] > 0 else []
     if wanted > len(train):
         raise ValueError(f"Expected at most {len(train)} train and eval prompts together, got {wanted}")
     if sizes["audit"] > len(test):
         raise ValueError(f"Expected at most {len(test)} audit prompts, got {sizes['audit']}")
     drawn = {
-        "train": ("train", train[: sizes["train"]]),
-        "eval": ("train", train[sizes["train"] : wanted]),
-        "audit": ("test", test[: sizes["audit"]]),
+        "train": train[: sizes["train"]],
+        "eval": train[sizes["train"] : wanted],
+        "audit": test[: sizes["audit"]],
     }
-    return {
-        split: [_row(source, index, question, answer, instruction) for index, question, answer in rows]
-        for split, (source, rows) in drawn.items()
-    }
+    return {split: [problem.row(instruction) for problem in problems] for split, problems in drawn.items()}
 
 
-def verifier_of(params: dict[str, Any]) -> Callable[[str, str], bool]:
+def verifier_of(params: dict[str, Any]) -> Number:
     """Return the check that `params.answer` names: strict, the default, or lenient."""
-    reading = params.get("answer", "strict")
-    if reading not in ("strict", "lenient"):
-        raise ValueError(f"Expected param 'answer' to be strict or lenient, got {reading!r}")
-    return partial(verify, reading=reading)
+    return Number("gsm8k", reading_of(params))
 
 
-def _shuffled(rows: list[tuple[int, str, str]], seed: int) -> list[tuple[int, str, str]]:
-    questions: set[str] = set()
-    fresh = [row for row in rows if not (row[1] in questions or questions.add(row[1]))]
+def _shuffled(problems: list[WordProblem], seed: int) -> list[WordProblem]:
+    first: dict[str, WordProblem] = {}
+    for problem in problems:
+        first.setdefault(problem.question, problem)
+    fresh = list(first.values())
     random.Random(f"gsm8k:{seed}").shuffle(fresh)
     return fresh
 
 
-def _row(source: str, index: int, question: str, answer: str, instruction: str) -> dict[str, Any]:
-    return {
-        "id": f"gsm8k-{source}-{index:05d}",
-        "prompt": f"{question}\n\n{instruction}",
-        "ground_truth": answer.rsplit("####", 1)[1].strip(),
-        "meta": {"solution": answer},
-    }
-
-
-def _load(path: Path | None, split: str) -> list[tuple[int, str, str]]:
+def _load(path: Path | None, split: str) -> list[WordProblem]:
     if path is None:
         return _load_from_hub(split)
     file = path / f"{split}.jsonl"
     if not file.is_file():
         raise UnusableData(f"{file}: expected GSM8K's {split} split (JSON lines), found no such file")
-    rows: list[tuple[int, str, str]] = []
+    problems: list[WordProblem] = []
     for number, line in numbered_lines(file):
-        question, answer = _question_and_answer(line, f"{file}:{number}")
-        rows.append((number, question, answer))
-    if not rows:
+        where = f"{file}:{number}"
+        record = object_in(line, where)
+        question, answer = text_at(record, "question", where), text_at(record, "answer", where)
+        if answer_in(answer, "strict") is None:
+            raise UnusableData(f"{where}: field 'answer': expected it to end in '#### <number>'")
+        problems.append(_problem(split, number, question, answer))
+    if not problems:
         raise UnusableData(f"{file}: expected JSON lines, found an empty file")
-    return rows
+    return problems
 
 
-def _question_and_answer(line: str, where: str) -> tuple[str, str]:
-    record = object_in(line, where)
-    for field in ("question", "answer"):
-        found = record.get(field)
-        if not isinstance(found, str) or not found.strip():
-            raise UnusableData(f"{where}: field {field!r}: expected text, got {kind_of(found)}")
-    if answer_in(record["answer"], "strict") is None:
-        raise UnusableData(f"{where}: field 'answer': expected it to end in '#### <number>'")
-    return record["question"], record["answer"]
+def _problem(split: str, number: int, question: str, answer: str) -> WordProblem:
+    truth = answer.rsplit("####", 1)[1].strip()
+    return WordProblem(f"gsm8k-{split}-{number:05d}", question, truth, {"solution": answer})
 
 
-def _load_from_hub(split: str) -> list[tuple[int, str, str]]:
+def _load_from_hub(split: str) -> list[WordProblem]:
     try:
         from datasets import load_dataset
 
@@ -114,4 +94,4 @@ def _load_from_hub(split: str) -> list[tuple[int, str, str]]:
             "give task.path a folder with train.jsonl and test.jsonl"
         ) from None
     pairs = zip(rows["question"], rows["answer"], strict=True)
-    return [(number, question, answer) for number, (question, answer) in enumerate(pairs, start=1)]
+    return [_problem(split, number, *pair) for number, pair in enumerate(pairs, start=1)]

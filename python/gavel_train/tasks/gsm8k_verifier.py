@@ -62,6 +62,12 @@ def number_of_truth(text: str) -> float | None:
     return value if before == "" and rest.strip() in ("", "%", ".") else None
 
 
+def marked_answer(text: str) -> str | None:
+    """Return what the last mark of a text holds, as text; None without a mark."""
+    marked = _marked(_plain(text))
+    return _without_ornament(marked[-1]) if marked else None
+
+
 def answer_in(text: str, reading: Reading) -> float | None:
     """Return the number that a text gives as its answer, or None."""
     text = _plain(text)

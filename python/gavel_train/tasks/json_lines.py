@@ -49,3 +49,40 @@ def kind_of(value: Any) -> str:
         return "text" if value.strip() else "empty text"
     names = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "an object"}
     return names[type(value)]
+
+
+def records_in(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Yield number from 1, place and content of each object of a file: JSON lines, or one JSON list.
+
+    Raises UnusableData naming the place, and where the file is not there.
+    """
+    if not path.is_file():
+        raise UnusableData(f"{path}: expected a file of JSON lines or a JSON list, found no such file")
+    with path.open("rb") as file:
+        is_list = file.read(64).lstrip().startswith(b"[")
+    if not is_list:
+        for number, line in numbered_lines(path):
+            yield number, f"{path}:{number}", object_in(line, f"{path}:{number}")
+        return
+    try:
+        entries = json.loads(path.read_bytes())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        at = (
+            f"line {error.lineno}, column {error.colno}"
+            if isinstance(error, json.JSONDecodeError)
+            else "its bytes"
+        )
+        raise UnusableData(f"{path}: expected a JSON list, got what is no JSON at {at}") from None
+    for number, entry in enumerate(entries, start=1):
+        where = f"{path}: entry {number}"
+        if not isinstance(entry, dict):
+            raise UnusableData(f"{where}: expected an object, got {kind_of(entry)}")
+        yield number, where, entry
+
+
+def text_at(record: dict[str, Any], field: str, where: str) -> str:
+    """Return the text of a record's field; raises UnusableData where it has none."""
+    found = record.get(field)
+    if not isinstance(found, str) or not found.strip():
+        raise UnusableData(f"{where}: field {field!r}: expected text, got {kind_of(found)}")
+    return found

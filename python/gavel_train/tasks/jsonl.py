@@ -5,21 +5,26 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gavel_train.tasks import gsm8k_verifier
 from gavel_train.tasks.conversation import ROLES, conversation_text
 from gavel_train.tasks.json_lines import UnusableData, kind_of, numbered_lines, object_in
+from gavel_train.tasks.splits import SPLITS, dealt_out
+from gavel_train.tasks.verifiers.named import PARAMS, verifier_named
+from gavel_train.tasks.verifiers.verifier import Verifier
 
-__all__ = ["make_splits", "verifier_of", "verify"]
+__all__ = ["make_splits", "verifier_of"]
 
-SPLITS = ("train", "eval", "audit")
-_DEFAULTS = {"prompt_field": "prompt", "ground_truth_field": "ground_truth", "verifier": "none"}
-_VERIFIERS = ("exact", "number", "marked_number", "none")
+_FIELDS = {"prompt_field": "prompt", "ground_truth_field": "ground_truth"}
+
+
+@dataclass(frozen=True)
+class _Settings:
+    prompt_field: str
+    ground_truth_field: str
+    verifier: Verifier | None
 
 
 def make_splits(
@@ -28,65 +33,47 @@ def make_splits(
     """Read prompts and deal them out, none to two splits.
 
     A prompt is text, or a list of messages {role, content} that ends with the user's.
-    `params`: `prompt_field`, `ground_truth_field` (names of the fields), `verifier` ("exact": the
-    trimmed completion equals the ground truth; "marked_number": the number after `####` or in `\\boxed{}`
-    does; "number": that, or where neither is there the last number; "none", the default: only the judge
-    rewards).
+    `params`: `prompt_field`, `ground_truth_field` (names of the fields), `verifier` (see
+    verifiers/named; "none", the default: only the judge rewards), and what that verifier reads.
     Raises UnusableData naming file, line and field, or ValueError naming a param.
     """
     settings = _settings(params)
     if path is None:
         raise UnusableData("task.path: expected a JSON lines file or a folder of them, got null")
     if path.is_dir():
-        rows = {split: _read(path / f"{split}.jsonl", settings) for split in SPLITS}
-        for split in SPLITS:
+        wanted = [split for split in SPLITS if sizes[split] > 0]
+        rows = {split: _read(path / f"{split}.jsonl", settings) for split in wanted}
+        for split in wanted:
             if len(rows[split]) < sizes[split]:
                 raise UnusableData(
                     f"{path / split}.jsonl: expected {sizes[split]} prompts or more, got {len(rows[split])}"
                 )
-            rows[split] = rows[split][: sizes[split]]
-        return rows
-    pool = _read(path, settings)
-    wanted = sum(sizes[split] for split in SPLITS)
-    if len(pool) < wanted:
-        raise UnusableData(
-            f"{path}: expected at least {wanted} distinct prompts (train, eval and audit), found {len(pool)}"
-        )
-    random.Random(f"jsonl:{seed}").shuffle(pool)
-    splits: dict[str, list[dict[str, Any]]] = {}
-    for split in SPLITS:
-        splits[split], pool = pool[: sizes[split]], pool[sizes[split] :]
-    return splits
+        return {split: rows.get(split, [])[: sizes[split]] for split in SPLITS}
+    return dealt_out(_read(path, settings), sizes, f"jsonl:{seed}", path)
 
 
-def verify(completion: str, ground_truth: str) -> bool:
-    """Say whether the completion is the ground truth, white space at the ends aside."""
-    return completion.strip() == ground_truth.strip()
-
-
-def verifier_of(params: dict[str, Any]) -> Callable[[str, str], bool] | None:
+def verifier_of(params: dict[str, Any]) -> Verifier | None:
     """Return the check that `params.verifier` names, None for "none"."""
-    kind = _settings(params)["verifier"]
-    number, marked = (partial(gsm8k_verifier.verify, reading=way) for way in ("lenient", "strict"))
-    return {"exact": verify, "number": number, "marked_number": marked, "none": None}[kind]
+    return _settings(params).verifier
 
 
-def _settings(params: dict[str, Any]) -> dict[str, str]:
-    settings = dict(_DEFAULTS)
+def _settings(params: dict[str, Any]) -> _Settings:
+    fields = dict(_FIELDS)
+    others: dict[str, Any] = {}
+    known = [*_FIELDS, "verifier", *dict.fromkeys(param for read in PARAMS.values() for param in read)]
     for name, value in params.items():
-        if name not in _DEFAULTS:
-            raise ValueError(f"jsonl has no parameter {name!r}; expected one of {', '.join(_DEFAULTS)}")
-        if not isinstance(value, str) or not value:
+        if name not in known:
+            raise ValueError(f"jsonl has no parameter {name!r}; expected one of {', '.join(known)}")
+        if name not in fields:
+            others[name] = value
+        elif isinstance(value, str) and value:
+            fields[name] = value
+        else:
             raise ValueError(f"Expected param {name!r} to be a name, got {value!r}")
-        settings[name] = value
-    if settings["verifier"] not in _VERIFIERS:
-        raise ValueError(
-            f"Expected param 'verifier' to be one of {', '.join(_VERIFIERS)}, got {settings['verifier']!r}"
-        )
-    return settings
+    return _Settings(**fields, verifier=verifier_named(others.pop("verifier", "none"), others))
 
 
-def _read(path: Path, settings: dict[str, str]) -> list[dict[str, Any]]:
+def _read(path: Path, settings: _Settings) -> list[dict[str, Any]]:
     if not path.is_file():
         raise UnusableData(f"{path}: expected a JSON lines file, found no such file")
     rows: list[dict[str, Any]] = []
@@ -99,19 +86,17 @@ def _read(path: Path, settings: dict[str, str]) -> list[dict[str, Any]]:
             rows.append(row)
         elif first_at[prompt][1] != truth:
             raise UnusableData(
-                f"{path}:{number}: field {settings['ground_truth_field']!r}: the prompt of line "
+                f"{path}:{number}: field {settings.ground_truth_field!r}: the prompt of line "
                 f"{first_at[prompt][0]} again, with another ground truth"
             )
     if not rows:
-        raise UnusableData(
-            f"{path}: expected at least one line with a {settings['prompt_field']!r}, found none"
-        )
+        raise UnusableData(f"{path}: expected at least one line with a {settings.prompt_field!r}, found none")
     return rows
 
 
-def _row(line: str, path: Path, number: int, settings: dict[str, str]) -> dict[str, Any]:
+def _row(line: str, path: Path, number: int, settings: _Settings) -> dict[str, Any]:
     record = object_in(line, f"{path}:{number}")
-    prompt_field, truth_field = settings["prompt_field"], settings["ground_truth_field"]
+    prompt_field, truth_field = settings.prompt_field, settings.ground_truth_field
     prompt = record.pop(prompt_field, None)
     messages: list[dict[str, str]] | None = None
     if isinstance(prompt, list):
@@ -125,11 +110,10 @@ def _row(line: str, path: Path, number: int, settings: dict[str, str]) -> dict[s
     where = f"{path}:{number}: field {truth_field!r}"
     if isinstance(truth, bool) or not isinstance(truth, str | int | float | None):
         raise UnusableData(f"{where}: expected text or a number, got {kind_of(truth)}")
-    numeric = settings["verifier"] in ("number", "marked_number")
-    if numeric and truth is not None and gsm8k_verifier.number_of_truth(str(truth)) is None:
-        raise UnusableData(
-            f"{where}: expected a number for verifier {settings['verifier']!r}, got other text"
-        )
+    verifier = settings.verifier
+    reason = None if truth is None or verifier is None else verifier.refuse(str(truth), record)
+    if reason is not None:
+        raise UnusableData(f"{where}: {reason}")
     return {
         "id": f"{path.stem}-{number:06d}",
         "prompt": prompt,

@@ -9,22 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from gavel_train.tasks.poly_easy_problems import DEFAULT_KINDS, DEFAULT_RANGES, Problem, Ranges, draw
-from gavel_train.tasks.poly_easy_verifier import verify
+from gavel_train.tasks.poly_easy_verifier import final_answer, verify
+from gavel_train.tasks.splits import SPLITS
+from gavel_train.tasks.verifiers.verifier import Comparison
 
-__all__ = ["SPLITS", "make_splits", "verify"]
-
-SPLITS = ("train", "eval", "audit")
+__all__ = ["SPLITS", "make_splits", "verifier_of", "verify"]
 
 # Draws per wanted row before a split counts as impossible to fill: random draws from a space that is 95% used
 # need about 20 tries for a fresh prompt.
 _TRIES_PER_ROW = 200
 
 
-def make_splits(params: dict, sizes: dict[str, int], seed: int, root: Path) -> dict[str, list[dict]]:
+def make_splits(
+    params: dict, sizes: dict[str, int], seed: int, root: Path, path: Path | None = None
+) -> dict[str, list[dict]]:
     """Draw the splits `train`, `eval` and `audit`, with no prompt in two places.
 
     `params`: `kinds` (kind -> weight) and the ranges `lead`, `coefficient`, `constant`, `x`, `slope`, `root`,
-    each `[low, high]`, inclusive; 0 is never drawn. `sizes`: rows per split. `root`: unused, nothing is read.
+    each `[low, high]`, inclusive; 0 is never drawn. `sizes`: rows per split. `root`, `path`: unused.
     Raises ValueError naming the param that is unknown or out of range, or the split that cannot be filled.
     """
     kinds, ranges = _kinds(params), _ranges(params)
@@ -36,6 +38,11 @@ def make_splits(params: dict, sizes: dict[str, int], seed: int, root: Path) -> d
     rng = random.Random(f"poly_easy:{seed}")
     seen: set[str] = set()
     return {split: _fill(split, sizes.get(split, 0), kinds, ranges, rng, seen) for split in SPLITS}
+
+
+def verifier_of(params: dict) -> Comparison:
+    """Return the check of a polynomial; no param changes it."""
+    return Comparison(verify, lambda completion: final_answer(completion) or None)
 
 
 def _fill(

@@ -49,6 +49,11 @@ def test_the_policy_learned_only_where_the_whole_interval_is_above_zero(point, l
     assert text.endswith(said)
 
 
+def test_what_is_said_of_a_further_task_names_it():
+    text = _text("policy.policy.on_svamp.gain", 0.265, 0.19, 0.34)
+    assert text is not None and text.startswith("The policy learned on svamp: 26.5 points more")
+
+
 def test_a_contestant_without_a_score_is_said_to_have_none_and_one_with_all_needs_no_sentence():
     none = "The untrained base (single token) gave neither score nor label for any of the 660 rows."
     assert _text("coverage.base.single_token.scored", 0.0, 0.0, 0.03) == none

@@ -6,6 +6,7 @@ from gavel_train.contracts import Grade, PromptRow, Spec
 from gavel_train.judging.desk import RewardDesk
 from gavel_train.judging.reward import mixed_reward
 from gavel_train.run.outcome import BadRequest
+from gavel_train.tasks.unlabelled import without_truth
 
 
 def grade(score: int | None, *, verdict: str = "scored", value: float | None = None) -> Grade:
@@ -99,6 +100,22 @@ def test_a_rollout_is_handed_in_once_and_rewarded_by_the_value_of_the_panels_ver
     assert judged.reward == pytest.approx(0.5 + 0.5 * 6.3 / 9)
     assert (judged.score, judged.value, judged.verdict) == (7, 6.3, "scored")
     assert judged.trace_keys == ["a" * 64, "b" * 64]
+
+
+def test_a_hidden_truth_reaches_neither_reward_nor_judge_and_is_compared_for_people_alone():
+    desk = desk_of(grade(3, value=3.0))
+    desk._verify = lambda completion, row: (
+        None if row.ground_truth is None else float(completion == row.ground_truth)
+    )
+    hidden = without_truth(ROW)
+    with desk.open(1, 0, [ROW, hidden, hidden]) as batch:
+        for index, text in enumerate(("1", "1", "2")):
+            batch.hand_in(index, text)
+        judged = batch.collect()
+    assert [asked.ground_truth for asked in desk._client.asked] == ["1", None, None]
+    assert [one.verifier for one in judged] == [1.0, None, None]
+    assert [one.hidden_verifier for one in judged] == [None, 1.0, 0.0]
+    assert judged[1].reward == judged[2].reward == pytest.approx(3 / 9)
 
 
 def test_a_judge_that_answers_nonsense_three_steps_in_a_row_ends_the_stage_and_is_not_quoted():

@@ -2,8 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
+from true_rows import true_row
 
-from gavel_train.tasks import gsm8k
+from gavel_train.tasks import gsm8k, gsm8k_verifier
+from gavel_train.tasks.word_problems import INSTRUCTION
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "gsm8k"
 SIZES = {"train": 2, "eval": 1, "audit": 1}
@@ -16,7 +18,7 @@ def test_audit_prompts_come_from_test_and_the_others_from_train(tmp_path):
     assert all(row["id"].startswith("gsm8k-train-") for row in splits["train"] + splits["eval"])
     assert all(row["id"].startswith("gsm8k-test-") for row in splits["audit"])
     row = splits["audit"][0]
-    assert row["prompt"].endswith(gsm8k.INSTRUCTION) and row["ground_truth"] == "9"
+    assert row["prompt"].endswith(INSTRUCTION) and row["ground_truth"] == "9"
     assert splits == gsm8k.make_splits({}, SIZES, 0, tmp_path, tmp_path)
     assert splits != gsm8k.make_splits({}, SIZES, 1, tmp_path, tmp_path)
 
@@ -52,14 +54,16 @@ def test_every_published_solution_verifies_against_its_own_answer():
     splits = gsm8k.make_splits({}, sizes, 3, SHARED, SHARED)
     rows = [row for made in splits.values() for row in made]
     assert len({row["prompt"] for row in rows}) == len(rows) == 8700
-    wrong = [row["id"] for row in rows if not gsm8k.verify(row["meta"]["solution"], row["ground_truth"])]
+    wrong = [
+        row["id"] for row in rows if not gsm8k_verifier.verify(row["meta"]["solution"], row["ground_truth"])
+    ]
     assert not wrong
 
 
 def test_the_answer_is_read_strictly_unless_the_task_says_otherwise(tmp_path):
     write(tmp_path)
-    assert not gsm8k.verifier_of({})("it is 9", "9")
-    assert gsm8k.verifier_of({"answer": "lenient"})("it is 9", "9")
+    assert gsm8k.verifier_of({}).check("it is 9", true_row("9")) == (0.0, None)
+    assert gsm8k.verifier_of({"answer": "lenient"}).check("it is 9", true_row("9")) == (1.0, "9")
     with pytest.raises(ValueError, match="'answer' to be strict or lenient, got 'loose'"):
         gsm8k.make_splits({"answer": "loose"}, SIZES, 0, tmp_path, tmp_path)
 

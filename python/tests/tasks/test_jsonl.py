@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from true_rows import true_row
 
 from gavel_train.tasks import gsm8k, jsonl
 
@@ -136,15 +137,16 @@ def test_a_missing_file_and_a_missing_path_are_told_apart(tmp_path):
 def test_parameters_are_checked(tmp_path):
     for params, message in (
         ({"verifer": "exact"}, "verifer"),
-        ({"verifier": "magic"}, "exact, number, marked_number, none"),
+        ({"verifier": "magic"}, "choice, number, marked_number, math, none"),
     ):
         with pytest.raises(ValueError, match=message):
             jsonl.make_splits(params, SIZES, 0, tmp_path, tmp_path)
 
 
 def test_the_verifier_is_the_one_that_params_name():
-    exact = jsonl.verifier_of({"verifier": "exact"})
-    number = jsonl.verifier_of({"verifier": "number"})
-    assert exact(" Paris\n", "Paris") and not exact("It is Paris", "Paris")
-    assert number("It is $1,000", "1000") and not number("It is 10", "1000")
+    def right(verifier, completion, truth):
+        return jsonl.verifier_of({"verifier": verifier}).check(completion, true_row(truth)).value == 1.0
+
+    assert right("exact", " Paris\n", "Paris") and not right("exact", "It is Paris", "Paris")
+    assert right("number", "It is $1,000", "1000") and not right("number", "It is 10", "1000")
     assert jsonl.verifier_of({}) is None

@@ -4,6 +4,7 @@ import { reservedIn } from './reserved.ts';
 import { gpusOf, type Rule, rule, type SpecProblem } from './rule.ts';
 import { servedPolicy } from './served-policy-rules.ts';
 import type { Spec } from './spec.ts';
+import { tasks } from './task-rules.ts';
 import { trlVllm } from './trl-vllm-rules.ts';
 
 /** Rules between fields, which JSON Schema cannot say. */
@@ -62,10 +63,7 @@ const rules: Rule[] = [
       `expected modes without reasoned: a judge in mode ${judge.mode} leaves no reasoning to teach`,
   ),
   rule('run', ({ run }) => run.includes('..') && 'expected a name without "..", since it becomes a folder'),
-  rule(
-    'task.path',
-    ({ task }) => task.name === 'jsonl' && task.path === null && 'missing; expected the JSONL file of the task',
-  ),
+  ...tasks,
   rule(
     'judge.base_url',
     ({ judge }) =>

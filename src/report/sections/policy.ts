@@ -15,7 +15,15 @@ const question = 'Did the policy learn?';
 
 export async function policy(data: ReportData): Promise<Html> {
   const lines = data.metrics.filter(({ stage }) => stage === 'grpo');
-  return section(POLICY, question, await beforeAfter(data), await learning(lines), sampler(lines), alarms(data));
+  return section(
+    POLICY,
+    question,
+    await beforeAfter(data),
+    await learning(lines),
+    unlabelled(data),
+    sampler(lines),
+    alarms(data),
+  );
 }
 
 async function beforeAfter({ audit }: ReportData): Promise<Html> {
@@ -48,6 +56,13 @@ async function learning(lines: ReportData['metrics']): Promise<Html> {
   return html`<p>${hacking(lines)}</p>
 ${await figureOf(learningChart(lines), html`Dots: one step. Lines: mean of nine steps. ${resumed.length > 0 && html`Dotted vertical lines: steps at which work went on from a ${word('checkpoint')} after an interruption (${resumed.join(', ')}).`}`, legend(lines))}
 <details><summary>The figures of this chart</summary>${figures}</details>`;
+}
+
+/** Which prompts the verifier's figures are about where the truth of some was hidden. */
+function unlabelled({ spec }: ReportData): Html | null {
+  const share = spec?.task.unlabelled_fraction ?? 0;
+  if (share === 0) return null;
+  return html`<p>For ${percent(share, 1)} of the training prompts the ${word('ground truth')} was hidden: there the judge alone gave the ${word('reward')}. The curve of ${word('verifier')} accuracy is about the other prompts; the hidden truths are compared in a curve of their own, which the reward did not know. Held-out prompts keep their truth.</p>`;
 }
 
 /** How old the weights were that servers sampled from, and how far their probabilities were from the trainer's. */

@@ -41,21 +41,23 @@ def _in_both(sample: PolicySample) -> Bools:
     return (first_P & last_P)[sample.prompt_N]
 
 
-def _gained(record: MeasureRecord, _role: str, _mode: str) -> str | None:
+def _gained(record: MeasureRecord, _role: str, mode: str) -> str | None:
     found = bounds(record)
     if found is None:
         return None
     point, low, high = found
     change = f"{points(point)} points ({points(low)} to {points(high)})"
+    # "held_out" is the run's own task; others are named.
+    on = f" on {mode.removeprefix('on_')}" if mode.startswith("on_") else ""
     if few := too_few(record):
-        return f"Whether the policy learned cannot be told: its answers changed by {change}; {few}."
+        return f"Whether the policy learned{on} cannot be told: its answers changed by {change}; {few}."
     if low > 0:
         more = f"{points(point)} points more of its answers are right ({points(low)} to {points(high)})"
-        return f"The policy learned: {more}."
+        return f"The policy learned{on}: {more}."
     if high < 0:
         less = f"{points(-point)} points fewer of its answers are right ({points(-high)} to {points(-low)})"
-        return f"The policy got worse: {less}."
-    return f"Whether the policy learned cannot be told: the change of {change} may be chance."
+        return f"The policy got worse{on}: {less}."
+    return f"Whether the policy learned{on} cannot be told: the change of {change} may be chance."
 
 
 POLICY_MEASURES = (
