@@ -57,6 +57,7 @@ class ModeTemplate(BaseModel):
 class PairTemplate(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
+        regex_engine="python-re",
     )
     messages: Annotated[list[MessageTemplate], Field(min_length=1)]
     answer_prefix: Annotated[
@@ -70,21 +71,21 @@ class PairTemplate(BaseModel):
         str,
         Field(
             description="The answer that says that {{completion_a}} is better, which is shown first.",
-            pattern="^[^\\s.!]+$",
+            pattern="^(?![0-9]$)[^\\s.!]+$",
         ),
     ] = "A"
     second: Annotated[
         str,
         Field(
             description="The answer that says that {{completion_b}} is better.",
-            pattern="^[^\\s.!]+$",
+            pattern="^(?![0-9]$)[^\\s.!]+$",
         ),
     ] = "B"
     tie: Annotated[
         str | None,
         Field(
             description="The answer that says that neither is; null: the judge must prefer one.",
-            pattern="^[^\\s.!]+$",
+            pattern="^(?![0-9]$)[^\\s.!]+$",
         ),
     ] = "C"
 

@@ -36,6 +36,7 @@ export function define(program: Command): void {
       const spec = loadSpec(path, run === undefined ? {} : { run });
       const task_queue = queueOf(config);
       const server = await connect(config);
+      if (!json) console.log(callsText(spec));
       const started = await startRun(server, spec, task_queue, { resume: resume ?? false, ...(until && { until }) });
       const polled = await pollers(server, task_queue);
       await server.close();
@@ -46,7 +47,6 @@ export function define(program: Command): void {
       if (json) console.log(JSON.stringify({ run: spec.run, ...started, address: server.address, judge_calls }));
       else {
         console.log(`Started run ${spec.run} (workflow ${started.workflow_id}).`);
-        console.log(callsText(spec));
         const ui = readUp(config)?.ui;
         if (ui)
           console.log(
@@ -67,7 +67,7 @@ export function define(program: Command): void {
 export function callsText(spec: Spec): string {
   const { total, per_step, why } = judgeCallsOf(spec);
   const [all, each] = [total, per_step].map((calls) => calls.toLocaleString('en-US'));
-  return `GRPO asks the judge up to ${all} times: ${each} a step (${why}).`;
+  return `GRPO asks the judge up to ${all} times: ${each} a step (${why}), besides the audit's rows and repeated steps.`;
 }
 
 /**

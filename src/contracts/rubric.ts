@@ -21,7 +21,12 @@ export const ModeTemplate = z.strictObject({
     .describe('Beginning of the answer, for example "Score: ", where the engine can continue a message.'),
 });
 
-const Word = z.string().regex(/^[^\s.!]+$/, 'Expected a word without spaces, "." and "!"');
+const Word = z
+  .string()
+  .regex(
+    /^(?![0-9]$)[^\s.!]+$/,
+    'Expected a word without spaces, "." and "!", and no digit: digits are asked for bare',
+  );
 
 /** How two completions are compared. The judge is asked about each pair in both orders. */
 export const PairTemplate = ModeTemplate.extend({

@@ -75,7 +75,9 @@ export const verdictFields = {
     .max(1)
     .nullable()
     .describe('Probability outside the digits seen, before renormalising; null: the server gave none.'),
-  preference: Preference.optional().describe('Of a scored pair, which has no score, value and p_pass; else absent.'),
+  preference: Preference.nullable()
+    .optional()
+    .describe('Of a scored pair, which has no score, value and p_pass; else absent.'),
 };
 
 export const Verdict = z.strictObject(verdictFields);

@@ -63,7 +63,7 @@ function readingOf(reply: Reply, { question, scale, order }: Call): Reading {
 export function verdictOf(trace: Trace): Verdict {
   const { verdict, score, value, value_rule, p_pass, confidence, distribution, off_scale_mass, preference } = trace;
   const numbers = { verdict, score, value, value_rule, p_pass, confidence, distribution, off_scale_mass };
-  return preference === undefined ? numbers : { ...numbers, preference };
+  return preference ? { ...numbers, preference } : numbers;
 }
 
 type Outcome = Reading & Pick<Trace, 'reply' | 'thinking' | 'usage' | 'latency_ms' | 'reused_from'>;

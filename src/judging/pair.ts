@@ -15,9 +15,9 @@ export function combinePair(votes: Record<PairOrder, Verdict[]>, panel: PanelSpe
   const all = [...votes.ab, ...votes.ba];
   const off_scale_mass = meanOrNull(all.map((vote) => vote.off_scale_mass));
   if (isSplit(votes.ab) || isSplit(votes.ba)) return unscoredOf(all, off_scale_mass);
-  const ab = orderOf(votes.ab.filter(isPreferred), panel.combine);
-  const ba = orderOf(votes.ba.filter(isPreferred), panel.combine);
   const known = all.filter(isPreferred).every(({ preference }) => preference.distribution !== null);
+  const ab = orderOf(votes.ab.filter(isPreferred), panel.combine, known);
+  const ba = orderOf(votes.ba.filter(isPreferred), panel.combine, known);
   const shares = meanOf([ab.shares, ba.shares]);
   const distribution = known ? shares : null;
   const confidence = distribution && Math.max(distribution.A, distribution.B, distribution.tie);
@@ -30,10 +30,17 @@ export function combinePair(votes: Record<PairOrder, Verdict[]>, panel: PanelSpe
   return { verdict: 'scored', ...NO_SCORE, ...seen, preference: { label, distribution, win, order } };
 }
 
-const isPreferred = (vote: Verdict): vote is Preferred => vote.preference !== undefined;
+const isPreferred = (vote: Verdict): vote is Preferred => vote.preference != null;
 
 /** What the votes in one order say: of a mean the shares of all, else those of the votes that gave the label in the middle, or most often. */
-function orderOf(votes: Preferred[], combine: PanelSpec['combine']): { label: PairLabel; shares: Shares } {
+function orderOf(
+  votes: Preferred[],
+  combine: PanelSpec['combine'],
+  known: boolean,
+): { label: PairLabel; shares: Shares } {
+  // Probabilities and bare labels are not on one scale, so that one vote without the former has all read by the latter.
+  const sharesIn = ({ preference: { label, distribution } }: Preferred): Shares =>
+    (known ? distribution : null) ?? sharesOf(label);
   const labels = votes.map(({ preference }) => preference.label);
   if (combine === 'mean') {
     const shares = meanOf(votes.map(sharesIn));
@@ -43,8 +50,6 @@ function orderOf(votes: Preferred[], combine: PanelSpec['combine']): { label: Pa
   const those = votes.filter(({ preference }) => preference.label === label);
   return { label, shares: meanOf((those.length > 0 ? those : votes).map(sharesIn)) };
 }
-
-const sharesIn = ({ preference }: Preferred): Shares => preference.distribution ?? sharesOf(preference.label);
 
 /** The label with the most mass; a tie where A and B have the same. */
 function mostProbable({ A, B, tie }: Shares): PairLabel {

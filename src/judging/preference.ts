@@ -20,7 +20,8 @@ export function preferredBy(said: number | null, options: Options | null, scale:
   if (answer === undefined) return { ...unscored('unparseable'), ...seen, distribution: null };
   const [A = 0, tie = 0, B = 0] = seen.distribution ?? [];
   const distribution = seen.distribution && { A, B, tie };
-  const label = LABEL[answer];
+  // Neither is more probable than the other: whichever was sampled, the judge prefers none.
+  const label = distribution !== null && A === B && A >= tie ? 'tie' : LABEL[answer];
   const preference = { label, distribution, win: winOf(distribution ?? sharesOf(label)), order: 'ab' as const };
   return { verdict: 'scored', ...NO_SCORE, ...seen, distribution: null, preference };
 }

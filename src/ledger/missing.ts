@@ -28,13 +28,16 @@ export interface Missing {
 export async function findMissing(paths: RunPaths, tip: string): Promise<Missing> {
   const index = new LedgerIndex();
   for (const segment of await acceptedSegments(paths.dir)) if (segment.stage === 'grpo') await index.load(segment);
+  const found = new Set<string>();
   const missing: Missing = { traces: 0, example: null, unread: [] };
   for await (const checkpoint of chainOf(paths, 'grpo', tip)) {
     const path = paths.stage('grpo').rollouts(checkpoint);
     try {
       for await (const { trace_keys } of readJsonLines(path, Traced)) {
         for (const key of trace_keys) {
-          if (index.has(key)) continue;
+          if (index.has(key) || found.has(key)) continue;
+          // A trace about a pair stands with both of its completions.
+          found.add(key);
           missing.traces += 1;
           missing.example ??= { checkpoint, key };
         }

@@ -41,6 +41,12 @@ test('win and distribution are means of both orders, so that a position wins not
   expect(confidence).toBeCloseTo(0.45, 9);
 });
 
+test('one vote without probabilities has both orders read by their labels', () => {
+  const soft = vote('A', { A: 0.55, B: 0.35, tie: 0.1 });
+  const { preference } = combinePair({ ab: [vote('A')], ba: [soft] }, panel);
+  expect(preference).toEqual({ label: 'A', distribution: null, win: 1, order: 'consistent' });
+});
+
 test('a pair less confident than the threshold of the panel, or of unknown confidence, has no preference', () => {
   const sure = vote('A', { A: 0.9, B: 0.05, tie: 0.05 });
   const strict = { ...panel, confidence_threshold: 0.6 };

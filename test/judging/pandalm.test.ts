@@ -32,7 +32,7 @@ const control = controlStrings([]);
 type Counts = Record<Preference['order'], number>;
 
 /** A judge with a habit in each row: it says what it is told, of what it is shown first and second. */
-function judge(pair: Pair, answer: (first_is_a: boolean) => string): Preference | undefined {
+function judge(pair: Pair, answer: (first_is_a: boolean) => string): Preference | null | undefined {
   const request = {
     role: 'judge',
     mode: 'pairwise',

@@ -13,6 +13,7 @@ from gavel_train.fit.shape import Shape, UnknownShape
 from gavel_train.fit.step_time import Queue, rollout_s, served_queue, step_time, update_s
 from gavel_train.fit.step_work import Texts, cached_rollout, served_rollout
 from gavel_train.fit.training import Training
+from gavel_train.judging.pairs import pairs_of_group
 
 # vLLM's default blocks of keys and values on GPUs, and on the CPU.
 _GPU_BLOCK, _CPU_BLOCK = 16, 128
@@ -148,9 +149,12 @@ def _judge(
     # A label, as a digit, is one token where gavel serves the judge well.
     longest = spec.judge.sampling.max_tokens if spec.judge.mode == "reasoned" else 1
     reply = min(request.reply_tokens or longest, longest)
-    calls = texts.rows * panel.votes
+    completions, calls = 1, texts.rows * panel.votes
+    if spec.judge.mode == "pairwise":
+        # Each pair of a group is asked about in both orders.
+        completions, calls = 2, calls * pairs_of_group(spec.grpo).opponents
     slots, servers = spec.judge.concurrency, serve.data_parallel_size
-    one = Texts(1, 1, texts.prompt_tokens + int(texts.tokens) + _RUBRIC_TOKENS, reply, reply)
+    one = Texts(1, 1, texts.prompt_tokens + completions * int(texts.tokens) + _RUBRIC_TOKENS, reply, reply)
     # Fewer calls at once than there are make several batches, one after the other.
     passes = reply * max(1, ceil(calls / slots))
     all_of_them = _shared(replace(one, prompts=calls, rows=calls, longest=passes), servers)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gavel_train.contracts import Trace
 from gavel_train.grader.contradicted import Contradicts
+from gavel_train.grader.outcome import shown_in
 from gavel_train.run.ledger import PlacedTrace, read_trace
 
 # A temporary file that SQLite deletes; pages that its cache has no room for go there.
@@ -122,8 +123,8 @@ def _identity(trace: Trace, prompt: bytes) -> bytes:
     """What two traces share that teach the same; lengths keep the parts apart."""
     digest = hashlib.sha256(prompt)
     # The same pair teaches other things in either order.
-    order = [] if trace.preference is None else [trace.opponent, trace.preference.order]
-    for part in (trace.completion, *order, trace.thinking, trace.reply):
+    shown = [trace.completion] if trace.opponent is None else shown_in(trace)
+    for part in (*shown, trace.thinking, trace.reply):
         text = b"" if part is None else part.encode()
         digest.update(b"%d:" % (-1 if part is None else len(text)))
         digest.update(text)

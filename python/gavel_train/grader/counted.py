@@ -41,18 +41,26 @@ def consistent(traces: Iterable[PlacedTrace]) -> Iterator[PlacedTrace]:
 
     Traces of single completions pass. Those of a pair whose other order was never scored are left out.
     """
-    waiting: dict[str, PlacedTrace] = {}
+    waiting: dict[tuple[str, ...], PlacedTrace] = {}
     for placed in traces:
         preference = placed.trace.preference
         if preference is None:
             yield placed
             continue
-        # grpo:4:0:1-vs-3:ab:0 and grpo:4:0:1-vs-3:ba:0.
-        pair = placed.trace.occasion.replace(f":{preference.order}:", ":")
-        other = waiting.pop(pair, None)
-        if other is None:
+        trace = placed.trace
+        # grpo:4:0:1-vs-3:ab:0 and grpo:4:0:1-vs-3:ba:0. A step that is sampled again may have other texts.
+        occasion = trace.occasion.replace(f":{preference.order}:", ":")
+        pair = occasion, trace.prompt, trace.completion, trace.opponent or ""
+        other = waiting.get(pair)
+        if (
+            other is None
+            or other.trace.preference is None
+            or other.trace.preference.order == preference.order
+        ):
             waiting[pair] = placed
-        elif other.trace.preference is not None and other.trace.preference.label == preference.label:
+            continue
+        del waiting[pair]
+        if other.trace.preference.label == preference.label:
             yield other
             yield placed
 

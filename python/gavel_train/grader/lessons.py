@@ -93,6 +93,13 @@ def choose_traces(run_dir: Path, ledger: Sequence[LedgerSegment], spec: Spec) ->
         drop=spec.sft.contradicted == "drop",
         limit=max_examples,
     )
+    if chosen.found == 0 and spec.judge.mode == "pairwise":
+        raise BadRequest(
+            "judge",
+            f"Expected pairs in {run_dir / 'traces'} of which the judge says the same in both orders, found "
+            "none: it prefers a position, as order_dependent in report/metrics.jsonl shows, and teaches no "
+            "grader.",
+        )
     if chosen.found == 0:
         raise BadRequest(None, f"Expected scored traces of the judge in {run_dir / 'traces'}, found none.")
     if chosen.count >= FEWEST_TRACES:

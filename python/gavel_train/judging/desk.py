@@ -11,7 +11,7 @@ from gavel_train.judging.gateway import GatewayClient
 from gavel_train.judging.grading import Mode
 from gavel_train.judging.paired_batch import PairedBatch
 from gavel_train.judging.pairs import Pair, pairs_of_group
-from gavel_train.judging.reward import Judged, Opinion, WhenUnscored, mixed_reward
+from gavel_train.judging.reward import Judged, Opinion, WhenUnscored, mixed_reward, tie_at_most
 from gavel_train.run.outcome import BadRequest
 from gavel_train.tasks import Verify
 from gavel_train.tasks.unlabelled import with_truth
@@ -82,6 +82,9 @@ class RewardDesk:
         verifier = self._verify(completion, row)
         hidden = with_truth(row)
         group, rollout = divmod(position, self._num_generations)
+        value = opinion.rewarded
+        if value is None and opinion.comparisons is not None and self._when_unscored == "verifier":
+            value = tie_at_most(verifier)
         return Judged(
             step=step,
             group=group,
@@ -97,7 +100,7 @@ class RewardDesk:
             # For people alone: the reward knows nothing of it.
             hidden_verifier=None if hidden is None else self._verify(completion, hidden),
             reward=mixed_reward(
-                verifier, opinion.rewarded, verifier_weight=self._weight, when_unscored=self._when_unscored
+                verifier, value, verifier_weight=self._weight, when_unscored=self._when_unscored
             ),
         )
 

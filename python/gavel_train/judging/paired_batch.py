@@ -60,8 +60,8 @@ class PairedBatch(JudgedBatch):
     def opinion(self, index: int) -> Opinion:
         """Return the win rate of the rollout of row `index`.
 
-        It has one where more than half of its pairs have a preference; else the verdict is the kind that most
-        of the others have.
+        It has one where more than half of the pairs that were asked about have a preference; else the verdict
+        is the kind that most of the others have. Equal texts tie.
         """
         group, rollout = divmod(index, self._pairs.size)
         wins: list[float] = []
@@ -82,13 +82,15 @@ class PairedBatch(JudgedBatch):
                 continue
             wins.append(preference.win if rollout < other else 1 - preference.win)
             order_dependent += preference.order in ("first", "second")
-        known = 2 * len(wins) > self._pairs.opponents
+        # Equal texts tie, but say nothing of whether the judge can read them.
+        compared = len(wins) - equal
+        known = not unscored or compared > len(unscored)
         return Opinion(
             trace_keys=keys,
             verdict="scored" if known else max(dict.fromkeys(unscored), key=unscored.count),
             comparisons=RolloutRecordComparisons(
                 pairs=self._pairs.opponents,
-                compared=len(wins) - equal,
+                compared=compared,
                 order_dependent=order_dependent,
                 win_rate=sum(wins) / len(wins) if known else None,
             ),

@@ -81,6 +81,15 @@ def mixed_reward(
     return verifier_weight * verifier + (1 - verifier_weight) * value / HIGHEST_VALUE
 
 
+def tie_at_most(verifier: float | None) -> float | None:
+    """Return the value, 0 to 9, of a rollout whose comparisons have no word: a tie, or the verifier's mark.
+
+    Wins within a group are half of its pairs. The verifier's 1 in their place would reward a right completion
+    for being one that the judge cannot compare.
+    """
+    return None if verifier is None else HIGHEST_VALUE * min(0.5, verifier)
+
+
 def as_record(judged: Judged) -> dict[str, Any]:
     """Return the fields of a RolloutRecord that are known before advantages are."""
     return dict(vars(judged))

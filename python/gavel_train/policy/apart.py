@@ -67,7 +67,9 @@ def _parts(rollout: Mapping[str, Any]) -> tuple[float, float]:
     judge = None if rollout["value"] is None else rollout["value"] / HIGHEST_VALUE
     comparisons = rollout.get("comparisons")
     if comparisons is not None:
+        # As in the reward: without a word, a tie at most.
         judge = comparisons["win_rate"]
+        return mark, min(0.5, mark) if judge is None else judge
     return mark, mark if judge is None else judge
 
 

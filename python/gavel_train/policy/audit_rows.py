@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gavel_train.contracts import AuditRow, PromptRow
-from gavel_train.run.outcome import BadRequest
 from gavel_train.tasks import Verify
 from gavel_train.tasks.row_fields import fields_of
 
@@ -50,20 +49,11 @@ def pairs_to_audit(
     """Return a row for each two completions of a prompt from one checkpoint that differ.
 
     In truth that one is better which the verifier gives more; where it gives both the same, they tie. Two
-    equal texts are no row: no judge could prefer one. Raises BadRequest where all are equal.
+    equal texts are no row, since no judge could prefer one; where all are equal they are all there is.
     """
-    rows = [
-        _pair(one, other, prompts[one.index], checkpoints, verify)
-        for one, other in _two_by_two(sampled)
-        if one.completion != other.completion
-    ]
-    if not rows:
-        raise BadRequest(
-            "audit.temperature",
-            "Expected completions of one prompt that differ, so that they can be compared, found none; raise "
-            "audit.temperature or audit.completions_per_prompt",
-        )
-    return rows
+    pairs = list(_two_by_two(sampled))
+    differing = [pair for pair in pairs if pair[0].completion != pair[1].completion]
+    return [_pair(one, other, prompts[one.index], checkpoints, verify) for one, other in differing or pairs]
 
 
 def _two_by_two(sampled: Sequence[Sampled]) -> Iterator[tuple[Sampled, Sampled]]:

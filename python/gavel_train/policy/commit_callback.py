@@ -37,7 +37,8 @@ class GrpoCommits(Commits):
             save_every=grpo.save_every,
             keep_newest=grpo.keep_checkpoints,
             keep_steps=frozenset({0, middle_step(grpo.steps, grpo.save_every), grpo.steps}),
-            best_by="reward",
+            # Win rates within a group are half of its pairs, whatever the policy is worth.
+            best_by="verifier_accuracy" if request.spec.judge.mode == "pairwise" else "reward",
         )
         super().__init__(request, plan, parent=parent)
         self._rollout = rollout

@@ -31,6 +31,21 @@ def test_a_pair_counts_where_both_orders_say_the_same():
     assert kept == [f"grpo:1:0:{pair}:{order}:0" for pair in ("0-vs-1", "1-vs-2") for order in ("ab", "ba")]
 
 
+def test_a_step_that_was_sampled_again_is_not_mixed_with_what_it_had_before():
+    def about(texts: str, order: str, label: str) -> PlacedTrace:
+        each = vote("0-vs-1", order, label)
+        return placed(each.trace.model_dump() | {"completion": texts})
+
+    # Killed after one order of other texts was asked.
+    votes = [about("old", "ab", "A"), about("new", "ab", "A"), about("new", "ba", "B")]
+    assert list(consistent(votes)) == []
+    votes = [about("old", "ab", "A"), about("new", "ba", "B"), about("new", "ab", "B")]
+    assert [(each.trace.completion, each.trace.preference.order) for each in consistent(votes)] == [
+        ("new", "ba"),
+        ("new", "ab"),
+    ]
+
+
 def test_verdicts_on_single_completions_pass():
     line = trace("p", "x", 9, "grpo:1:0:0:0")
     assert [each.trace.score for each in consistent([placed(line), placed(line)])] == [9, 9]

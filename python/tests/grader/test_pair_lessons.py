@@ -11,6 +11,7 @@ from gavel_train.grader.examples import examples_of
 from gavel_train.grader.lessons import distil
 from gavel_train.grader.outcome import outcome_of, shown_in
 from gavel_train.run.ledger import read_traces
+from gavel_train.run.outcome import BadRequest
 
 WORDS = {"first": "A", "second": "B", "tie": "C"}
 SHOWN = {("ab", "A"): "first", ("ab", "B"): "second", ("ba", "A"): "second", ("ba", "B"): "first"}
@@ -81,6 +82,25 @@ def test_the_grader_learns_each_consistent_pair_in_both_orders_as_the_judge_was_
         expected = "C" if label == "tie" else "A" if (label == "A") == first.startswith("x") else "B"
         assert (example.answer_prefix, example.reply) == ("Better:", f" {expected}")
     assert found.outcomes == {"first": 8, "second": 8, "tie": 8}
+
+
+def test_a_judge_that_always_prefers_a_position_teaches_no_grader_and_the_reason_is_said(tmp_path):
+    first = [place for place, shown in SHOWN.items() if shown == "first"]
+    biased = [vote(f"p{n}", "0-vs-1", order, label) for n in range(20) for order, label in first]
+    write_segment(tmp_path, "grpo-e1-000001.jsonl", biased)
+    with pytest.raises(BadRequest, match="prefers a position"):
+        distil(tmp_path, ledger_of(tmp_path), render, spec_of())
+
+
+def test_the_same_question_from_two_pairs_is_taught_once(tmp_path):
+    votes = [vote("p0", "0-vs-1", order, "A", ("x", "y")) for order in ("ab", "ba")]
+    votes += [vote("p0", "1-vs-2", order, "B", ("y", "x")) for order in ("ab", "ba")]
+    votes += [
+        vote(f"q{n}", "0-vs-1", order, "A", (f"x{n}", "y")) for n in range(12) for order in ("ab", "ba")
+    ]
+    write_segment(tmp_path, "grpo-e1-000001.jsonl", votes)
+    distilled = distil(tmp_path, ledger_of(tmp_path), render, spec_of())
+    assert (len(distilled.lessons), distilled.duplicates) == (26, 2)
 
 
 def test_a_trace_says_what_is_shown_first_and_what_of_it_is_preferred(run_dir):

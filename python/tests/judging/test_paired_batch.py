@@ -121,6 +121,22 @@ def test_a_completion_without_a_preference_in_more_than_half_of_its_pairs_has_no
     assert judged[0].comparisons["win_rate"] is None
 
 
+def test_equal_texts_give_no_reward_to_a_completion_that_the_judge_cannot_compare():
+    def silent_about_x(completion: str, opponent: str) -> Grade:
+        return compared(None) if "x" in completion + opponent else longer(completion, opponent)
+
+    judged = judge(desk_of(silent_about_x), ["x", "x", "x", "a"])
+    assert [(one.verdict, one.reward) for one in judged] == [("refused", None)] * 4
+    assert judged[0].comparisons == {"pairs": 3, "compared": 0, "order_dependent": 0, "win_rate": None}
+
+
+@pytest.mark.parametrize(("verifier", "reward"), [(1.0, 0.75), (0.0, 0.0), (0.25, 0.25)])
+def test_a_completion_that_cannot_be_compared_is_rewarded_as_if_it_tied_at_most(verifier, reward):
+    desk = desk_of(lambda *_: compared(None), verifier_weight=0.5)
+    desk._verify = lambda completion, row: verifier
+    assert [one.reward for one in judge(desk, ["a", "b", "c", "d"])] == pytest.approx([reward] * 4)
+
+
 def test_pairs_in_which_the_judge_prefers_a_position_are_counted_and_shown():
     judged = judge(desk_of(lambda *_: compared(0.5, "first")), ["a", "b", "c", "d"])
     records = [RolloutRecord(**as_record(one), advantage=0.0) for one in judged]

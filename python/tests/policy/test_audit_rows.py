@@ -1,8 +1,5 @@
-import pytest
-
 from gavel_train.contracts import PromptRow
 from gavel_train.policy.audit_rows import Sampled, pairs_to_audit, rows_to_audit
-from gavel_train.run.outcome import BadRequest
 
 PROMPTS = [PromptRow(id=f"p{n}", prompt=f"{n}+1=", ground_truth=str(n + 1), meta={}) for n in range(2)]
 CHECKPOINTS = {"first": ("step-000000.e1", 0), "last": ("step-000010.e1", 10)}
@@ -40,10 +37,9 @@ def test_without_a_verifiers_word_nothing_is_known_to_be_better():
     assert row.preference is None
 
 
-def test_a_policy_that_says_the_same_every_time_cannot_be_audited_in_pairs():
-    with pytest.raises(BadRequest, match="completions of one prompt that differ") as refused:
-        pairs_to_audit(sampled("first", 0, "5", "5"), PROMPTS, CHECKPOINTS, verify)
-    assert refused.value.field == "audit.temperature"
+def test_a_policy_that_says_the_same_every_time_is_audited_on_pairs_that_tie():
+    (row,) = pairs_to_audit(sampled("first", 0, "5", "5"), PROMPTS, CHECKPOINTS, verify)
+    assert (row.completion, row.completion_b, row.preference) == ("5", "5", "tie")
 
 
 def test_single_rows_keep_their_ids_and_the_verifiers_word():

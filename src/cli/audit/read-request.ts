@@ -58,7 +58,7 @@ export function readRequest(config: Config, options: AuditOptions): AuditCall {
     out,
     contestants,
     rubric: options.rubric === undefined ? null : loadRubric(resolve(options.rubric)),
-    gates: options.gates === undefined ? defaults.gates : loadGates(resolve(options.gates)),
+    gates: options.gates === undefined ? defaultGates(defaults.gates, contestants) : loadGates(resolve(options.gates)),
     slices: options.slice ?? defaults.slices,
     max_rows: options.maxRows ?? null,
     confidence: confidenceOf(options.confidence),
@@ -67,6 +67,13 @@ export function readRequest(config: Config, options: AuditOptions): AuditCall {
     confirm_above: options.confirmAbove,
     yes: options.yes ?? false,
   };
+}
+
+/** Pairs have no scores, so agreement is that of labels. */
+function defaultGates(gates: GateSpec[], { asked }: Contestants): GateSpec[] {
+  const pairs = asked.some(({ modes }) => modes.includes('pairwise'));
+  const ofLabels = (id: string) => id.replace('quadratic_weighted_kappa', 'label_cohens_kappa');
+  return pairs ? gates.map((gate) => ({ ...gate, id: ofLabels(gate.id) })) : gates;
 }
 
 function namedIn(role: 'grader' | 'judge' | 'base', options: AuditOptions): Partial<Record<typeof role, Named>> {

@@ -5,6 +5,10 @@ import { type Rule, rule } from './rule.ts';
 
 const others = (modes: GradingMode[]): GradingMode[] => modes.filter((mode) => mode !== 'pairwise');
 
+/** Measures that pairs do not have. */
+const OF_SCORES =
+  /\.(quadratic_weighted_kappa|exact|within_1|bias|mean_absolute_error|spearman|kendall_tau_b|tie_rate|within_prompt_rank_correlation|value_is_expectation|auroc|matthews_correlation|true_(positive|negative)_rate|scored_among_\w+)$/;
+
 export const pairwiseRules: Rule[] = [
   rule('sft.modes', ({ judge, sft }) => {
     if (judge.mode !== 'pairwise')
@@ -17,6 +21,27 @@ export const pairwiseRules: Rule[] = [
       scoring.length > 0 && `expected pairwise alone: a judge that compares gives no scores to teach; found ${scoring}`
     );
   }),
+  rule(
+    'audit.grader_modes',
+    ({ judge, audit }) =>
+      judge.mode === 'pairwise' &&
+      others(audit.grader_modes).length > 0 &&
+      `expected pairwise alone: the judge compares, and so does its grader; found ${others(audit.grader_modes)}`,
+  ),
+  rule(
+    'audit.headline_mode',
+    ({ judge, audit }) =>
+      judge.mode === 'pairwise' &&
+      audit.headline_mode !== 'pairwise' &&
+      `expected pairwise, the mode of the judge; found ${audit.headline_mode}`,
+  ),
+  rule(
+    'audit.temperature',
+    ({ judge, audit }) =>
+      judge.mode === 'pairwise' &&
+      audit.temperature === 0 &&
+      'expected more than 0: the audit compares completions of one prompt, which are all the same at 0',
+  ),
   rule(
     'judge.panel.confidence_threshold',
     ({ judge }) =>
@@ -32,11 +57,11 @@ export const pairwiseRules: Rule[] = [
       `expected an even number: with judge.mode pairwise the audit compares them two by two; found ${audit.completions_per_prompt}`,
   ),
   rule('audit.gates', ({ judge, audit }) => {
-    const scored = audit.gates.find(({ id }) => /quadratic_weighted_kappa/.test(id));
+    const scored = audit.gates.find(({ id, slice }) => OF_SCORES.test(id) || slice.startsWith('score='));
     return (
       judge.mode === 'pairwise' &&
       scored !== undefined &&
-      `expected gates on labels, since pairs have no scores: fidelity.grader.headline.label_cohens_kappa in place of ${scored.id}`
+      `expected gates on labels, since pairs have no scores, say fidelity.grader.headline.label_cohens_kappa; found ${scored.id}`
     );
   }),
   rule(

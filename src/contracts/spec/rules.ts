@@ -59,6 +59,7 @@ const rules: Rule[] = [
     'sft.modes',
     ({ sft, judge }) =>
       judge.mode !== 'reasoned' &&
+      judge.mode !== 'pairwise' &&
       sft.modes.includes('reasoned') &&
       `expected modes without reasoned: a judge in mode ${judge.mode} leaves no reasoning to teach`,
   ),

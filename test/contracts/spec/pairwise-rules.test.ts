@@ -35,6 +35,17 @@ test.each([
     { audit: { gates: [{ id: 'fidelity.grader.headline.quadratic_weighted_kappa', at_least: 0.6 }] } },
     /^audit.gates: expected gates on labels/,
   ],
+  [
+    'modes of the audit that give scores',
+    { audit: { grader_modes: ['single_token'] } },
+    /^audit.grader_modes: .* alone/,
+  ],
+  [
+    'an audit that samples one text a prompt',
+    { audit: { temperature: 0 } },
+    /^audit.temperature: expected more than 0/,
+  ],
+  ['a gate on ranks', { audit: { gates: [{ id: 'truth.grader.headline.auroc', at_least: 0.6 }] } }, /^audit.gates: /],
   ['more opponents than a group has', { grpo: { num_generations: 4, opponents: 4 } }, /^grpo.opponents: .* at most 3/],
   ['an odd number in an odd group', { grpo: { num_generations: 5, opponents: 3 } }, /^grpo.opponents: .* even/],
   ['groups that span ranks', { grpo: { prompts_per_step: 3, processes: 2 } }, /^grpo.processes: .* divisor/],

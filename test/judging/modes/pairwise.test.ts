@@ -48,6 +48,11 @@ test.each([
   expect(read(said(text)).preference).toEqual({ ...preference, distribution: null, order: 'ab' });
 });
 
+test('two answers of the same probability are a tie, whichever was sampled', () => {
+  const logprobs = [at('A', { A: 0.4, B: 0.4, C: 0.1 })];
+  expect(read(said('A', { forced: true, logprobs })).preference).toMatchObject({ label: 'tie' });
+});
+
 test('an answer that is none of the three is unparseable and has no preference', () => {
   const verdict = read(said('Both are fine.'));
   expect(verdict).toMatchObject({ verdict: 'unparseable', score: null });
@@ -76,10 +81,10 @@ test('of a model that was free to write anything takes probabilities only where 
 });
 
 test('without an answer for ties the judge must prefer one', () => {
-  const strict = rubricWith({ tie: null, first: '1st', second: '2nd' });
+  const strict = rubricWith({ tie: null, first: 'one', second: 'two' });
   const subject = { prompt: 'p', completion: 'one', opponent: 'two', ground_truth: null };
-  expect(pairwise.build(strict, subject).choices).toEqual(['1st', '2nd']);
-  expect(read(said('2nd'), strict).preference).toMatchObject({ label: 'B' });
+  expect(pairwise.build(strict, subject).choices).toEqual(['one', 'two']);
+  expect(read(said('two'), strict).preference).toMatchObject({ label: 'B' });
   expect(pairwise.answer(strict, { score: null, preferred: 'tie' })).toBeNull();
 });
 
