@@ -65,12 +65,11 @@ def _targets(examples: Examples, sft: SftSpec) -> str:
 def _verifier_on(examples: Examples, sft: SftSpec) -> str:
     """What the verifier says of the traces that were taught."""
     if examples.verified == 0:
-        return "no word: none has a ground truth"
+        return "no word on any of them"
     taught = f", taught at {sft.contradicted_weight:g} times the weight" * (sft.contradicted == "weight")
     agrees = examples.verified - examples.contradicted
-    return (
-        f"its word on {examples.verified}: agrees with {agrees}, contradicts {examples.contradicted}{taught}"
-    )
+    verified, contradicted = examples.verified, examples.contradicted
+    return f"has a word on {verified} of them: agrees with {agrees}, contradicts {contradicted}{taught}"
 
 
 def card(request: StageRequest, examples: Examples, metrics: Mapping[str, float | None]) -> str:
@@ -109,10 +108,10 @@ only say how well it fits.
 | rubric digest | {", ".join(f"`{digest}`" for digest in examples.rubric_digests) or "not recorded"} |
 | modes | {", ".join(spec.sft.modes)} |
 | traces | {examples.traces} on {examples.prompts} prompts |
+| verifier | {_verifier_on(examples, spec.sft)} |
 | targets | {_targets(examples, spec.sft)} |
 | left out | {examples.duplicates} repeats, {examples.excluded} on prompts of the eval and audit splits, \
 {examples.dropped} that the verifier contradicts |
-| the verifier on them | {_verifier_on(examples, spec.sft)} |
 | judge's scores in them, or what it prefers of a pair | {outcomes} |
 | examples | {len(examples.train)} trained on, {len(examples.holdout)} held out by prompt |
 | made with | {versions} |

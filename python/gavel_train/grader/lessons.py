@@ -176,8 +176,8 @@ def answers_of(subject: Trace, render: Render, modes: Sequence[Mode]) -> dict[Mo
     Two scores may have one reply. The rubric decides them, whatever the subject is.
     """
     answers: dict[Mode, list[str]] = {}
-    learned: list[Mode] = [mode for mode in modes if mode != "reasoned"]
-    for mode in learned:
+    without_reasons: list[Mode] = [mode for mode in modes if mode != "reasoned"]
+    for mode in without_reasons:
         asked = [_question(subject, mode, score) for score in range(10)]
         answers[mode] = [one.reply for one in render(asked) if one.reply is not None]
         if len(answers[mode]) < len(asked):

@@ -51,11 +51,10 @@ def encode(tokenizer: PreTrainedTokenizerBase, example: Example, template: Mappi
     rendered = _rendered(tokenizer, example, template)
     given = tokenizer(rendered, add_special_tokens=False)["input_ids"]
 
-    # A reply that spells a control token, because it quotes one, must not end in the middle.
-    def whole(reply: str) -> list[int]:
-        ids: Any = tokenizer(reply, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        end: Any = tokenizer.eos_token_id
-        return [*ids, end]
+    def whole(reply: str) -> list[Any]:
+        # A reply that spells a control token, because it quotes one, must not end in the middle.
+        ids = tokenizer(reply, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return [*ids, tokenizer.eos_token_id]
 
     taught = whole(example.reply)
     candidates = [(whole(reply), mass) for reply, mass in example.candidates()]
@@ -145,9 +144,10 @@ def _soft_difference(
     row_S, position_S, token_S = places_S3.unbind(dim=1)
     # Logits predict the token after their own.
     at_S = row_S, position_S - 1
-    differences_S = logits_BTV[*at_S, labels_BT[at_S]] - logits_BTV[*at_S, token_S]
+    # Looked up at once: the gradient of each look-up is as large as all logits.
+    label_S, other_S = logits_BTV[*at_S, torch.stack((labels_BT[at_S], token_S))]
     zeros_BT = torch.zeros_like(logits_BTV[..., 0])
-    return zeros_BT.index_put(at_S, shares_S * differences_S, accumulate=True)
+    return zeros_BT.index_put(at_S, shares_S * (label_S - other_S), accumulate=True)
 
 
 class GraderTrainer(SFTTrainer):
@@ -155,7 +155,7 @@ class GraderTrainer(SFTTrainer):
 
     The usual mean over tokens would drown a one-digit reply among the tokens of reasoned ones. At a position
     with soft targets the loss is the cross-entropy to them over the whole vocabulary: their KL divergence
-    plus their entropy, which no weight changes. Over the answers alone, nothing would teach the grader to
+    plus their entropy, which is constant. Over the answers alone, nothing would teach the grader to
     answer with one of them.
     """
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tiny_run import ledger_of, render, resolved_spec, sums, take_epoch, trace, write_segment
+from tiny_run import ledger_of, render, resolved_spec, sums, take_epoch, trace, write_request, write_segment
 
-from gavel_train.contracts import Spec, Trace
+from gavel_train.contracts import Spec, StageRequest, Trace
 from gavel_train.grader.contradicted import contradictions_of
 from gavel_train.grader.examples import Example, Examples, examples_of
+from gavel_train.grader.folder import card
 from gavel_train.grader.lessons import distil
 from gavel_train.run.outcome import BadRequest
 
@@ -153,6 +154,29 @@ def test_where_too_few_are_left_the_field_and_the_number_dropped_are_said(tmp_pa
         build(few, contradicted="drop")
     assert too_few.value.field == "sft.contradicted"
     assert build(few, contradicted="weight").contradicted == 25
+
+
+@pytest.mark.parametrize(
+    ("contradicted", "verifier", "dropped"),
+    [
+        ("keep", "has a word on 32 of them: agrees with 24, contradicts 8", 0),
+        (
+            "weight",
+            "has a word on 32 of them: agrees with 24, contradicts 8, taught at 0.25 times the weight",
+            0,
+        ),
+        ("drop", "has a word on 24 of them: agrees with 24, contradicts 0", 8),
+    ],
+)
+def test_the_card_says_what_the_verifier_says_of_the_traces(tmp_path, contradicted, verifier, dropped):
+    run_dir = judged(tmp_path / "runs/tiny")
+    spec = spec_of(contradicted=contradicted)
+    given = {"task": spec.task.model_dump(), "sft": spec.sft.model_dump()}
+    epoch_dir = write_request(tmp_path, "sft", 1, **given)
+    request = StageRequest.model_validate_json((epoch_dir / "request.json").read_bytes())
+    text = card(request, build(run_dir, contradicted=contradicted), {})
+    assert f"| verifier | {verifier} |" in text
+    assert f", {dropped} that the verifier contradicts |" in text
 
 
 def test_without_a_file_of_training_prompts_nothing_is_contradicted(tmp_path):

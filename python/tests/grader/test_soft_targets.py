@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 from sft_run import SETTINGS, request, train, weights
-from tiny_run import ledger_of, make_root, render, resolved_spec, sums, tokenizer
+from tiny_run import ledger_of, make_model, make_root, render, resolved_spec, sums, tokenizer
+from transformers import AutoModelForCausalLM
 
 from gavel_train.contracts import RenderedMessages, Spec
 from gavel_train.grader.examples import Example, examples_of
@@ -83,9 +84,10 @@ def labelled(requests):
     def reply(score):
         return None if score is None else "yes" if score > 7 else "so-so" if score > 4 else "no"
 
+    answers = render([asked.model_copy(update={"mode": "single_token"}) for asked in requests])
     return [
-        one.model_copy(update={"reply": reply(asked.score)}) if asked.mode == "choice" else one
-        for asked, one in zip(requests, render(requests), strict=True)
+        one.model_copy(update={"reply": reply(asked.score)})
+        for asked, one in zip(requests, answers, strict=True)
     ]
 
 
@@ -203,59 +205,45 @@ def test_the_gradient_is_that_of_the_kl_divergence_to_the_judges_probabilities()
     assert logits.grad.abs().max() > 0
 
 
-@pytest.fixture(scope="module")
-def soft_run(stage_is_ready, tmp_path_factory):
-    """A run that was taught distributions: its root."""
-    root = make_root(tmp_path_factory.mktemp("soft"), with_distributions(sums(24, 3)))
-    train(request(root, 1, sft=SOFT))
-    return root
+def learned(folder, batch: dict) -> torch.Tensor:
+    """The probabilities at the answer of a batch's first row, of a tiny model that was trained on it."""
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    trainer, optimizer = trainer_of(model), torch.optim.AdamW(model.parameters(), lr=1e-2)
+    model.train()
+    for _ in range(40):
+        optimizer.zero_grad()
+        trainer.compute_loss(model, dict(batch)).backward()
+        optimizer.step()
+    answer = int((batch["labels"][0] != IGNORED).nonzero()[0])
+    with torch.no_grad():
+        logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    return logits[0, answer - 1].softmax(-1)[tokenizer().convert_tokens_to_ids(list("0123456789"))]
 
 
-SOFT = SETTINGS | {"targets": "distribution", "epochs": 3.0, "save_every": 12}
-
-
-def share_of_zero(folder) -> float:
-    """The share of "0" among "0" and "9", where the grader answers about a sum that is right."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    words = AutoTokenizer.from_pretrained(folder)
-    question = [{"role": "user", "content": "1+2=\n3 \nScore only."}]
-    given = words.apply_chat_template(
-        question, add_generation_prompt=True, return_tensors="pt", return_dict=True
-    )
-    first = AutoModelForCausalLM.from_pretrained(folder)(**given).logits[0, -1].softmax(-1)
-    zero, nine = first[words.convert_tokens_to_ids(["0", "9"])].tolist()
-    return zero / (zero + nine)
-
-
-def test_a_grader_learns_the_judges_doubt_and_one_that_is_taught_scores_learns_none(soft_run, tmp_path):
-    # Every trace is scored 9, with the same doubt.
-    doubtful = [
-        line | {"score": 9, "reply": "I see. Score: 9", "distribution": [0.4] + [0] * 8 + [0.6]}
-        for line in sums(24, 3)
-    ]
-    shares = {}
-    for targets in ("score", "distribution"):
-        root = make_root(tmp_path / targets, doubtful)
-        train(request(root, 1, sft=SOFT | {"targets": targets, "modes": ["single_token"]}))
-        shares[targets] = share_of_zero(root / "runs/tiny/grader/merged")
-    assert shares["distribution"] == pytest.approx(0.4, abs=0.1)
-    assert shares["score"] < 0.1
+def test_a_grader_learns_the_judges_doubt_where_one_that_is_taught_scores_learns_none(
+    stage_is_ready, tmp_path
+):
+    folder, batch = make_model(tmp_path / "model"), a_batch()
+    assert learned(folder, batch).tolist() == pytest.approx(RIGHT, abs=0.05)
+    scores = {name: value for name, value in batch.items() if not name.startswith("soft")}
+    assert learned(folder, scores)[9] > 0.9
 
 
 def test_a_run_that_is_taught_distributions_resumes_to_the_same_bytes_and_says_how_many_there_were(
-    soft_run, tmp_path
+    stage_is_ready, tmp_path
 ):
-    root = make_root(tmp_path, with_distributions(sums(24, 3)))
-    train(request(root, 1, sft=SOFT), die_after="step-000012.e1")
-    committed = root / "runs/tiny/sft/checkpoints/step-000012.e1"
+    sft, lines = SETTINGS | {"targets": "distribution"}, with_distributions(sums(24, 3))
+    calm, root = (make_root(tmp_path / name, lines) for name in ("calm", "stormy"))
+    train(request(calm, 1, sft=sft))
+    train(request(root, 1, sft=sft), die_after="step-000008.e1")
+    committed = root / "runs/tiny/sft/checkpoints/step-000008.e1"
     # What was kept suffices: no gateway is needed.
-    said = train(request(root, 2, resume_from=committed, gateway_url=None, sft=SOFT))
+    said = train(request(root, 2, resume_from=committed, gateway_url=None, sft=sft))
     assert "resumed" in {event for event, _ in said}
-    assert weights(root / "runs/tiny/grader") == weights(soft_run / "runs/tiny/grader")
+    assert weights(root / "runs/tiny/grader") == weights(calm / "runs/tiny/grader")
     result = json.loads((root / "runs/tiny/sft/result.json").read_text())
     assert result["metrics"]["distributions"] == 72
     assert math.isfinite(result["metrics"]["holdout_loss_single_token"])
     card = (root / "runs/tiny/grader/README.md").read_text()
     assert "| targets | the judge's distribution in 72 traces, its score in the others |" in card
-    assert "0 that the verifier contradicts |" in card and "none has a ground truth |" in card
+    assert "0 that the verifier contradicts |" in card and "| verifier | no word on any of them |" in card
